@@ -1,0 +1,12 @@
+//! Every way out of the process, one folder per kind, each a small `dyn` trait.
+//!
+//! `mod.rs` of a kind holds the trait, its error and its conformance suite; each implementation is one file, and one of
+//! them works in memory.
+
+pub mod github;
+pub mod http;
+pub mod model;
+pub mod schema_source;
+pub mod state_store;
+pub mod vector_store;
+pub mod worktree;

@@ -1,0 +1,23 @@
+//! Stockroom turns a Git repository of assets into a database that others can build on.
+//!
+//! The rooms, in the order in which the data passes them (ARCHITECTURE.md has the map and the rules):
+//! an [`event`] and a tree of files become a [`catalog`] of records, which [`schema`] checks into [`finding`]s; from the
+//! catalog the [`manifest`] is built, and from that and the [`state`] the [`plan`] for every target: publications,
+//! deliveries to each [`downstream`], chunks for the [`embedding`] index. All that is pure. [`commands`] gather, plan,
+//! apply through [`adapters`], and hand the outcome to [`report`]. [`cli`] is the only room that reads the environment.
+
+pub mod adapters;
+pub mod catalog;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod downstream;
+pub mod embedding;
+pub mod event;
+pub mod finding;
+pub mod ids;
+pub mod manifest;
+pub mod plan;
+pub mod report;
+pub mod schema;
+pub mod state;

@@ -1,0 +1,200 @@
+//! What has already been done to each target, as plain data.
+//!
+//! A state changes only by a [`Change`]. [`State::apply`] says what a change means; every store must agree with it
+//! (the conformance suite in `adapters::state_store` holds them to it).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AssetKey, CommitId, CorrelationId, Sha256Hex, TargetName};
+
+/// Seconds since 1970-01-01 UTC, as the caller's clock says; never part of what is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub i64);
+
+/// How many changes a state has seen: the token of compare-and-set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Serial(pub u64);
+
+/// What has been done so far for one library.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// Which library it belongs to: a state of another one must never be used.
+    pub library: String,
+    /// Drawn at random when the state was made: two histories of the same library are told apart by it.
+    pub lineage: String,
+    /// How many changes it has seen.
+    pub serial: Serial,
+    /// Every target that was ever tried.
+    pub targets: BTreeMap<TargetName, TargetState>,
+}
+
+/// What is known of one target.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TargetState {
+    /// What was last delivered there, if anything.
+    pub delivered: Option<Delivered>,
+    /// What is under way: recorded before its effect, gone when the outcome is known.
+    pub intent: Option<Intent>,
+    /// Why the last try failed; gone after the next success.
+    pub failure: Option<String>,
+}
+
+/// The last thing that a target is known to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// The commit it was made from; none in a repository without one.
+    pub commit: Option<CommitId>,
+    /// The digest of what was delivered: equal digest, nothing to do.
+    pub digest: Sha256Hex,
+    /// The digest of each asset in it, where the target wants to hear what changed; empty for the others.
+    pub assets: BTreeMap<AssetKey, Sha256Hex>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An effect that was about to happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    /// The id that goes with the effect.
+    pub correlation: CorrelationId,
+    /// The digest of what was to be delivered.
+    pub digest: Sha256Hex,
+    /// When it was recorded.
+    pub at: Timestamp,
+}
+
+/// Where a target stands, as `status` prints it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Status {
+    /// It has what it should have.
+    Synced,
+    /// It has something older, or nothing.
+    Outdated,
+    /// A delivery was begun and its outcome is not known yet.
+    Syncing,
+    /// The last try failed.
+    Failed,
+}
+
+/// One step of the state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// An effect on the target is about to happen.
+    Intend {
+        /// Which target.
+        target: TargetName,
+        /// What is about to happen.
+        intent: Intent,
+    },
+    /// The effect has happened.
+    Deliver {
+        /// Which target.
+        target: TargetName,
+        /// What it has now.
+        delivered: Delivered,
+    },
+    /// The effect has not happened, or nobody knows. The intent stays: the next run has to find out.
+    Fail {
+        /// Which target.
+        target: TargetName,
+        /// Why, in a sentence; no secret in it.
+        why: String,
+        /// Whether it is certain that nothing happened, so that the intent can be forgotten.
+        certain: bool,
+    },
+}
+
+impl Change {
+    /// The target that it is about.
+    pub fn target(&self) -> &TargetName {
+        match self {
+            Self::Intend { target, .. } | Self::Deliver { target, .. } | Self::Fail { target, .. } => target,
+        }
+    }
+}
+
+impl State {
+    /// The state of a library for which nothing has been done.
+    pub fn new(library: impl Into<String>, lineage: impl Into<String>) -> Self {
+        Self { library: library.into(), lineage: lineage.into(), serial: Serial(0), targets: BTreeMap::new() }
+    }
+
+    /// Takes one step.
+    pub fn apply(&mut self, change: &Change) {
+        let target = self.targets.entry(change.target().clone()).or_default();
+        match change {
+            Change::Intend { intent, .. } => target.intent = Some(intent.clone()),
+            Change::Deliver { delivered, .. } => {
+                *target = TargetState { delivered: Some(delivered.clone()), intent: None, failure: None };
+            }
+            Change::Fail { why, certain, .. } => {
+                target.failure = Some(why.clone());
+                if *certain {
+                    target.intent = None;
+                }
+            }
+        }
+        self.serial = Serial(self.serial.0 + 1);
+    }
+
+    /// What is known of a target: nothing, when it was never tried.
+    pub fn target(&self, name: &TargetName) -> TargetState {
+        self.targets.get(name).cloned().unwrap_or_default()
+    }
+}
+
+impl TargetState {
+    /// Where the target stands when it should have `desired`.
+    pub fn status(&self, desired: &Sha256Hex) -> Status {
+        match (&self.delivered, &self.intent, &self.failure) {
+            (_, Some(_), None) => Status::Syncing,
+            (_, _, Some(_)) => Status::Failed,
+            (Some(delivered), None, None) if delivered.digest == *desired => Status::Synced,
+            _ => Status::Outdated,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name() -> TargetName {
+        TargetName::new("downstream/website")
+    }
+
+    fn intent() -> Intent {
+        Intent { correlation: CorrelationId::new("sr-1"), digest: Sha256Hex::of(b"new"), at: Timestamp(1) }
+    }
+
+    fn delivered() -> Delivered {
+        Delivered { commit: None, digest: Sha256Hex::of(b"new"), assets: BTreeMap::new(), at: Timestamp(2) }
+    }
+
+    #[test]
+    fn a_delivery_settles_its_intent_and_the_failure_before_it() {
+        let mut state = State::new("lib", "line");
+        state.apply(&Change::Intend { target: name(), intent: intent() });
+        assert_eq!(state.target(&name()).status(&Sha256Hex::of(b"new")), Status::Syncing);
+        state.apply(&Change::Fail { target: name(), why: "reset".into(), certain: false });
+        assert_eq!(state.target(&name()).intent, Some(intent()), "nobody knows, so the intent stays");
+        assert_eq!(state.target(&name()).status(&Sha256Hex::of(b"new")), Status::Failed);
+        state.apply(&Change::Deliver { target: name(), delivered: delivered() });
+        assert_eq!(state.target(&name()).status(&Sha256Hex::of(b"new")), Status::Synced);
+        assert_eq!(state.target(&name()).status(&Sha256Hex::of(b"newer")), Status::Outdated);
+        assert_eq!(state.serial, Serial(3));
+    }
+
+    #[test]
+    fn a_certain_failure_forgets_the_intent() {
+        let mut state = State::new("lib", "line");
+        state.apply(&Change::Intend { target: name(), intent: intent() });
+        state.apply(&Change::Fail { target: name(), why: "404".into(), certain: true });
+        assert_eq!(state.target(&name()).intent, None);
+    }
+}

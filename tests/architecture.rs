@@ -1,0 +1,1 @@
+//! Holds the rooms to the table in ARCHITECTURE.md.
