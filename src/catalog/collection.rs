@@ -71,7 +71,8 @@ impl Collection {
                 }
             }
         }
-        for (key, value) in [("version_field", &settings.version_field), ("default_version", &settings.default_version)] {
+        for (key, value) in [("version_field", &settings.version_field), ("default_version", &settings.default_version)]
+        {
             if value.is_some() && settings.schema.is_none() {
                 problems.push((format!("/{key}"), format!("`{key}` says nothing without `schema`")));
             }

@@ -100,7 +100,10 @@ impl Candidate<'_> {
         let path = &self.entry.path;
         let refuse = |code, message: String| (None, vec![Finding::error(code, path.clone(), message)]);
         if self.entry.kind != EntryKind::File {
-            return refuse(&SYMLINK, "the record is a symbolic link or a submodule, which is never followed".to_owned());
+            return refuse(
+                &SYMLINK,
+                "the record is a symbolic link or a submodule, which is never followed".to_owned(),
+            );
         }
         let Some(format) = Format::of(path) else {
             return refuse(&UNKNOWN_FORMAT, format!("{:?} is no notation of records", path.extension()));
@@ -120,9 +123,9 @@ impl Record {
         let id = match &collection.id {
             IdSource::Folder if self.path.folder().is_empty() => self.path.stem().to_owned(),
             IdSource::Folder => self.path.folder().to_owned(),
-            IdSource::Template(template) => {
-                template.fill(&self.path, &self.document.value, str::to_owned).map_err(|pointer| self.no_id(&pointer))?
-            }
+            IdSource::Template(template) => template
+                .fill(&self.path, &self.document.value, str::to_owned)
+                .map_err(|pointer| self.no_id(&pointer))?,
             IdSource::Pointer(pointer) => match pointer.get(&self.document.value) {
                 Some(Value::String(text)) if !text.trim().is_empty() => text.clone(),
                 Some(Value::Number(number)) if !number.is_f64() => number.to_string(),

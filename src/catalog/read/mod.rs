@@ -56,8 +56,10 @@ pub static NO_JSON_VALUE: Code = Code {
               merge key, or several documents in one file.",
 };
 /// The record is not an object.
-pub static NOT_AN_OBJECT: Code =
-    Code { id: "not-an-object", meaning: "A record is an object (a mapping) at its top, not a list or a single value." };
+pub static NOT_AN_OBJECT: Code = Code {
+    id: "not-an-object",
+    meaning: "A record is an object (a mapping) at its top, not a list or a single value.",
+};
 /// A Markdown file without front matter.
 pub static NO_FRONT_MATTER: Code = Code {
     id: "no-front-matter",
@@ -178,8 +180,12 @@ pub fn read(path: &RepoPath, format: Format, bytes: Vec<u8>) -> (Option<Document
         Ok(value) => {
             let found = kind_of(&value);
             findings.push(
-                Finding::error(&NOT_AN_OBJECT, path.clone(), format!("the file holds {found} where an object is wanted"))
-                    .help("write the record's fields as `\"key\": value` inside `{ }`"),
+                Finding::error(
+                    &NOT_AN_OBJECT,
+                    path.clone(),
+                    format!("the file holds {found} where an object is wanted"),
+                )
+                .help("write the record's fields as `\"key\": value` inside `{ }`"),
             );
             (None, findings)
         }
@@ -234,7 +240,8 @@ fn duplicate_keys(places: &Places) -> Vec<Problem> {
                     let place = child_pointer(&pointer, &member.key);
                     if let Some(first) = seen.insert(&member.key, member.key_span.line) {
                         let message = format!("the key {:?} stands twice, first on line {first}", member.key);
-                        let problem = Problem::new(&DUPLICATE_KEY, member.key_span, message).help("keep one of the two");
+                        let problem =
+                            Problem::new(&DUPLICATE_KEY, member.key_span, message).help("keep one of the two");
                         problems.push(Problem { pointer: place.clone(), ..problem });
                     }
                     rest.push((place, &member.value));

@@ -95,7 +95,9 @@ fn a_file_with_a_duplicate_key_and_a_syntax_error_reports_the_syntax() {
 
 #[test]
 fn depth_has_one_limit_in_every_format() {
-    for (name, open, close, deepest) in [("r.json", "[", "]", "1"), ("r.yaml", "[", "]", "1"), ("r.toml", "[", "]", "1")] {
+    for (name, open, close, deepest) in
+        [("r.json", "[", "]", "1"), ("r.yaml", "[", "]", "1"), ("r.toml", "[", "]", "1")]
+    {
         let text = |depth: usize| {
             let inner = format!("{}{deepest}{}", open.repeat(depth - 1), close.repeat(depth - 1));
             match name {

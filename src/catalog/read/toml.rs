@@ -5,7 +5,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::super::place::{Inside, Lines, Member, Places};
-use super::{MAX_DEPTH, Problem, SYNTAX, TOO_DEEP, NO_JSON_VALUE};
+use super::{MAX_DEPTH, NO_JSON_VALUE, Problem, SYNTAX, TOO_DEEP};
 
 pub(super) fn read(text: &str) -> Result<(Value, Places), Problem> {
     let lines = Lines::new(text);

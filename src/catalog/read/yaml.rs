@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::super::place::{Inside, Member, Places, narrow};
 use super::yaml_scalar::plain;
-use super::{MAX_DEPTH, MAX_VALUES, Problem, SYNTAX, TOO_DEEP, TOO_MANY_VALUES, NO_JSON_VALUE};
+use super::{MAX_DEPTH, MAX_VALUES, NO_JSON_VALUE, Problem, SYNTAX, TOO_DEEP, TOO_MANY_VALUES};
 use crate::finding::Span;
 
 type Node = (Value, Places);
@@ -59,7 +59,9 @@ impl<'i, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser::ScanErr
                 (Event::DocumentEnd, _) => {}
                 (Event::StreamEnd, _) => return Ok(node),
                 (_, span) => {
-                    return Err(refuse(span, "several documents stand in one file").help("give each record its own file"));
+                    return Err(
+                        refuse(span, "several documents stand in one file").help("give each record its own file")
+                    );
                 }
             }
         }
@@ -112,7 +114,8 @@ impl<'i, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser::ScanErr
         if self.values <= MAX_VALUES {
             return Ok(());
         }
-        let message = format!("the file holds more than {MAX_VALUES} values, aliases counted as often as they are used");
+        let message =
+            format!("the file holds more than {MAX_VALUES} values, aliases counted as often as they are used");
         Err(Problem::new(&TOO_MANY_VALUES, place(span), message))
     }
 

@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn the_core_schema_decides_and_nothing_older() {
-        let strings = ["no", "yes", "on", "off", "y", "2026-01-02", "1_000", "0b1", "1.2.3", "+", ".", "e5", "1e", "0o9"];
+        let strings =
+            ["no", "yes", "on", "off", "y", "2026-01-02", "1_000", "0b1", "1.2.3", "+", ".", "e5", "1e", "0o9"];
         for text in strings {
             assert_eq!(plain(text), Ok(json!(text)), "{text}");
         }

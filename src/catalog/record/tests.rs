@@ -72,7 +72,10 @@ fn companion_files_are_found_by_template_and_a_missing_one_names_its_neighbour()
     assert_eq!(
         said,
         [
-            ("the file \"Nut.blend\" is missing beside the record", "there is \"nut.blend\": rename it to \"Nut.blend\""),
+            (
+                "the file \"Nut.blend\" is missing beside the record",
+                "there is \"nut.blend\": rename it to \"Nut.blend\""
+            ),
             ("the file \"icon_Nut.png\" is missing beside the record", "add it to the folder \"Nut\""),
         ]
     );
