@@ -36,7 +36,8 @@ impl SchemaFiles for FolderSource {
     }
 
     fn read(&self, path: &RepoPath) -> Result<Vec<u8>, String> {
-        let at = self.entries.binary_search_by(|entry| entry.path.cmp(path)).map_err(|_| "it is not there".to_owned())?;
+        let at =
+            self.entries.binary_search_by(|entry| entry.path.cmp(path)).map_err(|_| "it is not there".to_owned())?;
         let entry = self.entries.get(at).ok_or_else(|| "it is not there".to_owned())?;
         self.contents.read(entry, MAX_SCHEMA_BYTES).map_err(|error| error.to_string())
     }

@@ -57,10 +57,7 @@ fn read_file(place: &Path, limit: u64) -> Result<Vec<u8>, ContentError> {
 }
 
 impl CommitContents {
-    fn with_repository<T>(
-        &self,
-        work: impl FnOnce(&Repository) -> Result<T, ContentError>,
-    ) -> Result<T, ContentError> {
+    fn with_repository<T>(&self, work: impl FnOnce(&Repository) -> Result<T, ContentError>) -> Result<T, ContentError> {
         let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
         let repository = match idle {
             Some(repository) => repository,

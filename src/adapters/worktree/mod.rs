@@ -24,8 +24,10 @@ pub static NAME_CONTROL: Code = Code {
               downloads, logs and web addresses.",
 };
 /// The name of a file is not UTF-8.
-pub static NAME_NOT_UTF8: Code =
-    Code { id: "name-not-utf8", meaning: "The name of a file or folder is not UTF-8 text, so no manifest can hold it. Rename it." };
+pub static NAME_NOT_UTF8: Code = Code {
+    id: "name-not-utf8",
+    meaning: "The name of a file or folder is not UTF-8 text, so no manifest can hold it. Rename it.",
+};
 
 /// The finding codes of this room.
 pub fn codes() -> Vec<&'static Code> {
@@ -80,7 +82,9 @@ pub enum WorktreeError {
 impl From<git2::Error> for WorktreeError {
     fn from(error: git2::Error) -> Self {
         let advice = match error.code() {
-            ErrorCode::Owner => "; the folder belongs to another user: run `git config --global --add safe.directory '*'`",
+            ErrorCode::Owner => {
+                "; the folder belongs to another user: run `git config --global --add safe.directory '*'`"
+            }
             _ => "",
         };
         Self::Git(format!("{}{advice}", error.message()))
@@ -119,7 +123,8 @@ impl Worktree {
         let top = top.canonicalize().map_err(|error| WorktreeError::Git(error.to_string()))?;
         let below = root.strip_prefix(&top).map_err(|_| WorktreeError::NoRepository { folder: shown.clone() })?;
         let parts: Option<Vec<&str>> = below.components().map(|part| part.as_os_str().to_str()).collect();
-        let parts = parts.ok_or_else(|| WorktreeError::NoFolder { folder: shown, why: "its name is not UTF-8".into() })?;
+        let parts =
+            parts.ok_or_else(|| WorktreeError::NoFolder { folder: shown, why: "its name is not UTF-8".into() })?;
         let prefix = if parts.is_empty() { String::new() } else { format!("{}/", parts.join("/")) };
         Ok(Self { repository, root, prefix })
     }
@@ -178,7 +183,9 @@ impl Worktree {
         object.map_err(|_| WorktreeError::UnknownRevision {
             revision: revision.to_owned(),
             hint: match self.is_shallow() {
-                true => ": the clone is shallow. Fetch it with `git fetch --depth=1 origin COMMIT`, or use fetch-depth: 0",
+                true => {
+                    ": the clone is shallow. Fetch it with `git fetch --depth=1 origin COMMIT`, or use fetch-depth: 0"
+                }
                 false => "; `git log --all` shows what is",
             },
         })
