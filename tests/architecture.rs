@@ -2,6 +2,8 @@
 //!
 //! If the table is wrong, change it here and in ARCHITECTURE.md in the same commit, and say why.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
