@@ -158,7 +158,7 @@ fn complaints(path: &Path, text: &str) -> Vec<String> {
     };
     // `super` climbs from the file's own module: src/a.rs and src/a/mod.rs are one step from the root, src/a/b.rs two.
     let steps = path.components().count() - usize::from(path.ends_with("mod.rs"));
-    let tokens = without_tests(tokens(text));
+    let tokens = without_tests(&tokens(text));
     let mut found = Vec::new();
     for (line, import) in crate_imports(&tokens, steps) {
         if import != room.name && import != "secret" && !room.may_import.contains(&import.as_str()) {

@@ -91,7 +91,7 @@ fn starts_with(tokens: &[Token], words: &[&str]) -> bool {
 }
 
 /// The same without the items that are compiled for tests alone.
-pub(crate) fn without_tests(tokens: Vec<Token>) -> Vec<Token> {
+pub(crate) fn without_tests(tokens: &[Token]) -> Vec<Token> {
     let (mut kept, mut i) = (Vec::new(), 0);
     while i < tokens.len() {
         if !starts_with(&tokens[i..], CFG_TEST) {
