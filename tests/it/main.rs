@@ -1,1 +1,5 @@
 //! Whole runs of the built binary.
+
+mod action;
+mod launcher;
+mod linters;

