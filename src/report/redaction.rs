@@ -90,6 +90,7 @@ fn forms(secret: &str) -> Vec<String> {
         forms.push(encoded);
     }
     forms.extend(secret.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_PIECE).map(str::to_owned));
+    forms.extend([STANDARD_NO_PAD, URL_SAFE_NO_PAD].map(|engine| engine.encode(secret)));
     forms.extend(base64_forms(secret).filter(|piece| piece.len() >= SHORTEST_PIECE));
     forms
 }

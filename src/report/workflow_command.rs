@@ -70,6 +70,13 @@ impl Command {
         self.with("title", for_people(title))
     }
 
+    /// The same with every property and the data changed by `change`.
+    #[must_use]
+    pub fn map(&self, change: impl Fn(&str) -> String) -> Self {
+        let properties = self.properties.iter().map(|(key, value)| (*key, change(value))).collect();
+        Self { name: self.name, properties, data: change(&self.data) }
+    }
+
     /// What it does: `error`, `add-mask` and so on.
     pub fn name(&self) -> &'static str {
         self.name
