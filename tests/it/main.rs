@@ -1,1 +1,5 @@
 //! Whole runs of the built binary.
+// The settings for tests cover test functions; here the functions that serve them are tests too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+mod runner_log;
