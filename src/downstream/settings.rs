@@ -127,6 +127,9 @@ fn cycles(all: &BTreeMap<DownstreamName, Settings>) -> Vec<Problem> {
     let mut settled = BTreeSet::new();
     let mut found = Vec::new();
     for start in all.keys() {
+        if settled.contains(start) {
+            continue;
+        }
         let mut path = vec![(start, 0)];
         while let Some((name, next)) = path.last_mut() {
             let needed = all.get(*name).and_then(|settings| settings.needs.get(*next));
@@ -237,10 +240,6 @@ mod tests {
             (
                 "/addon/needs",
                 "these downstreams wait for each other: addon -> docs -> website -> addon; take one `needs` away",
-            ),
-            (
-                "/self/needs",
-                "these downstreams wait for each other: self -> self; take one `needs` away",
             ),
             (
                 "/self/needs",
