@@ -1,1 +1,3 @@
-//! (being built)
+//! One file per command: gather, plan, apply, report.
+
+pub mod dispatch;
