@@ -154,7 +154,7 @@ fn unknown_properties(unexpected: &[String], parent: &str, known: &[&str]) -> Ve
         code: &UNKNOWN_PROPERTY,
         pointer: child_pointer(parent, name),
         aim: Aim::Key,
-        message: format!("the schema knows no {}", quoted(name)),
+        message: format!("unknown field {}", quoted(name)),
         help: match nearest(name, known.iter().copied()) {
             Some(near) => Some(format!("did you mean {near:?}?")),
             None if known.is_empty() => None,
@@ -256,29 +256,51 @@ fn no_branch(
     pointer: &str,
     value: &Value,
 ) -> Vec<Explanation> {
-    let discriminated = |errors: &&Vec<ValidationError<'static>>| {
-        let at_top = |error: &ValidationError<'_>| {
-            let path = error.instance_path().as_str();
-            path.strip_prefix(pointer).is_some_and(|rest| rest.matches('/').count() == 1)
-        };
-        !errors.iter().any(|e| matches!(e.kind(), Kind::Constant { .. } | Kind::Enum { .. }) && at_top(e))
+    let one = |code, message: String, help: Option<String>| {
+        vec![Explanation { code, pointer: pointer.to_owned(), aim: Aim::Value, message, help }]
     };
-    let meant: Vec<_> = context.iter().filter(discriminated).collect();
-    if let [errors] = meant.as_slice()
-        && context.len() > 1
-        && value.is_object()
-    {
+    if let Some(options) = listed(context, pointer) {
+        let help = enum_help(value, &Value::Array(options));
+        return one(&ENUM, format!("{} is not one of the values allowed here", shown(value)), Some(help));
+    }
+    let meant: Vec<_> = context.iter().filter(|errors| !errors.iter().any(|error| excludes(error, pointer))).collect();
+    if let [errors] = meant.as_slice() {
         return errors.iter().flat_map(|error| explain(error, schema)).collect();
     }
     let closest = context.iter().min_by_key(|errors| errors.len()).and_then(|errors| errors.first());
     let closest = closest.and_then(|error| explain(error, schema).into_iter().next());
-    vec![Explanation {
-        code: &SHAPE,
-        pointer: pointer.to_owned(),
-        aim: Aim::Value,
-        message: format!("{} fits none of the {} shapes allowed here", shown_or_kind(value), context.len()),
-        help: closest.map(|closest| format!("the closest one says: {}", closest.message)),
-    }]
+    let message = format!("{} fits none of the {} shapes allowed here", shown_or_kind(value), context.len());
+    one(&SHAPE, message, closest.map(|closest| format!("the closest one says: {}", closest.message)))
+}
+
+/// Whether an error says that its branch was never meant: the value is of another type, or its discriminator another.
+fn excludes(error: &ValidationError<'_>, pointer: &str) -> bool {
+    let Some(below) = error.instance_path().as_str().strip_prefix(pointer) else { return false };
+    match error.kind() {
+        Kind::Type { .. } => below.is_empty(),
+        Kind::Constant { .. } | Kind::Enum { .. } => below.matches('/').count() <= 1,
+        _ => false,
+    }
+}
+
+/// The values that the branches list, when that is all they do.
+fn listed(context: &[Vec<ValidationError<'static>>], pointer: &str) -> Option<Vec<Value>> {
+    let mut options = Vec::new();
+    for errors in context {
+        let here = errors.iter().filter(|error| error.instance_path().as_str() == pointer);
+        for error in here {
+            match error.kind() {
+                Kind::Constant { expected_value } => options.push(expected_value.as_ref().clone()),
+                Kind::Enum { options: more } => options.extend(more.as_array().into_iter().flatten().cloned()),
+                Kind::Type { .. } => {}
+                _ => return None,
+            }
+        }
+        if errors.iter().any(|error| error.instance_path().as_str() != pointer) {
+            return None;
+        }
+    }
+    (!options.is_empty()).then_some(options)
 }
 
 fn shown_or_kind(value: &Value) -> String {

@@ -84,7 +84,7 @@ fn an_objection_is_a_sentence_at_its_place() {
             "unknown-property",
             4,
             3,
-            "the schema knows no \"licence\" (did you mean \"license\"?)",
+            "unknown field \"licence\" (did you mean \"license\"?)",
         ),
         (
             "type",
