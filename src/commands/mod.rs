@@ -1,3 +1,4 @@
 //! One file per command: gather, plan, apply, report.
 
 pub mod dispatch;
+pub mod embed;
