@@ -14,7 +14,6 @@ type Assets = BTreeMap<AssetKey, Sha256Hex>;
 
 /// Every target that was ever tried.
 pub(super) fn targets(connection: &Connection) -> Result<BTreeMap<TargetName, TargetState>, Fault> {
-    let mut assets = assets_by_target(connection)?;
     let mut statement = connection.prepare_cached(
         "SELECT name, failure, intent_correlation, intent_digest, intent_at,
                 delivered_commit, delivered_digest, delivered_at FROM targets",
@@ -23,7 +22,7 @@ pub(super) fn targets(connection: &Connection) -> Result<BTreeMap<TargetName, Ta
     let mut targets = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let name: String = row.get(0)?;
-        let delivered = delivered(row, assets.remove(&name).unwrap_or_default())?;
+        let delivered = delivered(row, assets_of(connection, &name)?)?;
         let state = TargetState { delivered, intent: intent(row)?, failure: row.get(1)? };
         targets.insert(TargetName::new(name), state);
     }
@@ -46,17 +45,15 @@ fn parsed<T>(parse: fn(&str) -> Result<T, InvalidId>, text: &str) -> Result<T, F
     parse(text).map_err(|invalid| Fault::damaged(&invalid))
 }
 
-fn assets_by_target(connection: &Connection) -> Result<BTreeMap<String, Assets>, Fault> {
-    let mut statement = connection.prepare_cached("SELECT target, collection, asset, digest FROM delivered_assets")?;
-    let mut rows = statement.query([])?;
-    let mut assets = BTreeMap::<String, Assets>::new();
+fn assets_of(connection: &Connection, target: &str) -> Result<Assets, Fault> {
+    let mut statement =
+        connection.prepare_cached("SELECT collection, asset, digest FROM delivered_assets WHERE target = ?1")?;
+    let mut rows = statement.query([target])?;
+    let mut assets = Assets::new();
     while let Some(row) = rows.next()? {
-        let key = AssetKey {
-            collection: CollectionName::new(row.get::<_, String>(1)?),
-            id: AssetId::new(row.get::<_, String>(2)?),
-        };
-        let digest = parsed(Sha256Hex::parse, &row.get::<_, String>(3)?)?;
-        assets.entry(row.get(0)?).or_default().insert(key, digest);
+        let (collection, id): (String, String) = (row.get(0)?, row.get(1)?);
+        let key = AssetKey { collection: CollectionName::new(collection), id: AssetId::new(id) };
+        assets.insert(key, parsed(Sha256Hex::parse, &row.get::<_, String>(2)?)?);
     }
     Ok(assets)
 }
@@ -99,7 +96,7 @@ fn execute(connection: &Connection, sql: &str, values: impl rusqlite::Params) ->
 
 /// Writes only what differs: a library of ten thousand assets mostly stays as it is.
 fn replace_assets(connection: &Connection, target: &str, wanted: &Assets) -> Result<(), Fault> {
-    let there = assets_by_target(connection)?.remove(target).unwrap_or_default();
+    let there = assets_of(connection, target)?;
     for gone in there.keys().filter(|key| !wanted.contains_key(*key)) {
         let delete = "DELETE FROM delivered_assets WHERE target = ?1 AND collection = ?2 AND asset = ?3";
         execute(connection, delete, (target, gone.collection.as_str(), gone.id.as_str()))?;
