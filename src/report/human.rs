@@ -90,6 +90,8 @@ pub fn totals(summary: &Summary, style: Style) -> String {
     let Summary { records, valid, invalid, errors, warnings, by_collection } = summary;
     let place = format!("{} in {}", count(*records, "record"), count(by_collection.len(), "collection"));
     let verdict = match (*invalid, *valid) {
+        // An error need not lie in a record: a file can be missing, a schema be broken.
+        (0, _) if *errors > 0 => format!("{valid} valid"),
         (0, _) => style.good(&format!("{valid} valid")),
         (_, 0) => style.error(&format!("{invalid} invalid")),
         _ => format!("{valid} valid, {}", style.error(&format!("{invalid} invalid"))),

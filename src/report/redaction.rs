@@ -22,6 +22,7 @@ const UNRESERVED_KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').r
 /// The texts that must not be shown, in every form in which they could appear.
 #[derive(Clone, Default)]
 pub struct Secrets {
+    secrets: Vec<String>,
     forms: Vec<String>,
 }
 
@@ -35,9 +36,10 @@ impl Secrets {
     /// Redacts this text from now on; gives whether that is new and long enough to be a secret.
     pub fn add(&mut self, secret: &str) -> bool {
         let secret = secret.trim();
-        if secret.len() < SHORTEST || self.forms.iter().any(|form| form == secret) {
+        if secret.len() < SHORTEST || self.secrets.iter().any(|known| known == secret) {
             return false;
         }
+        self.secrets.push(secret.to_owned());
         self.forms.extend(forms(secret));
         self.forms.sort_unstable();
         self.forms.dedup();

@@ -183,3 +183,16 @@ fn outputs_are_read_back_as_they_were_set() {
     let expected: Vec<Value> = values.iter().map(|value| json!({ "key": "plan", "value": value })).collect();
     assert_eq!(read, expected);
 }
+
+#[test]
+fn a_panic_is_one_line_that_says_whose_fault_it_is() {
+    let (console, captured) = Console::in_memory(ACTIONS);
+    console.install_panic_hook();
+    let caught = std::panic::catch_unwind(|| panic!("bad record\n::error::x ##[error]y"));
+    let _ = std::panic::take_hook();
+    assert!(caught.is_err());
+    let said = captured.err();
+    let start =
+        format!("this is a bug in stockroom {}: bad record at tests/it/runner_log.rs:", env!("CARGO_PKG_VERSION"));
+    assert!(said.starts_with(&start) && said.lines().count() == 1, "{said}");
+}
