@@ -1,1 +1,174 @@
-//! (being built)
+//! What happened on GitHub, and what that asks of us.
+//!
+//! The payloads are those of GitHub's webhooks (docs.github.com/webhooks/webhook-events-and-payloads) as a runner puts
+//! them into the file that `GITHUB_EVENT_PATH` names. Fields that we do not need are not looked at.
+
+use serde_json::Value;
+
+use crate::ids::CommitId;
+
+/// What a workflow was started by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Commits came to a branch, or a tag was pushed.
+    Push {
+        /// The whole ref: `refs/heads/main`, `refs/tags/v1`.
+        reference: String,
+        /// Whether it is the repository's default branch.
+        is_default_branch: bool,
+        /// The commit that the ref pointed to; none when it is new.
+        before: Option<CommitId>,
+        /// The commit that it points to now; none when it was deleted.
+        after: Option<CommitId>,
+    },
+    /// A pull request was opened or changed, or waits in the merge queue.
+    Proposal {
+        /// The commit that it would be merged into.
+        base: CommitId,
+        /// The proposed commit.
+        head: CommitId,
+        /// The pull request's number; none in the merge queue.
+        number: Option<u64>,
+    },
+    /// A release was published.
+    Release {
+        /// Its tag.
+        tag: String,
+    },
+    /// The clock or a person started it.
+    Reconcile,
+    /// Anything else, by its name.
+    Other(String),
+}
+
+/// What an event asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    /// Check and plan; no side effect and no secret.
+    Propose,
+    /// Check, then bring every target into step.
+    Sync,
+    /// Check, then build the manifest of this tag.
+    Release {
+        /// The tag.
+        tag: String,
+    },
+    /// Nothing: the branch is gone.
+    Nothing,
+}
+
+/// A payload that is not what its event's name promises.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the payload of the event {event:?} has no usable {field:?}; is GITHUB_EVENT_PATH the file of this run?")]
+pub struct EventError {
+    /// The event's name.
+    pub event: String,
+    /// The JSON Pointer of what is missing.
+    pub field: &'static str,
+}
+
+impl Event {
+    /// Reads an event by its name (`GITHUB_EVENT_NAME`) and its payload.
+    pub fn parse(name: &str, payload: &Value) -> Result<Self, EventError> {
+        let text = |field: &'static str| {
+            let found = payload.pointer(field).and_then(Value::as_str);
+            found.ok_or_else(|| EventError { event: name.to_owned(), field })
+        };
+        let commit = |field: &'static str| {
+            CommitId::parse(text(field)?).map_err(|_| EventError { event: name.to_owned(), field })
+        };
+        Ok(match name {
+            "push" => {
+                let reference = text("/ref")?.to_owned();
+                let default = payload.pointer("/repository/default_branch").and_then(Value::as_str);
+                Self::Push {
+                    is_default_branch: default.is_some_and(|branch| reference == format!("refs/heads/{branch}")),
+                    reference,
+                    before: Some(commit("/before")?).filter(exists),
+                    after: Some(commit("/after")?).filter(exists),
+                }
+            }
+            "pull_request" | "pull_request_target" => Self::Proposal {
+                base: commit("/pull_request/base/sha")?,
+                head: commit("/pull_request/head/sha")?,
+                number: payload.pointer("/number").and_then(Value::as_u64),
+            },
+            "merge_group" => Self::Proposal {
+                base: commit("/merge_group/base_sha")?,
+                head: commit("/merge_group/head_sha")?,
+                number: None,
+            },
+            "release" if payload.pointer("/action").and_then(Value::as_str) == Some("published") => {
+                Self::Release { tag: text("/release/tag_name")?.to_owned() }
+            }
+            "schedule" | "workflow_dispatch" => Self::Reconcile,
+            other => Self::Other(other.to_owned()),
+        })
+    }
+
+    /// What it asks for. A proposal never asks for more than words, whoever made it.
+    pub fn work(&self) -> Work {
+        match self {
+            Self::Push { after: None, .. } => Work::Nothing,
+            Self::Push { is_default_branch: true, .. } | Self::Reconcile => Work::Sync,
+            Self::Release { tag } => Work::Release { tag: tag.clone() },
+            Self::Push { .. } | Self::Proposal { .. } | Self::Other(_) => Work::Propose,
+        }
+    }
+
+    /// The commit that a proposal is compared with.
+    pub fn base(&self) -> Option<&CommitId> {
+        match self {
+            Self::Proposal { base, .. } => Some(base),
+            _ => None,
+        }
+    }
+}
+
+/// GitHub writes forty zeros where there is no commit.
+fn exists(commit: &CommitId) -> bool {
+    commit.as_str().bytes().any(|digit| digit != b'0')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn push(reference: &str, after: &str) -> Work {
+        let payload = json!({
+            "ref": reference, "before": "0".repeat(40), "after": after, "repository": {"default_branch": "main"}
+        });
+        Event::parse("push", &payload).unwrap().work()
+    }
+
+    #[test]
+    fn only_a_push_to_the_default_branch_syncs() {
+        assert_eq!(push("refs/heads/main", &"a".repeat(40)), Work::Sync);
+        assert_eq!(push("refs/heads/feature", &"a".repeat(40)), Work::Propose);
+        assert_eq!(push("refs/tags/main", &"a".repeat(40)), Work::Propose);
+        assert_eq!(push("refs/heads/main", &"0".repeat(40)), Work::Nothing);
+    }
+
+    #[test]
+    fn a_proposal_has_no_side_effect_even_with_the_rights_of_its_target() {
+        let payload = json!({"number": 7, "pull_request": {
+            "base": {"sha": "b".repeat(40)}, "head": {"sha": "c".repeat(40)}}});
+        for name in ["pull_request", "pull_request_target"] {
+            let event = Event::parse(name, &payload).unwrap();
+            assert_eq!((event.work(), event.base().unwrap().short()), (Work::Propose, "bbbbbbb"));
+        }
+    }
+
+    #[test]
+    fn a_payload_of_another_event_is_refused_by_field() {
+        let error = Event::parse("push", &json!({"ref": "refs/heads/main", "before": "short"})).unwrap_err();
+        assert_eq!(error.field, "/before");
+    }
+
+    #[test]
+    fn an_event_that_nobody_knows_is_looked_at_and_not_acted_upon() {
+        assert_eq!(Event::parse("star", &json!({})).map(|event| event.work()), Ok(Work::Propose));
+        assert_eq!(Event::parse("release", &json!({"action": "edited"})).map(|event| event.work()), Ok(Work::Propose));
+    }
+}

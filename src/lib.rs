@@ -20,4 +20,5 @@ pub mod manifest;
 pub mod plan;
 pub mod report;
 pub mod schema;
+pub mod secret;
 pub mod state;

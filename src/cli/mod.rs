@@ -1,1 +1,5 @@
 //! (being built)
+
+pub mod captured;
+pub mod console;
+pub mod step_files;

@@ -1,1 +1,4 @@
-//! (being built)
+//! One file per command: gather, plan, apply, report.
+
+pub mod dispatch;
+pub mod embed;

@@ -1,1 +1,122 @@
-//! (being built)
+//! What a run has found and done, for each reader: one pure renderer per file, data in, text out.
+//!
+//! The text of a record, a path or an answer is hostile here. [`log_text`] makes it harmless in a log, [`markdown`] in a
+//! summary, [`workflow_command`] in an annotation; `cli` writes it.
+
+use std::collections::BTreeMap;
+
+use crate::finding::{self, Finding, Severity};
+use crate::ids::{CollectionName, CommitId};
+
+pub mod counting;
+pub mod github;
+pub mod human;
+pub mod json;
+pub mod log_text;
+pub mod markdown;
+pub mod redaction;
+pub mod summary;
+pub mod workflow_command;
+
+#[cfg(test)]
+pub(crate) mod runner_parser;
+
+/// What `check` has found, as every renderer takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// The commit that was checked; none in a repository without one.
+    pub commit: Option<CommitId>,
+    /// Whether files that differ from that commit were checked instead of its own.
+    pub dirty: bool,
+    /// The totals.
+    pub summary: Summary,
+    /// Every finding, in the order of [`finding::sort`].
+    pub findings: Vec<Finding>,
+}
+
+/// The totals of a check.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// Records read.
+    pub records: usize,
+    /// Records without an error.
+    pub valid: usize,
+    /// Records with at least one error.
+    pub invalid: usize,
+    /// Findings that are errors.
+    pub errors: usize,
+    /// Findings that are warnings.
+    pub warnings: usize,
+    /// The records of each collection.
+    pub by_collection: BTreeMap<CollectionName, Counts>,
+}
+
+/// How many records there are and how many hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Records read.
+    pub records: usize,
+    /// Records without an error.
+    pub valid: usize,
+    /// Records with at least one error.
+    pub invalid: usize,
+}
+
+impl Check {
+    /// Adds everything up and puts the findings into their order.
+    pub fn new(
+        commit: Option<CommitId>,
+        dirty: bool,
+        by_collection: BTreeMap<CollectionName, Counts>,
+        mut findings: Vec<Finding>,
+    ) -> Self {
+        finding::sort(&mut findings);
+        let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
+        let mut summary = Summary { errors, warnings: findings.len() - errors, ..Summary::default() };
+        for counts in by_collection.values() {
+            summary.records += counts.records;
+            summary.valid += counts.valid;
+            summary.invalid += counts.invalid;
+        }
+        summary.by_collection = by_collection;
+        Self { commit, dirty, summary, findings }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::finding::{Code, Span};
+    use crate::ids::RepoPath;
+
+    pub(crate) static WRONG_TYPE: Code =
+        Code { id: "wrong-type", meaning: "A value has another type than its schema says." };
+    pub(crate) static NO_VERSION: Code = Code { id: "no-version", meaning: "A record names no schema version." };
+
+    pub(crate) fn check(findings: Vec<Finding>) -> Check {
+        let counts = |records, invalid| Counts { records, valid: records - invalid, invalid };
+        let collections = [("products", counts(12, 1)), ("categories", counts(1, 0))];
+        let by_collection = collections.map(|(name, counts)| (CollectionName::new(name), counts)).into();
+        Check::new(CommitId::parse(&"a1".repeat(20)).ok(), false, by_collection, findings)
+    }
+
+    pub(crate) fn three_findings() -> Vec<Finding> {
+        vec![
+            Finding::warning(&NO_VERSION, RepoPath::new("Hex Bolt/hex.json"), "the record names no schema version")
+                .help("add \"schema_version\": \"1.1.0\""),
+            Finding::error(&WRONG_TYPE, RepoPath::new("Hex Bolt/hex.json"), "/price is a string, not a number")
+                .at(Span { line: 4, column: 12, end_line: 4, end_column: 18 })
+                .about("/price")
+                .help("write 4.5 without quotes"),
+            Finding::warning(&NO_VERSION, RepoPath::new("new\nline\u{1b}[2J.json"), "::error::the record names none"),
+        ]
+    }
+
+    #[test]
+    fn the_totals_are_added_up_and_errors_come_first() {
+        let check = check(three_findings());
+        let Summary { records, valid, invalid, errors, warnings, .. } = check.summary;
+        assert_eq!((records, valid, invalid, errors, warnings), (13, 12, 1, 1, 2));
+        assert_eq!(check.findings[0].code.id, "wrong-type");
+    }
+}

@@ -1,1 +1,34 @@
-//! (being built)
+//! Which schema a record must follow, and whether it does.
+//!
+//! A [`registry::Registry`] holds the schemas by name and version, compiled when the first record asks;
+//! [`choose::choose`] finds the one for a record and [`validate::validate`] turns its objections into findings.
+
+pub mod choose;
+pub mod compile;
+pub mod explain;
+pub mod registry;
+pub mod settings;
+pub mod validate;
+pub mod version;
+
+use crate::finding::Code;
+
+/// A collection names a schema that the registry does not have.
+pub static SCHEMA_MISSING: Code = Code {
+    id: "schema-missing",
+    meaning: "A collection names a schema that the registry does not have, so its records are not checked.",
+};
+
+/// The finding codes of this room.
+pub fn codes() -> Vec<&'static Code> {
+    let mut codes = vec![
+        &compile::SCHEMA_BROKEN,
+        &SCHEMA_MISSING,
+        &choose::VERSION_MISSING,
+        &choose::VERSION_UNKNOWN,
+        &choose::VERSION_NOT_TEXT,
+        &choose::SCHEMA_UNKNOWN,
+    ];
+    codes.extend(explain::CODES);
+    codes
+}

@@ -3,6 +3,10 @@
 //! A state changes only by a [`Change`]. [`State::apply`] says what a change means; every store must agree with it
 //! (the conformance suite in `adapters::state_store` holds them to it).
 
+mod history;
+
+pub use history::HistoryEntry;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -106,6 +110,8 @@ pub enum Change {
         why: String,
         /// Whether it is certain that nothing happened, so that the intent can be forgotten.
         certain: bool,
+        /// When.
+        at: Timestamp,
     },
 }
 
@@ -114,6 +120,15 @@ impl Change {
     pub fn target(&self) -> &TargetName {
         match self {
             Self::Intend { target, .. } | Self::Deliver { target, .. } | Self::Fail { target, .. } => target,
+        }
+    }
+
+    /// When it was made.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Intend { intent, .. } => intent.at,
+            Self::Deliver { delivered, .. } => delivered.at,
+            Self::Fail { at, .. } => *at,
         }
     }
 }
@@ -181,7 +196,7 @@ mod tests {
         let mut state = State::new("lib", "line");
         state.apply(&Change::Intend { target: name(), intent: intent() });
         assert_eq!(state.target(&name()).status(&Sha256Hex::of(b"new")), Status::Syncing);
-        state.apply(&Change::Fail { target: name(), why: "reset".into(), certain: false });
+        state.apply(&Change::Fail { target: name(), why: "reset".into(), certain: false, at: Timestamp(2) });
         assert_eq!(state.target(&name()).intent, Some(intent()), "nobody knows, so the intent stays");
         assert_eq!(state.target(&name()).status(&Sha256Hex::of(b"new")), Status::Failed);
         state.apply(&Change::Deliver { target: name(), delivered: delivered() });
@@ -194,7 +209,7 @@ mod tests {
     fn a_certain_failure_forgets_the_intent() {
         let mut state = State::new("lib", "line");
         state.apply(&Change::Intend { target: name(), intent: intent() });
-        state.apply(&Change::Fail { target: name(), why: "404".into(), certain: true });
+        state.apply(&Change::Fail { target: name(), why: "404".into(), certain: true, at: Timestamp(2) });
         assert_eq!(state.target(&name()).intent, None);
     }
 }

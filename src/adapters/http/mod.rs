@@ -1,1 +1,137 @@
-//! (being built)
+//! HTTP for every adapter: one client, bodies with a cap, and retries that belong to the request.
+//!
+//! [`client`] sets the limits that no library sets by itself. [`send`] makes one request with its own [`Policy`]: whether a
+//! repetition does harm, how often, and until when.
+
+mod client;
+mod pace;
+mod policy;
+mod reply;
+
+use std::fmt;
+use std::time::Duration;
+
+pub use client::client;
+pub use pace::{Pace, RealPace, SteppedPace};
+pub use policy::{Decision, Event, Policy, decide};
+pub use reply::{Reply, Trouble, read};
+
+/// Why a request came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct HttpError {
+    /// Whether it is certain that the server has not acted on it.
+    pub certain: bool,
+    /// What happened, without any URL: it could hold a secret.
+    pub why: String,
+    /// How many requests were made.
+    pub attempts: u32,
+}
+
+impl fmt::Display for HttpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let times = if self.attempts == 1 { String::new() } else { format!(" (tried {} times)", self.attempts) };
+        write!(f, "{}{times}", self.why)
+    }
+}
+
+/// Makes the request that `attempt` makes, as often as `policy` allows, and gives the first reply that is final.
+///
+/// A final reply is any that another try would not change, a 404 as well as a 200. A 5xx or a refusal for going too fast is
+/// never final: it is tried again or becomes an [`HttpError`].
+pub async fn send<A, F>(policy: &Policy, pace: &dyn Pace, mut attempt: A) -> Result<Reply, HttpError>
+where
+    A: FnMut() -> F,
+    F: Future<Output = Result<Reply, Trouble>>,
+{
+    let start = pace.now();
+    for attempts in 1.. {
+        let spent = pace.now().saturating_sub(start);
+        let left = policy.deadline.saturating_sub(spent);
+        let event = match tokio::time::timeout(left, attempt()).await {
+            Ok(outcome) => Event::from(outcome),
+            Err(_) => Event::NoAnswer { why: format!("no answer within {}", told(policy.deadline)) },
+        };
+        let spent = pace.now().saturating_sub(start);
+        match decide(policy, attempts, spent, &event, pace.jitter()) {
+            Decision::Retry { after } => pace.sleep(after).await,
+            Decision::GiveUp { certain, why } => return Err(HttpError { certain, why, attempts }),
+            Decision::Final => {
+                let Event::Answer(reply) = event else { break };
+                return Ok(reply);
+            }
+        }
+    }
+    Err(HttpError { certain: true, why: "no request was made".to_owned(), attempts: 0 })
+}
+
+/// A duration for people.
+fn told(duration: Duration) -> String {
+    if duration.as_secs() == 0 { format!("{} ms", duration.as_millis()) } else { format!("{} s", duration.as_secs()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Sends what is scripted, one after the other; gives the outcome, the number of sends and the waits.
+    async fn run(
+        policy: &Policy,
+        script: Vec<Result<Reply, Trouble>>,
+    ) -> (Result<Reply, HttpError>, usize, Vec<Duration>) {
+        let pace = SteppedPace::default();
+        let script = Mutex::new(script.into_iter());
+        let mut sent = 0;
+        let outcome = send(policy, &pace, || {
+            sent += 1;
+            std::future::ready(script.lock().unwrap().next().expect("more requests than scripted"))
+        })
+        .await;
+        (outcome, sent, pace.slept())
+    }
+
+    fn status(status: u16) -> Result<Reply, Trouble> {
+        Ok(Reply::with_status(status))
+    }
+
+    #[tokio::test]
+    async fn an_idempotent_request_survives_transient_faults() {
+        let script = vec![status(502), Err(Trouble::NoAnswer("reset".into())), status(200)];
+        let (outcome, sent, slept) = run(&Policy::idempotent(), script).await;
+        assert_eq!((outcome.map(|reply| reply.status), sent, slept.len()), (Ok(200), 3, 2));
+        assert!(slept[1] > slept[0], "the waits grow: {slept:?}");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_must_not_be_repeated_is_sent_once_when_its_fate_is_unknown() {
+        for fault in [status(500), Err(Trouble::NoAnswer("reset".into()))] {
+            let (outcome, sent, _) = run(&Policy::once(), vec![fault]).await;
+            assert_eq!((outcome.map_err(|error| error.certain).unwrap_err(), sent), (false, 1));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_never_left_is_sent_again() {
+        let script = vec![Err(Trouble::NotSent("refused".into())), status(204)];
+        assert_eq!(run(&Policy::once(), script).await.0.map(|reply| reply.status), Ok(204));
+    }
+
+    #[tokio::test]
+    async fn the_number_of_requests_is_bounded() {
+        let policy = Policy::idempotent();
+        let script = (0..policy.attempts).map(|_| status(503)).collect();
+        let (outcome, sent, _) = run(&policy, script).await;
+        let error = outcome.unwrap_err();
+        assert_eq!((error.attempts, sent), (policy.attempts, usize::try_from(policy.attempts).unwrap()));
+        assert!(error.to_string().ends_with(&format!("(tried {sent} times)")), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_hangs_is_cut_at_the_deadline() {
+        let policy = Policy { deadline: Duration::from_millis(20), ..Policy::once() };
+        let outcome = send(&policy, &SteppedPace::default(), std::future::pending).await;
+        let wanted = HttpError { certain: false, why: "no answer within 20 ms".into(), attempts: 1 };
+        assert_eq!(outcome, Err(wanted));
+    }
+}

@@ -1,8 +1,20 @@
 //! Where the state is kept between runs.
 
+mod memory;
+mod sqlite;
+
+#[cfg(test)]
+mod conformance;
+
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
-use crate::state::{Change, Serial, State};
+use crate::ids::{BlobId, Sha256Hex};
+use crate::state::{Change, HistoryEntry, Serial, State};
+
+pub use memory::MemoryState;
+pub use sqlite::SqliteState;
 
 /// Why a state could not be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -55,4 +67,21 @@ pub trait StateStore: Send + Sync {
     ///
     /// After it, `load` gives what [`State::apply`] gives. [`StateError::Moved`] when another run was faster.
     async fn record(&self, expected: Serial, change: &Change) -> Result<Serial, StateError>;
+}
+
+/// A record of every change, oldest first, which nothing takes back.
+#[async_trait]
+pub trait StateHistory: Send + Sync {
+    /// The last `most` changes, oldest first.
+    async fn history(&self, most: usize) -> Result<Vec<HistoryEntry>, StateError>;
+}
+
+/// A memory of the SHA-256 and the size of blobs, so that no file is hashed twice: a blob's id stands for its bytes.
+#[async_trait]
+pub trait FileDigests: Send + Sync {
+    /// What is known of these blobs; the others are absent.
+    async fn known(&self, blobs: &[BlobId]) -> Result<BTreeMap<BlobId, (Sha256Hex, u64)>, StateError>;
+
+    /// Keeps the digest and the size of each of these blobs.
+    async fn remember(&self, files: &[(BlobId, Sha256Hex, u64)]) -> Result<(), StateError>;
 }

@@ -1,1 +1,247 @@
-//! (being built)
+//! Where chunks and their vectors are kept between runs, and asked.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use crate::embedding::plan::Actual;
+use crate::embedding::{Chunk, Hit, Namespace, Query};
+use crate::ids::{ChunkId, Sha256Hex};
+
+pub mod embedded;
+pub mod memory;
+
+pub use embedded::Embedded;
+pub use memory::Memory;
+
+/// Why a store could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum VectorStoreError {
+    /// The file was written by a newer version of this program.
+    #[error("the vector index at {place} has format {found}; this version reads up to {known}. Update Stockroom")]
+    Newer {
+        /// Where the index is kept.
+        place: String,
+        /// The format found.
+        found: i64,
+        /// The newest format that this version knows.
+        known: i64,
+    },
+    /// The file is damaged, or not an index at all.
+    #[error(
+        "{place} is not a sound vector index: {why}. It holds nothing that the library does not: \
+         delete it, and the next run builds it again"
+    )]
+    Corrupt {
+        /// Where the index is kept.
+        place: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The store cannot be read or written.
+    #[error("the vector index at {place} cannot be used: {why}")]
+    Unusable {
+        /// Where the index is kept.
+        place: String,
+        /// What the store says.
+        why: String,
+    },
+}
+
+/// A chunk with its vector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// The chunk.
+    pub chunk: Chunk,
+    /// Its vector, of length 1.
+    pub vector: Vec<f32>,
+}
+
+/// A place that keeps chunks with their vectors, in namespaces that know nothing of each other.
+#[async_trait]
+pub trait VectorStore: Send + Sync {
+    /// Every chunk of every namespace, without texts and vectors. A namespace without chunks is not there.
+    async fn held(&self) -> Result<Actual, VectorStoreError>;
+
+    /// The vectors of texts with these digests, from any namespace of the same model; a text that is unknown is absent.
+    async fn vectors(
+        &self,
+        namespace: &Namespace,
+        hashes: &[Sha256Hex],
+    ) -> Result<BTreeMap<Sha256Hex, Vec<f32>>, VectorStoreError>;
+
+    /// Writes all points or none, durably before it returns; a point whose id is there takes its place.
+    async fn upsert(&self, namespace: &Namespace, points: &[Point]) -> Result<(), VectorStoreError>;
+
+    /// Takes points away; an id that is not there is no error.
+    async fn delete(&self, namespace: &Namespace, ids: &[ChunkId]) -> Result<(), VectorStoreError>;
+
+    /// Takes a whole namespace away; one that is not there is no error.
+    async fn drop_namespace(&self, namespace: &Namespace) -> Result<(), VectorStoreError>;
+
+    /// The `k` assets that answer the query best, the best first.
+    async fn search(&self, namespace: &Namespace, query: &Query, k: usize) -> Result<Vec<Hit>, VectorStoreError>;
+}
+
+/// The cosine of two vectors of length 1.
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+#[cfg(test)]
+pub(crate) mod conformance {
+    //! What every store promises.
+
+    use super::*;
+    use crate::embedding::chunk::chunks;
+    use crate::embedding::{ChunkSettings, Held, Text};
+    use crate::ids::{AssetId, AssetKey, CollectionName, RepoPath};
+
+    /// Runs all of it against stores that are empty at first.
+    pub(crate) async fn holds<S: VectorStore>(mut fresh: impl FnMut() -> S) {
+        an_empty_store_answers(&fresh()).await;
+        what_is_written_is_there(&fresh()).await;
+        writing_again_replaces(&fresh()).await;
+        deleting_takes_away_what_is_named(&fresh()).await;
+        namespaces_are_apart(&fresh()).await;
+        vectors_are_found_by_text_in_every_namespace_of_the_model(&fresh()).await;
+        the_best_asset_comes_first(&fresh()).await;
+        odd_names_and_texts_come_back(&fresh()).await;
+        large_batches_are_taken(&fresh()).await;
+    }
+
+    pub(crate) fn namespace(model: &str, max: u32) -> Namespace {
+        Namespace::of(model, 3, &ChunkSettings { max, overlap: 0 })
+    }
+
+    pub(crate) fn point(asset: &str, text: &str, vector: [f32; 3]) -> Point {
+        let key = AssetKey { collection: CollectionName::new("products"), id: AssetId::new(asset) };
+        let path = RepoPath::new(format!("{asset}/a b $.md"));
+        let chunk = chunks(&key, &[Text { path, text: text.to_owned() }], &ChunkSettings { max: 9_000, overlap: 0 });
+        let length = cosine(&vector, &vector).sqrt();
+        Point { chunk: chunk[0].clone(), vector: vector.iter().map(|x| x / length).collect() }
+    }
+
+    fn near(found: &[f32], expected: &[f32]) -> bool {
+        // A store may keep a byte per coordinate.
+        found.len() == expected.len() && found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 0.01)
+    }
+
+    async fn an_empty_store_answers(store: &impl VectorStore) {
+        let name = namespace("m", 1);
+        assert!(store.held().await.unwrap().is_empty());
+        assert!(store.vectors(&name, &[Sha256Hex::of(b"x")]).await.unwrap().is_empty());
+        assert!(store.search(&name, &query("x"), 5).await.unwrap().is_empty());
+        store.upsert(&name, &[]).await.unwrap();
+        store.delete(&name, &[]).await.unwrap();
+        store.delete(&name, &[ChunkId::from_store("none")]).await.unwrap();
+        store.drop_namespace(&name).await.unwrap();
+        assert!(store.held().await.unwrap().is_empty());
+    }
+
+    fn query(text: &str) -> Query {
+        Query { text: text.to_owned(), vector: vec![1.0, 0.0, 0.0] }
+    }
+
+    async fn what_is_written_is_there(store: &impl VectorStore) {
+        let (name, point) = (namespace("m", 1), point("bolt", "hex bolt", [1.0, 2.0, -3.0]));
+        store.upsert(&name, std::slice::from_ref(&point)).await.unwrap();
+        let Chunk { id, asset, path, index, hash, .. } = point.chunk.clone();
+        let held = BTreeMap::from([(id, Held { asset, path, index, hash: hash.clone() })]);
+        assert_eq!(store.held().await.unwrap(), Actual::from([(name.clone(), held)]));
+        let vectors = store.vectors(&name, &[hash.clone(), Sha256Hex::of(b"other")]).await.unwrap();
+        assert_eq!(vectors.len(), 1);
+        assert!(near(&vectors[&hash], &point.vector), "{vectors:?}");
+    }
+
+    async fn writing_again_replaces(store: &impl VectorStore) {
+        let (name, mut point) = (namespace("m", 1), point("bolt", "hex bolt", [1.0, 0.0, 0.0]));
+        store.upsert(&name, std::slice::from_ref(&point)).await.unwrap();
+        point.chunk.path = RepoPath::new("moved.md");
+        point.vector = vec![0.0, 1.0, 0.0];
+        store.upsert(&name, &[point.clone(), point.clone()]).await.unwrap();
+        let held = store.held().await.unwrap();
+        assert_eq!(held[&name].len(), 1);
+        assert_eq!(held[&name][&point.chunk.id].path, point.chunk.path);
+        let hash = point.chunk.hash.clone();
+        assert!(near(&store.vectors(&name, std::slice::from_ref(&hash)).await.unwrap()[&hash], &point.vector));
+        // A vector that was read and is written again does not drift.
+        let once = store.vectors(&name, std::slice::from_ref(&hash)).await.unwrap();
+        point.vector = once[&hash].clone();
+        store.upsert(&name, &[point]).await.unwrap();
+        assert_eq!(store.vectors(&name, &[hash]).await.unwrap(), once);
+    }
+
+    async fn deleting_takes_away_what_is_named(store: &impl VectorStore) {
+        let name = namespace("m", 1);
+        let points = ["a", "b", "c"].map(|text| point("bolt", text, [1.0, 0.0, 0.0]));
+        store.upsert(&name, &points).await.unwrap();
+        let id = |i: usize| points[i].chunk.id.clone();
+        store.delete(&name, &[id(0), id(2), ChunkId::from_store("none")]).await.unwrap();
+        assert_eq!(store.held().await.unwrap()[&name].keys().collect::<Vec<_>>(), [&id(1)]);
+        store.delete(&name, &[id(1)]).await.unwrap();
+        assert!(store.held().await.unwrap().is_empty());
+    }
+
+    async fn namespaces_are_apart(store: &impl VectorStore) {
+        let (old, new) = (namespace("m", 1), namespace("m", 2));
+        let point = point("bolt", "hex bolt", [1.0, 0.0, 0.0]);
+        store.upsert(&old, std::slice::from_ref(&point)).await.unwrap();
+        store.upsert(&new, std::slice::from_ref(&point)).await.unwrap();
+        store.delete(&new, std::slice::from_ref(&point.chunk.id)).await.unwrap();
+        assert_eq!(store.held().await.unwrap().keys().collect::<Vec<_>>(), [&old]);
+        assert!(store.search(&new, &query("hex"), 5).await.unwrap().is_empty());
+        store.upsert(&new, &[point]).await.unwrap();
+        store.drop_namespace(&old).await.unwrap();
+        assert_eq!(store.held().await.unwrap().keys().collect::<Vec<_>>(), [&new]);
+    }
+
+    async fn vectors_are_found_by_text_in_every_namespace_of_the_model(store: &impl VectorStore) {
+        let point = point("bolt", "hex bolt", [0.0, 1.0, 0.0]);
+        store.upsert(&namespace("m", 1), std::slice::from_ref(&point)).await.unwrap();
+        let hashes = [point.chunk.hash];
+        assert_eq!(store.vectors(&namespace("m", 2), &hashes).await.unwrap().len(), 1);
+        assert!(store.vectors(&namespace("other", 1), &hashes).await.unwrap().is_empty());
+    }
+
+    async fn the_best_asset_comes_first(store: &impl VectorStore) {
+        let name = namespace("m", 1);
+        let points = [
+            point("near", "six sided", [1.0, 0.1, 0.0]),
+            point("word", "a hex thing", [0.5, 1.0, 0.0]),
+            point("word", "another thing", [0.0, 1.0, 0.0]),
+            point("far", "soup", [-1.0, 0.0, 0.0]),
+        ];
+        store.upsert(&name, &points).await.unwrap();
+        let hits = store.search(&name, &query("hex"), 2).await.unwrap();
+        let found: Vec<_> = hits.iter().map(|h| (h.asset.id.as_str(), h.text.as_str(), h.path.as_str())).collect();
+        assert_eq!(found, [("near", "six sided", "near/a b $.md"), ("word", "a hex thing", "word/a b $.md")]);
+        assert!((hits[0].score - 0.995).abs() < 0.01 && (hits[1].score - 0.947).abs() < 0.01, "{hits:?}");
+        assert!(store.search(&name, &query("hex"), 0).await.unwrap().is_empty());
+        assert_eq!(store.search(&name, &query("hex"), usize::MAX).await.unwrap().len(), 3);
+    }
+
+    async fn odd_names_and_texts_come_back(store: &impl VectorStore) {
+        let name = Namespace::from_store("a'b\"; DROP TABLE chunks; --/1/c");
+        let odd = point("it's \"50 %\"\n日本 $", "text with '\0' and \u{1f469}\u{200d}", [1.0, 0.0, 0.0]);
+        store.upsert(&name, std::slice::from_ref(&odd)).await.unwrap();
+        let hits = store.search(&name, &query("text"), 5).await.unwrap();
+        assert_eq!(
+            (&hits[0].asset, &hits[0].text, &hits[0].path),
+            (&odd.chunk.asset, &odd.chunk.text, &odd.chunk.path)
+        );
+        store.drop_namespace(&name).await.unwrap();
+        assert!(store.held().await.unwrap().is_empty());
+    }
+
+    async fn large_batches_are_taken(store: &impl VectorStore) {
+        let name = namespace("m", 1);
+        let points: Vec<Point> = (0..3_000).map(|i| point("bolt", &format!("text {i}"), [1.0, 0.0, 0.0])).collect();
+        store.upsert(&name, &points).await.unwrap();
+        let hashes: Vec<_> = points.iter().map(|p| p.chunk.hash.clone()).collect();
+        assert_eq!(store.vectors(&name, &hashes).await.unwrap().len(), 3_000);
+        let ids: Vec<_> = points.iter().map(|p| p.chunk.id.clone()).collect();
+        store.delete(&name, &ids).await.unwrap();
+        assert!(store.held().await.unwrap().is_empty());
+    }
+}

@@ -1,1 +1,200 @@
-//! (being built)
+//! The git repository that holds the library: its files at a commit and in the work tree, and what changed between two.
+//!
+//! Only the local object database is read; nothing is fetched. A library may be a folder of a larger repository: paths
+//! are relative to that folder.
+
+mod changes;
+mod contents;
+mod listing;
+
+use std::path::{Path, PathBuf};
+
+use git2::{ErrorCode, Repository};
+
+pub use changes::FileChange;
+pub use contents::{CommitContents, DiskContents};
+
+use crate::finding::Code;
+use crate::ids::{CommitId, RepoSlug};
+
+/// The name of a file has control characters.
+pub static NAME_CONTROL: Code = Code {
+    id: "name-control-characters",
+    meaning: "The name of a file or folder holds a line break or another control character. Rename it: such names break \
+              downloads, logs and web addresses.",
+};
+/// The name of a file is not UTF-8.
+pub static NAME_NOT_UTF8: Code = Code {
+    id: "name-not-utf8",
+    meaning: "The name of a file or folder is not UTF-8 text, so no manifest can hold it. Rename it.",
+};
+
+/// The finding codes of this room.
+pub fn codes() -> Vec<&'static Code> {
+    vec![&NAME_CONTROL, &NAME_NOT_UTF8]
+}
+
+/// Why the repository could not give what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum WorktreeError {
+    /// There is no repository.
+    #[error(
+        "{folder} is not in a Git repository (no .git there or in a folder above). Run `git init` in it, or name the \
+         library's folder with -C"
+    )]
+    NoRepository {
+        /// Where it was looked for.
+        folder: String,
+    },
+    /// The folder itself is not there.
+    #[error("the folder {folder} cannot be opened: {why}")]
+    NoFolder {
+        /// The folder.
+        folder: String,
+        /// What the system says.
+        why: String,
+    },
+    /// The repository has no files checked out.
+    #[error("{folder} is a bare repository; run Stockroom where its files are checked out")]
+    Bare {
+        /// The repository.
+        folder: String,
+    },
+    /// Nothing has been committed yet.
+    #[error("the repository has no commit yet, so there is no {wanted}. Commit the library first")]
+    NoCommit {
+        /// What was asked for.
+        wanted: String,
+    },
+    /// The revision is not in this clone.
+    #[error("the revision {revision:?} is not in this clone{hint}")]
+    UnknownRevision {
+        /// What was asked for.
+        revision: String,
+        /// Why that may be, and what to do.
+        hint: &'static str,
+    },
+    /// Git failed in another way.
+    #[error("git cannot read the repository: {0}")]
+    Git(String),
+}
+
+impl From<git2::Error> for WorktreeError {
+    fn from(error: git2::Error) -> Self {
+        let advice = match error.code() {
+            ErrorCode::Owner => {
+                "; the folder belongs to another user: run `git config --global --add safe.directory '*'`"
+            }
+            _ => "",
+        };
+        Self::Git(format!("{}{advice}", error.message()))
+    }
+}
+
+/// Where HEAD is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The commit; none before the first one.
+    pub commit: Option<CommitId>,
+    /// The branch as `refs/heads/main`; none on a detached head.
+    pub branch: Option<String>,
+}
+
+/// A library's place in a repository.
+pub struct Worktree {
+    repository: Repository,
+    root: PathBuf,
+    /// The library's folder within the repository, empty or ending in `/`.
+    prefix: String,
+}
+
+impl Worktree {
+    /// Opens the repository around a folder; the folder is the library's root.
+    pub fn open(folder: &Path) -> Result<Self, WorktreeError> {
+        let shown = folder.display().to_string();
+        let root = folder
+            .canonicalize()
+            .map_err(|error| WorktreeError::NoFolder { folder: shown.clone(), why: error.to_string() })?;
+        let repository = Repository::discover(&root).map_err(|error| match error.code() {
+            ErrorCode::NotFound => WorktreeError::NoRepository { folder: shown.clone() },
+            _ => error.into(),
+        })?;
+        let Some(top) = repository.workdir() else { return Err(WorktreeError::Bare { folder: shown }) };
+        let top = top.canonicalize().map_err(|error| WorktreeError::Git(error.to_string()))?;
+        let below = root.strip_prefix(&top).map_err(|_| WorktreeError::NoRepository { folder: shown.clone() })?;
+        let parts: Option<Vec<&str>> = below.components().map(|part| part.as_os_str().to_str()).collect();
+        let parts =
+            parts.ok_or_else(|| WorktreeError::NoFolder { folder: shown, why: "its name is not UTF-8".into() })?;
+        let prefix = if parts.is_empty() { String::new() } else { format!("{}/", parts.join("/")) };
+        Ok(Self { repository, root, prefix })
+    }
+
+    /// The library's folder on disk.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The library's folder within the repository: empty for the repository's own root, else ending in `/`.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Where Stockroom keeps what belongs to this clone: below `.git`, a folder for each library in the repository.
+    pub fn private_folder(&self) -> PathBuf {
+        let own = self.repository.commondir().join("stockroom");
+        self.prefix.split('/').filter(|part| !part.is_empty()).fold(own, |folder, part| folder.join(part))
+    }
+
+    /// Where HEAD is.
+    pub fn head(&self) -> Result<Head, WorktreeError> {
+        let detached = self.repository.head_detached()?;
+        match self.repository.head() {
+            Ok(head) => {
+                let commit = commit_id(head.peel_to_commit()?.id())?;
+                let branch = if detached { None } else { head.name().ok().map(str::to_owned) };
+                Ok(Head { commit: Some(commit), branch })
+            }
+            Err(error) if matches!(error.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => {
+                Ok(Head { commit: None, branch: None })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the clone's history is cut off.
+    pub fn is_shallow(&self) -> bool {
+        self.repository.is_shallow()
+    }
+
+    /// The repository on a forge that `origin` points to, as `owner/name`.
+    pub fn origin(&self) -> Option<RepoSlug> {
+        let remote = self.repository.find_remote("origin").ok()?;
+        let url = remote.url().ok()?.trim_end_matches('/').trim_end_matches(".git").to_owned();
+        let mut parts = url.rsplit(['/', ':']);
+        let (name, owner) = (parts.next()?, parts.next()?);
+        RepoSlug::parse(&format!("{owner}/{name}")).ok()
+    }
+
+    fn commit(&self, revision: &str) -> Result<git2::Commit<'_>, WorktreeError> {
+        if self.head()?.commit.is_none() {
+            return Err(WorktreeError::NoCommit { wanted: format!("revision {revision:?}") });
+        }
+        let object = self.repository.revparse_single(revision).and_then(|object| object.peel_to_commit());
+        object.map_err(|_| WorktreeError::UnknownRevision {
+            revision: revision.to_owned(),
+            hint: match self.is_shallow() {
+                true => {
+                    ": the clone is shallow. Fetch it with `git fetch --depth=1 origin COMMIT`, or use fetch-depth: 0"
+                }
+                false => "; `git log --all` shows what is",
+            },
+        })
+    }
+}
+
+fn commit_id(oid: git2::Oid) -> Result<CommitId, WorktreeError> {
+    CommitId::parse(&oid.to_string()).map_err(|error| WorktreeError::Git(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! A folder that takes the events while there is no token: each as the body of the request that would be sent.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::{Dispatch, DispatchError, Dispatcher, Outcome};
+use crate::state::Timestamp;
+
+/// Writes `FOLDER/NAME/CORRELATION.json`.
+#[derive(Debug, Clone)]
+pub struct OutboxDispatcher {
+    folder: PathBuf,
+}
+
+impl OutboxDispatcher {
+    /// An outbox in this folder, which is made when the first event comes.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    fn path(&self, dispatch: &Dispatch) -> Result<PathBuf, DispatchError> {
+        let (name, id) = (dispatch.downstream.as_str(), dispatch.correlation.as_str());
+        for part in [name, id] {
+            let plain = part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+            if !plain || part.is_empty() || part.starts_with('.') {
+                return Err(DispatchError::Refused { why: format!("{part:?} cannot be part of a file's name") });
+            }
+        }
+        Ok(self.folder.join(name).join(format!("{id}.json")))
+    }
+}
+
+#[async_trait]
+impl Dispatcher for OutboxDispatcher {
+    async fn deliver(&self, dispatch: &Dispatch) -> Result<Outcome, DispatchError> {
+        let path = self.path(dispatch)?;
+        let body = json!({ "event_type": dispatch.event, "client_payload": dispatch.payload });
+        let written = write_whole(&path, format!("{body:#}\n").as_bytes());
+        written.map_err(|error| DispatchError::Unavailable {
+            why: format!("{} cannot be written: {error}", path.display()),
+        })?;
+        Ok(Outcome::Delivered { place: path.display().to_string() })
+    }
+
+    async fn find(&self, dispatch: &Dispatch, _: Timestamp) -> Result<Option<String>, DispatchError> {
+        let path = self.path(dispatch)?;
+        Ok(path.is_file().then(|| path.display().to_string()))
+    }
+
+    fn is_remote(&self) -> bool {
+        false
+    }
+}
+
+/// The file is there with all its bytes, or it is not there; also after a power cut.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    // The rename itself is durable when its folder is.
+    fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::conformance;
+    use super::*;
+    use crate::ids::DownstreamName;
+
+    #[tokio::test]
+    async fn an_outbox_is_a_dispatcher() {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = OutboxDispatcher::new(folder.path());
+        let holds = || fs::read_dir(folder.path().join("website")).unwrap().count();
+        conformance::run(&outbox, holds).await;
+    }
+
+    #[tokio::test]
+    async fn a_file_is_the_body_of_the_request() {
+        let folder = tempfile::tempdir().unwrap();
+        OutboxDispatcher::new(folder.path()).deliver(&conformance::dispatch("sr-1")).await.unwrap();
+        let text = fs::read_to_string(folder.path().join("website/sr-1.json")).unwrap();
+        insta::assert_snapshot!(text, @r#"
+        {
+          "event_type": "asset-updated",
+          "client_payload": {
+            "version": 1,
+            "correlation_id": "sr-1"
+          }
+        }
+        "#);
+    }
+
+    #[tokio::test]
+    async fn a_name_cannot_lead_out_of_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut dispatch = conformance::dispatch("sr-1");
+        dispatch.downstream = DownstreamName::new("..");
+        let refused = OutboxDispatcher::new(folder.path().join("out")).deliver(&dispatch).await;
+        assert!(matches!(refused, Err(DispatchError::Refused { .. })), "{refused:?}");
+        assert!(!folder.path().join("sr-1.json").exists());
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_cannot_be_made_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = OutboxDispatcher::new(file.path()).deliver(&conformance::dispatch("sr-1")).await.unwrap_err();
+        assert!(error.to_string().contains("cannot be written"), "{error}");
+    }
+}

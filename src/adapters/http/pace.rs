@@ -1,0 +1,75 @@
+//! Time as an adapter sees it: it passes, one can wait, and a little chance keeps many clients from waiting in step.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+/// A clock to wait by.
+#[async_trait]
+pub trait Pace: Send + Sync {
+    /// The time since some fixed moment; it never goes back.
+    fn now(&self) -> Duration;
+
+    /// Waits.
+    async fn sleep(&self, duration: Duration);
+
+    /// A number from 0 to 999, by chance.
+    fn jitter(&self) -> u32;
+}
+
+/// The machine's monotonic clock.
+#[derive(Debug)]
+pub struct RealPace {
+    start: tokio::time::Instant,
+}
+
+impl Default for RealPace {
+    fn default() -> Self {
+        Self { start: tokio::time::Instant::now() }
+    }
+}
+
+#[async_trait]
+impl Pace for RealPace {
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    fn jitter(&self) -> u32 {
+        // The id's last bytes come from the system's source of randomness.
+        u32::try_from(uuid::Uuid::new_v4().as_u128() % 1_000).unwrap_or_default()
+    }
+}
+
+/// A clock that stands still except while somebody waits, which takes no time at all. It keeps the waits.
+#[derive(Debug, Default)]
+pub struct SteppedPace {
+    slept: Mutex<Vec<Duration>>,
+}
+
+impl SteppedPace {
+    /// Every wait so far.
+    pub fn slept(&self) -> Vec<Duration> {
+        self.slept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[async_trait]
+impl Pace for SteppedPace {
+    fn now(&self) -> Duration {
+        self.slept().iter().sum()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.slept.lock().unwrap_or_else(PoisonError::into_inner).push(duration);
+    }
+
+    fn jitter(&self) -> u32 {
+        500
+    }
+}

@@ -1,0 +1,157 @@
+//! What came back: a status, headers, and a body that is not larger than it may be.
+
+use std::error::Error as _;
+
+use chrono::DateTime;
+use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+
+/// A whole answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, decompressed.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no whole answer. The texts hold no URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// The request never left: no connection, or nothing that can be sent.
+    NotSent(String),
+    /// The request left, or may have; nobody knows what the server made of it.
+    NoAnswer(String),
+}
+
+impl Trouble {
+    /// Tells a request that never left from one that may have.
+    pub fn of(error: &reqwest::Error) -> Self {
+        let told = chain(error);
+        if error.is_connect() || error.is_builder() { Self::NotSent(told) } else { Self::NoAnswer(told) }
+    }
+}
+
+/// The causes of the error. Its own words are left out: they say little (`error sending request`) and end with the URL.
+fn chain(error: &reqwest::Error) -> String {
+    let mut told =
+        if error.is_timeout() { "the server was silent for too long" } else { "the connection failed" }.to_owned();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_told = cause.to_string();
+        if !told.contains(&cause_told) {
+            told = format!("{told}: {cause_told}");
+        }
+        source = cause.source();
+    }
+    told
+}
+
+/// Reads the body up to `cap` bytes, counted after decompression.
+///
+/// The head of a refusal says enough: when the body of a 4xx or 5xx breaks off, what there is of it is taken.
+pub async fn read(mut response: reqwest::Response, cap: usize) -> Result<Reply, Trouble> {
+    let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
+    let mut body = Vec::new();
+    let broken = loop {
+        match response.chunk().await {
+            Ok(None) => break None,
+            Ok(Some(chunk)) if body.len() + chunk.len() > cap => {
+                break Some(Trouble::NoAnswer(format!("the answer is larger than {cap} bytes")));
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Err(error) => break Some(Trouble::of(&error)),
+        }
+    };
+    match broken {
+        Some(trouble) if status < 400 => Err(trouble),
+        _ => Ok(Reply { status, headers, body }),
+    }
+}
+
+impl Reply {
+    /// A reply without headers and body.
+    pub fn with_status(status: u16) -> Self {
+        Self { status, headers: HeaderMap::new(), body: Vec::new() }
+    }
+
+    /// The body as text, what is not UTF-8 replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// Whether the server refused to look at the request because there were too many: it has not acted on it.
+    pub(super) fn is_rate_limited(&self) -> bool {
+        let header = |name: &str| self.headers.get(name).map(HeaderValue::as_bytes);
+        match self.status {
+            429 => true,
+            // GitHub says 403 for both of its limits.
+            403 => {
+                header("x-ratelimit-remaining") == Some(b"0")
+                    || header("retry-after").is_some()
+                    || self.text().to_ascii_lowercase().contains("secondary rate limit")
+            }
+            _ => false,
+        }
+    }
+
+    /// For how many seconds the server asks us to stay away, told by its own clock, never by ours.
+    pub(super) fn wait(&self) -> Option<u64> {
+        let text = |value: Option<&HeaderValue>| value.and_then(|v| v.to_str().ok()).map(str::trim).map(str::to_owned);
+        let date = |text: &str| DateTime::parse_from_rfc2822(text).ok().map(|date| date.timestamp());
+        let now = text(self.headers.get(DATE)).and_then(|now| date(&now));
+        let until = |then: i64| u64::try_from(then.saturating_sub(now?)).ok();
+        if let Some(after) = text(self.headers.get(RETRY_AFTER)) {
+            return after.parse().ok().or_else(|| until(date(&after)?));
+        }
+        if text(self.headers.get("x-ratelimit-remaining")).as_deref() == Some("0") {
+            return until(text(self.headers.get("x-ratelimit-reset"))?.parse().ok()?);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderName;
+
+    use super::*;
+
+    fn reply(status: u16, headers: &[(&'static str, &'static str)]) -> Reply {
+        let pair = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        Reply { headers: headers.iter().map(pair).collect(), ..Reply::with_status(status) }
+    }
+
+    const NOW: (&str, &str) = ("date", "Wed, 21 Oct 2015 07:28:00 GMT");
+
+    #[test]
+    fn the_server_says_how_long_to_stay_away() {
+        let table: [(&[(&str, &str)], Option<u64>); 8] = [
+            (&[("retry-after", "7")], Some(7)),
+            (&[NOW, ("retry-after", "Wed, 21 Oct 2015 07:28:30 GMT")], Some(30)),
+            (&[NOW, ("retry-after", "Wed, 21 Oct 2015 07:00:00 GMT")], None),
+            (&[("retry-after", "Wed, 21 Oct 2015 07:28:30 GMT")], None),
+            (&[("retry-after", "soon")], None),
+            (&[NOW, ("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1445412540")], Some(60)),
+            (&[NOW, ("x-ratelimit-remaining", "12"), ("x-ratelimit-reset", "1445412540")], None),
+            (&[], None),
+        ];
+        for (headers, wanted) in table {
+            assert_eq!(reply(429, headers).wait(), wanted, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_403_is_a_matter_of_pace_only_when_it_says_so() {
+        assert!(reply(429, &[]).is_rate_limited());
+        assert!(reply(403, &[("x-ratelimit-remaining", "0")]).is_rate_limited());
+        assert!(reply(403, &[("retry-after", "1")]).is_rate_limited());
+        assert!(!reply(403, &[("x-ratelimit-remaining", "10")]).is_rate_limited());
+        assert!(!reply(503, &[("retry-after", "1")]).is_rate_limited());
+        let body = br#"{"message": "You have exceeded a secondary rate limit."}"#.to_vec();
+        assert!(Reply { body, ..Reply::with_status(403) }.is_rate_limited());
+    }
+}

@@ -1,0 +1,149 @@
+//! BERT's tokenizer, lower-cased: clean, strip accents, split at white space and punctuation, longest piece first.
+
+use std::collections::HashMap;
+
+use unicode_general_category::{GeneralCategory as Category, get_general_category as category};
+use unicode_normalization::UnicodeNormalization as _;
+
+/// The row of a piece that is not in the vocabulary.
+pub(super) const UNKNOWN: u32 = 1;
+/// Texts that are tokens wherever they stand, before anything is lower-cased.
+const SPECIAL: [(&str, u32); 2] = [("[PAD]", 0), ("[UNK]", UNKNOWN)];
+/// A longer word is unknown; nobody learns from it and the search for its pieces is quadratic.
+const LONGEST_WORD: usize = 100;
+
+/// Cuts texts into the pieces of a vocabulary.
+pub(super) struct WordPiece {
+    whole: HashMap<&'static str, u32>,
+    /// The pieces that continue a word, without their `##`.
+    rest: HashMap<&'static str, u32>,
+}
+
+impl WordPiece {
+    /// Reads a vocabulary of one token a line; a token's row is the number of its line.
+    pub(super) fn new(vocabulary: &'static str) -> Self {
+        let (mut whole, mut rest) = (HashMap::with_capacity(32_768), HashMap::with_capacity(8_192));
+        for (token, row) in vocabulary.lines().zip(0..) {
+            match token.strip_prefix("##") {
+                Some(piece) if !piece.is_empty() => rest.insert(piece, row),
+                _ => whole.insert(token, row),
+            };
+        }
+        Self { whole, rest }
+    }
+
+    /// The rows of the text's tokens.
+    pub(super) fn rows(&self, text: &str) -> Vec<u32> {
+        let mut rows = Vec::new();
+        let mut left = text;
+        while let Some((at, special, row)) = first_special(left) {
+            self.plain(&left[..at], &mut rows);
+            rows.push(row);
+            left = &left[at + special.len()..];
+        }
+        self.plain(left, &mut rows);
+        rows
+    }
+
+    fn plain(&self, text: &str, rows: &mut Vec<u32>) {
+        let text = normalise(text);
+        for word in text.split(char::is_whitespace) {
+            let mut from = 0;
+            for (at, mark) in word.char_indices().filter(|(_, c)| is_punctuation(*c)) {
+                self.word(&word[from..at], rows);
+                from = at + mark.len_utf8();
+                self.word(&word[at..from], rows);
+            }
+            self.word(&word[from..], rows);
+        }
+    }
+
+    fn word(&self, word: &str, rows: &mut Vec<u32>) {
+        if word.is_empty() {
+            return;
+        }
+        if word.chars().nth(LONGEST_WORD).is_some() {
+            return rows.push(UNKNOWN);
+        }
+        let before = rows.len();
+        let mut from = 0;
+        while from < word.len() {
+            let Some((row, to)) = self.longest(word, from) else {
+                // One unknown piece makes the whole word unknown.
+                rows.truncate(before);
+                return rows.push(UNKNOWN);
+            };
+            rows.push(row);
+            from = to;
+        }
+    }
+
+    fn longest(&self, word: &str, from: usize) -> Option<(u32, usize)> {
+        let pieces = if from == 0 { &self.whole } else { &self.rest };
+        let ends = word[from..].char_indices().map(|(at, c)| from + at + c.len_utf8());
+        ends.rev().find_map(|to| pieces.get(&word[from..to]).map(|row| (*row, to)))
+    }
+}
+
+fn first_special(text: &str) -> Option<(usize, &'static str, u32)> {
+    // Most texts have no bracket at all.
+    let from = text.find('[')?;
+    SPECIAL.iter().filter_map(|(special, row)| Some((from + text[from..].find(special)?, *special, *row))).min()
+}
+
+fn normalise(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len() + 8);
+    for c in text.chars().filter(|c| !is_dropped(*c)) {
+        if c.is_whitespace() {
+            clean.push(' ');
+        } else if is_ideograph(c) {
+            clean.extend([' ', c, ' ']);
+        } else {
+            clean.push(c);
+        }
+    }
+    if clean.is_ascii() {
+        clean.make_ascii_lowercase();
+        return clean;
+    }
+    clean
+        .nfd()
+        .filter(|c| c.is_ascii() || category(*c) != Category::NonspacingMark)
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+fn is_dropped(c: char) -> bool {
+    match c {
+        '\t' | '\n' | '\r' => false,
+        '\u{fffd}' => true,
+        _ if c.is_ascii() => c.is_ascii_control(),
+        _ => matches!(category(c), Category::Control | Category::Format | Category::PrivateUse),
+    }
+}
+
+fn is_ideograph(c: char) -> bool {
+    matches!(u32::from(c),
+        0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0x20000..=0x2A6DF | 0x2A700..=0x2B81F
+        | 0x2B920..=0x2CEAF | 0x2F800..=0x2FA1F)
+}
+
+fn is_punctuation(c: char) -> bool {
+    use Category::{
+        ClosePunctuation, ConnectorPunctuation, DashPunctuation, FinalPunctuation, InitialPunctuation, OpenPunctuation,
+        OtherPunctuation,
+    };
+    if c.is_ascii() {
+        return c.is_ascii_punctuation();
+    }
+    matches!(
+        category(c),
+        ClosePunctuation
+            | ConnectorPunctuation
+            | DashPunctuation
+            | FinalPunctuation
+            | InitialPunctuation
+            | OpenPunctuation
+            | OtherPunctuation
+    )
+}

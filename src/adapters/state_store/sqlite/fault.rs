@@ -1,0 +1,62 @@
+//! What can go wrong with the file, in words for the one who has to mend it.
+
+use std::path::Path;
+
+use rusqlite::ErrorCode;
+
+use super::super::StateError;
+
+/// A fault before it knows where the state is kept.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The database says no.
+    Sqlite(rusqlite::Error),
+    /// The file can be opened, but what is in it cannot be what was written.
+    Damaged(String),
+    /// Something around the file: its folder, its size.
+    Other(String),
+    /// A fault that has its own name.
+    State(StateError),
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl Fault {
+    /// A value in the file that is not what its kind of value looks like.
+    pub(super) fn damaged(what: &dyn std::fmt::Display) -> Self {
+        Self::Damaged(what.to_string())
+    }
+
+    /// The fault in words.
+    pub(super) fn at(self, place: &Path) -> StateError {
+        let why = match self {
+            Self::State(error) => return error,
+            Self::Damaged(what) => damaged(&what),
+            Self::Other(why) => why,
+            Self::Sqlite(error) => why(&error),
+        };
+        StateError::Unusable { place: place.display().to_string(), why }
+    }
+}
+
+fn damaged(what: &str) -> String {
+    format!("it is damaged ({what}). Move the file away, with the -wal and -shm beside it; the next run rebuilds it")
+}
+
+fn why(error: &rusqlite::Error) -> String {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another process has been writing to it for too long. Run again when that has ended".to_owned()
+        }
+        // Our own statements are right, so a statement that does not fit means that the tables are not ours any more.
+        Some(
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown | ErrorCode::ConstraintViolation,
+        )
+        | None => damaged(&error.to_string()),
+        Some(_) => error.to_string(),
+    }
+}

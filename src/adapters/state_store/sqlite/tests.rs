@@ -1,0 +1,254 @@
+//! What is particular to a state in a file.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Barrier;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::super::conformance::{self, LIBRARY, deliver, intend};
+use super::*;
+
+conformance::suite!(|| {
+    let folder = tempfile::tempdir().unwrap();
+    move || SqliteState::new(folder.path().join("not/yet/state.db"), LIBRARY)
+});
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().build().unwrap()
+}
+
+/// A file that has seen a few changes, closed.
+fn written(folder: &TempDir) -> PathBuf {
+    let place = folder.path().join("state.db");
+    let store = SqliteState::new(&place, LIBRARY);
+    let assets: Vec<String> = (0..300).map(|n| format!("asset {n}")).collect();
+    let assets: Vec<(&str, &str)> = assets.iter().map(|id| (id.as_str(), "text")).collect();
+    runtime().block_on(async {
+        for (serial, change) in (0..).zip([intend("a", "sr-1"), deliver("a", &assets), intend("b", "sr-2")]) {
+            store.record(Serial(serial), &change).await.unwrap();
+        }
+    });
+    place
+}
+
+fn load(place: &Path) -> Result<State, StateError> {
+    runtime().block_on(SqliteState::new(place, LIBRARY).load())
+}
+
+fn said(place: &Path) -> String {
+    load(place).unwrap_err().to_string()
+}
+
+#[test]
+fn reading_makes_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("deep/state.db");
+    let store = SqliteState::new(&place, LIBRARY);
+    runtime().block_on(async {
+        store.load().await.unwrap();
+        store.known(&[BlobId::parse(&"a".repeat(40)).unwrap()]).await.unwrap();
+        store.remember(&[]).await.unwrap();
+    });
+    assert!(!folder.path().join("deep").exists());
+}
+
+#[test]
+fn a_closed_state_is_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    written(&folder);
+    let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["state.db"]);
+}
+
+#[test]
+fn the_file_is_kept_as_it_was_promised() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = Connection::open(written(&folder)).unwrap();
+    let pragma =
+        |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0)).unwrap();
+    assert_eq!(pragma("journal_mode"), "wal".to_owned().into());
+    assert_eq!((pragma("application_id"), pragma("user_version")), (0x7372_7374.into(), 1.into()));
+    for statement in ["UPDATE history SET detail = 'x'", "DELETE FROM history"] {
+        let refused = connection.execute(statement, []).unwrap_err().to_string();
+        assert!(refused.contains("the history is only added to"), "{refused}");
+    }
+}
+
+#[test]
+fn an_open_connection_syncs_in_full() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = format::open(&folder.path().join("state.db"), true, PATIENCE).unwrap().unwrap();
+    let level: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+    assert_eq!(level, 2);
+}
+
+#[test]
+fn a_state_of_another_library_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = written(&folder);
+    let before = fs::read(&place).unwrap();
+    let other = SqliteState::new(&place, "org/other");
+    let refusals = runtime()
+        .block_on(async { [other.load().await.map(drop), other.record(Serial(3), &intend("a", "x")).await.map(drop)] });
+    for refused in refusals {
+        let Err(StateError::Foreign { expected, found, .. }) = refused else { panic!("{refused:?}") };
+        assert_eq!((expected.as_str(), found.as_str()), ("org/other", LIBRARY));
+    }
+    drop(other);
+    assert!(fs::read(&place).unwrap() == before);
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = written(&folder);
+    Connection::open(&place).unwrap().pragma_update(None, "user_version", 7).unwrap();
+    assert!(matches!(load(&place), Err(StateError::Newer { found: 7, known: 1, .. })));
+}
+
+#[test]
+fn a_file_that_is_no_database_can_be_moved_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("state.db");
+    fs::write(&place, "<html>not found</html>".repeat(500)).unwrap();
+    let said = said(&place);
+    assert!(said.contains("state.db cannot be used: it is damaged"), "{said}");
+    assert!(said.ends_with("Move the file away, with the -wal and -shm beside it; the next run rebuilds it"), "{said}");
+    fs::remove_file(&place).unwrap();
+    assert!(load(&place).is_ok());
+}
+
+#[test]
+fn a_database_of_another_program_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("state.db");
+    Connection::open(&place).unwrap().execute_batch("CREATE TABLE meta (a); INSERT INTO meta VALUES (1)").unwrap();
+    assert!(said(&place).contains("a file of another program"));
+    let refused = runtime().block_on(SqliteState::new(&place, LIBRARY).record(Serial(0), &intend("a", "x")));
+    assert!(matches!(refused, Err(StateError::Unusable { .. })), "{refused:?}");
+}
+
+#[test]
+fn an_empty_file_is_a_new_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("state.db");
+    fs::write(&place, "").unwrap();
+    let store = SqliteState::new(&place, LIBRARY);
+    runtime().block_on(async {
+        let state = store.load().await.unwrap();
+        assert_eq!(store.record(state.serial, &intend("a", "x")).await.unwrap(), Serial(1));
+        assert_eq!(store.load().await.unwrap().lineage, state.lineage);
+    });
+}
+
+#[test]
+fn a_place_that_cannot_be_made_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let store = SqliteState::new(folder.path().join("file/state.db"), LIBRARY);
+    let error = runtime().block_on(store.record(Serial(0), &intend("a", "x"))).unwrap_err().to_string();
+    assert!(error.contains("file/state.db cannot be used: its folder cannot be made"), "{error}");
+}
+
+#[test]
+fn a_process_that_holds_the_file_is_not_waited_for_endlessly() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = written(&folder);
+    let holder = Connection::open(&place).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let store = SqliteState::new(&place, LIBRARY).patience(Duration::from_millis(20));
+    let (loaded, refused) =
+        runtime().block_on(async { (store.load().await, store.record(Serial(3), &intend("a", "x")).await) });
+    assert_eq!(loaded.unwrap().serial, Serial(3), "readers do not wait");
+    let error = refused.unwrap_err().to_string();
+    assert!(error.contains("another process has been writing"), "{error}");
+}
+
+#[test]
+fn a_file_replaced_by_another_history_is_noticed() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (place, replacement) = (written(&folder), written(&other));
+    let serial = load(&place).unwrap().serial;
+    let store = SqliteState::new(&place, LIBRARY);
+    runtime().block_on(store.load()).unwrap();
+    store.session.lock().unwrap().connection = None;
+    fs::copy(replacement, &place).unwrap();
+    let refused = runtime().block_on(store.record(serial, &intend("a", "x")));
+    assert!(matches!(refused, Err(StateError::Moved { .. })), "{refused:?}");
+    runtime().block_on(store.load()).unwrap();
+    assert!(runtime().block_on(store.record(serial, &intend("a", "x"))).is_ok());
+}
+
+#[test]
+fn four_writers_for_fifty_rounds_win_one_each_and_lose_nothing() {
+    const WRITERS: usize = 4;
+    const ROUNDS: u64 = 50;
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("state.db");
+    let (loaded, recorded) = (Barrier::new(WRITERS), Barrier::new(WRITERS));
+    let race = |writer: usize| {
+        let store = SqliteState::new(&place, LIBRARY).patience(Duration::from_secs(60));
+        let (runtime, mut wins) = (runtime(), Vec::new());
+        for round in 0..ROUNDS {
+            let serial = runtime.block_on(store.load()).unwrap().serial;
+            assert_eq!(serial, Serial(round), "each round has had one winner");
+            loaded.wait();
+            let correlation = format!("{writer}-{round}");
+            match runtime.block_on(store.record(serial, &intend(&format!("target {writer}"), &correlation))) {
+                Ok(serial) => wins.push((serial, correlation)),
+                Err(StateError::Moved { .. }) => {}
+                Err(other) => panic!("{other}"),
+            }
+            recorded.wait();
+        }
+        wins
+    };
+    let mut wins: Vec<(Serial, String)> = std::thread::scope(|scope| {
+        let race = &race;
+        let writers: Vec<_> = (0..WRITERS).map(|writer| scope.spawn(move || race(writer))).collect();
+        writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
+    });
+    wins.sort();
+    let history = runtime().block_on(SqliteState::new(&place, LIBRARY).history(1000)).unwrap();
+    let told: Vec<(Serial, String)> =
+        history.into_iter().map(|entry| (entry.serial, entry.detail.split(' ').next().unwrap().to_owned())).collect();
+    assert_eq!(wins, told);
+    assert_eq!(wins.len(), usize::try_from(ROUNDS).unwrap());
+}
+
+#[test]
+fn damage_is_said_and_never_a_panic() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = written(&folder);
+    let good = fs::read(&place).unwrap();
+    let mut config = ProptestConfig::with_cases(200);
+    config.failure_persistence = None;
+    let flips = prop::collection::vec((any::<prop::sample::Index>(), 1..=255u8), 1..20);
+    proptest!(config, |(flips in flips, cut in prop::option::weighted(0.2, any::<prop::sample::Index>()))| {
+        let mut bytes = good.clone();
+        for (at, mask) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] ^= mask;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        fs::write(&place, bytes).unwrap();
+        let store = SqliteState::new(&place, LIBRARY);
+        let (loaded, recorded) = runtime()
+            .block_on(async { (store.load().await, store.record(Serial(3), &deliver("a", &[])).await) });
+        drop(store);
+        for suffix in ["-wal", "-shm", "-journal"] {
+            let _ = fs::remove_file(place.with_file_name(format!("state.db{suffix}")));
+        }
+        if let Ok(state) = loaded {
+            prop_assert_eq!(state.library, LIBRARY);
+        }
+        if let Err(StateError::Unusable { why, .. }) = recorded {
+            prop_assert!(why.contains("ove the file away") || why.contains("ove it away"), "{}", why);
+        }
+    });
+}

@@ -1,0 +1,93 @@
+//! A store that lives as long as the process.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{Point, VectorStore, VectorStoreError, cosine};
+use crate::embedding::plan::Actual;
+use crate::embedding::search::{Candidate, rank};
+use crate::embedding::{Held, Hit, Namespace, Query};
+use crate::ids::{ChunkId, Sha256Hex};
+
+type Points = BTreeMap<Namespace, BTreeMap<ChunkId, Point>>;
+
+/// Points in maps.
+#[derive(Debug, Default)]
+pub struct Memory(Mutex<Points>);
+
+impl Memory {
+    fn points(&self) -> MutexGuard<'_, Points> {
+        // Each change is one step; a panic elsewhere cannot have left half of one.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl VectorStore for Memory {
+    async fn held(&self) -> Result<Actual, VectorStoreError> {
+        let held = |point: &Point| {
+            let chunk = point.chunk.clone();
+            Held { asset: chunk.asset, path: chunk.path, index: chunk.index, hash: chunk.hash }
+        };
+        let all = |points: &BTreeMap<ChunkId, Point>| points.iter().map(|(id, p)| (id.clone(), held(p))).collect();
+        Ok(self.points().iter().map(|(name, points)| (name.clone(), all(points))).collect())
+    }
+
+    async fn vectors(
+        &self,
+        namespace: &Namespace,
+        hashes: &[Sha256Hex],
+    ) -> Result<BTreeMap<Sha256Hex, Vec<f32>>, VectorStoreError> {
+        let wanted: BTreeSet<&Sha256Hex> = hashes.iter().collect();
+        let points = self.points();
+        let same_model = points.iter().filter(|(name, _)| name.model() == namespace.model());
+        let found = same_model.flat_map(|(_, points)| points.values()).filter(|p| wanted.contains(&p.chunk.hash));
+        Ok(found.map(|p| (p.chunk.hash.clone(), p.vector.clone())).collect())
+    }
+
+    async fn upsert(&self, namespace: &Namespace, points: &[Point]) -> Result<(), VectorStoreError> {
+        if !points.is_empty() {
+            let new = points.iter().map(|point| (point.chunk.id.clone(), point.clone()));
+            self.points().entry(namespace.clone()).or_default().extend(new);
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, namespace: &Namespace, ids: &[ChunkId]) -> Result<(), VectorStoreError> {
+        let mut all = self.points();
+        if let Some(points) = all.get_mut(namespace) {
+            ids.iter().for_each(|id| drop(points.remove(id)));
+        }
+        all.retain(|_, points| !points.is_empty());
+        Ok(())
+    }
+
+    async fn drop_namespace(&self, namespace: &Namespace) -> Result<(), VectorStoreError> {
+        self.points().remove(namespace);
+        Ok(())
+    }
+
+    async fn search(&self, namespace: &Namespace, query: &Query, k: usize) -> Result<Vec<Hit>, VectorStoreError> {
+        let candidate = |Point { chunk, vector }: &Point| Candidate {
+            id: chunk.id.clone(),
+            asset: chunk.asset.clone(),
+            path: chunk.path.clone(),
+            text: chunk.text.clone(),
+            cosine: cosine(vector, &query.vector),
+        };
+        let all = self.points().get(namespace).map(|points| points.values().map(candidate).collect());
+        Ok(rank(&query.text, all.unwrap_or_default(), k))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_is_a_vector_store() {
+        super::super::conformance::holds(Memory::default).await;
+    }
+}

@@ -1,0 +1,60 @@
+//! What changed between two commits.
+
+use git2::{Delta, DiffOptions};
+
+use super::{Worktree, WorktreeError};
+use crate::ids::RepoPath;
+
+/// A file that two commits do not have in common.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FileChange {
+    /// The newer commit has it and the older has not.
+    Added(RepoPath),
+    /// Both have it, with different content or kind.
+    Changed(RepoPath),
+    /// The older commit had it.
+    Removed(RepoPath),
+}
+
+impl FileChange {
+    /// The file.
+    pub fn path(&self) -> &RepoPath {
+        match self {
+            Self::Added(path) | Self::Changed(path) | Self::Removed(path) => path,
+        }
+    }
+}
+
+impl Worktree {
+    /// The library's files that differ between two revisions, sorted by path; a rename is a removal and an addition.
+    ///
+    /// Two trees are compared, no history is walked: it works in a clone of any depth that holds both commits.
+    pub fn changes(&self, from: &str, to: &str) -> Result<Vec<FileChange>, WorktreeError> {
+        let (from, to) = (self.commit(from)?, self.commit(to)?);
+        let (old, new) = (self.library_tree(&from)?, self.library_tree(&to)?);
+        let mut options = DiffOptions::new();
+        options.include_typechange(true).skip_binary_check(true);
+        let diff = self.repository.diff_tree_to_tree(old.as_ref(), new.as_ref(), Some(&mut options))?;
+        let mut changes: Vec<_> = diff
+            .deltas()
+            .filter_map(|delta| {
+                let path = |file: git2::DiffFile<'_>| {
+                    file.path_bytes().and_then(|bytes| std::str::from_utf8(bytes).ok().map(RepoPath::new))
+                };
+                match delta.status() {
+                    Delta::Added => path(delta.new_file()).map(FileChange::Added),
+                    Delta::Deleted => path(delta.old_file()).map(FileChange::Removed),
+                    _ => path(delta.new_file()).map(FileChange::Changed),
+                }
+            })
+            .collect();
+        changes.sort_by(|a, b| a.path().cmp(b.path()));
+        Ok(changes)
+    }
+
+    /// The newest commit that both revisions descend from; none where the clone does not reach that far back.
+    pub fn merge_base(&self, one: &str, other: &str) -> Result<Option<String>, WorktreeError> {
+        let (one, other) = (self.commit(one)?, self.commit(other)?);
+        Ok(self.repository.merge_base(one.id(), other.id()).ok().map(|oid| oid.to_string()))
+    }
+}

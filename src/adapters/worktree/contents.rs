@@ -1,0 +1,97 @@
+//! What is in the files: read from the disk or from git's object database, never through a link.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use git2::{ErrorCode, ObjectType, Oid, Repository};
+
+use super::{Worktree, WorktreeError};
+use crate::catalog::tree::{ContentError, Contents, Entry};
+
+/// The files as they are on disk.
+pub struct DiskContents {
+    root: PathBuf,
+}
+
+/// The files as git stored them, read by any number of threads at once.
+pub struct CommitContents {
+    git_folder: PathBuf,
+    /// Repositories that no thread uses at the moment: libgit2 allows each to one thread at a time.
+    idle: Mutex<Vec<Repository>>,
+}
+
+impl Worktree {
+    /// Gives the bytes of the files that `tree_now` lists.
+    pub fn disk(&self) -> DiskContents {
+        DiskContents { root: self.root.clone() }
+    }
+
+    /// Gives the bytes of the files that `tree_at` lists.
+    pub fn objects(&self) -> Result<CommitContents, WorktreeError> {
+        Ok(CommitContents { git_folder: self.repository.path().to_owned(), idle: Mutex::new(Vec::new()) })
+    }
+}
+
+impl Contents for DiskContents {
+    fn read(&self, entry: &Entry, limit: u64) -> Result<Vec<u8>, ContentError> {
+        let place = self.root.join(entry.path.as_str());
+        read_file(&place, limit)
+    }
+}
+
+fn read_file(place: &Path, limit: u64) -> Result<Vec<u8>, ContentError> {
+    let unreadable = |error: std::io::Error| ContentError::Unreadable(error.to_string());
+    // Opening a pipe would wait for ever, so the kind is asked first; the cap below holds even if it changes in between.
+    let facts = place.symlink_metadata().map_err(unreadable)?;
+    if !facts.is_file() {
+        return Err(ContentError::NotAFile);
+    }
+    if facts.len() > limit {
+        return Err(ContentError::TooLarge { bytes: facts.len(), limit });
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(facts.len()).unwrap_or_default());
+    File::open(place).map_err(unreadable)?.take(limit).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+impl CommitContents {
+    fn with_repository<T>(&self, work: impl FnOnce(&Repository) -> Result<T, ContentError>) -> Result<T, ContentError> {
+        let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
+        let repository = match idle {
+            Some(repository) => repository,
+            None => Repository::open(&self.git_folder).map_err(|error| unreadable(&error))?,
+        };
+        let outcome = work(&repository);
+        if let Ok(mut idle) = self.idle.lock() {
+            idle.push(repository);
+        }
+        outcome
+    }
+}
+
+fn unreadable(error: &git2::Error) -> ContentError {
+    match error.code() {
+        ErrorCode::NotFound => ContentError::Absent,
+        _ => ContentError::Unreadable(error.message().to_owned()),
+    }
+}
+
+impl Contents for CommitContents {
+    fn read(&self, entry: &Entry, limit: u64) -> Result<Vec<u8>, ContentError> {
+        let oid = Oid::from_str(entry.blob.as_str()).map_err(|error| unreadable(&error))?;
+        self.with_repository(|repository| {
+            let objects = repository.odb().map_err(|error| unreadable(&error))?;
+            let (size, kind) = objects.read_header(oid).map_err(|error| unreadable(&error))?;
+            let bytes = u64::try_from(size).unwrap_or(u64::MAX);
+            match kind {
+                ObjectType::Blob if bytes <= limit => {}
+                ObjectType::Blob => return Err(ContentError::TooLarge { bytes, limit }),
+                _ => return Err(ContentError::NotAFile),
+            }
+            let object = objects.read(oid).map_err(|error| unreadable(&error))?;
+            Ok(object.data().to_vec())
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! Which files there are, at a commit and in the work tree.
+
+use std::collections::BTreeMap;
+
+use git2::{ObjectType, Oid, Status, StatusOptions, StatusShow, TreeWalkMode, TreeWalkResult};
+
+use super::{NAME_CONTROL, NAME_NOT_UTF8, Worktree, WorktreeError, commit_id};
+use crate::catalog::tree::{Entry, EntryKind, Tree};
+use crate::finding::Finding;
+use crate::ids::{BlobId, RepoPath};
+
+const FILE_TYPE: u32 = 0o170_000;
+
+/// Files as git names them, before anybody has looked at the names.
+type Raw = BTreeMap<Vec<u8>, (Oid, EntryKind)>;
+
+impl Worktree {
+    /// The files of a commit, named by any revision git understands.
+    pub fn tree_at(&self, revision: &str) -> Result<Tree, WorktreeError> {
+        let commit = self.commit(revision)?;
+        let mut raw = Raw::new();
+        if let Some(tree) = self.library_tree(&commit)? {
+            tree.walk(TreeWalkMode::PreOrder, |folder, entry| {
+                let kind = u32::try_from(entry.filemode()).ok().and_then(kind_of_mode);
+                if let (Some(kind), true) = (kind, entry.kind() != Some(ObjectType::Tree)) {
+                    let mut path = folder.as_bytes().to_vec();
+                    path.extend_from_slice(entry.name_bytes());
+                    raw.insert(path, (entry.id(), kind));
+                }
+                TreeWalkResult::Ok
+            })?;
+        }
+        tree(raw, Some(commit.id()), false)
+    }
+
+    /// The files as they are now: tracked ones and new ones that git does not ignore.
+    pub fn tree_now(&self) -> Result<Tree, WorktreeError> {
+        let mut raw = Raw::new();
+        for entry in self.repository.index()?.iter() {
+            let (Some(path), Some(kind)) = (self.below(&entry.path), kind_of_mode(entry.mode)) else { continue };
+            raw.insert(path.to_vec(), (entry.id, kind));
+        }
+        let mut options = StatusOptions::new();
+        options.show(StatusShow::IndexAndWorkdir).include_untracked(true).recurse_untracked_dirs(true);
+        options.include_ignored(false).exclude_submodules(true);
+        if !self.prefix.is_empty() {
+            options.pathspec(self.prefix.as_str()).disable_pathspec_match(true);
+        }
+        let mut dirty = false;
+        for status in self.repository.statuses(Some(&mut options))?.iter() {
+            let Some(path) = self.below(status.path_bytes()) else { continue };
+            dirty = true;
+            self.look_again(&mut raw, path, status.status())?;
+        }
+        let head = self.head()?.commit.map(|commit| Oid::from_str(commit.as_str())).transpose()?;
+        tree(raw, head, dirty)
+    }
+
+    /// A file that differs from the index is what the disk says.
+    fn look_again(&self, raw: &mut Raw, path: &[u8], status: Status) -> Result<(), WorktreeError> {
+        let in_worktree = Status::WT_NEW | Status::WT_MODIFIED | Status::WT_TYPECHANGE | Status::WT_RENAMED;
+        if status.contains(Status::WT_DELETED) {
+            raw.remove(path);
+        } else if status.intersects(in_worktree) {
+            // A name that is not UTF-8 becomes a finding by its name alone; its content does not matter.
+            let Ok(name) = std::str::from_utf8(path) else {
+                raw.insert(path.to_vec(), (Oid::from_bytes(&[0; 20])?, EntryKind::File));
+                return Ok(());
+            };
+            let place = self.root.join(name);
+            match place.symlink_metadata() {
+                Ok(facts) if facts.is_symlink() => {
+                    raw.insert(path.to_vec(), (Oid::from_bytes(&[0; 20])?, EntryKind::Symlink));
+                }
+                Ok(facts) if facts.is_file() => {
+                    raw.insert(path.to_vec(), (Oid::hash_file(ObjectType::Blob, &place)?, EntryKind::File));
+                }
+                // A folder (another repository), a pipe or a file that went away meanwhile is no file of the library.
+                _ => {
+                    raw.remove(path);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn below<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
+        path.strip_prefix(self.prefix.as_bytes())
+    }
+
+    pub(super) fn library_tree<'r>(
+        &'r self,
+        commit: &git2::Commit<'r>,
+    ) -> Result<Option<git2::Tree<'r>>, WorktreeError> {
+        let tree = commit.tree()?;
+        if self.prefix.is_empty() {
+            return Ok(Some(tree));
+        }
+        match tree.get_path(std::path::Path::new(self.prefix.trim_end_matches('/'))) {
+            Ok(entry) => Ok(entry.to_object(&self.repository)?.into_tree().ok()),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+fn kind_of_mode(mode: u32) -> Option<EntryKind> {
+    match mode & FILE_TYPE {
+        0o100_000 => Some(EntryKind::File),
+        0o120_000 => Some(EntryKind::Symlink),
+        0o160_000 => Some(EntryKind::Submodule),
+        _ => None,
+    }
+}
+
+fn tree(raw: Raw, commit: Option<Oid>, dirty: bool) -> Result<Tree, WorktreeError> {
+    let (mut entries, mut findings) = (Vec::with_capacity(raw.len()), Vec::new());
+    for (path, (oid, kind)) in raw {
+        let path = match String::from_utf8(path) {
+            Ok(name) => RepoPath::new(name),
+            Err(error) => {
+                let shown = RepoPath::new(error.as_bytes().escape_ascii().to_string());
+                let finding = Finding::error(&NAME_NOT_UTF8, shown, "the name of the file is not UTF-8 text");
+                findings.push(finding.help("rename the file or folder"));
+                continue;
+            }
+        };
+        if path.as_str().chars().any(char::is_control) {
+            let message = "the name holds a line break or another control character";
+            findings.push(Finding::error(&NAME_CONTROL, path.clone(), message).help("rename the file or folder"));
+        }
+        let blob = BlobId::parse(&oid.to_string()).map_err(|error| WorktreeError::Git(error.to_string()))?;
+        entries.push(Entry { path, blob, kind });
+    }
+    Ok(Tree { commit: commit.map(commit_id).transpose()?, dirty, entries, findings })
+}

@@ -1,0 +1,186 @@
+use std::fs;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::catalog::tree::{ContentError, Contents, EntryKind};
+
+struct Repo(TempDir);
+
+impl Repo {
+    fn new() -> Self {
+        let repo = Self(TempDir::new().unwrap());
+        repo.git(&["init", "-q", "-b", "main"]);
+        repo
+    }
+
+    fn git(&self, words: &[&str]) -> String {
+        let identity = ["-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"];
+        let output = Command::new("git").current_dir(self.0.path()).args(identity).args(words).output().unwrap();
+        assert!(output.status.success(), "git {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let place = self.0.path().join(path);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(place, text).unwrap();
+    }
+
+    fn commit(&self, files: &[(&str, &str)]) -> String {
+        for (path, text) in files {
+            self.write(path, text);
+        }
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "--allow-empty", "-m", "c"]);
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    fn open(&self) -> Worktree {
+        Worktree::open(self.0.path()).unwrap()
+    }
+}
+
+fn names(tree: &crate::catalog::tree::Tree) -> Vec<&str> {
+    tree.entries.iter().map(|entry| entry.path.as_str()).collect()
+}
+
+#[test]
+fn a_clean_work_tree_lists_what_its_commit_lists() {
+    let repo = Repo::new();
+    let commit = repo.commit(&[("a/$ x.json", "{}"), ("b.txt", "b"), ("a.txt", "")]);
+    let worktree = repo.open();
+    let (now, then) = (worktree.tree_now().unwrap(), worktree.tree_at("HEAD").unwrap());
+    assert_eq!(now, then);
+    assert_eq!((names(&now), now.dirty), (vec!["a.txt", "a/$ x.json", "b.txt"], false));
+    assert_eq!(now.commit.as_ref().unwrap().as_str(), commit);
+}
+
+#[test]
+fn the_work_tree_shows_what_is_new_changed_deleted_and_not_what_is_ignored() {
+    let repo = Repo::new();
+    repo.commit(&[("kept", "1"), ("changed", "1"), ("deleted", "1"), (".gitignore", "*.tmp\n")]);
+    repo.write("changed", "2");
+    repo.write("new folder/new", "3");
+    repo.write("x.tmp", "");
+    fs::remove_file(repo.0.path().join("deleted")).unwrap();
+    let worktree = repo.open();
+    let now = worktree.tree_now().unwrap();
+    assert!(now.dirty);
+    assert_eq!(names(&now), [".gitignore", "changed", "kept", "new folder/new"]);
+    let changed = now.get("changed").unwrap();
+    assert_eq!(changed.blob.as_str(), repo.git(&["hash-object", "changed"]));
+    assert_eq!(worktree.disk().read(changed, 10).unwrap(), b"2");
+    let then = worktree.tree_at("HEAD").unwrap();
+    assert_eq!(worktree.objects().unwrap().read(then.get("changed").unwrap(), 10).unwrap(), b"1");
+}
+
+#[test]
+fn a_library_in_a_folder_of_the_repository_sees_only_itself() {
+    let repo = Repo::new();
+    repo.commit(&[("lib/a.json", "1"), ("lib2/b.json", "2"), ("c.json", "3")]);
+    let worktree = Worktree::open(&repo.0.path().join("lib")).unwrap();
+    assert_eq!(worktree.prefix(), "lib/");
+    assert_eq!(names(&worktree.tree_now().unwrap()), ["a.json"]);
+    assert_eq!(names(&worktree.tree_at("HEAD").unwrap()), ["a.json"]);
+    repo.write("lib2/b.json", "changed elsewhere");
+    assert!(!worktree.tree_now().unwrap().dirty);
+}
+
+#[test]
+fn changes_between_two_commits_need_no_history() {
+    let repo = Repo::new();
+    let first = repo.commit(&[("a", "1"), ("b", "1"), ("c", "1")]);
+    fs::remove_file(repo.0.path().join("a")).unwrap();
+    let second = repo.commit(&[("b", "2"), ("d", "1")]);
+    let path = |p: &str| crate::ids::RepoPath::new(p);
+    assert_eq!(
+        repo.open().changes(&first, &second).unwrap(),
+        [FileChange::Removed(path("a")), FileChange::Changed(path("b")), FileChange::Added(path("d"))]
+    );
+}
+
+#[test]
+fn before_the_first_commit_files_are_there_and_revisions_are_not() {
+    let repo = Repo::new();
+    repo.write("a.json", "{}");
+    let worktree = repo.open();
+    assert_eq!(worktree.head().unwrap(), Head { commit: None, branch: None });
+    assert_eq!(names(&worktree.tree_now().unwrap()), ["a.json"]);
+    assert!(matches!(worktree.tree_at("HEAD"), Err(WorktreeError::NoCommit { .. })));
+}
+
+#[test]
+fn a_detached_head_has_a_commit_and_no_branch() {
+    let repo = Repo::new();
+    let commit = repo.commit(&[("a", "1")]);
+    assert_eq!(repo.open().head().unwrap().branch.as_deref(), Some("refs/heads/main"));
+    repo.git(&["checkout", "-q", "--detach"]);
+    let head = repo.open().head().unwrap();
+    assert_eq!((head.commit.unwrap().as_str(), head.branch), (&*commit, None));
+}
+
+#[test]
+fn a_shallow_clone_says_what_it_cannot_do() {
+    let repo = Repo::new();
+    let first = repo.commit(&[("a", "1")]);
+    repo.commit(&[("a", "2")]);
+    let clone = TempDir::new().unwrap();
+    let url = format!("file://{}", repo.0.path().display());
+    repo.git(&["clone", "-q", "--depth=1", &url, clone.path().to_str().unwrap()]);
+    let worktree = Worktree::open(clone.path()).unwrap();
+    assert!(worktree.is_shallow());
+    assert_eq!(names(&worktree.tree_at("HEAD").unwrap()), ["a"]);
+    let error = worktree.changes(&first, "HEAD").unwrap_err().to_string();
+    assert!(error.contains("shallow") && error.contains("git fetch --depth=1"), "{error}");
+}
+
+#[test]
+fn without_a_repository_it_says_so() {
+    let folder = TempDir::new().unwrap();
+    let error = Worktree::open(folder.path()).err().unwrap().to_string();
+    assert!(error.contains("not in a Git repository") && error.contains("git init"), "{error}");
+    let error = Worktree::open(&folder.path().join("missing")).err().unwrap().to_string();
+    assert!(error.contains("cannot be opened"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_pipes_and_strange_names_are_seen_and_never_followed() {
+    use std::os::unix::ffi::OsStrExt;
+    let repo = Repo::new();
+    repo.commit(&[("a", "1"), ("line\nbreak", "1")]);
+    std::os::unix::fs::symlink("/etc/passwd", repo.0.path().join("link")).unwrap();
+    assert!(Command::new("mkfifo").arg(repo.0.path().join("pipe")).status().unwrap().success());
+    fs::write(repo.0.path().join(std::ffi::OsStr::from_bytes(b"bad\xff")), "1").unwrap();
+    let worktree = repo.open();
+    let tree = worktree.tree_now().unwrap();
+    assert_eq!(tree.get("link").unwrap().kind, EntryKind::Symlink);
+    assert!(tree.get("pipe").is_none());
+    assert_eq!(worktree.disk().read(tree.get("link").unwrap(), 100), Err(ContentError::NotAFile));
+    let mut said: Vec<_> = tree.findings.iter().map(|f| (f.code.id, f.path.as_str())).collect();
+    said.sort_unstable();
+    assert_eq!(said, [("name-control-characters", "line\nbreak"), ("name-not-utf8", "bad\\xff")]);
+}
+
+#[test]
+fn a_file_over_the_limit_is_not_read() {
+    let repo = Repo::new();
+    repo.commit(&[("a", "12345")]);
+    let worktree = repo.open();
+    let tree = worktree.tree_now().unwrap();
+    let too_large = Err(ContentError::TooLarge { bytes: 5, limit: 4 });
+    assert_eq!(worktree.disk().read(&tree.entries[0], 4), too_large);
+    assert_eq!(worktree.objects().unwrap().read(&tree.entries[0], 4), too_large);
+}
+
+#[test]
+fn origin_is_read_from_every_usual_form() {
+    let repo = Repo::new();
+    for url in ["https://github.com/org/lib.git", "git@github.com:org/lib.git", "ssh://git@host/org/lib/"] {
+        let _ = Command::new("git").current_dir(repo.0.path()).args(["remote", "remove", "origin"]).output();
+        repo.git(&["remote", "add", "origin", url]);
+        assert_eq!(repo.open().origin().unwrap().as_str(), "org/lib", "{url}");
+    }
+}

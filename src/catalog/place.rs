@@ -1,0 +1,158 @@
+//! Where each value and key of a document stands in its text.
+
+use crate::finding::Span;
+
+/// The places of one value and of all that is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The value itself, from its first character to its last.
+    pub span: Span,
+    /// What is in it.
+    pub inside: Inside,
+}
+
+/// What a value holds, as far as places go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inside {
+    /// A string, number, boolean or null.
+    Scalar,
+    /// An array's items in their order.
+    Items(Vec<Places>),
+    /// An object's members in the order of the file; a key may stand twice.
+    Members(Vec<Member>),
+}
+
+/// A key and its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The key's text after unescaping.
+    pub key: String,
+    /// Where the key stands, quotes included.
+    pub key_span: Span,
+    /// Its value's places.
+    pub value: Places,
+}
+
+impl Places {
+    /// A value without inside.
+    pub fn scalar(span: Span) -> Self {
+        Self { span, inside: Inside::Scalar }
+    }
+
+    /// The places of the value at this JSON Pointer.
+    pub fn value(&self, pointer: &str) -> Option<&Places> {
+        segments(pointer).try_fold(self, |at, segment| at.child(&segment))
+    }
+
+    /// The place of the key that the pointer's last segment names.
+    pub fn key(&self, pointer: &str) -> Option<Span> {
+        let (parent, _) = pointer.rsplit_once('/')?;
+        let name = segments(pointer).last()?;
+        match &self.value(parent)?.inside {
+            Inside::Members(members) => members.iter().find(|m| m.key == name).map(|m| m.key_span),
+            _ => None,
+        }
+    }
+
+    /// The place of the value, else of the nearest value around it that there is.
+    pub fn nearest(&self, pointer: &str) -> Span {
+        let mut at = self;
+        for segment in segments(pointer) {
+            match at.child(&segment) {
+                Some(child) => at = child,
+                None => break,
+            }
+        }
+        at.span
+    }
+
+    fn child(&self, segment: &str) -> Option<&Places> {
+        match &self.inside {
+            Inside::Scalar => None,
+            Inside::Items(items) => items.get(segment.parse::<usize>().ok()?),
+            Inside::Members(members) => members.iter().find(|m| m.key == segment).map(|m| &m.value),
+        }
+    }
+}
+
+/// The unescaped segments of a JSON Pointer (RFC 6901); none for the empty pointer.
+pub fn segments(pointer: &str) -> impl Iterator<Item = String> + '_ {
+    pointer.split('/').skip(1).map(|segment| segment.replace("~1", "/").replace("~0", "~"))
+}
+
+/// A JSON Pointer with one more segment.
+pub fn child_pointer(parent: &str, segment: &str) -> String {
+    format!("{parent}/{}", segment.replace('~', "~0").replace('/', "~1"))
+}
+
+/// Turns byte offsets of a text into lines and columns.
+pub struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    /// Finds the line starts once; a line ends at LF, CR LF or a lone CR.
+    pub fn new(text: &'a str) -> Self {
+        let bytes = text.as_bytes();
+        let mut starts = vec![0];
+        for (at, byte) in bytes.iter().enumerate() {
+            if *byte == b'\n' || (*byte == b'\r' && bytes.get(at + 1) != Some(&b'\n')) {
+                starts.push(at + 1);
+            }
+        }
+        Self { text, starts }
+    }
+
+    /// The span of these bytes; an offset inside a character counts as its start.
+    pub fn span(&self, bytes: std::ops::Range<usize>) -> Span {
+        let (line, column) = self.place(bytes.start);
+        let (end_line, end_column) = self.place(bytes.end.max(bytes.start));
+        Span { line, column, end_line, end_column }
+    }
+
+    fn place(&self, offset: usize) -> (u32, u32) {
+        let mut offset = offset.min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let column = self.text.get(start..offset).map_or(0, |before| before.chars().count()) + 1;
+        (narrow(line), narrow(column))
+    }
+
+    /// The byte offset at which a line (from 1) starts.
+    pub fn start(&self, line: usize) -> usize {
+        self.starts.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len())
+    }
+}
+
+/// A line or column as a report holds it; a text with more than four thousand million lines ends at the last.
+pub(super) fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_line_end_counts_once_and_columns_are_characters() {
+        let text = "a\r\nbé€x\rc\nd";
+        let lines = Lines::new(text);
+        let at = |needle: char| {
+            let offset = text.find(needle).unwrap();
+            let span = lines.span(offset..offset + needle.len_utf8());
+            (span.line, span.column)
+        };
+        assert_eq!((at('a'), at('b'), at('x'), at('c'), at('d')), ((1, 1), (2, 1), (2, 4), (3, 1), (4, 1)));
+    }
+
+    #[test]
+    fn a_pointer_unescapes_its_segments() {
+        assert_eq!(segments("/a~1b/c~0d/").collect::<Vec<_>>(), ["a/b", "c~d", ""]);
+        assert_eq!(segments("").count(), 0);
+        assert_eq!(child_pointer("/x", "a/b~"), "/x/a~1b~0");
+    }
+}

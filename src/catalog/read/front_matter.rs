@@ -1,0 +1,36 @@
+//! The front matter of a Markdown file: YAML between `---` lines or TOML between `+++` lines.
+
+use serde_json::Value;
+
+use super::super::place::Places;
+use super::{NO_FRONT_MATTER, Problem, toml, yaml};
+use crate::finding::Span;
+
+/// Reads the front matter with the places that it has in the whole file.
+pub(super) fn read(text: &str) -> Result<(Value, Places), Vec<Problem>> {
+    let Some(matter) = split(text).map(|(matter, _)| matter) else {
+        let problem = Problem::new(&NO_FRONT_MATTER, Span::start(), "the Markdown file has no front matter");
+        return Err(vec![problem.help("begin it with a line `---`, the fields, and a line `---`")]);
+    };
+    match matter.strip_prefix("+++") {
+        // A comment of the same length keeps every place where it is in the file.
+        Some(rest) => toml::read(&format!("###{rest}")).map_err(|problem| vec![problem]),
+        None => yaml::read(matter),
+    }
+}
+
+/// The front matter with its opening line, and the text after its closing line.
+pub fn split(text: &str) -> Option<(&str, &str)> {
+    let fence = ["---", "+++"].into_iter().find(|fence| {
+        text.strip_prefix(fence).is_some_and(|rest| rest.starts_with('\n') || rest.starts_with("\r\n"))
+    })?;
+    let mut at = 0;
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let next = at + line.len();
+        if number > 0 && line.trim_end() == fence {
+            return Some((text.get(..at)?, text.get(next..)?));
+        }
+        at = next;
+    }
+    None
+}

@@ -1,0 +1,257 @@
+//! Texts into values: JSON, YAML, TOML and Markdown front matter, each with the places of what it holds.
+//!
+//! A value is what the rest of the program works with. Places are found by a second, slower pass and only for the files
+//! that need them, so a library without findings never pays for positions.
+
+mod front_matter;
+mod json;
+mod json_places;
+mod toml;
+mod yaml;
+mod yaml_scalar;
+
+use serde_json::Value;
+
+use super::place::{Inside, Lines, Places, child_pointer};
+use crate::finding::{Code, Finding, Span};
+use crate::ids::RepoPath;
+
+/// How deep arrays and objects may stand in each other, in every format.
+pub const MAX_DEPTH: usize = 64;
+/// How many values one record may hold after YAML aliases are expanded.
+pub const MAX_VALUES: usize = 500_000;
+/// How large a record's file may be, in bytes.
+pub const MAX_RECORD_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The record cannot be parsed.
+pub static SYNTAX: Code = Code {
+    id: "syntax",
+    meaning: "The file is not valid JSON, YAML or TOML. The message says what the parser met and where.",
+};
+/// A key stands twice in one object.
+pub static DUPLICATE_KEY: Code = Code {
+    id: "duplicate-key",
+    meaning: "A key stands twice in one object. Programs disagree on which one counts: keep one.",
+};
+/// The file is not UTF-8.
+pub static NOT_UTF8: Code =
+    Code { id: "not-utf8", meaning: "The file has bytes that are not UTF-8 text. Save it with the encoding UTF-8." };
+/// The file begins with a byte order mark.
+pub static BYTE_ORDER_MARK: Code = Code {
+    id: "byte-order-mark",
+    meaning: "The file begins with a byte order mark, which many programs refuse. Save it as UTF-8 without BOM.",
+};
+/// The record is nested too deeply.
+pub static TOO_DEEP: Code =
+    Code { id: "too-deep", meaning: "Arrays and objects stand in each other more than 64 deep. Make it flatter." };
+/// The record has too many values.
+pub static TOO_MANY_VALUES: Code = Code {
+    id: "too-many-values",
+    meaning: "The record holds more than 500,000 values, or its YAML aliases expand to that many.",
+};
+/// YAML or TOML that has no JSON value.
+pub static NO_JSON_VALUE: Code = Code {
+    id: "no-json-value",
+    meaning: "The file uses something that JSON cannot say: NaN, infinity, a custom YAML tag, a key that is a list, a \
+              merge key, or several documents in one file.",
+};
+/// The record is not an object.
+pub static NOT_AN_OBJECT: Code = Code {
+    id: "not-an-object",
+    meaning: "A record is an object (a mapping) at its top, not a list or a single value.",
+};
+/// A Markdown file without front matter.
+pub static NO_FRONT_MATTER: Code = Code {
+    id: "no-front-matter",
+    meaning: "A Markdown record begins with front matter between two lines `---` (YAML) or `+++` (TOML).",
+};
+
+/// The codes of this part of the room.
+pub static CODES: &[&Code] = &[
+    &SYNTAX,
+    &DUPLICATE_KEY,
+    &NOT_UTF8,
+    &BYTE_ORDER_MARK,
+    &TOO_DEEP,
+    &TOO_MANY_VALUES,
+    &NO_JSON_VALUE,
+    &NOT_AN_OBJECT,
+    &NO_FRONT_MATTER,
+];
+
+/// The notation of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// RFC 8259.
+    Json,
+    /// YAML 1.2, core schema.
+    Yaml,
+    /// TOML 1.0.
+    Toml,
+    /// YAML or TOML front matter of a Markdown file.
+    Markdown,
+}
+
+impl Format {
+    /// The notation that the file's extension names.
+    pub fn of(path: &RepoPath) -> Option<Self> {
+        Some(match path.extension().to_ascii_lowercase().as_str() {
+            "json" => Self::Json,
+            "yaml" | "yml" => Self::Yaml,
+            "toml" => Self::Toml,
+            "md" | "markdown" => Self::Markdown,
+            _ => return None,
+        })
+    }
+}
+
+/// What is wrong with a text, before anybody knows which file it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Problem {
+    pub(super) code: &'static Code,
+    pub(super) span: Span,
+    pub(super) pointer: String,
+    pub(super) message: String,
+    pub(super) help: Option<String>,
+}
+
+impl Problem {
+    fn new(code: &'static Code, span: Span, message: impl Into<String>) -> Self {
+        Self { code, span, pointer: String::new(), message: message.into(), help: None }
+    }
+
+    fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+
+    fn into_finding(self, path: &RepoPath) -> Finding {
+        let finding = Finding::error(self.code, path.clone(), self.message).at(self.span).about(self.pointer);
+        Finding { help: self.help, ..finding }
+    }
+}
+
+/// A text that has become a value.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// Its notation.
+    pub format: Format,
+    /// Its text, without a byte order mark.
+    pub text: String,
+    /// Its value; object keys are unique.
+    pub value: Value,
+}
+
+impl Document {
+    /// Where everything stands; reads the text once more.
+    pub fn places(&self) -> Places {
+        let places = match self.format {
+            Format::Json => Ok(json_places::places(&self.text)),
+            Format::Yaml => yaml::read(&self.text).map(|(_, places)| places),
+            Format::Toml => toml::read(&self.text).map(|(_, places)| places).map_err(|problem| vec![problem]),
+            Format::Markdown => front_matter::read(&self.text).map(|(_, places)| places),
+        };
+        // The text was accepted once; were it refused now, the file as a whole is the best place there is.
+        places.unwrap_or_else(|_| Places::scalar(Span::start()))
+    }
+}
+
+/// Reads a record or a configuration: either a document, perhaps with warnings, or the findings that say why not.
+pub fn read(path: &RepoPath, format: Format, bytes: Vec<u8>) -> (Option<Document>, Vec<Finding>) {
+    let mut findings = Vec::new();
+    let mut text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => return (None, vec![not_utf8(path, &error)]),
+    };
+    if text.starts_with('\u{feff}') {
+        findings.push(
+            Finding::warning(&BYTE_ORDER_MARK, path.clone(), "the file begins with a byte order mark (BOM)")
+                .help("save it as UTF-8 without BOM"),
+        );
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    let value = match format {
+        Format::Json => json::read(&text),
+        Format::Yaml => yaml::read(&text).and_then(|(value, places)| unique_keys(value, &places)),
+        Format::Toml => toml::read(&text).map(|(value, _)| value).map_err(|problem| vec![problem]),
+        Format::Markdown => front_matter::read(&text).and_then(|(value, places)| unique_keys(value, &places)),
+    };
+    match value {
+        Ok(value) if value.is_object() => (Some(Document { format, text, value }), findings),
+        Ok(value) => {
+            let found = kind_of(&value);
+            findings.push(
+                Finding::error(
+                    &NOT_AN_OBJECT,
+                    path.clone(),
+                    format!("the file holds {found} where an object is wanted"),
+                )
+                .help("write the record's fields as `\"key\": value` inside `{ }`"),
+            );
+            (None, findings)
+        }
+        Err(problems) => {
+            findings.extend(problems.into_iter().map(|problem| problem.into_finding(path)));
+            (None, findings)
+        }
+    }
+}
+
+/// A value's kind in words, with its article.
+pub fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(number) if number.is_f64() => "a number",
+        Value::Number(_) => "an integer",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn not_utf8(path: &RepoPath, error: &std::string::FromUtf8Error) -> Finding {
+    let good = error.utf8_error().valid_up_to();
+    let before = String::from_utf8_lossy(error.as_bytes().get(..good).unwrap_or_default()).into_owned();
+    let span = Lines::new(&before).span(good..good);
+    let byte = error.as_bytes().get(good).copied().unwrap_or_default();
+    Finding::error(&NOT_UTF8, path.clone(), format!("the byte 0x{byte:02x} is not UTF-8 text"))
+        .at(Span::at(span.line, span.column))
+        .help("save the file with the encoding UTF-8")
+}
+
+fn unique_keys(value: Value, places: &Places) -> Result<Value, Vec<Problem>> {
+    let problems = duplicate_keys(places);
+    if problems.is_empty() { Ok(value) } else { Err(problems) }
+}
+
+/// Every key that stands a second time in its object.
+fn duplicate_keys(places: &Places) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut rest = vec![(String::new(), places)];
+    while let Some((pointer, at)) = rest.pop() {
+        match &at.inside {
+            Inside::Scalar => {}
+            Inside::Items(items) => {
+                rest.extend(items.iter().enumerate().map(|(index, item)| (format!("{pointer}/{index}"), item)));
+            }
+            Inside::Members(members) => {
+                let mut seen = std::collections::BTreeMap::new();
+                for member in members {
+                    let place = child_pointer(&pointer, &member.key);
+                    if let Some(first) = seen.insert(&member.key, member.key_span.line) {
+                        let message = format!("the key {:?} stands twice, first on line {first}", member.key);
+                        let problem =
+                            Problem::new(&DUPLICATE_KEY, member.key_span, message).help("keep one of the two");
+                        problems.push(Problem { pointer: place.clone(), ..problem });
+                    }
+                    rest.push((place, &member.value));
+                }
+            }
+        }
+    }
+    problems.sort_by_key(|problem| problem.span);
+    problems
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn document(name: &str, text: &str) -> (Option<Document>, Vec<Finding>) {
+    let path = RepoPath::new(name);
+    let format = Format::of(&path).unwrap();
+    read(&path, format, text.as_bytes().to_vec())
+}
+
+/// The only finding: its code and where it is.
+fn finding(name: &str, text: &str) -> (&'static str, u32, u32) {
+    let (document, findings) = document(name, text);
+    assert!(document.is_none(), "{text:?} was accepted");
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    (findings[0].code.id, findings[0].span.line, findings[0].span.column)
+}
+
+/// The text that stands at the value's and at the key's place.
+fn cut(name: &str, text: &str, pointer: &str) -> (String, String) {
+    let document = document(name, text).0.expect("it is valid");
+    let places = document.places();
+    let at = |span: Span| {
+        let line = text.lines().nth(span.line as usize - 1).unwrap();
+        let line: Vec<char> = line.chars().collect();
+        let end = if span.end_line == span.line { span.end_column as usize - 1 } else { line.len() };
+        line[span.column as usize - 1..end].iter().collect::<String>()
+    };
+    (places.key(pointer).map(at).unwrap_or_default(), at(places.value(pointer).expect("it is there").span))
+}
+
+#[test]
+fn every_format_knows_the_line_and_column_of_every_key_and_value() {
+    let json = "{\n  \"a\": [1, {\"b\\u0063\": \"x\"}],\n  \"e/f\": true\n}";
+    assert_eq!(cut("r.json", json, "/a/1/bc"), ("\"b\\u0063\"".into(), "\"x\"".into()));
+    assert_eq!(cut("r.json", json, "/e~1f"), ("\"e/f\"".into(), "true".into()));
+    let yaml = "a:\n  - 1\n  - bé: 'x'\n    c: y\nd: {e: [f, g]}\n";
+    assert_eq!(cut("r.yaml", yaml, "/a/1/bé"), ("bé".into(), "'x'".into()));
+    assert_eq!(cut("r.yaml", yaml, "/a/1/c"), ("c".into(), "y".into()));
+    assert_eq!(cut("r.yml", yaml, "/d/e/1"), (String::new(), "g".into()));
+    assert_eq!(cut("r.yml", yaml, "/d"), ("d".into(), "{e: [f, g]}".into()));
+    let toml = "title = \"é\"\n[a.b]\nc = [1, \"x\"]\n";
+    assert_eq!(cut("r.toml", toml, "/title"), ("title".into(), "\"é\"".into()));
+    assert_eq!(cut("r.toml", toml, "/a/b/c/1"), (String::new(), "\"x\"".into()));
+    assert_eq!(cut("r.md", "---\nt: x\n---\n# Text\n", "/t"), ("t".into(), "x".into()));
+    assert_eq!(cut("r.md", "+++\nt = 'x'\n+++\ntext", "/t"), ("t".into(), "'x'".into()));
+}
+
+#[test]
+fn the_same_record_in_four_notations_is_the_same_value() {
+    let texts = [
+        ("r.json", "{\"v\": \"1.10\", \"n\": 3, \"l\": [true, null], \"d\": \"2026-01-02\"}"),
+        ("r.yaml", "v: '1.10'\nn: 3\nl: [true, ~]\nd: 2026-01-02\n"),
+        ("r.md", "---\nv: \"1.10\"\nn: 3\nl:\n- true\n-\nd: 2026-01-02\n---\n\nText"),
+    ];
+    for (name, text) in texts {
+        let value = document(name, text).0.unwrap().value;
+        assert_eq!(value, json!({"v": "1.10", "n": 3, "l": [true, null], "d": "2026-01-02"}), "{name}");
+    }
+    let toml = document("r.toml", "v = '1.10'\nn = 3\nl = [true]\nd = 2026-01-02").0.unwrap().value;
+    assert_eq!(toml, json!({"v": "1.10", "n": 3, "l": [true], "d": "2026-01-02"}));
+}
+
+#[test]
+fn a_syntax_error_says_where_it_is() {
+    assert_eq!(finding("r.json", "{\n  \"a\": 1,\n}"), ("syntax", 3, 1));
+    assert_eq!(finding("r.json", "{\"a\": 1} x"), ("syntax", 1, 10));
+    assert_eq!(finding("r.json", "{\"é\": tru}").0, "syntax");
+    assert_eq!(finding("r.json", ""), ("syntax", 1, 1));
+    assert_eq!(finding("r.json", "{\"a\": NaN}"), ("syntax", 1, 7));
+    assert_eq!(finding("r.json", "{\"a\": 1e999}").0, "syntax");
+    assert_eq!(finding("r.json", "{\"a\": \"\\ud800\"}").0, "syntax");
+    assert_eq!(finding("r.yaml", "a: [1, 2\nb: 3\n").0, "syntax");
+    assert_eq!(finding("r.toml", "a = 1\nb = \n"), ("syntax", 2, 5));
+    assert_eq!(finding("r.md", "# no matter\n").0, "no-front-matter");
+    assert_eq!(finding("r.md", "---\nnever closed\n").0, "no-front-matter");
+}
+
+#[test]
+fn a_duplicate_key_is_named_with_its_second_place() {
+    assert_eq!(finding("r.json", "{\"a\": 1,\n \"b\": {\"x\": 1, \"x\": 2}}"), ("duplicate-key", 2, 16));
+    assert_eq!(finding("r.yaml", "a: 1\nb: 2\na: 3\n"), ("duplicate-key", 3, 1));
+    assert_eq!(finding("r.yaml", "1: a\n\"1\": b\n"), ("duplicate-key", 2, 1));
+    assert_eq!(finding("r.md", "---\na: 1\na: 2\n---\n"), ("duplicate-key", 3, 1));
+    assert_eq!(finding("r.toml", "a = 1\na = 2\n").0, "syntax");
+    let (_, findings) = document("r.json", "{\"a\":1,\"a\":2,\"b\":[{\"c\":1,\"c\":2}]}");
+    assert_eq!(findings.iter().map(|f| f.pointer.as_str()).collect::<Vec<_>>(), ["/a", "/b/0/c"]);
+}
+
+#[test]
+fn a_file_with_a_duplicate_key_and_a_syntax_error_reports_the_syntax() {
+    assert_eq!(finding("r.json", "{\"a\": 1, \"a\": 2,").0, "syntax");
+}
+
+#[test]
+fn depth_has_one_limit_in_every_format() {
+    for (name, open, close, deepest) in
+        [("r.json", "[", "]", "1"), ("r.yaml", "[", "]", "1"), ("r.toml", "[", "]", "1")]
+    {
+        let text = |depth: usize| {
+            let inner = format!("{}{deepest}{}", open.repeat(depth - 1), close.repeat(depth - 1));
+            match name {
+                "r.toml" => format!("a = {inner}"),
+                "r.yaml" => format!("a: {inner}"),
+                _ => format!("{{\"a\": {inner}}}"),
+            }
+        };
+        assert!(document(name, &text(MAX_DEPTH)).0.is_some(), "{name}");
+        for depth in [MAX_DEPTH + 1, 100_000] {
+            assert_eq!(document(name, &text(depth)).0.map(|d| d.format), None, "{name} at {depth}");
+        }
+    }
+}
+
+#[test]
+fn yaml_that_json_cannot_say_is_refused_on_its_line() {
+    let cases = [
+        "a: .nan\n",
+        "a: -.inf\n",
+        "a: !custom x\n",
+        "? [a]\n: b\n",
+        "a: &x {b: 1}\nc:\n  <<: *x\n",
+        "a: 1\n---\nb: 2\n",
+    ];
+    for text in cases {
+        assert_eq!(finding("r.yaml", text).0, "no-json-value", "{text}");
+    }
+    assert_eq!(finding("r.toml", "a = nan\n"), ("no-json-value", 1, 5));
+}
+
+#[test]
+fn aliases_are_copies_and_a_bomb_of_them_is_refused() {
+    let value = document("r.yaml", "a: &x {b: 1}\nc: *x\n").0.unwrap().value;
+    assert_eq!(value, json!({"a": {"b": 1}, "c": {"b": 1}}));
+    let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
+    for level in 1..20 {
+        let refs = vec![format!("*a{}", level - 1); 10].join(",");
+        bomb.push_str(&format!("a{level}: &a{level} [{refs}]\n"));
+    }
+    assert_eq!(finding("r.yaml", &bomb).0, "too-many-values");
+    assert_eq!(finding("r.yaml", "a: &a [*a]\n").0, "no-json-value");
+}
+
+#[test]
+fn a_byte_order_mark_is_a_warning_and_bad_bytes_are_a_place() {
+    let (document, findings) = document("r.json", "\u{feff}{\"a\": 1}");
+    assert!(document.is_some() && findings[0].code == &BYTE_ORDER_MARK && !findings[0].is_error());
+    let path = RepoPath::new("r.json");
+    let (document, findings) = read(&path, Format::Json, b"{\n \"a\": \"\xff\"}".to_vec());
+    assert!(document.is_none());
+    assert_eq!((findings[0].code.id, findings[0].span.line, findings[0].span.column), ("not-utf8", 2, 8));
+}
+
+#[test]
+fn a_record_is_an_object() {
+    assert_eq!(finding("r.json", "[1]").0, "not-an-object");
+    assert_eq!(finding("r.yaml", "just text\n").0, "not-an-object");
+    assert_eq!(finding("r.yaml", "").0, "not-an-object");
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_a_reader_panic(text in ".{0,200}", format in 0..4_usize) {
+        let name = ["r.json", "r.yaml", "r.toml", "r.md"][format];
+        if let (Some(document), _) = document(name, &text) {
+            document.places();
+        }
+    }
+
+    #[test]
+    fn every_value_of_a_json_record_has_a_place(value in json_value()) {
+        let text = serde_json::to_string_pretty(&json!({ "root": value })).unwrap();
+        let document = document("r.json", &text).0.unwrap();
+        let places = document.places();
+        for (pointer, value) in leaves(&document.value) {
+            let span = places.value(&pointer).unwrap().span;
+            let line: Vec<char> = text.lines().nth(span.line as usize - 1).unwrap().chars().collect();
+            let cut: String = line[span.column as usize - 1..span.end_column as usize - 1].iter().collect();
+            prop_assert_eq!(serde_json::from_str::<Value>(&cut).unwrap(), value);
+        }
+    }
+}
+
+fn json_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        "[a-z\"\\\\,:{}\\[\\] é\u{1f600}]{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 40, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::btree_map("[a-z\"/~ ]{0,5}", inner, 0..5)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+fn leaves(value: &Value) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    let mut rest = vec![(String::new(), value)];
+    while let Some((pointer, value)) = rest.pop() {
+        match value {
+            Value::Object(members) => {
+                rest.extend(members.iter().map(|(key, value)| (child_pointer(&pointer, key), value)));
+            }
+            Value::Array(items) => {
+                rest.extend(items.iter().enumerate().map(|(index, value)| (format!("{pointer}/{index}"), value)));
+            }
+            leaf => found.push((pointer, leaf.clone())),
+        }
+    }
+    found
+}

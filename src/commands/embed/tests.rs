@@ -1,0 +1,190 @@
+//! Runs against the store in memory and a model that counts.
+
+use super::*;
+use crate::adapters::model::deterministic::Deterministic;
+use crate::adapters::model::local::Local;
+use crate::adapters::vector_store::{Embedded, Memory};
+use crate::embedding::{ChunkSettings, Text, chunks, plan};
+use crate::ids::{AssetId, AssetKey, CollectionName, RepoPath};
+
+const CUT: ChunkSettings = ChunkSettings { max: 60, overlap: 0 };
+
+fn model() -> Deterministic {
+    Deterministic::new(64).with_batch_size(4)
+}
+
+fn namespace(model: &dyn EmbeddingModel, cut: &ChunkSettings) -> Namespace {
+    Namespace::of(&model.fingerprint(), model.dimension(), cut)
+}
+
+fn asset_cut(id: &str, texts: &[&str], cut: &ChunkSettings) -> Vec<Chunk> {
+    let key = AssetKey { collection: CollectionName::new("products"), id: AssetId::new(id) };
+    let path = RepoPath::new(format!("{id}/a.md"));
+    let texts: Vec<Text> = texts.iter().filter_map(|text| Text::new(&path, text)).collect();
+    chunks(&key, &texts, cut)
+}
+
+fn asset(id: &str, texts: &[&str]) -> Vec<Chunk> {
+    asset_cut(id, texts, &CUT)
+}
+
+/// Ten assets of three chunks each, all different.
+fn library() -> Vec<Chunk> {
+    let one =
+        |n: usize| asset(&format!("a{n}"), &[&format!("first {n}"), &format!("second {n}"), &format!("third {n}")]);
+    (0..10).flat_map(one).collect()
+}
+
+async fn plan_now(desired: &[Chunk], model: &dyn EmbeddingModel, store: &dyn VectorStore) -> Plan {
+    plan(&namespace(model, &CUT), desired, &store.held().await.unwrap(), false)
+}
+
+async fn run(desired: &[Chunk], model: &dyn EmbeddingModel, store: &dyn VectorStore) -> Result<Outcome, ApplyError> {
+    apply(&plan_now(desired, model, store).await, desired, model, store, &mut |_| {}).await
+}
+
+#[tokio::test]
+async fn a_second_run_asks_no_model() {
+    let (model, store, library) = (model(), Memory::default(), library());
+    let first = run(&library, &model, &store).await.unwrap();
+    assert_eq!(first, Outcome { embedded: 30, upserted: 30, tokens: 60, ..Outcome::default() });
+    assert_eq!((model.calls(), model.texts()), (8, 30));
+    assert!(plan_now(&library, &model, &store).await.is_empty());
+    assert_eq!(run(&library, &model, &store).await.unwrap(), Outcome::default());
+    assert_eq!(model.calls(), 8);
+}
+
+#[tokio::test]
+async fn an_edit_pays_for_its_own_chunks_alone() {
+    let (model, store, mut library) = (model(), Memory::default(), library());
+    run(&library, &model, &store).await.unwrap();
+    library.splice(6..9, asset("a2", &["first 2", "another second", "third 2"]));
+    let outcome = run(&library, &model, &store).await.unwrap();
+    assert_eq!(outcome, Outcome { embedded: 1, upserted: 1, deleted: 1, tokens: 2, ..Outcome::default() });
+    assert_eq!(model.texts(), 31);
+}
+
+#[tokio::test]
+async fn what_is_gone_is_deleted() {
+    let (model, store, mut library) = (model(), Memory::default(), library());
+    run(&library, &model, &store).await.unwrap();
+    library.drain(0..3);
+    let outcome = run(&library, &model, &store).await.unwrap();
+    assert_eq!(outcome, Outcome { deleted: 3, ..Outcome::default() });
+    assert_eq!((model.calls(), store.held().await.unwrap()[&namespace(&model, &CUT)].len()), (8, 27));
+}
+
+#[tokio::test]
+async fn a_renamed_asset_pays_nothing() {
+    let (model, store, mut library) = (model(), Memory::default(), library());
+    run(&library, &model, &store).await.unwrap();
+    library.splice(0..3, asset("renamed", &["first 0", "second 0", "third 0"]));
+    let outcome = run(&library, &model, &store).await.unwrap();
+    assert_eq!(outcome, Outcome { reused: 3, upserted: 3, deleted: 3, ..Outcome::default() });
+    assert_eq!(model.calls(), 8);
+    assert!(plan_now(&library, &model, &store).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_text_that_many_assets_share_is_embedded_once() {
+    let (model, store) = (model(), Memory::default());
+    let library: Vec<Chunk> =
+        (0..20).flat_map(|n| asset(&format!("a{n}"), &["the licence", &format!("own {n}")])).collect();
+    let outcome = run(&library, &model, &store).await.unwrap();
+    assert_eq!((outcome.embedded, outcome.reused, outcome.upserted, model.texts()), (21, 19, 40, 21));
+    assert!(plan_now(&library, &model, &store).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_failing_model_keeps_what_was_done_and_deletes_nothing() {
+    let (store, mut library) = (Memory::default(), library());
+    run(&library[..3], &model(), &store).await.unwrap();
+    library.drain(0..3);
+    let failing = model().failing_at(3);
+    let error = run(&library, &failing, &store).await.unwrap_err();
+    let ApplyError::Model { done, total, .. } = &error else { panic!("{error}") };
+    assert_eq!((done.embedded, done.deleted, *total), (8, 0, 27));
+    assert!(error.to_string().contains("8 of 27 chunks"), "{error}");
+    assert_eq!(store.held().await.unwrap()[&namespace(&failing, &CUT)].len(), 3 + 8);
+    let next = model();
+    let outcome = run(&library, &next, &store).await.unwrap();
+    assert_eq!((outcome.embedded, outcome.deleted, next.texts()), (19, 3, 19));
+    assert!(plan_now(&library, &next, &store).await.is_empty());
+}
+
+#[tokio::test]
+async fn another_cut_builds_a_new_generation_and_drops_the_old_one_last() {
+    let (model, store) = (model(), Memory::default());
+    run(&library(), &model, &store).await.unwrap();
+    let cut = ChunkSettings { max: 80, overlap: 0 };
+    let library = [asset_cut("a0", &["first 0", "new"], &cut), asset_cut("a1", &["first 1"], &cut)].concat();
+    let name = namespace(&model, &cut);
+    let planned = plan(&name, &library, &store.held().await.unwrap(), false);
+    let failing = self::model().failing_at(1);
+    apply(&planned, &library, &failing, &store, &mut |_| {}).await.unwrap_err();
+    assert_eq!(store.held().await.unwrap()[&namespace(&model, &CUT)].len(), 30, "the old one still answers");
+    let planned = plan(&name, &library, &store.held().await.unwrap(), false);
+    let outcome = apply(&planned, &library, &model, &store, &mut |_| {}).await.unwrap();
+    assert_eq!((outcome.embedded, outcome.upserted, planned.unchanged), (1, 1, 2));
+    assert_eq!(store.held().await.unwrap().keys().collect::<Vec<_>>(), [&name]);
+}
+
+#[tokio::test]
+async fn a_refused_plan_does_nothing() {
+    let (model, store) = (model(), Memory::default());
+    let library: Vec<Chunk> = (0..20).flat_map(|n| asset(&format!("a{n}"), &[&format!("own {n}")])).collect();
+    run(&library, &model, &store).await.unwrap();
+    let error = run(&[], &model, &store).await.unwrap_err();
+    assert!(error.to_string().contains("20 of the 20 assets"), "{error}");
+    assert_eq!(store.held().await.unwrap()[&namespace(&model, &CUT)].len(), 20);
+}
+
+#[tokio::test]
+async fn a_plan_for_other_chunks_is_refused() {
+    let (model, store, library) = (model(), Memory::default(), library());
+    let planned = plan_now(&library, &model, &store).await;
+    let error = apply(&planned, &library[1..], &model, &store, &mut |_| {}).await.unwrap_err();
+    assert!(matches!(error, ApplyError::Foreign(_)), "{error}");
+    assert_eq!(model.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_vector_that_the_store_has_lost_is_embedded_again() {
+    let (model, store, mut library) = (model(), Memory::default(), library());
+    run(&library, &model, &store).await.unwrap();
+    library.splice(0..3, asset("renamed", &["first 0", "second 0", "third 0"]));
+    let planned = plan_now(&library, &model, &store).await;
+    store.delete(&planned.namespace, &planned.delete).await.unwrap();
+    let outcome = apply(&planned, &library, &model, &store, &mut |_| {}).await.unwrap();
+    assert_eq!((outcome.embedded, outcome.reused), (3, 0));
+}
+
+#[tokio::test]
+async fn progress_is_heard_after_each_batch() {
+    let (model, store, library) = (model(), Memory::default(), library());
+    let planned = plan_now(&library, &model, &store).await;
+    let mut heard = Vec::new();
+    apply(&planned, &library, &model, &store, &mut |done| heard.push(done.upserted)).await.unwrap();
+    assert_eq!(heard, [4, 8, 12, 16, 20, 24, 28, 30]);
+}
+
+#[tokio::test]
+async fn the_local_model_and_the_embedded_store_answer_a_question() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, store) = (Local::new().unwrap(), Embedded::at(folder.path().join("vectors.db")));
+    let library = [
+        asset("hex-bolt", &["Hex Bolt. A fastener with a six-sided head for wrenches."]),
+        asset("bowl", &["A wooden salad bowl with a wide rim."]),
+        asset("gear", &["Spur gear with involute teeth."]),
+    ]
+    .concat();
+    run(&library, &model, &store).await.unwrap();
+    let name = namespace(&model, &CUT);
+    for (query, expected) in
+        [("hex bolt", "hex-bolt"), ("screw", "hex-bolt"), ("kitchen dish", "bowl"), ("cog wheel", "gear")]
+    {
+        let hits = search(query, 2, &model, &store, &name).await.unwrap();
+        assert_eq!((hits.len(), hits[0].asset.id.as_str()), (2, expected), "{query}");
+    }
+    assert!(matches!(search(" ", 2, &model, &store, &name).await.unwrap_err(), SearchError::Empty));
+}

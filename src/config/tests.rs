@@ -1,0 +1,96 @@
+use super::*;
+
+fn read(text: &str) -> Result<Config, ConfigError> {
+    Config::read(&RepoPath::new("stockroom.yml"), text.as_bytes().to_vec())
+}
+
+/// Line, column, message and help of every problem.
+fn problems(text: &str) -> Vec<String> {
+    let error = read(text).err().unwrap_or_else(|| panic!("{text} was accepted"));
+    let row = |finding: Finding| {
+        let help = finding.help.map(|help| format!(" ({help})")).unwrap_or_default();
+        format!("{}:{}: {}{help}", finding.span.line, finding.span.column, finding.message)
+    };
+    error.problems.into_iter().map(row).collect()
+}
+
+#[test]
+fn the_least_configuration_has_every_default() {
+    let config = read("version: 1\ncollections:\n  icons:\n    metadata: icons/*.json\n").unwrap();
+    assert_eq!(config.settings.schemas.source, "./schemas");
+    assert_eq!(config.schema_folder, "schemas");
+    assert_eq!(config.settings.manifest.publish[0].folder, manifest::settings::DEFAULT_FOLDER);
+    assert!(config.settings.embed.is_none() && config.settings.downstreams.is_empty());
+}
+
+#[test]
+fn every_problem_is_told_at_once_with_its_line_and_the_nearest_key() {
+    let text = "version: 1
+colections: {}
+collections:
+  products:
+    metadata: ['*/*.json', 3]
+    volatil: [/a]
+    files: {required: ['{stm}.blend']}
+  \"a b\":
+    metadata: '[x'
+    version_field: v
+schemas: {source: ../elsewhere, format: strict}
+manifest: {fields: [title], publish: [{folder: ../up}]}
+downstreams:
+  website: {repo: website, needs: [blog], token: ghp_0123456789}
+  shop: {repo: org/shop, when: {collections: [nuts]}, needs: [shop]}
+embed: {chunk: {max: 100, overlap: 100}}
+";
+    insta::assert_debug_snapshot!(problems(text), @r#"
+    [
+        "2:1: unknown field \"colections\" (did you mean \"collections\"?)",
+        "5:28: 3 is an integer where a string is wanted (write it in quotes: \"3\")",
+        "6:5: unknown field \"volatil\" (did you mean \"volatile\"?)",
+        "7:24: \"{stm}.blend\" has {stm}; known are {stem}, {dir} and {/pointer}",
+        "9:5: \"a b\" is no name for a collection: use letters, digits, `-` and `_`, 64 at most",
+        "9:15: error parsing glob '[x': unclosed character class; missing ']'",
+        "10:20: `version_field` says nothing without `schema`",
+        "11:19: \"../elsewhere\" leaves the library; name a folder in it",
+        "11:41: \"strict\" is not one of the values allowed here (allowed: \"assert\", \"annotate\", \"off\")",
+        "12:21: \"title\" is no JSON Pointer; write \"/title\"",
+        "12:48: \"../up\" is not a folder inside the library",
+        "14:19: \"website\" does not match the pattern ^[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}$",
+        "14:36: there is no downstream \"blog\"; known downstreams: `shop`, `website`",
+        "14:50: the token is not a reference (secrets are references, never values: write `${{ env.NAME }}` and set NAME in the environment. If a real secret stood here, revoke it)",
+        "15:47: there is no collection \"nuts\"; known collections: `a b`, `products`",
+        "15:62: these downstreams wait for each other: shop -> shop; take one `needs` away",
+        "16:36: `overlap` is 100, which is not less than `max`, 100; a fifth of `max` is usual",
+    ]
+    "#);
+}
+
+#[test]
+fn a_secret_in_the_configuration_is_never_repeated() {
+    let text = "version: 1\ncollections: {p: {metadata: '*.json'}}\ndownstreams: {w: {repo: o/w, token: hunter2}}\n";
+    let told = problems(text).join("\n");
+    assert!(told.contains("references, never values") && !told.contains("hunter2"), "{told}");
+}
+
+#[test]
+fn a_configuration_of_a_newer_version_says_update() {
+    let told = problems("version: 2\ncollections: {p: {metadata: '*.json'}}\n");
+    assert_eq!(told, ["1:10: 2 is not 1 (this file was written for a newer Stockroom: update it)"]);
+}
+
+#[test]
+fn what_is_no_yaml_or_no_mapping_is_told_with_its_place() {
+    for text in ["", "- a\n", "version: 1\nversion: 1\n", "a: [", "version: !x 1\n"] {
+        assert_eq!(problems(text).len(), 1, "{text}");
+    }
+}
+
+#[test]
+fn the_schema_accepts_what_the_types_accept() {
+    let schema = json_schema();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let text = include_str!("../../examples/library/stockroom.yml");
+    let (document, _) = read::read(&RepoPath::new("stockroom.yml"), Format::Yaml, text.as_bytes().to_vec());
+    assert!(validator.is_valid(&document.unwrap().value));
+    assert!(read(text).is_ok(), "{:?}", read(text).err());
+}

@@ -1,0 +1,340 @@
+//! What a downstream is told: the `client_payload` of the event, always within GitHub's limits.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::slice::Delta;
+use crate::ids::{AssetKey, CommitId, CorrelationId, RepoSlug, Sha256Hex};
+
+/// The most that a payload takes, in bytes of JSON; GitHub refuses 64 KB and more.
+pub const MAX_PAYLOAD_BYTES: usize = 60_000;
+
+/// The most properties at the payload's top; GitHub refuses an eleventh.
+pub const MAX_KEYS: usize = 10;
+
+/// A branch, tag or URL longer than this is left out: it is no name that a person gave.
+const MAX_TEXT: usize = 4_000;
+
+/// What is told to every downstream alike.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Announcement {
+    /// The library, `owner/name`; none outside GitHub.
+    pub repository: Option<RepoSlug>,
+    /// The commit that the manifest was made from.
+    pub commit: Option<CommitId>,
+    /// The branch or tag, in full: `refs/heads/main`.
+    pub reference: Option<String>,
+    /// Where the manifest can be read.
+    pub manifest_url: Option<String>,
+    /// The SHA-256 of the manifest's bytes.
+    pub manifest_digest: Option<Sha256Hex>,
+    /// The schema versions in use, by the schema's name.
+    pub schemas: BTreeMap<String, Vec<String>>,
+}
+
+/// The `client_payload` that Stockroom sends with a `repository_dispatch` event, version 1.
+///
+/// Fields may be added, none is renamed or removed within a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "Stockroom envelope")]
+pub struct Envelope {
+    /// The version of this format: 1.
+    pub version: u32,
+    /// The library that changed, `owner/name`; null outside GitHub.
+    #[schemars(with = "Option<String>")]
+    pub repository: Option<RepoSlug>,
+    /// The commit that this is about, in full; null in a library without a commit.
+    #[schemars(with = "Option<String>")]
+    pub commit: Option<CommitId>,
+    /// The branch or tag, in full (`refs/heads/main`); null when it is not known.
+    #[serde(rename = "ref")]
+    pub reference: Option<String>,
+    /// Where to read everything, and how to check it.
+    pub manifest: ManifestMessage,
+    /// What changed for this downstream since the last event that is known to have reached it.
+    pub delta: DeltaMessage,
+    /// The schema versions in use, by the schema's name; null when they do not fit: read the manifest then.
+    pub schemas: Option<BTreeMap<String, Vec<String>>>,
+    /// The id of this delivery, the same when it is sent again. A workflow that puts it into its `run-name` can be found.
+    #[schemars(with = "String")]
+    pub correlation_id: CorrelationId,
+}
+
+/// The manifest that goes with an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ManifestMessage {
+    /// Where it can be read; null when it is published nowhere.
+    pub url: Option<String>,
+    /// The SHA-256 of its bytes in lower-case hex; null when there is none.
+    #[schemars(with = "Option<String>")]
+    pub digest: Option<Sha256Hex>,
+}
+
+/// What changed for a downstream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeltaMessage {
+    /// The assets that are new.
+    #[schemars(with = "Vec<AssetKeySchema>")]
+    pub added: Vec<AssetKey>,
+    /// The assets that mean something else than before.
+    #[schemars(with = "Vec<AssetKeySchema>")]
+    pub changed: Vec<AssetKey>,
+    /// The assets that are gone.
+    #[schemars(with = "Vec<AssetKeySchema>")]
+    pub removed: Vec<AssetKey>,
+    /// Whether the lists may lack something, as they would be too long or the last event's fate is not known: compare
+    /// with the manifest then.
+    pub truncated: bool,
+    /// How many assets were added, changed and removed in all.
+    pub counts: DeltaCounts,
+}
+
+/// How many assets a change is about, whether they are listed or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeltaCounts {
+    /// New ones.
+    pub added: usize,
+    /// Changed ones.
+    pub changed: usize,
+    /// Removed ones.
+    pub removed: usize,
+}
+
+/// An asset, unique across the library.
+#[derive(JsonSchema)]
+#[schemars(rename = "Asset")]
+#[allow(dead_code, reason = "it only describes AssetKey, which knows nothing of schemas")]
+struct AssetKeySchema {
+    /// The collection it belongs to.
+    collection: String,
+    /// Its id within that collection.
+    id: String,
+}
+
+impl Envelope {
+    /// The envelope for one downstream. `complete` is false when the downstream may have had more than `delta` starts from.
+    ///
+    /// What would exceed the limits is left out, from the end of the lists on; the counts always tell the whole.
+    pub fn new(news: &Announcement, delta: &Delta, complete: bool, correlation: &CorrelationId) -> Self {
+        let short = |text: &Option<String>| text.clone().filter(|text| weight(text) <= MAX_TEXT);
+        let counts =
+            DeltaCounts { added: delta.added.len(), changed: delta.changed.len(), removed: delta.removed.len() };
+        let mut envelope = Self {
+            version: 1,
+            repository: news.repository.clone().filter(|slug| weight(slug.as_str()) <= MAX_TEXT),
+            commit: news.commit.clone(),
+            reference: short(&news.reference),
+            manifest: ManifestMessage { url: short(&news.manifest_url), digest: news.manifest_digest.clone() },
+            delta: DeltaMessage {
+                added: Vec::new(),
+                changed: Vec::new(),
+                removed: Vec::new(),
+                truncated: !complete,
+                counts,
+            },
+            schemas: Some(news.schemas.clone()),
+            correlation_id: correlation.clone(),
+        };
+        if envelope.size() > MAX_PAYLOAD_BYTES / 2 {
+            envelope.schemas = None;
+        }
+        envelope.fill(delta);
+        envelope
+    }
+
+    /// Lists as much of `delta` as fits.
+    fn fill(&mut self, delta: &Delta) {
+        let mut left = MAX_PAYLOAD_BYTES.saturating_sub(self.size());
+        let mut cut = false;
+        let lists = [
+            (&delta.added, &mut self.delta.added),
+            (&delta.changed, &mut self.delta.changed),
+            (&delta.removed, &mut self.delta.removed),
+        ];
+        for (wanted, list) in lists {
+            for key in wanted {
+                // One more for the comma. Nothing is listed after the first that does not fit: the order stays whole.
+                let size = json_weight(key) + 1;
+                cut = cut || size > left;
+                if cut {
+                    break;
+                }
+                left -= size;
+                list.push(key.clone());
+            }
+        }
+        self.delta.truncated |= cut;
+    }
+
+    /// The size of the payload, counted as if it were written in ASCII.
+    fn size(&self) -> usize {
+        json_weight(self)
+    }
+
+    /// The payload as it is sent.
+    pub fn payload(&self) -> Value {
+        // A struct of texts, numbers and maps with text keys always has a JSON form.
+        serde_json::to_value(self).unwrap_or(Value::Null)
+    }
+}
+
+/// How many bytes the JSON form takes when every character beyond ASCII is written as `\uXXXX`, the longest that it can become.
+fn json_weight<T: Serialize>(value: &T) -> usize {
+    serde_json::to_string(value).map_or(usize::MAX, |json| weight(&json))
+}
+
+fn weight(text: &str) -> usize {
+    text.chars().map(|c| if c.is_ascii() { 1 } else { 6 * c.len_utf16() }).sum()
+}
+
+/// The JSON Schema of the envelope, for the receiving side to check against.
+pub fn envelope_schema() -> Value {
+    schemars::schema_for!(Envelope).to_value()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ids::{AssetId, CollectionName, TargetName};
+
+    fn correlation() -> CorrelationId {
+        CorrelationId::of(&TargetName::new("downstream/website"), &Sha256Hex::of(b"slice"), "salt")
+    }
+
+    fn keys(ids: impl IntoIterator<Item = String>) -> Vec<AssetKey> {
+        ids.into_iter()
+            .map(|id| AssetKey { collection: CollectionName::new("products"), id: AssetId::new(id) })
+            .collect()
+    }
+
+    fn news() -> Announcement {
+        Announcement {
+            repository: RepoSlug::parse("org/library").ok(),
+            commit: CommitId::parse(&"a".repeat(40)).ok(),
+            reference: Some("refs/heads/main".into()),
+            manifest_url: Some("https://cdn.example/manifest.json".into()),
+            manifest_digest: Some(Sha256Hex::of(b"manifest")),
+            schemas: [("product-metadata".to_owned(), vec!["1.0.0".to_owned(), "1.1.0".to_owned()])].into(),
+        }
+    }
+
+    #[test]
+    fn a_small_change_is_told_in_full() {
+        let delta = Delta { added: keys(["Hex Bolt".into()]), changed: vec![], removed: keys(["Nut".into()]) };
+        let envelope = Envelope::new(&news(), &delta, true, &correlation());
+        insta::assert_snapshot!(serde_json::to_string_pretty(&envelope.payload()).unwrap(), @r#"
+        {
+          "version": 1,
+          "repository": "org/library",
+          "commit": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+          "ref": "refs/heads/main",
+          "manifest": {
+            "url": "https://cdn.example/manifest.json",
+            "digest": "05b3abf2579a5eb66403cd78be557fd860633a1fe2103c7642030defe32c657f"
+          },
+          "delta": {
+            "added": [
+              {
+                "collection": "products",
+                "id": "Hex Bolt"
+              }
+            ],
+            "changed": [],
+            "removed": [
+              {
+                "collection": "products",
+                "id": "Nut"
+              }
+            ],
+            "truncated": false,
+            "counts": {
+              "added": 1,
+              "changed": 0,
+              "removed": 1
+            }
+          },
+          "schemas": {
+            "product-metadata": [
+              "1.0.0",
+              "1.1.0"
+            ]
+          },
+          "correlation_id": "sr-fea636176eb17501"
+        }
+        "#);
+    }
+
+    #[test]
+    fn a_large_change_keeps_its_counts_and_says_that_it_was_cut() {
+        let delta = Delta {
+            added: keys((0..10).map(|i| format!("new {i}"))),
+            changed: keys((0..10_000).map(|i| format!("asset {i}"))),
+            removed: keys(["gone".into()]),
+        };
+        let envelope = Envelope::new(&news(), &delta, true, &correlation());
+        assert_eq!(envelope.delta.added.len(), 10);
+        assert!(envelope.delta.changed.len() > 500, "{}", envelope.delta.changed.len());
+        assert_eq!(envelope.delta.removed, []);
+        assert!(envelope.delta.truncated);
+        assert_eq!(envelope.delta.counts, DeltaCounts { added: 10, changed: 10_000, removed: 1 });
+    }
+
+    #[test]
+    fn a_delta_from_an_uncertain_start_is_marked() {
+        assert!(Envelope::new(&news(), &Delta::default(), false, &correlation()).delta.truncated);
+    }
+
+    #[test]
+    fn what_is_too_long_to_be_meant_is_left_out() {
+        let mut news = news();
+        news.reference = Some("é".repeat(2_000));
+        news.schemas = (0..5_000).map(|i| (format!("schema-{i}"), vec!["1.0.0".to_owned()])).collect();
+        let envelope = Envelope::new(&news, &Delta::default(), true, &correlation());
+        assert_eq!((envelope.reference, envelope.schemas), (None, None));
+    }
+
+    #[test]
+    fn the_payload_agrees_with_its_schema() {
+        let schema = envelope_schema();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let delta = Delta { added: keys(["a".into()]), ..Delta::default() };
+        let mut payload = Envelope::new(&news(), &delta, true, &correlation()).payload();
+        assert!(validator.is_valid(&payload), "{payload}");
+        assert!(validator.is_valid(&Envelope::new(&Announcement::default(), &delta, true, &correlation()).payload()));
+        payload["delta"]["added"][0] = Value::from("products/a");
+        assert!(!validator.is_valid(&payload), "an asset is named by its collection and its id");
+    }
+
+    fn any_ids() -> impl Strategy<Value = Vec<AssetKey>> {
+        let id = prop_oneof![4 => "[a-z $]{1,40}", 1 => "\\PC{0,80}", 1 => any::<char>().prop_map(|c| c.to_string().repeat(20_000))];
+        (proptest::collection::vec(id, 0..6), 1..2_000usize).prop_map(|(ids, times)| {
+            keys((0..times).flat_map(|i| ids.iter().map(move |id| format!("{i}{id}"))).take(3_000))
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        #[test]
+        fn every_payload_is_within_the_limits(
+            (added, changed, removed) in (any_ids(), any_ids(), any_ids()),
+            texts in proptest::array::uniform2(proptest::option::of(("\\PC{0,4}", 0..5_000usize))),
+            schemas in proptest::collection::btree_map("\\PC{0,300}", proptest::collection::vec("\\PC{0,30}", 0..30), 0..80),
+        ) {
+            let [reference, manifest_url] = texts.map(|text| text.map(|(text, times)| text.repeat(times)));
+            let news = Announcement { reference, manifest_url, schemas, ..news() };
+            let delta = Delta { added, changed, removed };
+            let payload = Envelope::new(&news, &delta, true, &correlation()).payload();
+            prop_assert!(json_weight(&payload) <= MAX_PAYLOAD_BYTES);
+            prop_assert!(payload.as_object().unwrap().len() <= MAX_KEYS);
+            let listed = |list: &str| payload["delta"][list].as_array().unwrap().len();
+            let all = listed("added") + listed("changed") + listed("removed");
+            let wanted = delta.added.len() + delta.changed.len() + delta.removed.len();
+            prop_assert_eq!(payload["delta"]["truncated"].as_bool().unwrap(), all < wanted);
+        }
+    }
+}

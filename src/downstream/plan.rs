@@ -1,0 +1,401 @@
+//! What each downstream should be told now, and why.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::settings::Settings;
+use super::slice::{Delta, Slice};
+use crate::ids::{AssetKey, CorrelationId, DownstreamName, RepoSlug, Sha256Hex, TargetName};
+use crate::state::{Intent, State, TargetState};
+
+/// The way to a downstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channel {
+    /// A `repository_dispatch` event.
+    GitHub,
+    /// A file in a folder, where there is no token. Kept apart in the state, so that a token later makes it a real event.
+    Outbox,
+}
+
+/// What is to be done for a downstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It has everything.
+    None,
+    /// It is told.
+    Deliver,
+    /// It may have been told by an earlier run: find out, else tell it again under the same id.
+    Resolve,
+}
+
+/// The plan for one downstream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Delivery {
+    /// The downstream.
+    pub name: DownstreamName,
+    /// The name under which the state knows it on this way.
+    pub target: TargetName,
+    /// Its repository.
+    pub repo: RepoSlug,
+    /// The type of the event.
+    pub event: String,
+    /// The way to it.
+    pub channel: Channel,
+    /// What is to be done.
+    pub action: Action,
+    /// Why, in a sentence.
+    pub why: String,
+    /// How many assets are new for it.
+    pub added: usize,
+    /// How many mean something else.
+    pub changed: usize,
+    /// How many are gone.
+    pub removed: usize,
+    /// Its place in the order: a wave begins when the one before it is done.
+    pub wave: usize,
+    /// The downstreams that must have theirs first.
+    pub needs: Vec<DownstreamName>,
+    /// The id that goes with the event.
+    pub correlation: CorrelationId,
+    /// Whether the delta tells all; not so when an earlier event may have arrived.
+    pub complete: bool,
+    /// What it should have.
+    #[serde(skip)]
+    pub slice: Slice,
+    /// What is different from what it has.
+    #[serde(skip)]
+    pub delta: Delta,
+    /// What was known of the target when this was planned: if that has changed since, another run was faster.
+    #[serde(skip)]
+    pub known: TargetState,
+}
+
+impl Channel {
+    /// The name under which the state keeps a downstream that is reached this way.
+    pub fn target(self, name: &DownstreamName) -> TargetName {
+        match self {
+            Self::GitHub => TargetName::new(format!("downstream/{name}")),
+            Self::Outbox => TargetName::new(format!("outbox/{name}")),
+        }
+    }
+}
+
+/// The plan for every downstream, ordered by wave and name.
+///
+/// `assets` holds the digest of what each asset means; `channel` says how a downstream is reached.
+pub fn plan(
+    all: &BTreeMap<DownstreamName, Settings>,
+    assets: &BTreeMap<AssetKey, Sha256Hex>,
+    state: &State,
+    channel: &dyn Fn(&DownstreamName) -> Channel,
+) -> Vec<Delivery> {
+    let waves = waves(all);
+    let mut deliveries: Vec<_> = all
+        .iter()
+        .map(|(name, settings)| {
+            let wave = waves.get(name).copied().unwrap_or_default();
+            delivery(name, settings, assets, state, channel(name), wave)
+        })
+        .collect();
+    deliveries.sort_by(|a, b| (a.wave, &a.name).cmp(&(b.wave, &b.name)));
+    deliveries
+}
+
+fn delivery(
+    name: &DownstreamName,
+    settings: &Settings,
+    assets: &BTreeMap<AssetKey, Sha256Hex>,
+    state: &State,
+    channel: Channel,
+    wave: usize,
+) -> Delivery {
+    let target = channel.target(name);
+    let known = state.target(&target);
+    let slice = Slice::of(&settings.repo, &settings.when, assets);
+    let received = received(&settings.repo, &known);
+    let delta = Delta::between(&received, &slice.assets);
+    let (action, why) = decide(&slice, &delta, &known);
+    let pending = known.intent.as_ref();
+    let correlation = match pending {
+        Some(Intent { correlation, digest, .. }) if *digest == slice.digest => correlation.clone(),
+        _ => CorrelationId::of(&target, &slice.digest, &salt(state, &known)),
+    };
+    Delivery {
+        name: name.clone(),
+        target,
+        repo: settings.repo.clone(),
+        event: settings.event.clone(),
+        channel,
+        action,
+        why,
+        added: delta.added.len(),
+        changed: delta.changed.len(),
+        removed: delta.removed.len(),
+        wave,
+        needs: settings.needs.clone(),
+        correlation,
+        complete: pending.is_none_or(|intent| intent.digest == slice.digest),
+        slice,
+        delta,
+        known,
+    }
+}
+
+/// The assets that the repository is known to have: none when something else was delivered to, under the same name.
+fn received(repo: &RepoSlug, known: &TargetState) -> BTreeMap<AssetKey, Sha256Hex> {
+    let Some(delivered) = &known.delivered else { return BTreeMap::new() };
+    let then = Slice::new(repo, delivered.assets.clone());
+    if then.digest == delivered.digest { then.assets } else { BTreeMap::new() }
+}
+
+fn decide(slice: &Slice, delta: &Delta, known: &TargetState) -> (Action, String) {
+    let delivered = known.delivered.as_ref();
+    match &known.intent {
+        Some(intent) if intent.digest == slice.digest => (
+            Action::Resolve,
+            format!("an earlier run sent {} and did not learn whether it arrived", intent.correlation),
+        ),
+        // Even if what was delivered before equals the slice: the event in between may have arrived.
+        Some(intent) => {
+            (Action::Deliver, format!("something else, {}, may have arrived in between", intent.correlation))
+        }
+        None if delivered.is_some_and(|delivered| delivered.digest == slice.digest) => {
+            (Action::None, "in step".to_owned())
+        }
+        None if delivered.is_none() && slice.assets.is_empty() => (Action::None, "no asset concerns it".to_owned()),
+        None if delivered.is_none() => (Action::Deliver, "nothing was delivered to it yet".to_owned()),
+        None => (Action::Deliver, because(delta)),
+    }
+}
+
+fn because(delta: &Delta) -> String {
+    let counts = [(delta.added.len(), "added"), (delta.changed.len(), "changed"), (delta.removed.len(), "removed")];
+    let told: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    if told.is_empty() { "its repository is another one now".to_owned() } else { told.join(", ") }
+}
+
+/// What makes the id of a delivery unique: the delivery before it. It is the same until this one has succeeded, and never
+/// again after it, even when the library returns to an earlier content.
+fn salt(state: &State, known: &TargetState) -> String {
+    match &known.delivered {
+        Some(delivered) => format!("{}\0{}\0{}", state.lineage, delivered.digest, delivered.at.0),
+        None => state.lineage.clone(),
+    }
+}
+
+/// For each downstream the longest way to one that needs nothing. Members of a cycle, which the config refuses, come last.
+fn waves(all: &BTreeMap<DownstreamName, Settings>) -> BTreeMap<&DownstreamName, usize> {
+    let mut waves: BTreeMap<&DownstreamName, usize> = BTreeMap::new();
+    for wave in 0..=all.len() {
+        let ready = |(name, settings): &(&DownstreamName, &Settings), done: &BTreeMap<&DownstreamName, usize>| {
+            let met = |need: &DownstreamName| done.contains_key(need) || !all.contains_key(need);
+            !done.contains_key(*name) && settings.needs.iter().all(met)
+        };
+        let next: Vec<_> = all.iter().filter(|entry| ready(entry, &waves)).map(|(name, _)| name).collect();
+        if next.is_empty() {
+            for name in all.keys() {
+                waves.entry(name).or_insert(wave);
+            }
+            break;
+        }
+        waves.extend(next.into_iter().map(|name| (name, wave)));
+    }
+    waves
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ids::{AssetId, CollectionName};
+    use crate::state::{Change, Delivered, Timestamp};
+
+    fn name(name: &str) -> DownstreamName {
+        DownstreamName::new(name)
+    }
+
+    fn all(entries: &[(&str, &str)]) -> BTreeMap<DownstreamName, Settings> {
+        entries.iter().map(|(key, yaml)| (name(key), serde_yaml::from_str(yaml).unwrap())).collect()
+    }
+
+    fn website() -> BTreeMap<DownstreamName, Settings> {
+        all(&[("website", "repo: org/website")])
+    }
+
+    fn assets(of: &[(&str, &str)]) -> BTreeMap<AssetKey, Sha256Hex> {
+        let key = |id: &str| AssetKey { collection: CollectionName::new("products"), id: AssetId::new(id) };
+        of.iter().map(|(id, text)| (key(id), Sha256Hex::of(text.as_bytes()))).collect()
+    }
+
+    fn one(settings: &BTreeMap<DownstreamName, Settings>, of: &[(&str, &str)], state: &State) -> Delivery {
+        plan(settings, &assets(of), state, &|_| Channel::GitHub).remove(0)
+    }
+
+    fn intend(state: &mut State, delivery: &Delivery) {
+        let intent = Intent {
+            correlation: delivery.correlation.clone(),
+            digest: delivery.slice.digest.clone(),
+            at: Timestamp(state.serial.0.cast_signed()),
+        };
+        state.apply(&Change::Intend { target: delivery.target.clone(), intent });
+    }
+
+    fn deliver(state: &mut State, delivery: &Delivery) {
+        let at = Timestamp(state.serial.0.cast_signed());
+        let Slice { assets, digest } = delivery.slice.clone();
+        let delivered = Delivered { commit: None, digest, assets, at };
+        state.apply(&Change::Deliver { target: delivery.target.clone(), delivered });
+    }
+
+    fn had(state: &mut State, of: &[(&str, &str)]) {
+        let delivery = one(&website(), of, state);
+        deliver(state, &delivery);
+    }
+
+    fn state() -> State {
+        State::new("org/library", "line")
+    }
+
+    #[test]
+    fn a_plan_says_what_and_why() {
+        let mut state = state();
+        had(&mut state, &[("bolt", "1"), ("nut", "1")]);
+        let delivery = one(&website(), &[("bolt", "2"), ("screw", "1")], &state);
+        insta::assert_snapshot!(serde_json::to_string_pretty(&delivery).unwrap(), @r#"
+        {
+          "name": "website",
+          "target": "downstream/website",
+          "repo": "org/website",
+          "event": "asset-updated",
+          "channel": "github",
+          "action": "deliver",
+          "why": "1 added, 1 changed, 1 removed",
+          "added": 1,
+          "changed": 1,
+          "removed": 1,
+          "wave": 0,
+          "needs": [],
+          "correlation": "sr-0bd94d25205af9c1",
+          "complete": true
+        }
+        "#);
+    }
+
+    #[test]
+    fn a_downstream_that_has_everything_is_left_alone() {
+        let mut state = state();
+        had(&mut state, &[("bolt", "1")]);
+        let again = one(&website(), &[("bolt", "1")], &state);
+        assert_eq!((again.action, again.why.as_str()), (Action::None, "in step"));
+        assert_eq!(one(&website(), &[], &State::new("l", "x")).why, "no asset concerns it");
+    }
+
+    #[test]
+    fn an_unknown_outcome_is_resolved_under_its_own_id() {
+        let mut state = state();
+        let first = one(&website(), &[("bolt", "1")], &state);
+        intend(&mut state, &first);
+        let again = one(&website(), &[("bolt", "1")], &state);
+        assert_eq!((again.action, &again.correlation), (Action::Resolve, &first.correlation));
+        assert!(again.complete);
+    }
+
+    #[test]
+    fn a_return_to_what_was_delivered_is_told_when_something_may_have_come_between() {
+        let mut state = state();
+        had(&mut state, &[("bolt", "1")]);
+        let between = one(&website(), &[("bolt", "2")], &state);
+        intend(&mut state, &between);
+        let back = one(&website(), &[("bolt", "1")], &state);
+        assert_eq!((back.action, back.complete), (Action::Deliver, false));
+    }
+
+    #[test]
+    fn going_back_and_forth_never_uses_an_id_twice() {
+        let mut state = state();
+        let mut seen = std::collections::BTreeSet::new();
+        for text in ["1", "2", "1", "2", "1"] {
+            let delivery = one(&website(), &[("bolt", text)], &state);
+            assert!(seen.insert(delivery.correlation.clone()), "{text}");
+            assert_eq!(one(&website(), &[("bolt", text)], &state).correlation, delivery.correlation);
+            deliver(&mut state, &delivery);
+        }
+    }
+
+    #[test]
+    fn a_downstream_that_moved_is_told_everything() {
+        let mut state = state();
+        had(&mut state, &[("bolt", "1")]);
+        let moved = one(&all(&[("website", "repo: org/elsewhere")]), &[("bolt", "1")], &state);
+        assert_eq!((moved.action, moved.added), (Action::Deliver, 1));
+    }
+
+    #[test]
+    fn what_went_to_the_outbox_is_still_to_be_sent_to_github() {
+        let mut state = state();
+        let settings = website();
+        let outbox = plan(&settings, &assets(&[("bolt", "1")]), &state, &|_| Channel::Outbox).remove(0);
+        assert_eq!(outbox.target.as_str(), "outbox/website");
+        deliver(&mut state, &outbox);
+        assert_eq!(one(&settings, &[("bolt", "1")], &state).action, Action::Deliver);
+    }
+
+    #[test]
+    fn a_downstream_waits_for_those_that_it_needs() {
+        let all = all(&[
+            ("addon", "{repo: o/a, needs: [website, cdn]}"),
+            ("cdn", "{repo: o/c}"),
+            ("docs", "{repo: o/d, needs: [cdn]}"),
+            ("website", "{repo: o/w, needs: [docs]}"),
+        ]);
+        let order: Vec<_> = plan(&all, &assets(&[("a", "1")]), &state(), &|_| Channel::GitHub)
+            .into_iter()
+            .map(|delivery| (delivery.wave, delivery.name.to_string()))
+            .collect();
+        let wanted = [(0, "cdn"), (1, "docs"), (2, "website"), (3, "addon")];
+        assert_eq!(order, wanted.map(|(wave, name)| (wave, name.to_owned())));
+    }
+
+    fn any_downstreams() -> impl Strategy<Value = BTreeMap<DownstreamName, Settings>> {
+        // Needs point only to earlier letters, hence never in a circle.
+        proptest::collection::vec(proptest::collection::vec(any::<prop::sample::Index>(), 0..3), 1..8).prop_map(
+            |needs| {
+                let letter = |i: usize| char::from(b'a' + u8::try_from(i).unwrap());
+                let entry = |(i, picks): (usize, &Vec<prop::sample::Index>)| {
+                    let needs = picks.iter().filter(|_| i > 0).map(|pick| letter(pick.index(i.max(1))).to_string());
+                    let needs = needs.collect::<Vec<_>>().join(", ");
+                    (letter(i).to_string(), format!("{{repo: o/{}, needs: [{needs}]}}", letter(i)))
+                };
+                let entries: Vec<_> = needs.iter().enumerate().map(entry).collect();
+                all(&entries.iter().map(|(name, yaml)| (name.as_str(), yaml.as_str())).collect::<Vec<_>>())
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn waves_respect_needs(all in any_downstreams()) {
+            let waves = waves(&all);
+            for (name, settings) in &all {
+                prop_assert!(settings.needs.iter().all(|need| waves[need] < waves[name]));
+            }
+        }
+
+        #[test]
+        fn the_second_plan_is_empty(all in any_downstreams(), ids in proptest::collection::btree_set("[a-d]", 0..4)) {
+            let assets = assets(&ids.iter().map(|id| (id.as_str(), "1")).collect::<Vec<_>>());
+            let mut state = state();
+            for delivery in plan(&all, &assets, &state.clone(), &|_| Channel::GitHub) {
+                if delivery.action != Action::None {
+                    deliver(&mut state, &delivery);
+                }
+            }
+            let again = plan(&all, &assets, &state, &|_| Channel::GitHub);
+            prop_assert!(again.iter().all(|delivery| delivery.action == Action::None));
+        }
+    }
+}

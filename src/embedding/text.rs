@@ -1,0 +1,137 @@
+//! A text of an asset, cleaned.
+
+use serde_json::Value;
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::ids::RepoPath;
+
+/// A text of an asset, as it goes to the chunker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// The file it stands in.
+    pub path: RepoPath,
+    /// NFC, without control characters, paragraphs parted by one empty line, other white space single blanks.
+    pub text: String,
+}
+
+impl Text {
+    /// Cleans a raw text; none when nothing is left.
+    pub fn new(path: &RepoPath, raw: &str) -> Option<Self> {
+        let text = clean(raw);
+        (!text.is_empty()).then(|| Self { path: path.clone(), text })
+    }
+}
+
+/// Every value at a pointer, in words: strings as they are, numbers and booleans in digits and letters, an array of those
+/// joined by commas. `*` stands for any element, and for any key in the order of the keys (the order of the file carries no
+/// meaning). Objects and nulls say nothing.
+pub(super) fn values(value: &Value, parts: &[String]) -> Vec<String> {
+    let Some((first, rest)) = parts.split_first() else { return words(value).into_iter().collect() };
+    match value {
+        Value::Array(elements) if first == "*" => elements.iter().flat_map(|v| values(v, rest)).collect(),
+        Value::Array(elements) => {
+            let index = first.parse().ok().filter(|i: &usize| i.to_string() == *first);
+            index.and_then(|i| elements.get(i)).map_or_else(Vec::new, |v| values(v, rest))
+        }
+        Value::Object(members) if first == "*" => {
+            let mut keys: Vec<&String> = members.keys().collect();
+            keys.sort_unstable();
+            keys.into_iter().filter_map(|key| members.get(key)).flat_map(|v| values(v, rest)).collect()
+        }
+        Value::Object(members) => members.get(first).map_or_else(Vec::new, |v| values(v, rest)),
+        _ => Vec::new(),
+    }
+}
+
+fn words(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Array(elements) => {
+            let scalars = elements.iter().filter(|e| !e.is_array() && !e.is_object());
+            let words: Vec<String> = scalars.filter_map(words).collect();
+            (!words.is_empty()).then(|| words.join(", "))
+        }
+        Value::Null | Value::Object(_) => None,
+    }
+}
+
+/// What reads as white space after all.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c.is_control()
+}
+
+/// Marks that steer the direction or width of a text and are no part of what it says.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}' | '\u{feff}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn clean(raw: &str) -> String {
+    let text: String = raw.replace("\r\n", "\n").replace(['\r', '\u{2028}'], "\n").replace('\u{2029}', "\n\n");
+    let mut out = String::with_capacity(text.len());
+    let (mut blank, mut lines) = (false, 0);
+    for c in text.nfc().filter(|c| !is_invisible(*c)) {
+        if is_blank(c) {
+            blank = true;
+            lines += usize::from(c == '\n');
+            continue;
+        }
+        if blank && !out.is_empty() {
+            out.push_str(if lines > 1 { "\n\n" } else { " " });
+        }
+        (blank, lines) = (false, 0);
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn at(value: &Value, pointer: &str) -> Vec<String> {
+        values(value, &pointer.split('/').skip(1).map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_value_is_said_in_words() {
+        let value =
+            json!({"s": "a", "n": 1.5, "b": true, "l": ["x", 2, null, {"y": 1}, ["z"]], "o": {"k": "v"}, "e": []});
+        assert_eq!(at(&value, "/s"), ["a"]);
+        assert_eq!(at(&value, "/n"), ["1.5"]);
+        assert_eq!(at(&value, "/b"), ["true"]);
+        assert_eq!(at(&value, "/l"), ["x, 2"]);
+        assert_eq!(at(&value, "/l/1"), ["2"]);
+        for nothing in ["/o", "/e", "/none", "/l/01", "/l/9", "/s/x"] {
+            assert!(at(&value, nothing).is_empty(), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_star_stands_for_any_element_or_key_in_an_order_of_its_own() {
+        let one = json!({"v": [{"t": "a"}, {"u": 1}, {"t": "b"}], "m": {"z": {"t": "1"}, "a": {"t": "2"}}});
+        assert_eq!(at(&one, "/v/*/t"), ["a", "b"]);
+        assert_eq!(at(&one, "/m/*/t"), ["2", "1"]);
+        assert_eq!(at(&one, "/*/*/t"), ["2", "1", "a", "b"]);
+    }
+
+    #[test]
+    fn white_space_collapses_but_paragraphs_stay() {
+        assert_eq!(clean("  a \t b\nc \r\n \r\n\r\n d\u{2029}e  "), "a b c\n\nd\n\ne");
+        assert_eq!(clean("a\u{0}b\u{1b}[31m\u{200b}c\u{202e}d"), "a b [31mcd");
+        assert_eq!(clean("cafe\u{301}"), "café");
+        assert_eq!(clean(" \u{0}\n\n\u{feff} "), "");
+    }
+
+    proptest! {
+        #[test]
+        fn cleaning_twice_changes_nothing(raw in any::<String>()) {
+            let once = clean(&raw);
+            prop_assert_eq!(clean(&once), once.clone());
+            prop_assert!(!once.contains("\n\n\n") && !once.contains("  ") && once.trim() == once);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Assets into the manifest's files.
+
+use std::collections::BTreeMap;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::format::{AssetEntry, Catalog, CatalogRef, FileEntry, Root, Source};
+use super::settings::Settings;
+use crate::catalog::asset::Asset;
+use crate::catalog::place::segments;
+use crate::catalog::pointer::PointerPattern;
+use crate::ids::{AssetKey, BlobId, RepoPath, Sha256Hex};
+
+/// The name of the root.
+pub const ROOT: &str = "manifest.json";
+
+/// RFC 3986's unreserved characters and the slash stay as they are.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The size and digest of every file that an asset has, by git object id.
+pub type FileFacts = BTreeMap<BlobId, (Sha256Hex, u64)>;
+
+/// A manifest that is ready to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// The root as data.
+    pub root: Root,
+    /// The root's bytes, to be written last.
+    pub root_bytes: Vec<u8>,
+    /// The immutable files beside the root, by name.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// What each asset means, as a digest.
+    pub assets: BTreeMap<AssetKey, Sha256Hex>,
+    /// SHA-256 over everything but the source: equal digest, nothing to publish.
+    pub digest: Sha256Hex,
+}
+
+/// A file of an asset has no known size and digest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// The caller did not hash this file.
+    #[error("the file {0} of an asset was not hashed before the manifest was built")]
+    NotHashed(RepoPath),
+    /// A value has no canonical JSON.
+    #[error("the manifest cannot be written as JSON: {0}")]
+    Json(String),
+}
+
+/// Builds the manifest of these assets, in whatever order they come.
+pub fn build(assets: &[Asset], facts: &FileFacts, settings: &Settings, source: Source) -> Result<Manifest, BuildError> {
+    let fields: Option<Vec<PointerPattern>> =
+        settings.fields.as_ref().map(|fields| fields.iter().map(|field| PointerPattern::new(field)).collect());
+    let mut digests = BTreeMap::new();
+    let mut schemas: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    let mut entries: BTreeMap<String, BTreeMap<&AssetKey, AssetEntry>> = BTreeMap::new();
+    for asset in assets {
+        let files = file_entries(asset, facts, settings.base_url.as_deref())?;
+        let digest = asset_digest(asset, &files)?;
+        digests.insert(asset.key.clone(), digest.clone());
+        if let Some(schema) = &asset.schema {
+            let version = schema.version.clone().unwrap_or_else(|| "-".to_owned());
+            schemas.entry(schema.name.to_string()).or_default().insert(version, schema.sha256.to_string());
+        }
+        let entry = AssetEntry {
+            id: asset.key.id.to_string(),
+            path: asset.record.to_string(),
+            digest: digest.to_string(),
+            status: if asset.warned { "warning" } else { "valid" }.to_owned(),
+            schema: asset.schema.as_ref().map(|schema| match &schema.version {
+                Some(version) => format!("{}@{version}", schema.name),
+                None => schema.name.to_string(),
+            }),
+            record: published(&asset.meaning, fields.as_deref()),
+            files,
+        };
+        entries.entry(asset.key.collection.to_string()).or_default().insert(&asset.key, entry);
+    }
+    let (mut files, mut collections) = (BTreeMap::new(), BTreeMap::new());
+    for (collection, assets) in entries {
+        let assets: Vec<_> = assets.into_values().collect();
+        let count = assets.len();
+        let bytes = bytes(&Catalog { version: 1, collection: collection.clone(), assets })?;
+        let sha256 = Sha256Hex::of(&bytes);
+        let path = format!("{}.{}.json", utf8_percent_encode(&collection, PATH), sha256.short());
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        collections.insert(
+            collection,
+            CatalogRef { assets: count, path: path.clone(), bytes: size, sha256: sha256.to_string() },
+        );
+        files.insert(path, bytes);
+    }
+    let digest = Sha256Hex::of(&canonical(&json!({"version": 1, "schemas": schemas, "collections": collections}))?);
+    let root = Root { version: 1, source, digest: digest.to_string(), schemas, collections };
+    Ok(Manifest { root_bytes: bytes(&root)?, root, files, assets: digests, digest })
+}
+
+fn file_entries(asset: &Asset, facts: &FileFacts, base: Option<&str>) -> Result<Vec<FileEntry>, BuildError> {
+    let entry = |file: &crate::catalog::asset::CompanionFile| {
+        let (sha256, bytes) = facts.get(&file.blob).ok_or_else(|| BuildError::NotHashed(file.path.clone()))?;
+        let url = base
+            .map(|base| format!("{}/{}", base.trim_end_matches('/'), utf8_percent_encode(file.path.as_str(), PATH)));
+        Ok(FileEntry {
+            path: file.path.to_string(),
+            url,
+            bytes: *bytes,
+            sha256: sha256.to_string(),
+            git_oid: file.blob.to_string(),
+            media_type: media_type(&file.path).to_owned(),
+        })
+    };
+    asset.files.iter().map(entry).collect()
+}
+
+/// What an asset means, whatever part of it is published and wherever its files can be fetched.
+fn asset_digest(asset: &Asset, files: &[FileEntry]) -> Result<Sha256Hex, BuildError> {
+    let files: Vec<_> = files.iter().map(|file| json!([file.path, file.sha256])).collect();
+    let schema = asset.schema.as_ref().map(|schema| json!([schema.name, schema.version]));
+    let meaning = json!({"record": asset.meaning, "path": asset.record, "schema": schema, "files": files});
+    Ok(Sha256Hex::of(&canonical(&meaning)?))
+}
+
+fn published(meaning: &Value, fields: Option<&[PointerPattern]>) -> Value {
+    let Some(fields) = fields else { return meaning.clone() };
+    let mut record = Value::Object(Map::new());
+    for (pointer, value) in fields.iter().flat_map(|field| field.select(meaning)) {
+        insert(&mut record, meaning, &pointer, value);
+    }
+    record
+}
+
+/// Puts a value at its pointer; on the way, what is an array in the record becomes one here.
+fn insert(target: &mut Value, like: &Value, pointer: &str, value: &Value) {
+    let (mut at, mut like) = (target, Some(like));
+    for segment in segments(pointer) {
+        if matches!(like, Some(Value::Array(_))) {
+            if !at.is_array() {
+                *at = Value::Array(Vec::new());
+            }
+            let index = segment.parse::<usize>().unwrap_or_default();
+            let Value::Array(items) = at else { return };
+            // Items keep their places, so that two fields of one item meet again; what no field names is null.
+            while items.len() <= index {
+                items.push(Value::Null);
+            }
+            let Some(next) = items.get_mut(index) else { return };
+            at = next;
+            like = like.and_then(|value| value.get(segment.parse::<usize>().ok()?));
+        } else {
+            if !at.is_object() {
+                *at = Value::Object(Map::new());
+            }
+            like = like.and_then(|value| value.get(&segment));
+            let Value::Object(members) = at else { return };
+            at = members.entry(segment).or_insert(Value::Null);
+        }
+    }
+    *at = value.clone();
+}
+
+fn canonical(value: &impl Serialize) -> Result<Vec<u8>, BuildError> {
+    serde_json_canonicalizer::to_vec(value).map_err(|error| BuildError::Json(error.to_string()))
+}
+
+/// Bytes to publish: canonical, so that they are a function of the data alone, with a final line break.
+fn bytes(value: &impl Serialize) -> Result<Vec<u8>, BuildError> {
+    let mut bytes = canonical(value)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+fn media_type(path: &RepoPath) -> &'static str {
+    match path.extension().to_ascii_lowercase().as_str() {
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "webp" => "image/webp",
+        "gif" => "image/gif",
+        "svg" => "image/svg+xml",
+        "avif" => "image/avif",
+        "md" | "markdown" => "text/markdown",
+        "txt" => "text/plain",
+        "json" => "application/json",
+        "yaml" | "yml" => "application/yaml",
+        "pdf" => "application/pdf",
+        "zip" => "application/zip",
+        "blend" => "application/x-blender",
+        "glb" => "model/gltf-binary",
+        "gltf" => "model/gltf+json",
+        "obj" => "model/obj",
+        "stl" => "model/stl",
+        "mp4" => "video/mp4",
+        "webm" => "video/webm",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests;

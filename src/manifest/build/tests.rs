@@ -1,0 +1,131 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::catalog::asset::{CompanionFile, UsedSchema};
+use crate::ids::{AssetId, CollectionName, SchemaName};
+
+fn blob(text: &str) -> BlobId {
+    BlobId::parse(Sha256Hex::of(text.as_bytes()).as_str()).unwrap()
+}
+
+fn asset(collection: &str, id: &str, record: Value) -> Asset {
+    let path = format!("{id} $/preview 1.png");
+    Asset {
+        key: AssetKey { collection: CollectionName::new(collection), id: AssetId::new(id) },
+        record: RepoPath::new(format!("{id} $/{id}.json")),
+        meaning: record,
+        schema: Some(UsedSchema {
+            name: SchemaName::new("product"),
+            version: Some("1.1.0".into()),
+            sha256: Sha256Hex::of(b"schema"),
+        }),
+        files: vec![CompanionFile { blob: blob(&path), path: RepoPath::new(path) }],
+        warned: false,
+    }
+}
+
+fn facts(assets: &[Asset]) -> FileFacts {
+    let files = assets.iter().flat_map(|asset| &asset.files);
+    files.map(|file| (file.blob.clone(), (Sha256Hex::of(file.path.as_str().as_bytes()), 7))).collect()
+}
+
+fn source() -> Source {
+    Source { repository: Some("org/assets".into()), commit: Some("c".repeat(40)), modified: false }
+}
+
+fn built(assets: &[Asset], settings: &Settings) -> Manifest {
+    build(assets, &facts(assets), settings, source()).unwrap()
+}
+
+#[test]
+fn a_manifest_lists_assets_with_files_that_can_be_fetched() {
+    let settings = Settings { base_url: Some("https://cdn.example.org/lib/".into()), ..Settings::default() };
+    let manifest = built(&[asset("products", "bolt", json!({"title": "Bolt"}))], &settings);
+    let catalog: Catalog = serde_json::from_slice(manifest.files.values().next().unwrap()).unwrap();
+    let file = json!({
+        "path": "bolt $/preview 1.png",
+        "url": "https://cdn.example.org/lib/bolt%20%24/preview%201.png",
+        "bytes": 7,
+        "sha256": Sha256Hex::of(b"bolt $/preview 1.png"),
+        "git_oid": blob("bolt $/preview 1.png"),
+        "media_type": "image/png",
+    });
+    let entry = json!({
+        "id": "bolt",
+        "path": "bolt $/bolt.json",
+        "digest": manifest.assets.values().next(),
+        "status": "valid",
+        "schema": "product@1.1.0",
+        "record": {"title": "Bolt"},
+        "files": [file],
+    });
+    let expected = json!({"version": 1, "collection": "products", "assets": [entry]});
+    assert_eq!(serde_json::to_value(catalog).unwrap(), expected);
+}
+
+#[test]
+fn the_root_names_every_file_with_its_digest() {
+    let assets = [asset("products", "bolt", json!({})), asset("guides", "start", json!({}))];
+    let manifest = built(&assets, &Settings::default());
+    for (name, reference) in &manifest.root.collections {
+        let bytes = &manifest.files[&reference.path];
+        assert_eq!(reference.sha256, Sha256Hex::of(bytes).to_string(), "{name}");
+        assert_eq!(reference.bytes, bytes.len() as u64);
+    }
+    assert_eq!(manifest.root.schemas["product"]["1.1.0"], Sha256Hex::of(b"schema").to_string());
+    assert_eq!(serde_json::from_slice::<Root>(&manifest.root_bytes).unwrap(), manifest.root);
+}
+
+#[test]
+fn another_commit_of_the_same_library_has_the_same_digest() {
+    let assets = [asset("products", "bolt", json!({"title": "Bolt"}))];
+    let other = Source { commit: Some("d".repeat(40)), ..source() };
+    let other = build(&assets, &facts(&assets), &Settings::default(), other).unwrap();
+    let manifest = built(&assets, &Settings::default());
+    assert_eq!((&other.digest, &other.files), (&manifest.digest, &manifest.files));
+    assert_ne!(other.root_bytes, manifest.root_bytes);
+}
+
+#[test]
+fn only_the_chosen_fields_are_published_and_items_keep_their_places() {
+    let record = json!({"title": "Bolt", "secret": 1, "variants": [{"price": 1}, {"sku": "b", "price": 2, "x": 0}]});
+    let fields = Some(vec!["/title".to_owned(), "/variants/*/sku".to_owned(), "/variants/*/price".to_owned()]);
+    let settings = Settings { fields, ..Settings::default() };
+    let manifest = built(&[asset("products", "bolt", record)], &settings);
+    let catalog: Catalog = serde_json::from_slice(manifest.files.values().next().unwrap()).unwrap();
+    let expected = json!({"title": "Bolt", "variants": [{"price": 1}, {"sku": "b", "price": 2}]});
+    assert_eq!(catalog.assets[0].record, expected);
+}
+
+#[test]
+fn what_an_asset_means_does_not_depend_on_what_is_published_of_it() {
+    let assets = [asset("products", "bolt", json!({"title": "Bolt", "note": "x"}))];
+    let narrow = Settings { fields: Some(vec!["/title".into()]), ..Settings::default() };
+    assert_eq!(built(&assets, &narrow).assets, built(&assets, &Settings::default()).assets);
+    let changed = [asset("products", "bolt", json!({"title": "Bolt", "note": "y"}))];
+    assert_ne!(built(&changed, &narrow).assets, built(&assets, &narrow).assets);
+}
+
+#[test]
+fn a_file_that_was_not_hashed_is_an_error_and_no_guess() {
+    let assets = [asset("products", "bolt", json!({}))];
+    let error = build(&assets, &FileFacts::new(), &Settings::default(), source());
+    assert_eq!(error, Err(BuildError::NotHashed(RepoPath::new("bolt $/preview 1.png"))));
+}
+
+proptest! {
+    #[test]
+    fn the_bytes_do_not_depend_on_the_order_of_assets(
+        ids in prop::collection::btree_set("[a-z]{1,6}", 1..12),
+        seed in any::<u64>(),
+    ) {
+        let mut assets: Vec<_> = ids.iter().map(|id| asset("products", id, json!({"title": id}))).collect();
+        let manifest = built(&assets, &Settings::default());
+        let mut state = seed;
+        assets.sort_by_cached_key(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state
+        });
+        prop_assert_eq!(built(&assets, &Settings::default()), manifest);
+    }
+}

@@ -1,0 +1,141 @@
+//! What a person reads in a terminal or in the log.
+
+use std::fmt::Write as _;
+
+use super::counting::count;
+use super::log_text::for_people;
+use super::{Check, Summary};
+use crate::finding::{Finding, Severity};
+
+/// Whether the text carries colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Style {
+    /// Text alone.
+    #[default]
+    Plain,
+    /// With the colours of ANSI terminals.
+    Ansi,
+}
+
+impl Style {
+    /// Bold and red.
+    pub fn error(self, text: &str) -> String {
+        self.paint("1;31", text)
+    }
+
+    /// Bold and yellow.
+    pub fn warning(self, text: &str) -> String {
+        self.paint("1;33", text)
+    }
+
+    /// Bold and green.
+    pub fn good(self, text: &str) -> String {
+        self.paint("1;32", text)
+    }
+
+    /// Dimmed: what can be passed over.
+    pub fn quiet(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    fn paint(self, codes: &str, text: &str) -> String {
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Ansi => format!("\u{1b}[{codes}m{text}\u{1b}[0m"),
+        }
+    }
+}
+
+/// The findings, at most `most` of them, and a line with the totals.
+pub fn check(check: &Check, style: Style, most: usize) -> String {
+    let mut out = String::new();
+    for finding in check.findings.iter().take(most) {
+        block(&mut out, finding, style);
+    }
+    let unsaid = check.findings.len().saturating_sub(most);
+    if unsaid > 0 {
+        let _ = writeln!(out, "… and {}", count_more(unsaid));
+    }
+    if !check.findings.is_empty() {
+        out.push('\n');
+    }
+    out.push_str(&totals(&check.summary, style));
+    out.push('\n');
+    out
+}
+
+fn count_more(n: usize) -> String {
+    count(n, "more finding")
+}
+
+fn block(out: &mut String, finding: &Finding, style: Style) {
+    let severity = match finding.severity {
+        Severity::Error => style.error("error"),
+        Severity::Warning => style.warning("warning"),
+    };
+    let path = for_people(finding.path.as_str());
+    let (line, column) = (finding.span.line, finding.span.column);
+    let message = for_people(&finding.message);
+    let code = style.quiet(&format!("[{}]", finding.code.id));
+    let _ = writeln!(out, "{path}:{line}:{column}: {severity}: {message} {code}");
+    // Indented throughout: no text of a record can begin a block of its own.
+    for (at, line) in finding.help.iter().flat_map(|help| help.lines()).enumerate() {
+        let lead = if at == 0 { "  help: " } else { "        " };
+        let _ = writeln!(out, "{lead}{}", for_people(line));
+    }
+}
+
+/// Such as `13 records in 2 collections: 12 valid, 1 invalid (1 error, 2 warnings)`.
+pub fn totals(summary: &Summary, style: Style) -> String {
+    let Summary { records, valid, invalid, errors, warnings, by_collection } = summary;
+    let place = format!("{} in {}", count(*records, "record"), count(by_collection.len(), "collection"));
+    let verdict = match (*invalid, *valid) {
+        // An error need not lie in a record: a file can be missing, a schema be broken.
+        (0, _) if *errors > 0 => format!("{valid} valid"),
+        (0, _) => style.good(&format!("{valid} valid")),
+        (_, 0) => style.error(&format!("{invalid} invalid")),
+        _ => format!("{valid} valid, {}", style.error(&format!("{invalid} invalid"))),
+    };
+    let kinds = [(*errors, "error"), (*warnings, "warning")];
+    let said: Vec<String> = kinds.into_iter().filter(|(n, _)| *n > 0).map(|(n, noun)| count(n, noun)).collect();
+    if said.is_empty() { format!("{place}: {verdict}") } else { format!("{place}: {verdict} ({})", said.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::{check as check_of, three_findings};
+
+    #[test]
+    fn each_finding_is_a_block_and_the_last_line_adds_up() {
+        insta::assert_snapshot!(check(&check_of(three_findings()), Style::Plain, 100), @r#"
+        Hex Bolt/hex.json:4:12: error: /price is a string, not a number [wrong-type]
+          help: write 4.5 without quotes
+        Hex Bolt/hex.json:1:1: warning: the record names no schema version [no-version]
+          help: add "schema_version": "1.1.0"
+        new\nline\u{1b}[2J.json:1:1: warning: ::error::the record names none [no-version]
+
+        13 records in 2 collections: 12 valid, 1 invalid (1 error, 2 warnings)
+        "#);
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted() {
+        let text = check(&check_of(three_findings()), Style::Plain, 1);
+        assert!(text.contains("\n… and 2 more findings\n\n13 records"), "{text}");
+    }
+
+    #[test]
+    fn a_clean_check_is_one_line() {
+        let clean = crate::report::Check::new(None, false, Default::default(), vec![]);
+        assert_eq!(check(&clean, Style::Plain, 100), "0 records in 0 collections: 0 valid\n");
+    }
+
+    #[test]
+    fn colours_are_closed_on_their_line() {
+        let text = check(&check_of(three_findings()), Style::Ansi, 100);
+        assert!(text.lines().all(|line| line.matches("\u{1b}[").count() % 2 == 0), "{text:?}");
+        assert!(text.contains("\u{1b}[1;31merror\u{1b}[0m"));
+        assert!(!text.contains("\u{1b}[2J"), "an escape in a file's name is shown, not obeyed");
+    }
+}

@@ -1,0 +1,242 @@
+//! `check --format json`, version 1.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::finding::{Finding, Severity};
+use crate::report::{Check, Counts, Summary};
+
+/// What `stockroom check` found.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "stockroom check, version 1")]
+struct CheckV1<'a> {
+    /// The version of this format.
+    #[schemars(extend("const" = 1))]
+    version: u8,
+    /// The commit that was checked; null in a repository without one.
+    commit: Option<&'a str>,
+    /// Whether files that differ from that commit were checked instead of its own.
+    dirty: bool,
+    /// The totals.
+    summary: SummaryV1<'a>,
+    /// Every finding: errors first, then by path and place.
+    findings: Vec<FindingV1<'a>>,
+}
+
+/// The totals.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Summary")]
+struct SummaryV1<'a> {
+    /// Records read.
+    records: usize,
+    /// Records without an error.
+    valid: usize,
+    /// Records with at least one error.
+    invalid: usize,
+    /// Findings that are errors.
+    errors: usize,
+    /// Findings that are warnings.
+    warnings: usize,
+    /// The records of each collection, by its name.
+    by_collection: BTreeMap<&'a str, CountsV1>,
+}
+
+/// The records of a collection.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Counts")]
+struct CountsV1 {
+    /// Records read.
+    records: usize,
+    /// Records without an error.
+    valid: usize,
+    /// Records with at least one error.
+    invalid: usize,
+}
+
+/// One thing that is wrong with the data.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Finding")]
+struct FindingV1<'a> {
+    /// What kind of thing: lower-case words joined by `-`.
+    code: &'a str,
+    /// How bad.
+    severity: SeverityV1,
+    /// The file, relative to the library's root.
+    path: &'a str,
+    /// Counted from 1.
+    line: u32,
+    /// In characters, counted from 1.
+    column: u32,
+    /// The line of the last character.
+    end_line: u32,
+    /// The column after the last character.
+    end_column: u32,
+    /// The JSON Pointer of the value at fault; empty for the whole record or file.
+    pointer: &'a str,
+    /// What is wrong, in a sentence.
+    message: &'a str,
+    /// What to do; null where there is nothing to say.
+    help: Option<&'a str>,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Severity")]
+enum SeverityV1 {
+    Error,
+    Warning,
+}
+
+impl<'a> From<&'a Check> for CheckV1<'a> {
+    fn from(check: &'a Check) -> Self {
+        Self {
+            version: 1,
+            commit: check.commit.as_ref().map(crate::ids::CommitId::as_str),
+            dirty: check.dirty,
+            summary: SummaryV1::from(&check.summary),
+            findings: check.findings.iter().map(FindingV1::from).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a Summary> for SummaryV1<'a> {
+    fn from(summary: &'a Summary) -> Self {
+        let Summary { records, valid, invalid, errors, warnings, by_collection } = summary;
+        Self {
+            records: *records,
+            valid: *valid,
+            invalid: *invalid,
+            errors: *errors,
+            warnings: *warnings,
+            by_collection: by_collection
+                .iter()
+                .map(|(name, counts)| (name.as_str(), CountsV1::from(*counts)))
+                .collect(),
+        }
+    }
+}
+
+impl From<Counts> for CountsV1 {
+    fn from(Counts { records, valid, invalid }: Counts) -> Self {
+        Self { records, valid, invalid }
+    }
+}
+
+impl<'a> From<&'a Finding> for FindingV1<'a> {
+    fn from(finding: &'a Finding) -> Self {
+        Self {
+            code: finding.code.id,
+            severity: match finding.severity {
+                Severity::Error => SeverityV1::Error,
+                Severity::Warning => SeverityV1::Warning,
+            },
+            path: finding.path.as_str(),
+            line: finding.span.line,
+            column: finding.span.column,
+            end_line: finding.span.end_line,
+            end_column: finding.span.end_column,
+            pointer: &finding.pointer,
+            message: &finding.message,
+            help: finding.help.as_deref(),
+        }
+    }
+}
+
+/// The document, indented, ending in a line break. The texts in it are as the data has them; the console that writes it
+/// makes them harmless.
+pub fn render(check: &Check) -> String {
+    format!("{:#}\n", serde_json::json!(CheckV1::from(check)))
+}
+
+/// The JSON Schema of the document.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(CheckV1<'static>).to_value()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::{check, three_findings};
+
+    #[test]
+    fn the_document_validates_against_its_schema() {
+        let validator = jsonschema::options().offline().build(&schema()).unwrap();
+        for findings in [vec![], three_findings()] {
+            let document = serde_json::from_str(&render(&check(findings))).unwrap();
+            assert_eq!(validator.iter_errors(&document).map(|e| e.to_string()).collect::<Vec<_>>(), [""; 0]);
+        }
+        assert!(!validator.is_valid(&serde_json::json!({ "version": 2 })));
+    }
+
+    #[test]
+    fn the_shape_is_frozen() {
+        let document: serde_json::Value = serde_json::from_str(&render(&check(three_findings()))).unwrap();
+        insta::assert_json_snapshot!(document, @r#"
+        {
+          "version": 1,
+          "commit": "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1",
+          "dirty": false,
+          "summary": {
+            "records": 13,
+            "valid": 12,
+            "invalid": 1,
+            "errors": 1,
+            "warnings": 2,
+            "by_collection": {
+              "categories": {
+                "records": 1,
+                "valid": 1,
+                "invalid": 0
+              },
+              "products": {
+                "records": 12,
+                "valid": 11,
+                "invalid": 1
+              }
+            }
+          },
+          "findings": [
+            {
+              "code": "wrong-type",
+              "severity": "error",
+              "path": "Hex Bolt/hex.json",
+              "line": 4,
+              "column": 12,
+              "end_line": 4,
+              "end_column": 18,
+              "pointer": "/price",
+              "message": "/price is a string, not a number",
+              "help": "write 4.5 without quotes"
+            },
+            {
+              "code": "no-version",
+              "severity": "warning",
+              "path": "Hex Bolt/hex.json",
+              "line": 1,
+              "column": 1,
+              "end_line": 1,
+              "end_column": 2,
+              "pointer": "",
+              "message": "the record names no schema version",
+              "help": "add \"schema_version\": \"1.1.0\""
+            },
+            {
+              "code": "no-version",
+              "severity": "warning",
+              "path": "new\nline\u001b[2J.json",
+              "line": 1,
+              "column": 1,
+              "end_line": 1,
+              "end_column": 2,
+              "pointer": "",
+              "message": "::error::the record names none",
+              "help": null
+            }
+          ]
+        }
+        "#);
+    }
+}

@@ -1,0 +1,171 @@
+//! A schema file into a validator that reads nothing but the registry.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::Arc;
+
+use jsonschema::{Draft, PatternOptions, Retrieve, Uri, Validator};
+use serde_json::Value;
+
+use super::registry::{SchemaFiles, Slot};
+use super::settings::FormatPolicy;
+use crate::catalog::asset::UsedSchema;
+use crate::catalog::read::{self, Format};
+use crate::finding::{Code, Finding};
+use crate::ids::{RepoPath, Sha256Hex};
+
+/// How many steps a `pattern` may go back before the record counts as wrong.
+const BACKTRACK_LIMIT: usize = 10_000;
+/// How large a compiled `pattern` may get, in bytes.
+const PATTERN_SIZE_LIMIT: usize = 4 * 1024 * 1024;
+/// The scheme of schemas that name no `$id`: their path in the library follows.
+const BASE: &str = "stockroom:///";
+
+/// A schema is itself wrong.
+pub static SCHEMA_BROKEN: Code = Code {
+    id: "schema-broken",
+    meaning: "A schema of the registry cannot be used: it is no valid JSON Schema, or a `$ref` leads out of the registry. \
+              It is said once; its records are not checked until it is mended.",
+};
+
+/// A schema that is ready to check records.
+pub struct Compiled {
+    /// What a report calls it.
+    pub used: UsedSchema,
+    /// The schema itself, for explanations.
+    pub schema: Value,
+    /// Decides the verdict.
+    pub validator: Validator,
+    /// Looks at formats too, where breaking one is a warning.
+    pub formats: Option<Validator>,
+}
+
+/// Compiles the schema in a slot, or says what is wrong with it.
+pub(super) fn compile(files: &dyn SchemaFiles, slot: &Slot, format: FormatPolicy) -> Result<Compiled, Vec<Finding>> {
+    let broken = |message: String| Finding::error(&SCHEMA_BROKEN, slot.path.clone(), message);
+    let bytes = files.read(&slot.path).map_err(|why| vec![broken(format!("the schema cannot be read: {why}"))])?;
+    let sha256 = Sha256Hex::of(&bytes);
+    let notation = Format::of(&slot.path).unwrap_or(Format::Json);
+    let (document, findings) = read::read(&slot.path, notation, bytes);
+    let Some(document) = document else { return Err(findings) };
+    let shelf = Arc::new(Shelf::new(files, slot, &document.value));
+    let build = |assert_formats: bool| {
+        jsonschema::options()
+            .offline()
+            .with_draft(Draft::Draft202012)
+            .with_base_uri(format!("{BASE}{}", percent_encoded(slot.path.as_str())))
+            .with_retriever(Shelved(Arc::clone(&shelf)))
+            .with_pattern_options(
+                PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT).size_limit(PATTERN_SIZE_LIMIT),
+            )
+            .should_validate_formats(assert_formats)
+            .build(&document.value)
+            .map_err(|error| {
+                let pointer = error.instance_path().as_str().to_owned();
+                let place = document.places().nearest(&pointer);
+                let message = format!("the schema is broken: {}", cut(&error.to_string()));
+                let finding = broken(message).at(place).about(pointer);
+                vec![finding.help("mend the schema; until then the records that use it are not checked")]
+            })
+    };
+    let validator = build(format == FormatPolicy::Assert)?;
+    let formats = match format {
+        FormatPolicy::Annotate => Some(build(true)?),
+        FormatPolicy::Assert | FormatPolicy::Off => None,
+    };
+    let used = UsedSchema { name: slot.name.clone(), version: slot.version.clone(), sha256 };
+    Ok(Compiled { used, validator, formats, schema: document.value })
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(300) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+fn percent_encoded(path: &str) -> String {
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+    const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(path, PATH).to_string()
+}
+
+/// The registry's schemas under the names by which a `$ref` may ask for them.
+struct Shelf {
+    schemas: BTreeMap<String, Value>,
+}
+
+impl Shelf {
+    /// Reads the schemas only if this one refers to another document at all.
+    fn new(files: &dyn SchemaFiles, slot: &Slot, schema: &Value) -> Self {
+        let mut shelf = Self { schemas: BTreeMap::new() };
+        if !refers_outward(schema) {
+            return shelf;
+        }
+        let prefix = id_of(schema).and_then(|id| folder_url(id, files.folder(), &slot.path));
+        for path in files.paths().iter().filter(|path| Format::of(path) == Some(Format::Json)) {
+            let Some(value) = files.read(path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
+            else {
+                continue;
+            };
+            if let Some(prefix) = &prefix {
+                let below = path.as_str().strip_prefix(files.folder()).unwrap_or(path.as_str());
+                let url = format!("{prefix}/{}", percent_encoded(below.trim_start_matches('/')));
+                shelf.schemas.insert(url, value.clone());
+            }
+            if let Some(id) = id_of(&value) {
+                shelf.schemas.insert(id.trim_end_matches('#').to_owned(), value.clone());
+            }
+            shelf.schemas.insert(format!("{BASE}{}", percent_encoded(path.as_str())), value);
+        }
+        shelf
+    }
+}
+
+/// Gives the validator what is on the shelf and refuses everything else.
+struct Shelved(Arc<Shelf>);
+
+impl Retrieve for Shelved {
+    fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn Error + Send + Sync>> {
+        let name = uri.as_str().trim_end_matches('#');
+        self.0.schemas.get(name).cloned().ok_or_else(|| format!("{name:?} is not in the registry").into())
+    }
+}
+
+fn id_of(schema: &Value) -> Option<&str> {
+    schema.get("$id").or_else(|| schema.get("id")).and_then(Value::as_str)
+}
+
+/// What the registry's folder is called in the `$id` of one of its files, if the `$id` ends like the file's path.
+fn folder_url(id: &str, folder: &str, path: &RepoPath) -> Option<String> {
+    let below = path.as_str().strip_prefix(folder)?.trim_start_matches('/');
+    id.trim_end_matches('#').strip_suffix(&percent_encoded(below))?.strip_suffix('/').map(str::to_owned)
+}
+
+fn refers_outward(schema: &Value) -> bool {
+    match schema {
+        Value::Object(members) => members.iter().any(|(key, value)| match value.as_str() {
+            Some(target) if matches!(key.as_str(), "$ref" | "$dynamicRef" | "$recursiveRef") => {
+                !target.starts_with('#')
+            }
+            _ => refers_outward(value),
+        }),
+        Value::Array(items) => items.iter().any(refers_outward),
+        _ => false,
+    }
+}
+
+/// The path of another file, from the folder of this one.
+pub(super) fn resolve_path(from: &RepoPath, relative: &str) -> Option<RepoPath> {
+    let mut parts: Vec<&str> = from.folder().split('/').filter(|part| !part.is_empty()).collect();
+    for part in relative.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            name => parts.push(name),
+        }
+    }
+    Some(RepoPath::new(parts.join("/")))
+}

@@ -1,0 +1,213 @@
+//! The schemas that records may be checked with, by name and version.
+//!
+//! Below the registry's folder, `NAME/v1.2.0.json` is version 1.2.0 of NAME, `NAME/latest.json` what `latest` means, and
+//! `NAME.schema.json` or `NAME.json` a schema without versions. Nothing outside the registry is ever read: the validator
+//! has no network and no files of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
+
+use semver::Version;
+
+use super::compile::{Compiled, compile};
+use super::settings::FormatPolicy;
+use super::version::{self, Wanted};
+use crate::finding::Finding;
+use crate::ids::{RepoPath, SchemaName};
+
+/// The files of a registry, wherever they come from.
+pub trait SchemaFiles: Send + Sync {
+    /// Every file of the registry, sorted, relative to the library's root.
+    fn paths(&self) -> &[RepoPath];
+    /// The folder that `paths` are below; empty for the root.
+    fn folder(&self) -> &str;
+    /// The content of one of the files; the error is a sentence.
+    fn read(&self, path: &RepoPath) -> Result<Vec<u8>, String>;
+}
+
+/// A schema file that is compiled when the first record asks for it.
+pub struct Slot {
+    /// Where it is.
+    pub path: RepoPath,
+    /// Its schema's name.
+    pub name: SchemaName,
+    /// Its version, `latest`, or nothing for a schema without versions.
+    pub version: Option<String>,
+    compiled: OnceLock<Result<Compiled, Vec<Finding>>>,
+}
+
+/// All versions of one schema.
+#[derive(Default)]
+pub struct Versions {
+    exact: BTreeMap<Version, Slot>,
+    latest: Option<Slot>,
+    plain: Option<Slot>,
+}
+
+/// The schemas that a library's collections name.
+pub struct Registry {
+    files: Arc<dyn SchemaFiles>,
+    format: FormatPolicy,
+    schemas: BTreeMap<SchemaName, Versions>,
+}
+
+impl Registry {
+    /// Looks the named schemas up among the registry's files; a name without a file is simply not there.
+    pub fn new(files: Arc<dyn SchemaFiles>, names: &BTreeSet<SchemaName>, format: FormatPolicy) -> Self {
+        let mut schemas: BTreeMap<SchemaName, Versions> = BTreeMap::new();
+        for path in files.paths() {
+            let Some((name, label)) = place_in_registry(files.folder(), path) else { continue };
+            let name = SchemaName::new(name);
+            if !names.contains(&name) {
+                continue;
+            }
+            let versions = schemas.entry(name.clone()).or_default();
+            let slot = |version| Slot { path: path.clone(), name, version, compiled: OnceLock::new() };
+            match label {
+                Label::Version(version) => {
+                    let text = version.to_string();
+                    versions.exact.entry(version).or_insert_with(|| slot(Some(text)));
+                }
+                Label::Latest => versions.latest = Some(slot(Some("latest".to_owned()))),
+                Label::Plain => versions.plain = Some(slot(None)),
+            }
+        }
+        Self { files, format, schemas }
+    }
+
+    /// All versions of a schema.
+    pub fn get(&self, name: &SchemaName) -> Option<&Versions> {
+        self.schemas.get(name)
+    }
+
+    /// The compiled schema, or nothing when it is broken (which `findings` says once).
+    pub fn compiled<'s>(&self, slot: &'s Slot) -> Result<&'s Compiled, &'s [Finding]> {
+        let compiled = slot.compiled.get_or_init(|| compile(self.files.as_ref(), slot, self.format));
+        compiled.as_ref().map_err(Vec::as_slice)
+    }
+
+    /// What is wrong with the schemas that were asked for so far.
+    pub fn findings(&self) -> Vec<Finding> {
+        let slots = self.schemas.values().flat_map(Versions::slots);
+        slots.filter_map(|slot| slot.compiled.get()?.as_ref().err()).flatten().cloned().collect()
+    }
+}
+
+impl Versions {
+    fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.exact.values().chain(&self.latest).chain(&self.plain)
+    }
+
+    /// The schema of exactly this version.
+    pub fn exact(&self, version: &Version) -> Option<&Slot> {
+        self.exact.get(version)
+    }
+
+    /// The newest schema that is wanted.
+    pub fn find(&self, wanted: &Wanted) -> Option<&Slot> {
+        match wanted {
+            Wanted::Exact(version) => self.exact(version),
+            Wanted::Range(range) => self.exact.iter().rev().find(|(version, _)| range.matches(version)).map(|(_, s)| s),
+            Wanted::Latest => self.latest.as_ref().or_else(|| self.newest()),
+        }
+    }
+
+    /// The one schema without versions.
+    pub fn plain(&self) -> Option<&Slot> {
+        self.plain.as_ref()
+    }
+
+    /// The schema in this file.
+    pub fn at(&self, path: &RepoPath) -> Option<&Slot> {
+        self.slots().find(|slot| slot.path == *path)
+    }
+
+    fn newest(&self) -> Option<&Slot> {
+        let releases = self.exact.iter().rev().find(|(version, _)| version.pre.is_empty());
+        releases.or_else(|| self.exact.iter().next_back()).map(|(_, slot)| slot)
+    }
+
+    /// The versions that there are, for a sentence: `1.0.0, 1.1.0`.
+    pub fn available(&self) -> String {
+        if self.exact.is_empty() {
+            return "none with a number".to_owned();
+        }
+        self.exact.keys().map(Version::to_string).collect::<Vec<_>>().join(", ")
+    }
+}
+
+enum Label {
+    Version(Version),
+    Latest,
+    Plain,
+}
+
+fn place_in_registry<'p>(folder: &str, path: &'p RepoPath) -> Option<(&'p str, Label)> {
+    let below = match folder {
+        "" => path.as_str(),
+        folder => path.as_str().strip_prefix(folder)?.strip_prefix('/')?,
+    };
+    let stem =
+        below.strip_suffix(".json").or_else(|| below.strip_suffix(".yaml")).or_else(|| below.strip_suffix(".yml"))?;
+    match stem.rsplit_once('/') {
+        Some((name, "latest")) => Some((name, Label::Latest)),
+        Some((name, version)) => Some((name, Label::Version(version::parse(version)?))),
+        None => Some((stem.strip_suffix(".schema").unwrap_or(stem), Label::Plain)),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) struct MemoryFiles(pub(crate) BTreeMap<RepoPath, String>, pub(crate) Vec<RepoPath>);
+
+    impl MemoryFiles {
+        pub(crate) fn registry(files: &[(&str, &str)], format: FormatPolicy) -> Registry {
+            let map: BTreeMap<_, _> = files.iter().map(|(p, t)| (RepoPath::new(*p), (*t).to_owned())).collect();
+            let paths: Vec<_> = map.keys().cloned().collect();
+            let names =
+                paths.iter().filter_map(|path| place_in_registry("schemas", path).map(|(n, _)| SchemaName::new(n)));
+            let names = names.collect();
+            Registry::new(Arc::new(Self(map, paths)), &names, format)
+        }
+    }
+
+    impl SchemaFiles for MemoryFiles {
+        fn paths(&self) -> &[RepoPath] {
+            &self.1
+        }
+        fn folder(&self) -> &str {
+            "schemas"
+        }
+        fn read(&self, path: &RepoPath) -> Result<Vec<u8>, String> {
+            self.0.get(path).map(|text| text.clone().into_bytes()).ok_or_else(|| "it is not there".to_owned())
+        }
+    }
+
+    #[test]
+    fn a_registry_knows_names_versions_and_what_latest_means() {
+        let registry = MemoryFiles::registry(
+            &[
+                ("schemas/product/v1.9.0.json", "{}"),
+                ("schemas/product/v1.10.0.json", "{}"),
+                ("schemas/product/v2.0.0-beta.1.json", "{}"),
+                ("schemas/asset/latest.json", "{}"),
+                ("schemas/asset/1.0.json", "{}"),
+                ("schemas/icon.schema.json", "{}"),
+                ("schemas/README.md", ""),
+            ],
+            FormatPolicy::Assert,
+        );
+        let found = |name: &str, wanted: &str| {
+            let versions = registry.get(&SchemaName::new(name)).unwrap();
+            versions.find(&Wanted::parse(wanted).unwrap()).map(|slot| slot.path.to_string())
+        };
+        assert_eq!(found("product", "^1.0").as_deref(), Some("schemas/product/v1.10.0.json"));
+        assert_eq!(found("product", "latest").as_deref(), Some("schemas/product/v1.10.0.json"));
+        assert_eq!(found("product", "1.9").as_deref(), Some("schemas/product/v1.9.0.json"));
+        assert_eq!(found("product", "3.0.0"), None);
+        assert_eq!(found("asset", "latest").as_deref(), Some("schemas/asset/latest.json"));
+        assert!(registry.get(&SchemaName::new("icon")).unwrap().plain().is_some());
+    }
+}

@@ -1,0 +1,69 @@
+//! A record against its schema, as findings with their places.
+
+use serde_json::Value;
+
+use super::choose::choose;
+use super::compile::Compiled;
+use super::explain::{Aim, Explanation, explain};
+use super::registry::Registry;
+use crate::catalog::asset::UsedSchema;
+use crate::catalog::collection::Collection;
+use crate::catalog::place::Places;
+use crate::catalog::record::Record;
+use crate::finding::{Finding, Severity};
+use crate::ids::RepoPath;
+
+/// How many objections to one record are told.
+const MOST_ERRORS: usize = 100;
+
+/// Chooses the record's schema and checks the record with it.
+///
+/// The schema is nothing when the collection has none or when it cannot be used.
+pub fn validate(record: &Record, collection: &Collection, registry: &Registry) -> (Option<UsedSchema>, Vec<Finding>) {
+    let (slot, guessed) = match choose(record, collection, registry) {
+        Ok(Some(choice)) => choice,
+        Ok(None) => return (None, Vec::new()),
+        Err(finding) => return (None, vec![*finding]),
+    };
+    let mut findings: Vec<Finding> = guessed.into_iter().collect();
+    let Ok(compiled) = registry.compiled(slot) else { return (None, findings) };
+    findings.extend(check(&record.document.value, compiled, &record.path, || record.document.places()));
+    (Some(compiled.used.clone()), findings)
+}
+
+/// All that a schema objects to in a value; `places` is asked only when there is something.
+pub fn check(value: &Value, compiled: &Compiled, path: &RepoPath, places: impl FnOnce() -> Places) -> Vec<Finding> {
+    let valid = compiled.validator.is_valid(value);
+    let formats = compiled.formats.as_ref().filter(|formats| valid && !formats.is_valid(value));
+    if valid && formats.is_none() {
+        return Vec::new();
+    }
+    let severity = if valid { Severity::Warning } else { Severity::Error };
+    let errors = formats.unwrap_or(&compiled.validator).iter_errors(value).take(MOST_ERRORS);
+    let explanations: Vec<_> = errors.flat_map(|error| explain(&error, &compiled.schema)).take(MOST_ERRORS).collect();
+    locate(explanations, path, severity, &places())
+}
+
+/// Gives each explanation its place in the text.
+pub fn locate(explanations: Vec<Explanation>, path: &RepoPath, severity: Severity, places: &Places) -> Vec<Finding> {
+    let place = |explanation: &Explanation| match explanation.aim {
+        Aim::Key => places.key(&explanation.pointer),
+        Aim::Value => None,
+    };
+    let finding = |explanation: Explanation| {
+        let span = place(&explanation).unwrap_or_else(|| places.nearest(&explanation.pointer));
+        Finding {
+            code: explanation.code,
+            severity,
+            path: path.clone(),
+            span,
+            pointer: explanation.pointer,
+            message: explanation.message,
+            help: explanation.help,
+        }
+    };
+    explanations.into_iter().map(finding).collect()
+}
+
+#[cfg(test)]
+mod tests;
