@@ -2,7 +2,7 @@
 //!
 //! Every type here is a checked string: the constructor says what is wrong with a bad one, `Display` gives the text back.
 
-use std::fmt;
+use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -134,6 +134,13 @@ impl Sha256Hex {
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(hex::encode(Sha256::digest(bytes)))
+    }
+
+    /// The digest of all that a stream gives, and how many bytes that is.
+    pub fn of_stream(stream: &mut dyn io::Read) -> io::Result<(Self, u64)> {
+        let mut hash = Sha256::new();
+        let bytes = io::copy(stream, &mut hash)?;
+        Ok((Self(hex::encode(hash.finalize())), bytes))
     }
 
     /// Takes 64 lower-case hex digits.

@@ -6,6 +6,7 @@
 pub mod github;
 pub mod http;
 pub mod model;
+pub mod publication;
 pub mod schema_source;
 pub mod state_store;
 pub mod vector_store;

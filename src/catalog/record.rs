@@ -119,7 +119,7 @@ impl Candidate<'_> {
 
 impl Record {
     /// The asset's name, or the finding that says why it has none.
-    pub fn key(&self, collection: &Collection) -> Result<AssetKey, Finding> {
+    pub fn key(&self, collection: &Collection) -> Result<AssetKey, Box<Finding>> {
         let id = match &collection.id {
             IdSource::Folder if self.path.folder().is_empty() => self.path.stem().to_owned(),
             IdSource::Folder => self.path.folder().to_owned(),
@@ -135,13 +135,14 @@ impl Record {
         Ok(AssetKey { collection: collection.name.clone(), id: AssetId::new(id) })
     }
 
-    fn no_id(&self, pointer: &str) -> Finding {
+    fn no_id(&self, pointer: &str) -> Box<Finding> {
         let name = pointer.trim_start_matches('/');
         let message = format!("the record has no id: {name:?} is missing, empty, or neither a text nor an integer");
-        Finding::error(&ID_MISSING, self.path.clone(), message)
+        let finding = Finding::error(&ID_MISSING, self.path.clone(), message)
             .at(self.document.places().nearest(pointer))
             .about(pointer)
-            .help(format!("give {name:?} a text that names this asset and no other"))
+            .help(format!("give {name:?} a text that names this asset and no other"));
+        Box::new(finding)
     }
 
     /// The values that may stand only once in the collection, as (index of the rule, pointer, value as text).

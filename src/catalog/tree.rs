@@ -1,7 +1,7 @@
 //! The files of a library at one moment: which there are, not yet what is in them.
 
 use crate::finding::Finding;
-use crate::ids::{BlobId, CommitId, RepoPath};
+use crate::ids::{BlobId, CommitId, RepoPath, Sha256Hex};
 
 /// A file as git sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +83,12 @@ pub enum ContentError {
 pub trait Contents: Sync {
     /// The whole content of a regular file, if it has at most `limit` bytes.
     fn read(&self, entry: &Entry, limit: u64) -> Result<Vec<u8>, ContentError>;
+
+    /// The SHA-256 and the size of a regular file of any size.
+    fn hash(&self, entry: &Entry) -> Result<(Sha256Hex, u64), ContentError> {
+        let bytes = self.read(entry, u64::MAX)?;
+        Ok((Sha256Hex::of(&bytes), u64::try_from(bytes.len()).unwrap_or(u64::MAX)))
+    }
 }
 
 #[cfg(test)]

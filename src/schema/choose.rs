@@ -53,7 +53,7 @@ pub fn choose<'r>(
     if let Some(Value::String(target)) = value.get("$schema") {
         return by_reference(record, collection, versions, target).map(|slot| Some((slot, None)));
     }
-    Ok(by_default(record, collection, versions)?.map(|(slot, warning)| (slot, warning)))
+    by_default(record, collection, versions)
 }
 
 fn by_version<'r>(

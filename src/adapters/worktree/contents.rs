@@ -9,6 +9,7 @@ use git2::{ErrorCode, ObjectType, Oid, Repository};
 
 use super::{Worktree, WorktreeError};
 use crate::catalog::tree::{ContentError, Contents, Entry};
+use crate::ids::Sha256Hex;
 
 /// The files as they are on disk.
 pub struct DiskContents {
@@ -37,23 +38,34 @@ impl Worktree {
 impl Contents for DiskContents {
     fn read(&self, entry: &Entry, limit: u64) -> Result<Vec<u8>, ContentError> {
         let place = self.root.join(entry.path.as_str());
-        read_file(&place, limit)
+        let (file, size) = open_file(&place)?;
+        if size > limit {
+            return Err(ContentError::TooLarge { bytes: size, limit });
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+        file.take(limit).read_to_end(&mut bytes).map_err(no_access)?;
+        Ok(bytes)
+    }
+
+    fn hash(&self, entry: &Entry) -> Result<(Sha256Hex, u64), ContentError> {
+        let (mut file, _) = open_file(&self.root.join(entry.path.as_str()))?;
+        Sha256Hex::of_stream(&mut file).map_err(no_access)
     }
 }
 
-fn read_file(place: &Path, limit: u64) -> Result<Vec<u8>, ContentError> {
-    let unreadable = |error: std::io::Error| ContentError::Unreadable(error.to_string());
-    // Opening a pipe would wait for ever, so the kind is asked first; the cap below holds even if it changes in between.
-    let facts = place.symlink_metadata().map_err(unreadable)?;
+/// A regular file and its size.
+fn open_file(place: &Path) -> Result<(File, u64), ContentError> {
+    // Opening a pipe would wait for ever, so the kind is asked first.
+    let facts = place.symlink_metadata().map_err(no_access)?;
     if !facts.is_file() {
         return Err(ContentError::NotAFile);
     }
-    if facts.len() > limit {
-        return Err(ContentError::TooLarge { bytes: facts.len(), limit });
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(facts.len()).unwrap_or_default());
-    File::open(place).map_err(unreadable)?.take(limit).read_to_end(&mut bytes).map_err(unreadable)?;
-    Ok(bytes)
+    Ok((File::open(place).map_err(no_access)?, facts.len()))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
+fn no_access(error: std::io::Error) -> ContentError {
+    ContentError::Unreadable(error.to_string())
 }
 
 impl CommitContents {

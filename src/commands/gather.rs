@@ -1,0 +1,229 @@
+//! What a library is: its files, its configuration, and what is right and wrong with its records.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use rayon::prelude::*;
+
+use crate::adapters::schema_source::FolderSource;
+use crate::adapters::worktree::{Head, Worktree};
+use crate::catalog::asset::{Asset, CompanionFile, meaning};
+use crate::catalog::layout::companions;
+use crate::catalog::record::{Candidate, Record, Uniqueness, candidates};
+use crate::catalog::tree::{Contents, Tree};
+use crate::config::{Config, PLACES};
+use crate::finding::{Code, Finding, Severity, Span};
+use crate::ids::{AssetKey, CollectionName, RepoPath};
+use crate::report::{Check, Counts};
+use crate::schema::SCHEMA_MISSING;
+use crate::schema::registry::Registry;
+use crate::schema::validate::validate;
+
+/// We failed on a record.
+pub static INTERNAL: Code = Code {
+    id: "internal",
+    meaning: "Stockroom itself failed on this file. It is a bug: please report it, with the file if you can.",
+};
+
+/// Which files are looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Moment {
+    /// The work tree with all changes, committed or not.
+    Now,
+    /// A commit, by any name that git understands.
+    At(String),
+}
+
+/// Which library, at which moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The library's folder.
+    pub folder: PathBuf,
+    /// The configuration file, where it is not in one of its usual places.
+    pub config: Option<PathBuf>,
+    /// The moment.
+    pub moment: Moment,
+}
+
+/// A library that has been read.
+pub struct Library {
+    /// The repository.
+    pub worktree: Worktree,
+    /// Where its HEAD is.
+    pub head: Head,
+    /// What stockroom.yml says.
+    pub config: Config,
+    /// The files.
+    pub tree: Tree,
+    /// Gives their bytes.
+    pub contents: Arc<dyn Contents + Send>,
+    /// What is right and wrong.
+    pub check: Check,
+    /// The valid assets, in the order of their records' paths.
+    pub assets: Vec<Asset>,
+}
+
+/// Reads and checks a library.
+///
+/// Findings are no errors; an error means that nothing could be checked: no repository, no configuration, or a broken one.
+pub fn gather(place: &Place) -> anyhow::Result<Library> {
+    let worktree = Worktree::open(&place.folder)?;
+    let (tree, contents): (Tree, Arc<dyn Contents + Send>) = match &place.moment {
+        Moment::Now => (worktree.tree_now()?, Arc::new(worktree.disk())),
+        Moment::At(revision) => (worktree.tree_at(revision)?, Arc::new(worktree.objects()?)),
+    };
+    let config = read_config(place, &tree, contents.as_ref())?;
+    let tree = without_output(tree, &config);
+    let source = Arc::new(FolderSource::new(&tree, &config.schema_folder, Arc::clone(&contents)));
+    let registry = Registry::new(source, &config.schema_names(), config.settings.schemas.format);
+    let (found, mut findings) = candidates(&tree, &config.collections);
+    findings.extend(tree.findings.iter().cloned());
+    findings.extend(missing_schemas(&config, &registry));
+    let looks: Vec<Look> =
+        found.par_iter().map(|candidate| look(candidate, &tree, contents.as_ref(), &registry)).collect();
+    let repeats = repeats(&found, &looks, contents.as_ref());
+    let (assets, counts) = settle(&found, looks, &repeats, &mut findings);
+    findings.extend(repeats);
+    findings.extend(registry.findings());
+    let check = Check::new(tree.commit.clone(), tree.dirty, counts, findings);
+    let head = worktree.head()?;
+    Ok(Library { worktree, head, config, tree, contents, check, assets })
+}
+
+fn read_config(place: &Place, tree: &Tree, contents: &dyn Contents) -> anyhow::Result<Config> {
+    if let Some(file) = &place.config {
+        let bytes = std::fs::read(file).with_context(|| format!("the configuration {} cannot be read", file.display()))?;
+        return Ok(Config::read(&RepoPath::new(file.display().to_string()), bytes)?);
+    }
+    let entry = PLACES.iter().find_map(|path| tree.get(path)).ok_or_else(|| no_config(&place.folder))?;
+    let bytes = contents
+        .read(entry, crate::catalog::read::MAX_RECORD_BYTES)
+        .map_err(|error| anyhow!("{} cannot be read: {error}", entry.path))?;
+    Ok(Config::read(&entry.path, bytes)?)
+}
+
+fn no_config(folder: &Path) -> anyhow::Error {
+    let least = "version: 1\n  collections:\n    products:\n      metadata: \"*/*.json\"";
+    anyhow!(
+        "there is no stockroom.yml in {} (nor in its .github folder). The least one says which files are records:\n  {least}",
+        folder.display()
+    )
+}
+
+/// What we write ourselves is no part of the library, even where git does not ignore it.
+fn without_output(mut tree: Tree, config: &Config) -> Tree {
+    let own = |folder: &str| format!("{}/", folder.trim_start_matches("./").trim_end_matches('/'));
+    let mut folders: Vec<String> = config.settings.manifest.publish.iter().map(|place| own(&place.folder)).collect();
+    folders.push(".stockroom/".to_owned());
+    tree.entries.retain(|entry| !folders.iter().any(|folder| entry.path.as_str().starts_with(folder)));
+    tree
+}
+
+fn missing_schemas(config: &Config, registry: &Registry) -> Vec<Finding> {
+    let missing = |(name, collection): (&CollectionName, &crate::catalog::settings::Settings)| {
+        let schema = collection.schema.as_deref()?;
+        if registry.get(&crate::ids::SchemaName::new(schema)).is_some() {
+            return None;
+        }
+        let folder = if config.schema_folder.is_empty() { "the library's root" } else { &config.schema_folder };
+        let message = format!("the registry has no schema {schema:?}, so the records of {name} are not checked");
+        let finding = config.finding(&SCHEMA_MISSING, &format!("/collections/{name}/schema"), message);
+        Some(finding.help(format!("add {schema}/v1.0.0.json or {schema}.schema.json to {folder}")))
+    };
+    config.settings.collections.iter().filter_map(missing).collect()
+}
+
+/// What was seen of one record.
+#[derive(Default)]
+struct Look {
+    findings: Vec<Finding>,
+    key: Option<AssetKey>,
+    unique: Vec<(usize, String, String)>,
+    asset: Option<Asset>,
+}
+
+fn look(candidate: &Candidate<'_>, tree: &Tree, contents: &dyn Contents, registry: &Registry) -> Look {
+    catch_unwind(AssertUnwindSafe(|| look_closely(candidate, tree, contents, registry))).unwrap_or_else(|_| {
+        let finding = Finding::error(&INTERNAL, candidate.entry.path.clone(), "Stockroom failed on this file");
+        Look { findings: vec![finding.help("please report it as a bug; the other files were checked")], ..Look::default() }
+    })
+}
+
+fn look_closely(candidate: &Candidate<'_>, tree: &Tree, contents: &dyn Contents, registry: &Registry) -> Look {
+    let (record, findings) = candidate.load(contents);
+    let Some(record) = record else { return Look { findings, ..Look::default() } };
+    let collection = candidate.collection;
+    let mut look = Look { findings, unique: record.unique_values(collection), ..Look::default() };
+    let (schema, more) = validate(&record, collection, registry);
+    look.findings.extend(more);
+    let (files, more) = companions(&record, collection, tree);
+    look.findings.extend(more);
+    let key = match record.key(collection) {
+        Ok(key) => key,
+        Err(finding) => {
+            look.findings.push(*finding);
+            return look;
+        }
+    };
+    look.key = Some(key.clone());
+    if !look.findings.iter().any(Finding::is_error) {
+        let companion = |entry: &&crate::catalog::tree::Entry| CompanionFile {
+            path: entry.path.clone(),
+            blob: entry.blob.clone(),
+        };
+        look.asset = Some(Asset {
+            key,
+            files: files.iter().map(companion).collect(),
+            schema,
+            warned: !look.findings.is_empty(),
+            meaning: meaning(collection, record.document.value),
+            record: record.path,
+        });
+    }
+    look
+}
+
+/// What stands twice among ids and unique values, each at its place in the later record.
+fn repeats(found: &[Candidate<'_>], looks: &[Look], contents: &dyn Contents) -> Vec<Finding> {
+    let mut uniqueness = Uniqueness::default();
+    for (index, (candidate, look)) in found.iter().zip(looks).enumerate() {
+        if let Some(key) = &look.key {
+            uniqueness.see(index, &candidate.entry.path, key, candidate.collection, &look.unique);
+        }
+    }
+    uniqueness.findings(|index, pointer| {
+        let record: Option<Record> = found.get(index).and_then(|candidate| candidate.load(contents).0);
+        record.map_or_else(Span::start, |record| record.document.places().nearest(pointer))
+    })
+}
+
+/// The assets that are valid, and the numbers by collection.
+fn settle(
+    found: &[Candidate<'_>],
+    looks: Vec<Look>,
+    repeats: &[Finding],
+    findings: &mut Vec<Finding>,
+) -> (Vec<Asset>, BTreeMap<CollectionName, Counts>) {
+    let repeated: BTreeSet<&RepoPath> = repeats.iter().map(|finding| &finding.path).collect();
+    let misnamed: BTreeSet<RepoPath> =
+        findings.iter().filter(|f| f.severity == Severity::Error).map(|finding| finding.path.clone()).collect();
+    let mut counts: BTreeMap<CollectionName, Counts> = BTreeMap::new();
+    let mut assets = Vec::new();
+    for (candidate, look) in found.iter().zip(looks) {
+        let path = &candidate.entry.path;
+        let counts = counts.entry(candidate.collection.name.clone()).or_default();
+        counts.records += 1;
+        findings.extend(look.findings);
+        match look.asset {
+            Some(asset) if !repeated.contains(path) && !misnamed.contains(path) => {
+                counts.valid += 1;
+                assets.push(asset);
+            }
+            _ => counts.invalid += 1,
+        }
+    }
+    (assets, counts)
+}
