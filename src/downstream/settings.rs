@@ -11,7 +11,7 @@ use crate::secret::SecretRef;
 /// A repository that builds on this library and wants to hear when it changes.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(title = "Downstream")]
+#[schemars(rename = "Downstream")]
 pub struct Settings {
     /// The repository on GitHub, as `owner/name`.
     #[schemars(with = "String", regex(pattern = r"^[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}$"))]
@@ -35,6 +35,7 @@ pub struct Settings {
 /// Which changes concern a downstream.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "DownstreamWhen")]
 pub struct When {
     /// The collections that it reads; all of them when this is left out.
     #[serde(default)]

@@ -164,7 +164,7 @@ fn run(
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
-    let content = proptest::collection::btree_map("[abc]", 0..2_u8, 0..4);
+    let content = proptest::collection::btree_map("[ab]", 0..2_u8, 0..3);
     let fate =
         prop_oneof![Just(Fate::Arrives), Just(Fate::Refused), Just(Fate::LostInDoubt), Just(Fate::ArrivesInDoubt)];
     let search = prop_oneof![Just(Search::Works), Just(Search::Hidden), Just(Search::Forbidden), Just(Search::Down)];
@@ -177,7 +177,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(768))]
     #[test]
     fn every_history_of_faults_converges(steps in proptest::collection::vec(any_step(), 1..8), last in any_step()) {
         let settings = serde_yaml::from_str("website: {repo: org/website}").unwrap();

@@ -143,6 +143,26 @@ async fn an_event_that_took_effect_in_spite_of_an_error_is_found_and_not_sent_tw
 }
 
 #[tokio::test]
+async fn an_event_in_doubt_stays_so_when_the_second_send_is_refused() {
+    let scene = Scene::website();
+    scene.github.add_repo("org/website", false).script(&[Fault::ErrorAfter]);
+    scene.run(BOLT).await;
+    scene.github.allow(TOKEN, "org/website", Grant::Read);
+    let again = scene.run(BOLT).await;
+    assert!(!failure(&again).1, "{again:?}");
+    assert_eq!(scene.plan(&[])[0].action, Action::Deliver, "it may have heard of the bolt, which is gone now");
+}
+
+#[tokio::test]
+async fn no_policy_makes_a_send_repeatable() {
+    let mut scene = Scene::website();
+    scene.policy = Policy::idempotent();
+    scene.github.script(&[Fault::ErrorAfter]);
+    scene.run(BOLT).await;
+    assert_eq!(scene.posts(), 1);
+}
+
+#[tokio::test]
 async fn an_event_that_was_lost_is_sent_again_under_the_same_id() {
     for fault in [Fault::ErrorBefore, Fault::ResetBefore, Fault::HtmlPage] {
         let scene = Scene::website();
@@ -215,11 +235,11 @@ async fn a_request_to_wait_for_too_long_is_left_to_the_next_run() {
 #[tokio::test]
 async fn a_server_that_is_not_there_has_certainly_not_got_the_event() {
     let mut scene = Scene::website();
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     scene.policy.attempts = 2;
     let pace = Arc::clone(&scene.pace) as Arc<_>;
-    let base = format!("http://{closed}");
-    let dispatcher = GitHubDispatcher::new(client().unwrap(), &base, &Secret::new(TOKEN), scene.policy, pace).unwrap();
+    // Nothing listens on the first port.
+    let base = "http://127.0.0.1:1";
+    let dispatcher = GitHubDispatcher::new(client().unwrap(), base, &Secret::new(TOKEN), scene.policy, pace).unwrap();
     let dispatch = dispatch_of(&scene);
     let error = dispatcher.deliver(&dispatch).await.unwrap_err().to_string();
     assert!(error.starts_with("org/website was not told: ") && error.ends_with("(tried 2 times)"), "{error}");
@@ -229,10 +249,27 @@ async fn a_server_that_is_not_there_has_certainly_not_got_the_event() {
 #[tokio::test]
 async fn a_server_that_never_answers_is_left_at_the_deadline() {
     let mut scene = Scene::website();
-    scene.policy.deadline = Duration::from_millis(200);
+    scene.policy.deadline = Duration::from_millis(50);
+    // The system takes the connection, and nobody ever reads from it.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", silent.local_addr().unwrap());
+    let pace = Arc::clone(&scene.pace) as Arc<_>;
+    let dispatcher = GitHubDispatcher::new(client().unwrap(), &base, &Secret::new(TOKEN), scene.policy, pace).unwrap();
+    let outcome = dispatcher.deliver(&dispatch_of(&scene)).await;
+    let why = "org/website may have been told: no answer within 50 ms".to_owned();
+    assert_eq!(outcome, Ok(Outcome::Unknown { why }));
+}
+
+#[tokio::test]
+async fn a_run_that_is_cancelled_while_it_waits_is_taken_up_by_the_next() {
+    let scene = Scene::website();
     scene.github.script(&[Fault::HangAfter]);
-    let outcome = scene.dispatcher(TOKEN).deliver(&dispatch_of(&scene)).await;
-    assert!(matches!(outcome, Ok(Outcome::Unknown { .. })), "{outcome:?}");
+    tokio::select! {
+        results = scene.run(BOLT) => panic!("the server hangs, but {results:?}"),
+        () = scene.github.until_seen(1) => {}
+    }
+    assert!(matches!(scene.run(BOLT).await[..], [Settled::Done { found: true, .. }]));
+    assert_eq!(scene.posts(), 1);
 }
 
 fn dispatch_of(scene: &Scene) -> Dispatch {
@@ -319,4 +356,27 @@ async fn a_request_against_the_contract_is_noticed() {
     assert!(refused.contains("(422: No more than 10 properties are allowed; 11 were supplied.)"), "{refused}");
     let violations = scene.github.take_violations();
     assert!(matches!(&violations[..], [one] if one.contains("client_payload")), "{violations:?}");
+}
+
+#[tokio::test]
+async fn the_fake_answers_like_github_where_nothing_is_sent() {
+    let scene = Scene::website();
+    let client = client().unwrap();
+    let get = async |path: &str, token: &str| {
+        let request = client.get(format!("{}{path}", scene.github.url())).bearer_auth(token);
+        let response = request.send().await.unwrap();
+        assert!(response.headers().contains_key("x-ratelimit-remaining"));
+        (response.status().as_u16(), response.json::<Value>().await.unwrap())
+    };
+    let (status, repo) = get("/repos/org/website", TOKEN).await;
+    assert_eq!((status, &repo["full_name"]), (200, &Value::from("org/website")));
+    assert_eq!(get("/repos/org/other", TOKEN).await.0, 404);
+    assert_eq!(get("/rate_limit", TOKEN).await.0, 200);
+    assert_eq!(get("/rate_limit", "unknown").await.0, 401);
+    assert_eq!(scene.github.take_violations(), Vec::<String>::new());
+    get("/repos/org/website/actions/runs?colour=red", TOKEN).await;
+    assert_eq!(
+        scene.github.take_violations(),
+        ["GET /repos/{owner}/{repo}/actions/runs has no query parameter `colour`"]
+    );
 }

@@ -155,4 +155,14 @@ mod tests {
         let body = br#"{"message": "You have exceeded a secondary rate limit."}"#.to_vec();
         assert!(Reply { body, ..Reply::with_status(403) }.is_rate_limited());
     }
+
+    #[tokio::test]
+    async fn a_body_over_the_cap_is_no_answer_but_a_refusal_is_one_all_the_same() {
+        let response =
+            |status: u16| reqwest::Response::from(http::Response::builder().status(status).body("12345").unwrap());
+        assert_eq!(read(response(200), 5).await.unwrap().text(), "12345");
+        let over = Trouble::NoAnswer("the answer is larger than 4 bytes".into());
+        assert_eq!(read(response(200), 4).await, Err(over));
+        assert_eq!(read(response(404), 4).await.unwrap().status, 404);
+    }
 }

@@ -157,6 +157,10 @@ fn workflow_run(run: &Run) -> Value {
 fn repository(slug: &str) -> Answer {
     let mut body = Contract::get().example("full-repository-default-response");
     body["full_name"] = json!(slug);
+    // GitHub's own example lacks what its schema requires.
+    for repository in ["", "/source"] {
+        body.pointer_mut(repository).expect("a part of the example")["language"] = json!("JavaScript");
+    }
     body["name"] = json!(slug.split_once('/').map_or(slug, |(_, name)| name));
     Answer::json(200, &body)
 }

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
+use tokio::sync::Notify;
 
 pub use faults::Fault;
 
@@ -19,6 +20,7 @@ pub use faults::Fault;
 pub struct FakeGitHub {
     url: String,
     world: Arc<Mutex<World>>,
+    arrivals: Arc<Notify>,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -78,9 +80,10 @@ impl FakeGitHub {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let world = Arc::new(Mutex::new(World::default()));
         let (stop, stopped) = tokio::sync::oneshot::channel();
-        let served = Arc::clone(&world);
+        let arrivals = Arc::new(Notify::new());
+        let served = server::Served { world: Arc::clone(&world), arrivals: Arc::clone(&arrivals) };
         let thread = std::thread::spawn(move || server::serve(listener, served, stopped));
-        Self { url, world, stop: Some(stop), thread: Some(thread) }
+        Self { url, world, arrivals, stop: Some(stop), thread: Some(thread) }
     }
 
     /// The base of the API.
@@ -115,6 +118,20 @@ impl FakeGitHub {
     /// Every request so far.
     pub fn seen(&self) -> Vec<Seen> {
         self.world().seen.clone()
+    }
+
+    /// Waits until so many requests have taken their effect.
+    pub async fn until_seen(&self, requests: usize) {
+        loop {
+            let arrival = self.arrivals.notified();
+            tokio::pin!(arrival);
+            // From here on no arrival is missed, also one between the look and the wait.
+            arrival.as_mut().enable();
+            if self.world().seen.len() >= requests {
+                return;
+            }
+            arrival.await;
+        }
     }
 
     /// Takes the violations of the contract, for a test that provokes them.

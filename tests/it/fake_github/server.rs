@@ -8,21 +8,27 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use tokio::sync::Notify;
 use tokio::sync::oneshot::Receiver;
 
 use super::answers::{Answer, answer, limited};
 use super::contract::Contract;
 use super::{Fault, Seen, World, lock};
 
-type Shared = Arc<Mutex<World>>;
+/// What the server shares with the test.
+#[derive(Clone)]
+pub struct Served {
+    pub world: Arc<Mutex<World>>,
+    pub arrivals: Arc<Notify>,
+}
 
 /// Serves until told to stop.
-pub fn serve(listener: TcpListener, world: Shared, stopped: Receiver<()>) {
+pub fn serve(listener: TcpListener, served: Served, stopped: Receiver<()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         listener.set_nonblocking(true).expect("a listener that does not block");
         let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
-        let router = Router::new().fallback(handle).with_state(world);
+        let router = Router::new().fallback(handle).with_state(served);
         tokio::select! {
             ended = axum::serve(listener, router).into_future() => ended.expect("the server goes on"),
             // Stopped, or the handle is gone. Requests that hang are cut off with the runtime.
@@ -31,12 +37,13 @@ pub fn serve(listener: TcpListener, world: Shared, stopped: Receiver<()>) {
     });
 }
 
-async fn handle(State(world): State<Shared>, request: Request) -> Response {
+async fn handle(State(served): State<Served>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, 1 << 20).await.unwrap_or_default();
     let uri = parts.uri.to_string();
     let (method, headers) = (parts.method.to_string(), parts.headers);
-    let (fault, answered) = respond(&mut lock(&world), &method, &uri, &headers, &body);
+    let (fault, answered) = respond(&mut lock(&served.world), &method, &uri, &headers, &body);
+    served.arrivals.notify_waiters();
     match fault {
         Some(Fault::ResetBefore | Fault::ResetAfter) => cut_connection(),
         Some(Fault::HangAfter) => std::future::pending().await,
