@@ -55,6 +55,16 @@ pub enum ApplyError {
     Foreign(String),
 }
 
+impl ApplyError {
+    /// What was done before it failed.
+    pub fn done(&self) -> Outcome {
+        match self {
+            Self::Model { done, .. } | Self::Store { done, .. } => *done,
+            Self::Refused(_) | Self::Foreign(_) => Outcome::default(),
+        }
+    }
+}
+
 /// Why a query could not be answered.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {

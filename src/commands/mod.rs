@@ -3,3 +3,6 @@
 pub mod dispatch;
 pub mod embed;
 pub mod gather;
+pub mod outside;
+pub mod plan;
+pub mod sync;

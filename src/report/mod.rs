@@ -11,11 +11,14 @@ use crate::ids::{CollectionName, CommitId};
 pub mod counting;
 pub mod github;
 pub mod human;
+pub mod human_targets;
 pub mod json;
 pub mod log_text;
 pub mod markdown;
 pub mod redaction;
 pub mod summary;
+pub mod summary_targets;
+pub mod targets;
 pub mod workflow_command;
 
 #[cfg(test)]

@@ -3,3 +3,4 @@
 //! Nothing here derives from an inner type. Fields may be added within a version, never renamed or removed.
 
 pub mod check;
+pub mod targets;

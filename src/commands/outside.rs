@@ -1,0 +1,49 @@
+//! The ways out that a run has been given: made by the command line, used by the commands.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::adapters::github::Dispatcher;
+use crate::adapters::http::Pace;
+use crate::adapters::model::EmbeddingModel;
+use crate::adapters::publication::PublishTarget;
+use crate::adapters::state_store::{FileDigests, StateStore};
+use crate::adapters::vector_store::VectorStore;
+use crate::downstream::Channel;
+use crate::ids::{DownstreamName, RepoSlug, TargetName};
+use crate::state::Timestamp;
+
+/// A store that keeps the state and what is known of files.
+pub trait Memory: StateStore + FileDigests {}
+
+impl<T: StateStore + FileDigests> Memory for T {}
+
+/// Everything outside the process that a run may touch.
+pub struct Outside {
+    /// What has been done so far.
+    pub state: Arc<dyn Memory>,
+    /// Where the manifest goes, by the name that the state has for the place.
+    pub targets: Vec<(TargetName, Arc<dyn PublishTarget>)>,
+    /// How each downstream is reached.
+    pub dispatchers: BTreeMap<DownstreamName, Arc<dyn Dispatcher>>,
+    /// Turns texts into vectors.
+    pub model: Arc<dyn EmbeddingModel>,
+    /// Keeps the vectors.
+    pub vectors: Arc<dyn VectorStore>,
+    /// Waits between requests.
+    pub pace: Arc<dyn Pace>,
+    /// The wall clock, for the state alone.
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// This repository's name on the forge, where it is known.
+    pub repository: Option<RepoSlug>,
+}
+
+impl Outside {
+    /// The way to a downstream.
+    pub fn channel(&self, name: &DownstreamName) -> Channel {
+        match self.dispatchers.get(name) {
+            Some(dispatcher) if dispatcher.is_remote() => Channel::GitHub,
+            _ => Channel::Outbox,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! `plan --format json` and `sync --format json`, version 1.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::plan::Plan;
+use crate::report::targets::{EmbeddingNumbers, Kind, Outcome, Row, Sync, rows};
+
+/// What `stockroom sync` would do.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "stockroom plan, version 1")]
+struct PlanV1 {
+    /// The version of this format.
+    #[schemars(extend("const" = 1))]
+    version: u8,
+    /// The commit that the library was read at; null in a repository without one.
+    commit: Option<String>,
+    /// Whether files differ from that commit.
+    dirty: bool,
+    /// Every target, in the order in which they are served.
+    targets: Vec<TargetV1>,
+}
+
+/// One target.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Target")]
+struct TargetV1 {
+    /// Its name, such as `manifest`, `downstream/website` or `embedding`.
+    name: String,
+    /// `manifest`, `downstream` or `embedding`.
+    kind: &'static str,
+    /// `none`, `publish`, `deliver`, `resolve`, `embed` or `refuse`.
+    action: &'static str,
+    /// Why, in a sentence.
+    why: String,
+    /// How much: `assets`, `added`, `changed`, `removed`; or `embed`, `reuse`, `upsert`, `delete`, `unchanged`, `tokens`.
+    #[serde(flatten)]
+    counts: BTreeMap<&'static str, u64>,
+}
+
+/// What `stockroom sync` did: its plan, and what came of it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "stockroom sync, version 1")]
+struct SyncV1 {
+    /// The plan.
+    #[serde(flatten)]
+    plan: PlanV1,
+    /// What became of each target.
+    results: Vec<ResultV1>,
+    /// What the vector index took.
+    embedding: EmbeddingV1,
+}
+
+/// What became of a target.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Result")]
+struct ResultV1 {
+    /// The target's name.
+    name: String,
+    /// `done`, `unchanged`, `superseded`, `skipped` or `failed`.
+    outcome: &'static str,
+    /// What was done, or why not.
+    message: String,
+}
+
+/// What the vector index took.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Embedding")]
+struct EmbeddingV1 {
+    /// Texts that went to the model.
+    embedded: usize,
+    /// Chunks whose vector was known.
+    reused: usize,
+    /// Chunks written.
+    upserted: usize,
+    /// Chunks taken away.
+    deleted: usize,
+    /// Tokens that the model counted.
+    tokens: u64,
+}
+
+/// A plan as pretty JSON with a final line break.
+pub fn plan(plan: &Plan) -> String {
+    format!("{:#}\n", serde_json::json!(plan_v1(plan)))
+}
+
+/// A run as pretty JSON with a final line break.
+pub fn sync(sync: &Sync) -> String {
+    let EmbeddingNumbers { embedded, reused, upserted, deleted, tokens } = sync.embedding;
+    let result = |result: &crate::report::targets::TargetResult| ResultV1 {
+        name: result.name.to_string(),
+        outcome: word(result.outcome),
+        message: result.message.clone(),
+    };
+    let document = SyncV1 {
+        plan: plan_v1(&sync.plan),
+        results: sync.results.iter().map(result).collect(),
+        embedding: EmbeddingV1 { embedded, reused, upserted, deleted, tokens },
+    };
+    format!("{:#}\n", serde_json::json!(document))
+}
+
+/// The JSON Schema of [`plan`].
+pub fn plan_schema() -> serde_json::Value {
+    schemars::schema_for!(PlanV1).to_value()
+}
+
+/// The JSON Schema of [`sync`].
+pub fn sync_schema() -> serde_json::Value {
+    schemars::schema_for!(SyncV1).to_value()
+}
+
+fn plan_v1(plan: &Plan) -> PlanV1 {
+    let target = |row: Row| TargetV1 {
+        name: row.name.to_string(),
+        kind: match row.kind {
+            Kind::Manifest => "manifest",
+            Kind::Downstream => "downstream",
+            Kind::Embedding => "embedding",
+        },
+        action: row.action,
+        why: row.why,
+        counts: row.counts.into_iter().collect(),
+    };
+    PlanV1 {
+        version: 1,
+        commit: plan.commit.as_ref().map(ToString::to_string),
+        dirty: plan.dirty,
+        targets: rows(plan).into_iter().map(target).collect(),
+    }
+}
+
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done => "done",
+        Outcome::Unchanged => "unchanged",
+        Outcome::Superseded => "superseded",
+        Outcome::Skipped => "skipped",
+        Outcome::Failed => "failed",
+    }
+}
