@@ -195,7 +195,7 @@ impl Scan {
             Some(_) if c.is_whitespace() => Border::Character,
             Some(_) if self.newlines > 1 => Border::Paragraph,
             Some(_) if self.blanks && self.sentence_over => Border::Sentence,
-            Some(last) if matches!(last, '。' | '！' | '？') => Border::Sentence,
+            Some('。' | '！' | '？') => Border::Sentence,
             Some(last) if self.blanks || is_wide(last) || is_wide(c) => Border::Word,
             Some(_) => Border::Character,
         };

@@ -130,7 +130,7 @@ mod tests {
         #[test]
         fn cleaning_twice_changes_nothing(raw in any::<String>()) {
             let once = clean(&raw);
-            prop_assert_eq!(clean(&once), once.clone());
+            prop_assert_eq!(&clean(&once), &once);
             prop_assert!(!once.contains("\n\n\n") && !once.contains("  ") && once.trim() == once);
         }
     }
