@@ -205,9 +205,16 @@ async fn measure_each_step() {
     };
     let texts: Vec<String> = (0..3_000).map(text).collect();
     let from = std::time::Instant::now();
+    let path = RepoPath::new("a.md");
+    let cleaned: Vec<Text> = texts.iter().filter_map(|text| Text::new(&path, text)).collect();
+    step("clean (texts)", from, cleaned.len());
+    let from = std::time::Instant::now();
+    let pieces = cleaned.iter().map(|text| crate::embedding::chunk::cut(&text.text, 1000, 200).len()).sum();
+    step("cut alone (chunks)", from, pieces);
+    let from = std::time::Instant::now();
     let library: Vec<Chunk> =
         texts.iter().enumerate().flat_map(|(n, text)| asset_cut(&format!("a{n}"), &[text], &cut)).collect();
-    step("cut (chunks)", from, library.len());
+    step("clean, cut and name (chunks)", from, library.len());
     let all: Vec<&str> = library.iter().map(|chunk| chunk.text.as_str()).collect();
     model.embed(&["warm"]).await.unwrap();
     let from = std::time::Instant::now();
