@@ -65,6 +65,7 @@ struct Ruler<'a> {
     /// Where each character begins, and where the last one ends.
     offsets: Vec<usize>,
     borders: Vec<Border>,
+    blanks: Vec<bool>,
 }
 
 /// Cuts a text into pieces of at most `max` characters, where each may repeat up to `overlap` characters of the one before.
@@ -97,13 +98,15 @@ impl<'a> Ruler<'a> {
     fn new(text: &'a str) -> Self {
         let mut offsets = Vec::with_capacity(text.len() + 1);
         let mut borders = Vec::with_capacity(text.len());
+        let mut blanks = Vec::with_capacity(text.len());
         let mut scan = Scan::default();
         for (offset, c) in text.char_indices() {
             offsets.push(offset);
             borders.push(scan.next(c));
+            blanks.push(c.is_whitespace());
         }
         offsets.push(text.len());
-        let mut ruler = Self { text, offsets, borders };
+        let mut ruler = Self { text, offsets, borders, blanks };
         ruler.level_blanks();
         ruler
     }
@@ -111,14 +114,11 @@ impl<'a> Ruler<'a> {
     /// Blanks are cut off either way: to cut before them is as good as to cut after them.
     fn level_blanks(&mut self) {
         let mut after = None;
-        for at in (0..self.borders.len()).rev() {
-            let blank = self.char_at(at).is_some_and(char::is_whitespace);
-            if !blank {
-                after = self.borders.get(at).copied();
-            } else if let (Some(after), Some(border)) = (after, self.borders.get_mut(at))
-                && *border != Border::Inside
-            {
-                *border = after;
+        for (border, blank) in self.borders.iter_mut().zip(&self.blanks).rev() {
+            match after {
+                _ if !blank => after = Some(*border),
+                Some(after) if *border != Border::Inside => *border = after,
+                _ => {}
             }
         }
     }
@@ -128,14 +128,9 @@ impl<'a> Ruler<'a> {
         self.text.get(offset(from)..offset(to)).unwrap_or_default().trim()
     }
 
-    fn char_at(&self, at: usize) -> Option<char> {
-        self.text.get(*self.offsets.get(at)?..)?.chars().next()
-    }
-
     fn skip_blanks(&self, from: usize) -> usize {
-        (from..self.borders.len())
-            .find(|i| self.char_at(*i).is_some_and(|c| !c.is_whitespace()))
-            .unwrap_or(self.borders.len())
+        let rest = self.blanks.get(from..).unwrap_or_default();
+        rest.iter().position(|blank| !blank).map_or(self.blanks.len(), |blanks| from + blanks)
     }
 
     fn border(&self, at: usize) -> Border {
@@ -195,7 +190,7 @@ impl Scan {
             Some(_) if c.is_whitespace() => Border::Character,
             Some(_) if self.newlines > 1 => Border::Paragraph,
             Some(_) if self.blanks && self.sentence_over => Border::Sentence,
-            Some(last) if matches!(last, '。' | '！' | '？') => Border::Sentence,
+            Some('。' | '！' | '？') => Border::Sentence,
             Some(last) if self.blanks || is_wide(last) || is_wide(c) => Border::Word,
             Some(_) => Border::Character,
         };
@@ -216,10 +211,12 @@ impl Scan {
 
 /// Whether a reader sees `last` and `c` as one character.
 fn joins(last: char, c: char, odd_flags: bool) -> bool {
+    if last.is_ascii() && c.is_ascii() {
+        return last == '\r' && c == '\n';
+    }
     is_combining_mark(c)
         || last == '\u{200d}'
         || matches!(c, '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}' | '\u{e0020}'..='\u{e007f}')
-        || (last == '\r' && c == '\n')
         || (odd_flags && is_flag(c))
 }
 

@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn hostile_markup_is_read_in_linear_time() {
         for piece in ["<!--", "<p ", "<script>", "[", "![", "[a](", "&", "*", "<"] {
-            let text = piece.repeat(60_000 / piece.len());
+            let text = piece.repeat(30_000 / piece.len());
             let started = std::time::Instant::now();
             companion(&RepoPath::new("a.md"), text.as_bytes());
             assert!(started.elapsed().as_secs() < 10, "{piece} took {:?}", started.elapsed());

@@ -1,4 +1,7 @@
 //! BERT's tokenizer, lower-cased: clean, strip accents, split at white space and punctuation, longest piece first.
+//!
+//! The reference tokenizer knows the characters of Unicode 8. Punctuation and accents that came later are told by today's
+//! categories here; no token of the vocabulary has one.
 
 use std::collections::HashMap;
 

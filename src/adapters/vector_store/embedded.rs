@@ -1,7 +1,4 @@
 //! The embedded store: one SQLite file, exact search, nothing to install.
-//!
-//! A vector is kept as one byte for a power of two and a signed byte for each coordinate. Powers of two are exact, so a
-//! vector that is read and written again keeps its bytes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, Transaction, TransactionBehavior, params};
 
+use super::packed::{levels, packed};
 use super::{Point, VectorStore, VectorStoreError};
 use crate::embedding::plan::Actual;
 use crate::embedding::search::{Candidate, rank};
@@ -49,6 +47,12 @@ enum Fault {
     Sqlite(rusqlite::Error),
     /// A row that this program did not write.
     Row(String),
+}
+
+impl From<super::packed::EmptyVector> for Fault {
+    fn from(error: super::packed::EmptyVector) -> Self {
+        Self::Row(error.to_string())
+    }
 }
 
 impl From<rusqlite::Error> for Fault {
@@ -162,24 +166,6 @@ fn marks(connection: &Connection) -> Result<(i64, i64, i64), rusqlite::Error> {
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let tables = number("SELECT count(*) FROM sqlite_schema")?;
     Ok((tables, number("PRAGMA application_id")?, number("PRAGMA user_version")?))
-}
-
-/// One byte k, then a signed byte for each coordinate: coordinate = byte × 2^k, with the least k that holds the largest.
-fn packed(vector: &[f32]) -> Vec<u8> {
-    let largest = vector.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
-    let power = (-100..=100_i8).find(|k| largest <= 127.0 * f32::from(*k).exp2()).unwrap_or(100);
-    let step = f32::from(power).exp2();
-    // The step was chosen so that every quotient is within a signed byte.
-    #[allow(clippy::cast_possible_truncation)]
-    let level = |x: &f32| (x / step).round().clamp(-127.0, 127.0) as i8;
-    std::iter::once(power).chain(vector.iter().map(level)).flat_map(i8::to_le_bytes).collect()
-}
-
-/// The power of two and the levels of a packed vector.
-fn levels(bytes: &[u8]) -> Result<(f32, impl Iterator<Item = f32>), Fault> {
-    let (power, levels) = bytes.split_first().ok_or_else(|| Fault::Row("a vector is empty".to_owned()))?;
-    let signed = |byte: u8| f32::from(i8::from_le_bytes([byte]));
-    Ok((signed(*power).exp2(), levels.iter().map(move |byte| signed(*byte))))
 }
 
 fn asset_of(row: &Row<'_>, at: usize) -> Result<AssetKey, rusqlite::Error> {
@@ -324,7 +310,6 @@ impl VectorStore for Embedded {
 mod tests {
     use super::super::conformance::{holds, namespace, point};
     use super::*;
-    use proptest::prelude::*;
 
     fn folder() -> tempfile::TempDir {
         tempfile::tempdir().unwrap()
@@ -414,18 +399,5 @@ mod tests {
         let query = Query { text: "t".to_owned(), vector: vec![1.0, 0.0, 0.0] };
         let error = store.search(&namespace("m", 1), &query, 1).await.unwrap_err();
         assert!(matches!(error, VectorStoreError::Corrupt { .. }), "{error}");
-    }
-
-    proptest! {
-        #[test]
-        fn packing_keeps_the_direction_and_packing_again_keeps_the_bytes(vector in prop::collection::vec(-1.0_f32..1.0, 2..300)) {
-            let once = packed(&vector);
-            let (step, found) = levels(&once).unwrap_or_else(|_| panic!("no levels"));
-            let found: Vec<f32> = found.map(|level| level * step).collect();
-            prop_assert_eq!(packed(&found), once);
-            let dot = super::super::cosine;
-            let cosine = dot(&vector, &found) / (dot(&vector, &vector) * dot(&found, &found)).sqrt();
-            prop_assert!(cosine > 0.999 || dot(&vector, &vector) == 0.0, "{cosine}");
-        }
     }
 }

@@ -10,6 +10,7 @@ use crate::ids::{ChunkId, Sha256Hex};
 
 pub mod embedded;
 pub mod memory;
+mod packed;
 
 pub use embedded::Embedded;
 pub use memory::Memory;
