@@ -311,9 +311,9 @@ mod tests {
     }
 
     fn any_ids() -> impl Strategy<Value = Vec<AssetKey>> {
-        let id = prop_oneof![4 => "[a-z $]{1,40}", 1 => "\\PC{0,80}", 1 => any::<char>().prop_map(|c| c.to_string().repeat(20_000))];
-        (proptest::collection::vec(id, 0..6), 1..2_000usize).prop_map(|(ids, times)| {
-            keys((0..times).flat_map(|i| ids.iter().map(move |id| format!("{i}{id}"))).take(3_000))
+        let id = prop_oneof![4 => "[a-z $]{1,40}", 1 => "\\PC{0,80}", 1 => any::<char>().prop_map(|c| c.to_string().repeat(8_000))];
+        (proptest::collection::vec(id, 0..6), 1..1_000usize).prop_map(|(ids, times)| {
+            keys((0..times).flat_map(|i| ids.iter().map(move |id| format!("{i}{id}"))).take(1_000))
         })
     }
 
@@ -323,9 +323,10 @@ mod tests {
         fn every_payload_is_within_the_limits(
             (added, changed, removed) in (any_ids(), any_ids(), any_ids()),
             texts in proptest::array::uniform2(proptest::option::of(("\\PC{0,4}", 0..5_000usize))),
-            schemas in proptest::collection::btree_map("\\PC{0,300}", proptest::collection::vec("\\PC{0,30}", 0..30), 0..80),
+            (names, versions) in (0..80_usize, proptest::collection::vec("\\PC{0,12}", 0..100)),
         ) {
             let [reference, manifest_url] = texts.map(|text| text.map(|(text, times)| text.repeat(times)));
+            let schemas = (0..names).map(|i| (format!("schema-{i}"), versions.clone())).collect();
             let news = Announcement { reference, manifest_url, schemas, ..news() };
             let delta = Delta { added, changed, removed };
             let payload = Envelope::new(&news, &delta, true, &correlation()).payload();

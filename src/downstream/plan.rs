@@ -60,7 +60,7 @@ pub struct Delivery {
     pub needs: Vec<DownstreamName>,
     /// The id that goes with the event.
     pub correlation: CorrelationId,
-    /// Whether the delta tells all; not so when an earlier event may have arrived.
+    /// Whether the delta tells all; not so when it is not known what the downstream has.
     pub complete: bool,
     /// What it should have.
     #[serde(skip)]
@@ -116,8 +116,8 @@ fn delivery(
     let known = state.target(&target);
     let slice = Slice::of(&settings.repo, &settings.when, assets);
     let received = received(&settings.repo, &known);
-    let delta = Delta::between(&received, &slice.assets);
-    let (action, why) = decide(&slice, &delta, &known);
+    let delta = Delta::between(&received.clone().unwrap_or_default(), &slice.assets);
+    let (action, why) = decide(&slice, received.is_some().then_some(&delta), &known);
     let pending = known.intent.as_ref();
     let correlation = match pending {
         Some(Intent { correlation, digest, .. }) if *digest == slice.digest => correlation.clone(),
@@ -137,21 +137,22 @@ fn delivery(
         wave,
         needs: settings.needs.clone(),
         correlation,
-        complete: pending.is_none_or(|intent| intent.digest == slice.digest),
+        complete: received.is_some() && pending.is_none_or(|intent| intent.digest == slice.digest),
         slice,
         delta,
         known,
     }
 }
 
-/// The assets that the repository is known to have: none when something else was delivered to, under the same name.
-fn received(repo: &RepoSlug, known: &TargetState) -> BTreeMap<AssetKey, Sha256Hex> {
-    let Some(delivered) = &known.delivered else { return BTreeMap::new() };
+/// The assets that the repository is known to have; `None` when it had something that is not known: an event in doubt, or
+/// what went to another repository of the same name.
+fn received(repo: &RepoSlug, known: &TargetState) -> Option<BTreeMap<AssetKey, Sha256Hex>> {
+    let Some(delivered) = &known.delivered else { return Some(BTreeMap::new()) };
     let then = Slice::new(repo, delivered.assets.clone());
-    if then.digest == delivered.digest { then.assets } else { BTreeMap::new() }
+    (then.digest == delivered.digest).then_some(then.assets)
 }
 
-fn decide(slice: &Slice, delta: &Delta, known: &TargetState) -> (Action, String) {
+fn decide(slice: &Slice, delta: Option<&Delta>, known: &TargetState) -> (Action, String) {
     let delivered = known.delivered.as_ref();
     match &known.intent {
         Some(intent) if intent.digest == slice.digest => (
@@ -171,10 +172,10 @@ fn decide(slice: &Slice, delta: &Delta, known: &TargetState) -> (Action, String)
     }
 }
 
-fn because(delta: &Delta) -> String {
+fn because(delta: Option<&Delta>) -> String {
+    let Some(delta) = delta else { return "what its repository has is not known".to_owned() };
     let counts = [(delta.added.len(), "added"), (delta.changed.len(), "changed"), (delta.removed.len(), "removed")];
-    let told: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-    if told.is_empty() { "its repository is another one now".to_owned() } else { told.join(", ") }
+    counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect::<Vec<_>>().join(", ")
 }
 
 /// What makes the id of a delivery unique: the delivery before it. It is the same until this one has succeeded, and never
@@ -315,6 +316,18 @@ mod tests {
     }
 
     #[test]
+    fn after_an_event_in_doubt_everything_is_told_whatever_the_library_becomes() {
+        let mut state = state();
+        let lost = one(&website(), &[("bolt", "1")], &state);
+        let doubt = Delivery { slice: Slice::in_doubt(&lost.correlation), ..lost };
+        deliver(&mut state, &doubt);
+        for of in [&[("bolt", "1")][..], &[("bolt", "2")], &[]] {
+            let next = one(&website(), of, &state);
+            assert_eq!((next.action, next.added, next.complete), (Action::Deliver, of.len(), false));
+        }
+    }
+
+    #[test]
     fn going_back_and_forth_never_uses_an_id_twice() {
         let mut state = state();
         let mut seen = std::collections::BTreeSet::new();
@@ -331,7 +344,7 @@ mod tests {
         let mut state = state();
         had(&mut state, &[("bolt", "1")]);
         let moved = one(&all(&[("website", "repo: org/elsewhere")]), &[("bolt", "1")], &state);
-        assert_eq!((moved.action, moved.added), (Action::Deliver, 1));
+        assert_eq!((moved.action, moved.added, moved.complete), (Action::Deliver, 1, false));
     }
 
     #[test]

@@ -1,9 +1,17 @@
-//! Whole runs of the built binary.
+//! Whole runs of the built binary, and the adapters against servers that behave like the real ones.
 
-// The settings for tests cover test functions; here the functions that serve them are tests too.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "clippy sees tests only in functions marked so; all of this is test"
+)]
 
 mod action;
+mod convergence;
+mod dispatch;
+mod fake_github;
 mod launcher;
 mod linters;
 mod runner_log;

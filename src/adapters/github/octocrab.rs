@@ -233,6 +233,16 @@ fn parse_runs(body: &[u8]) -> Option<Vec<Run>> {
 }
 
 #[cfg(test)]
+#[path = "../../../tests/it/fake_github/mod.rs"]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "part of the integration tests, which use all of it"
+)]
+mod fake_github;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -293,6 +303,17 @@ mod tests {
         let wanted = "/repos/org/website/actions/runs?event=repository_dispatch\
             &created=%3E%3D2015%2D10%2D21T06%3A28%3A00Z&per_page=100&page=2";
         assert_eq!(path, wanted);
+    }
+
+    #[tokio::test]
+    async fn github_is_a_dispatcher() {
+        let github = fake_github::FakeGitHub::start();
+        github.add_repo("org/website", true).allow("ghp_x", "org/website", fake_github::Grant::SendAndList);
+        let client = crate::adapters::http::client().unwrap();
+        let pace = Arc::new(crate::adapters::http::SteppedPace::default());
+        let dispatcher =
+            GitHubDispatcher::new(client, github.url(), &Secret::new("ghp_x"), Policy::once(), pace).unwrap();
+        super::super::conformance::run(&dispatcher, || github.dispatches("org/website").len()).await;
     }
 
     #[tokio::test]

@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn the_server_says_how_long_to_stay_away() {
-        let table: [(&[(&str, &str)], Option<u64>); 8] = [
+        type Headers = &'static [(&'static str, &'static str)];
+        let table: [(Headers, Option<u64>); 8] = [
             (&[("retry-after", "7")], Some(7)),
             (&[NOW, ("retry-after", "Wed, 21 Oct 2015 07:28:30 GMT")], Some(30)),
             (&[NOW, ("retry-after", "Wed, 21 Oct 2015 07:00:00 GMT")], None),

@@ -1,0 +1,37 @@
+//! What can go wrong between a client and GitHub, on demand.
+
+/// One fault; it befalls one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// 429 with `Retry-After`; nothing is done.
+    TooMany {
+        /// In seconds.
+        retry_after: u64,
+    },
+    /// 403 for the secondary rate limit, with `Retry-After` if it is told; nothing is done.
+    Secondary {
+        /// In seconds.
+        retry_after: Option<u64>,
+    },
+    /// 500; nothing is done.
+    ErrorBefore,
+    /// 500, though it is done.
+    ErrorAfter,
+    /// The connection ends without an answer; nothing is done.
+    ResetBefore,
+    /// The connection ends without an answer, though it is done.
+    ResetAfter,
+    /// No answer ever comes, though it is done.
+    HangAfter,
+    /// It is done, and the answer breaks off in the middle of its body.
+    Truncated,
+    /// A page in HTML with status 200, as a proxy sends it; nothing is done.
+    HtmlPage,
+}
+
+impl Fault {
+    /// Whether the request takes effect in spite of it.
+    pub fn is_after_effect(self) -> bool {
+        matches!(self, Self::ErrorAfter | Self::ResetAfter | Self::HangAfter | Self::Truncated)
+    }
+}

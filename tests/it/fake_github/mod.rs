@@ -1,0 +1,150 @@
+//! A GitHub on loopback that remembers what is done to it.
+//!
+//! Every request and every response is held against GitHub's own OpenAPI; a violation fails the test that caused it. Faults
+//! are scripted: [`FakeGitHub::script`] says what befalls the next requests, one after the other.
+
+mod answers;
+mod contract;
+mod faults;
+mod server;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+pub use faults::Fault;
+
+/// The server's handle: it stops when this is dropped, and the test fails if the contract was broken.
+pub struct FakeGitHub {
+    url: String,
+    world: Arc<Mutex<World>>,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+/// What a token may do with a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grant {
+    /// Read it: `contents: read`, `actions: read`.
+    Read,
+    /// Send events to it, but not list its runs: `contents: write`.
+    Send,
+    /// Both: `contents: write`, `actions: read`.
+    SendAndList,
+}
+
+/// A request as it came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The method.
+    pub method: String,
+    /// The path with its query.
+    pub uri: String,
+    /// The status that was answered; none when the connection was cut or left hanging.
+    pub status: Option<u16>,
+}
+
+/// Everything that the server knows.
+#[derive(Default)]
+pub struct World {
+    repos: BTreeMap<String, Repo>,
+    grants: BTreeMap<String, BTreeMap<String, Grant>>,
+    faults: VecDeque<Fault>,
+    seen: Vec<Seen>,
+    violations: Vec<String>,
+    used: u64,
+}
+
+/// A repository.
+struct Repo {
+    /// Whether its workflow has `run-name: … ${{ github.event.client_payload.correlation_id }}`.
+    shows_correlation: bool,
+    dispatches: Vec<Value>,
+    runs: Vec<Run>,
+}
+
+/// A workflow run that an event began.
+struct Run {
+    id: u64,
+    display_title: String,
+    created: i64,
+}
+
+impl FakeGitHub {
+    /// Starts on a free port of the loopback, on a thread of its own: the test may be blocking or not.
+    pub fn start() -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let world = Arc::new(Mutex::new(World::default()));
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let served = Arc::clone(&world);
+        let thread = std::thread::spawn(move || server::serve(listener, served, stopped));
+        Self { url, world, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// The base of the API.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Adds a repository; `shows_correlation` says whether the titles of its runs hold the correlation id.
+    pub fn add_repo(&self, slug: &str, shows_correlation: bool) -> &Self {
+        let repo = Repo { shows_correlation, dispatches: Vec::new(), runs: Vec::new() };
+        self.world().repos.insert(slug.to_owned(), repo);
+        self
+    }
+
+    /// Makes a token known and lets it do this with a repository. A known token sees no other repository.
+    pub fn allow(&self, token: &str, slug: &str, grant: Grant) -> &Self {
+        self.world().grants.entry(token.to_owned()).or_default().insert(slug.to_owned(), grant);
+        self
+    }
+
+    /// The faults that befall the next requests, after those scripted before.
+    pub fn script(&self, faults: &[Fault]) -> &Self {
+        self.world().faults.extend(faults);
+        self
+    }
+
+    /// The bodies of the events that a repository has received.
+    pub fn dispatches(&self, slug: &str) -> Vec<Value> {
+        self.world().repos.get(slug).map(|repo| repo.dispatches.clone()).unwrap_or_default()
+    }
+
+    /// Every request so far.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.world().seen.clone()
+    }
+
+    /// Takes the violations of the contract, for a test that provokes them.
+    pub fn take_violations(&self) -> Vec<String> {
+        std::mem::take(&mut self.world().violations)
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        lock(&self.world)
+    }
+}
+
+fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for FakeGitHub {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // An error says that the server has already ended.
+            let _ = stop.send(());
+        }
+        let ended = self.thread.take().map(std::thread::JoinHandle::join);
+        if std::thread::panicking() {
+            return;
+        }
+        assert!(matches!(ended, Some(Ok(()))), "the fake GitHub itself has failed");
+        let violations = self.take_violations();
+        assert!(violations.is_empty(), "against GitHub's OpenAPI:\n{}", violations.join("\n"));
+        let left = &self.world().faults;
+        assert!(left.is_empty(), "scripted, but never met: {left:?}");
+    }
+}

@@ -1,0 +1,106 @@
+//! The server: takes a request, lets the scripted fault befall it, and checks what goes in and out.
+
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use tokio::sync::oneshot::Receiver;
+
+use super::answers::{Answer, answer, limited};
+use super::contract::Contract;
+use super::{Fault, Seen, World, lock};
+
+type Shared = Arc<Mutex<World>>;
+
+/// Serves until told to stop.
+pub fn serve(listener: TcpListener, world: Shared, stopped: Receiver<()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        listener.set_nonblocking(true).expect("a listener that does not block");
+        let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+        let router = Router::new().fallback(handle).with_state(world);
+        tokio::select! {
+            ended = axum::serve(listener, router).into_future() => ended.expect("the server goes on"),
+            // Stopped, or the handle is gone. Requests that hang are cut off with the runtime.
+            _ = stopped => {}
+        }
+    });
+}
+
+async fn handle(State(world): State<Shared>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, 1 << 20).await.unwrap_or_default();
+    let uri = parts.uri.to_string();
+    let (method, headers) = (parts.method.to_string(), parts.headers);
+    let (fault, answered) = respond(&mut lock(&world), &method, &uri, &headers, &body);
+    match fault {
+        Some(Fault::ResetBefore | Fault::ResetAfter) => cut_connection(),
+        Some(Fault::HangAfter) => std::future::pending().await,
+        Some(Fault::Truncated) => truncated(&answered),
+        _ => response(&answered, Body::from(answered.body.clone())),
+    }
+}
+
+/// Does what the request asks for, as far as the fault lets it, and writes both down.
+fn respond(world: &mut World, method: &str, uri: &str, headers: &HeaderMap, body: &Bytes) -> (Option<Fault>, Answer) {
+    let contract = Contract::get();
+    let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+    let query = pairs(query);
+    let operation = contract.operation(method, path);
+    match &operation {
+        Some(operation) => world.violations.extend(contract.check_request(operation, &query, body)),
+        None => world.violations.push(format!("{method} {path}: the fake knows no such operation")),
+    }
+    if !headers.contains_key("user-agent") {
+        world.violations.push(format!("{method} {path}: GitHub refuses requests without a user agent"));
+    }
+    let fault = world.faults.pop_front();
+    let answered = match fault {
+        Some(fault) if !fault.is_after_effect() => limited(fault),
+        fault => {
+            let template = operation.as_ref().map_or("", |operation| operation.template);
+            let done = answer(world, template, path, &query, headers, body);
+            if fault == Some(Fault::ErrorAfter) { limited(Fault::ErrorAfter) } else { done }
+        }
+    };
+    if let (Some(operation), false) = (&operation, fault == Some(Fault::HtmlPage)) {
+        world.violations.extend(contract.check_response(operation, answered.status, &answered.body));
+    }
+    let cut = matches!(fault, Some(Fault::ResetBefore | Fault::ResetAfter | Fault::HangAfter));
+    let status = (!cut).then_some(answered.status);
+    world.seen.push(Seen { method: method.to_owned(), uri: uri.to_owned(), status });
+    world.used += 1;
+    (fault, answered.with_rate_limit(world.used))
+}
+
+fn pairs(query: &str) -> Vec<(String, String)> {
+    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(k, v)| (decoded(k), decoded(v))).collect()
+}
+
+/// Ends the connection's task, so that the client sees it closed without an answer. Unlike a panic it prints nothing.
+fn cut_connection() -> ! {
+    std::panic::resume_unwind(Box::new("the script says to cut the connection"))
+}
+
+fn response(answered: &Answer, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(answered.status).expect("a status");
+    response.headers_mut().extend(answered.headers.clone());
+    response
+}
+
+/// Promises the whole body and gives half of it.
+fn truncated(answered: &Answer) -> Response {
+    let half = answered.body.get(..answered.body.len() / 2).unwrap_or_default().to_vec();
+    let broken = std::io::Error::other("the script says to break off");
+    let stream = futures_util::stream::iter([Ok(Bytes::from(half)), Err(broken)]);
+    let mut response = response(answered, Body::from_stream(stream));
+    response.headers_mut().insert("content-length", answered.body.len().into());
+    response
+}
