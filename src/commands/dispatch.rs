@@ -238,12 +238,8 @@ impl Run<'_, '_> {
     }
 
     async fn record_failure(&self, why: String, certain: bool) -> Settled {
-        let change = Change::Fail {
-            target: self.delivery.target.clone(),
-            why: why.clone(),
-            certain,
-            at: (self.means.clock)(),
-        };
+        let change =
+            Change::Fail { target: self.delivery.target.clone(), why: why.clone(), certain, at: (self.means.clock)() };
         match self.record(&change, |state| self.is_ours(state)).await {
             Ok(()) => failed(why, certain),
             Err(NotRecorded::Superseded) => superseded(),

@@ -1,12 +1,6 @@
 //! The action in the hands of a real runner (act, in host mode), and the rules that action.yml keeps.
 
 #![cfg(unix)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "a test may stop at the first surprise, and says what it skips"
-)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -44,6 +38,12 @@ const LOOK: &str = r#"
           cp -a . "$LOOK/workspace"
 "#;
 
+/// Stands for actions/cache in the example workflows: what is saved is there for the next run.
+const CACHE: [(&str, &str); 2] = [
+    ("restore", r#"if [ -d "$STORE" ]; then mkdir -p "$FOLDER" && cp -a "$STORE/." "$FOLDER"; fi"#),
+    ("save", r#"if [ -d "$FOLDER" ]; then mkdir -p "$STORE" && cp -a "$FOLDER/." "$STORE"; fi"#),
+];
+
 /// A clone of the example library with an event that has happened in it, beside the action as a release has it.
 struct Library {
     temp: TempDir,
@@ -75,6 +75,16 @@ impl Library {
         }
         for file in ["action.yml", "dist/stockroom.sh"] {
             fs::copy(project().join(file), library.path("action").join(file)).unwrap();
+        }
+        for (half, script) in CACHE {
+            let steps = format!("[{{ shell: bash, env: {{ FOLDER: '${{{{ inputs.path }}}}' }}, run: '{script}' }}]");
+            let inputs = "{ path: {}, key: {}, restore-keys: {} }";
+            fs::create_dir_all(library.path("actions-cache").join(half)).unwrap();
+            fs::write(
+                library.path("actions-cache").join(half).join("action.yml"),
+                format!("name: {half}\ndescription: {half}\ninputs: {inputs}\nruns: {{ using: composite, steps: {steps} }}\n"),
+            )
+            .unwrap();
         }
         copy(&project().join("examples/library"), &library.path("library"));
         library.git(&["init", "--quiet", "--initial-branch=main"]);
@@ -131,6 +141,9 @@ impl Library {
         payload["repository"] = repository;
         fs::write(self.path("event.json"), payload.to_string()).unwrap();
         fs::write(self.path("workflow.yml"), workflow).unwrap();
+        let cache = workflow.split_once("actions/cache/restore@").and_then(|(_, rest)| rest.split_whitespace().next());
+        fs::remove_dir_all(self.path("look")).unwrap();
+        fs::create_dir(self.path("look")).unwrap();
         // Nothing of the world outside: no environment, no network (port 1 answers nobody), no docker, no token.
         let act = Command::new(&self.act)
             .current_dir(self.path("library"))
@@ -143,7 +156,8 @@ impl Library {
             .arg(arg("--action-cache-path=", &self.path("cache")))
             .arg(arg("--local-repository=stockroom/stockroom@v1=", &self.path("action")))
             .args(["--env=GITHUB_API_URL=http://127.0.0.1:1".to_owned(), arg("--env=STOCKROOM_BIN=", binary)])
-            .arg(arg("--env=LOOK=", &self.path("look")))
+            .args([arg("--env=LOOK=", &self.path("look")), arg("--env=STORE=", &self.path("store"))])
+            .args(cache.map(|at| arg(&format!("--local-repository=actions/cache@{at}="), &self.path("actions-cache"))))
             .output()
             .unwrap();
         let log = format!("{}{}", String::from_utf8_lossy(&act.stdout), String::from_utf8_lossy(&act.stderr));
@@ -285,7 +299,7 @@ fn a_push_brings_everything_into_step() {
     let Some(library) = Library::new() else { return };
     let payload =
         json!({ "ref": "refs/heads/main", "before": "0".repeat(40), "after": library.git(&["rev-parse", "HEAD"]) });
-    let run = library.run_example("asset-repo-push.yml", "push", payload, stockroom());
+    let run = library.run_example("asset-repo-push.yml", "push", payload.clone(), stockroom());
 
     assert!(run.succeeded, "{}", run.log);
     assert_eq!((run.output("valid"), run.output("changed")), ("true", "true"), "{}", run.log);
@@ -299,6 +313,10 @@ fn a_push_brings_everything_into_step() {
     assert!(run.log.contains("Summary - "), "there is no job summary:\n{}", run.log);
     // A later step of the workflow saw the outputs too.
     assert!(run.log.contains("changed=true dispatched=0"), "{}", run.log);
+
+    let again = library.run_example("asset-repo-push.yml", "push", payload, stockroom());
+    assert!(again.succeeded, "{}", again.log);
+    assert_eq!((again.output("changed"), again.output("embedded")), ("false", "0"), "{}", again.log);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! dist/stockroom.sh runs the binary that was released, and no other.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,11 +1,5 @@
 //! The linters of scripts/lint.sh find nothing in the action, the workflows and the scripts.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a test may stop at the first surprise, and says what it skips"
-)]
-
 use std::path::Path;
 use std::process::Command;
 
