@@ -1,5 +1,5 @@
 //! The `stockroom` program: a hallway into [`stockroom::cli`].
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    stockroom::cli::main()
 }

@@ -87,6 +87,11 @@ impl Console {
         self.surroundings.actions
     }
 
+    /// Whether a person watches: progress is shown to them as it goes on.
+    pub fn has_terminal(&self) -> bool {
+        self.surroundings.terminal && !self.surroundings.actions
+    }
+
     /// Writes a JSON document to stdout: the same values, in a spelling that acts on no log and no terminal.
     pub fn json(&self, document: &str) {
         let mut channel = self.channel();

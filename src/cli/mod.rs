@@ -1,5 +1,75 @@
-//! (being built)
+//! The command line: its words, the environment, the one writer, and the wiring of every adapter.
 
 pub mod captured;
 pub mod console;
+pub mod environment;
+pub mod execute;
 pub mod step_files;
+pub mod wiring;
+pub mod words;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use console::Console;
+use environment::Environment;
+use execute::{Ending, Execution};
+use words::Words;
+
+use crate::config::ConfigError;
+use crate::report::{human, workflow_command};
+
+/// Runs the program on the words and the environment of this process.
+pub fn main() -> ExitCode {
+    let environment = Environment::of_process();
+    let console = Console::of_process(environment.surroundings(), environment.step_files());
+    console.install_panic_hook();
+    let ending = match Words::try_parse() {
+        Ok(words) => carry_out(words, &environment, &console),
+        Err(said) => say_usage(&said, &console),
+    };
+    match console.finish() {
+        Ok(()) => ExitCode::from(ending.code()),
+        Err(error) => {
+            console.talk(&format!("error: the output cannot be written: {error}\n"));
+            ExitCode::from(Ending::Failed.code())
+        }
+    }
+}
+
+/// Help and version are what was asked for; anything else is a mistake in the words.
+fn say_usage(said: &clap::Error, console: &Console) -> Ending {
+    if said.use_stderr() {
+        console.talk(&said.render().to_string());
+        return Ending::Failed;
+    }
+    console.text(&said.render().to_string());
+    Ending::Done
+}
+
+fn carry_out(words: Words, environment: &Environment, console: &Console) -> Ending {
+    let execution = Execution { console, environment, folder: words.directory.clone(), config: words.config.clone() };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(execution.command(words)),
+        Err(error) => Err(anyhow::Error::new(error).context("the runtime cannot be started")),
+    };
+    outcome.unwrap_or_else(|error| {
+        say_error(&error, environment, console);
+        Ending::Failed
+    })
+}
+
+fn say_error(error: &anyhow::Error, environment: &Environment, console: &Console) {
+    if let Some(config) = error.downcast_ref::<ConfigError>() {
+        let mut text = String::new();
+        for finding in &config.problems {
+            human::finding(&mut text, finding, environment.style());
+        }
+        console.talk(&format!("{text}\nerror: {config}; nothing was done\n"));
+    } else {
+        console.talk(&format!("error: {error:#}\n"));
+    }
+    console.command(&workflow_command::Command::error(&format!("{error:#}")));
+}

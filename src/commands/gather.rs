@@ -48,6 +48,16 @@ pub struct Place {
     pub moment: Moment,
 }
 
+/// A library's files and configuration, before its records are read.
+pub struct Opened {
+    /// The repository.
+    pub worktree: Worktree,
+    /// What stockroom.yml says.
+    pub config: Config,
+    tree: Tree,
+    contents: Arc<dyn Contents + Send>,
+}
+
 /// A library that has been read.
 pub struct Library {
     /// The repository.
@@ -66,10 +76,10 @@ pub struct Library {
     pub assets: Vec<Asset>,
 }
 
-/// Reads and checks a library.
+/// Finds a library and reads its configuration.
 ///
-/// Findings are no errors; an error means that nothing could be checked: no repository, no configuration, or a broken one.
-pub fn gather(place: &Place) -> anyhow::Result<Library> {
+/// An error means that nothing can be done: no repository, no configuration, or a broken one.
+pub fn open(place: &Place) -> anyhow::Result<Opened> {
     let worktree = Worktree::open(&place.folder)?;
     let (tree, contents): (Tree, Arc<dyn Contents + Send>) = match &place.moment {
         Moment::Now => (worktree.tree_now()?, Arc::new(worktree.disk())),
@@ -77,6 +87,12 @@ pub fn gather(place: &Place) -> anyhow::Result<Library> {
     };
     let config = read_config(place, &tree, contents.as_ref())?;
     let tree = without_output(tree, &config);
+    Ok(Opened { worktree, config, tree, contents })
+}
+
+/// Reads and checks every record. What is wrong with them is a finding and no error.
+pub fn gather(opened: Opened) -> anyhow::Result<Library> {
+    let Opened { worktree, config, tree, contents } = opened;
     let source = Arc::new(FolderSource::new(&tree, &config.schema_folder, Arc::clone(&contents)));
     let registry = Registry::new(source, &config.schema_names(), config.settings.schemas.format);
     let (found, mut findings) = candidates(&tree, &config.collections);
@@ -95,7 +111,8 @@ pub fn gather(place: &Place) -> anyhow::Result<Library> {
 
 fn read_config(place: &Place, tree: &Tree, contents: &dyn Contents) -> anyhow::Result<Config> {
     if let Some(file) = &place.config {
-        let bytes = std::fs::read(file).with_context(|| format!("the configuration {} cannot be read", file.display()))?;
+        let bytes =
+            std::fs::read(file).with_context(|| format!("the configuration {} cannot be read", file.display()))?;
         return Ok(Config::read(&RepoPath::new(file.display().to_string()), bytes)?);
     }
     let entry = PLACES.iter().find_map(|path| tree.get(path)).ok_or_else(|| no_config(&place.folder))?;
@@ -148,7 +165,10 @@ struct Look {
 fn look(candidate: &Candidate<'_>, tree: &Tree, contents: &dyn Contents, registry: &Registry) -> Look {
     catch_unwind(AssertUnwindSafe(|| look_closely(candidate, tree, contents, registry))).unwrap_or_else(|_| {
         let finding = Finding::error(&INTERNAL, candidate.entry.path.clone(), "Stockroom failed on this file");
-        Look { findings: vec![finding.help("please report it as a bug; the other files were checked")], ..Look::default() }
+        Look {
+            findings: vec![finding.help("please report it as a bug; the other files were checked")],
+            ..Look::default()
+        }
     })
 }
 
@@ -170,10 +190,8 @@ fn look_closely(candidate: &Candidate<'_>, tree: &Tree, contents: &dyn Contents,
     };
     look.key = Some(key.clone());
     if !look.findings.iter().any(Finding::is_error) {
-        let companion = |entry: &&crate::catalog::tree::Entry| CompanionFile {
-            path: entry.path.clone(),
-            blob: entry.blob.clone(),
-        };
+        let companion =
+            |entry: &&crate::catalog::tree::Entry| CompanionFile { path: entry.path.clone(), blob: entry.blob.clone() };
         look.asset = Some(Asset {
             key,
             files: files.iter().map(companion).collect(),

@@ -39,11 +39,11 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// The way to a downstream.
+    /// The way to a downstream. A run that was given none can only plan, and plans for the real one.
     pub fn channel(&self, name: &DownstreamName) -> Channel {
         match self.dispatchers.get(name) {
-            Some(dispatcher) if dispatcher.is_remote() => Channel::GitHub,
-            _ => Channel::Outbox,
+            Some(dispatcher) if !dispatcher.is_remote() => Channel::Outbox,
+            _ => Channel::GitHub,
         }
     }
 }

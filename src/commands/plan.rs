@@ -10,15 +10,16 @@ use super::outside::Outside;
 use crate::adapters::publication::PublishTarget;
 use crate::catalog::asset::CompanionFile;
 use crate::catalog::tree::{Entry, EntryKind};
-use crate::downstream::{self, Announcement};
+use crate::downstream::{self, Announcement, Slice};
+use crate::embedding::plan::Actual;
 use crate::embedding::{self, Chunk, Namespace, Sources, Text, chunks};
 use crate::ids::{BlobId, RepoPath, Sha256Hex};
 use crate::manifest::build::FileFacts;
-use crate::manifest::format::Source;
+use crate::manifest::format::{Catalog, Source};
 use crate::manifest::plan::{Held, plan as plan_publication};
 use crate::manifest::{Manifest, build};
 use crate::plan::Plan;
-use crate::state::State;
+use crate::state::{Change, Delivered, State, Timestamp};
 
 /// How large a file beside a record may be whose text is embedded, in bytes.
 const MAX_TEXT_BYTES: u64 = 4 * 1024 * 1024;
@@ -31,50 +32,120 @@ pub struct Desired {
     pub chunks: Vec<Chunk>,
     /// What a downstream is told beside what changed for it.
     pub news: Announcement,
-    /// The state that the plan was made from.
-    pub state: State,
     /// What has to be done.
     pub plan: Plan,
 }
 
-/// Works out what should be and compares it with what is; changes nothing but the memory of file digests, and that only if
-/// `remember` is set.
+/// What the targets hold now.
+struct Present {
+    state: State,
+    published: Vec<Option<Held>>,
+    vectors: Actual,
+}
+
+/// What a library amounts to.
+struct Made {
+    manifest: Manifest,
+    chunks: Vec<Chunk>,
+    namespace: Namespace,
+}
+
+/// Works out what should be and compares it with what is.
+///
+/// Changes nothing, except that the digests of files are remembered if `remember` is set.
 pub async fn plan(
     library: &Library,
     outside: &Outside,
     allow_mass_delete: bool,
     remember: bool,
 ) -> anyhow::Result<Desired> {
+    let made = make(library, outside, remember).await?;
+    let mut present = Present { state: outside.state.load().await?, published: Vec::new(), vectors: Actual::new() };
+    for (_, target) in &outside.targets {
+        present.published.push(held(target.as_ref(), &made.manifest).await?);
+    }
+    if library.config.settings.embed.is_some() {
+        present.vectors = outside.vectors.held().await?;
+    }
+    Ok(compare(library, outside, made, &present, allow_mass_delete))
+}
+
+/// What a sync would do after a merge, if every target is in step with `base` before it. Reads no target and no state.
+pub async fn plan_merge(library: &Library, base: &Library, outside: &Outside) -> anyhow::Result<Plan> {
+    let made = make(library, outside, false).await?;
+    let before = make(base, outside, false).await?;
+    let mut state = State::new("", "");
+    for (name, settings) in &library.config.settings.downstreams {
+        let slice = Slice::of(&settings.repo, &settings.when, &before.manifest.assets);
+        let delivered = Delivered {
+            commit: base.tree.commit.clone(),
+            digest: slice.digest,
+            assets: slice.assets,
+            at: Timestamp(0),
+        };
+        state.apply(&Change::Deliver { target: outside.channel(name).target(name), delivered });
+    }
+    let catalogs: Vec<Catalog> =
+        before.manifest.files.values().filter_map(|bytes| serde_json::from_slice(bytes).ok()).collect();
+    let published = Held { root: before.manifest.root.clone(), whole: true, catalogs };
+    let vectors = before.chunks.iter().map(|chunk| {
+        let held = embedding::Held {
+            asset: chunk.asset.clone(),
+            path: chunk.path.clone(),
+            index: chunk.index,
+            hash: chunk.hash.clone(),
+        };
+        (chunk.id.clone(), held)
+    });
+    let present = Present {
+        state,
+        published: vec![Some(published); outside.targets.len()],
+        vectors: Actual::from([(before.namespace, vectors.collect())]),
+    };
+    Ok(compare(library, outside, made, &present, true).plan)
+}
+
+async fn make(library: &Library, outside: &Outside, remember: bool) -> anyhow::Result<Made> {
     let facts = file_facts(library, outside, remember).await?;
-    let tree = &library.tree;
+    let settings = &library.config.settings;
     let source = Source {
         repository: outside.repository.as_ref().map(ToString::to_string),
-        commit: tree.commit.as_ref().map(ToString::to_string),
-        modified: tree.dirty,
+        commit: library.tree.commit.as_ref().map(ToString::to_string),
+        modified: library.tree.dirty,
     };
-    let settings = &library.config.settings;
     let manifest = build(&library.assets, &facts, &settings.manifest, source)?;
-    let state = outside.state.load().await?;
-    let mut publications = Vec::new();
-    for (name, target) in &outside.targets {
-        let held = held(target.as_ref(), &manifest).await?;
-        publications.push(plan_publication(name.clone(), target.place(), &manifest, held.as_ref()));
-    }
-    let deliveries = downstream::plan(&settings.downstreams, &manifest.assets, &state, &|name| outside.channel(name));
-    let (chunks, embedding) = match &settings.embed {
-        None => (Vec::new(), None),
-        Some(settings) => {
-            let chunks = texts(library, settings)?;
-            let model = outside.model.as_ref();
-            let namespace = Namespace::of(&model.fingerprint(), model.dimension(), &settings.chunk);
-            let held = outside.vectors.held().await?;
-            let plan = embedding::plan(&namespace, &chunks, &held, allow_mass_delete);
-            (chunks, Some(plan))
-        }
+    let embed = settings.embed.clone().unwrap_or_default();
+    let model = outside.model.as_ref();
+    let namespace = Namespace::of(&model.fingerprint(), model.dimension(), &embed.chunk);
+    let chunks = match &settings.embed {
+        Some(settings) => texts(library, settings)?,
+        None => Vec::new(),
     };
-    let plan = Plan { commit: tree.commit.clone(), dirty: tree.dirty, publications, deliveries, embedding };
+    Ok(Made { manifest, chunks, namespace })
+}
+
+fn compare(library: &Library, outside: &Outside, made: Made, present: &Present, allow_mass_delete: bool) -> Desired {
+    let Made { manifest, chunks, namespace } = made;
+    let settings = &library.config.settings;
+    let publications = outside
+        .targets
+        .iter()
+        .zip(&present.published)
+        .map(|((name, target), held)| plan_publication(name.clone(), target.place(), &manifest, held.as_ref()));
+    let plan = Plan {
+        commit: library.tree.commit.clone(),
+        dirty: library.tree.dirty,
+        publications: publications.collect(),
+        deliveries: downstream::plan(&settings.downstreams, &manifest.assets, &present.state, &|name| {
+            outside.channel(name)
+        }),
+        embedding: settings
+            .embed
+            .as_ref()
+            .map(|_| embedding::plan(&namespace, &chunks, &present.vectors, allow_mass_delete)),
+    };
     let news = announcement(library, outside, &manifest);
-    Ok(Desired { manifest, chunks, news, state, plan })
+    Desired { manifest, chunks, news, plan }
 }
 
 fn announcement(library: &Library, outside: &Outside, manifest: &Manifest) -> Announcement {
@@ -115,9 +186,8 @@ async fn file_facts(library: &Library, outside: &Outside, remember: bool) -> any
     let contents = library.contents.as_ref();
     let hash = |file: &&CompanionFile| {
         let entry = Entry { path: file.path.clone(), blob: file.blob.clone(), kind: EntryKind::File };
-        let (sha256, bytes) = contents
-            .hash(&entry)
-            .map_err(|error| anyhow!("the file {} cannot be read: {error}", file.path))?;
+        let (sha256, bytes) =
+            contents.hash(&entry).map_err(|error| anyhow!("the file {} cannot be read: {error}", file.path))?;
         Ok((file.blob.clone(), sha256, bytes))
     };
     let hashed: Vec<(BlobId, Sha256Hex, u64)> = unknown.par_iter().map(hash).collect::<anyhow::Result<_>>()?;

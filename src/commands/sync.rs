@@ -81,7 +81,9 @@ async fn deliver(desired: &Desired, outside: &Outside, is_published: bool) -> Ve
     });
     let mut results: Vec<TargetResult> = held
         .iter()
-        .map(|delivery| skipped(delivery, "there are uncommitted changes, which it could not fetch; commit and push first"))
+        .map(|delivery| {
+            skipped(delivery, "there are uncommitted changes, which it could not fetch; commit and push first")
+        })
         .collect();
     let clock = outside.clock.as_ref();
     let means = dispatch::Means {
@@ -93,10 +95,16 @@ async fn deliver(desired: &Desired, outside: &Outside, is_published: bool) -> Ve
     };
     let receipts = dispatch::apply(&open, &means).await;
     results.extend(receipts.into_iter().map(|receipt| {
+        let is_file = outside.channel(&receipt.name) == crate::downstream::Channel::Outbox;
         let (outcome, message) = match receipt.result {
+            Settled::Done { place, .. } if is_file => {
+                (Outcome::Done, format!("no token is set, so the event was written to {place} and not sent"))
+            }
             Settled::Unchanged => (Outcome::Unchanged, "in step".to_owned()),
             Settled::Done { place, found: false } => (Outcome::Done, format!("delivered: {place}")),
-            Settled::Done { place, found: true } => (Outcome::Done, format!("an earlier run had delivered it: {place}")),
+            Settled::Done { place, found: true } => {
+                (Outcome::Done, format!("an earlier run had delivered it: {place}"))
+            }
             Settled::Skipped { why } => (Outcome::Skipped, why),
             Settled::Superseded { why } => (Outcome::Superseded, why),
             Settled::Failed { why, .. } => (Outcome::Failed, why),
@@ -114,7 +122,9 @@ async fn index(
     let name = embedding_target();
     let nothing = EmbeddingNumbers::default();
     let result = |outcome, message: String| TargetResult { name: name.clone(), outcome, message };
-    let Some(plan) = &desired.plan.embedding else { return (result(Outcome::Unchanged, "no index".to_owned()), nothing) };
+    let Some(plan) = &desired.plan.embedding else {
+        return (result(Outcome::Unchanged, "no index".to_owned()), nothing);
+    };
     if plan.is_empty() && plan.refusal.is_none() {
         return (result(Outcome::Unchanged, "in step".to_owned()), nothing);
     }
@@ -146,7 +156,8 @@ async fn index(
         (Some(why), _) => result(Outcome::Failed, why),
         (None, Err(error)) => result(Outcome::Failed, format!("indexed, but {error}")),
         (None, Ok(())) => {
-            let said = format!("{} embedded, {} known, {} deleted", count(done.embedded, "chunk"), done.reused, done.deleted);
+            let said =
+                format!("{} embedded, {} known, {} deleted", count(done.embedded, "chunk"), done.reused, done.deleted);
             result(Outcome::Done, said)
         }
     };

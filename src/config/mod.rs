@@ -91,7 +91,7 @@ pub struct Config {
 
 /// A configuration that cannot be worked with: every problem with its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{path} has {}", .problems.len())]
+#[error("{path} has {} problem{}", .problems.len(), if .problems.len() == 1 { "" } else { "s" })]
 pub struct ConfigError {
     /// The file.
     pub path: RepoPath,

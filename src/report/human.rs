@@ -50,7 +50,7 @@ impl Style {
 pub fn check(check: &Check, style: Style, most: usize) -> String {
     let mut out = String::new();
     for finding in check.findings.iter().take(most) {
-        block(&mut out, finding, style);
+        self::finding(&mut out, finding, style);
     }
     let unsaid = check.findings.len().saturating_sub(most);
     if unsaid > 0 {
@@ -68,7 +68,8 @@ fn count_more(n: usize) -> String {
     count(n, "more finding")
 }
 
-fn block(out: &mut String, finding: &Finding, style: Style) {
+/// One finding: its place, what is wrong, and below it what to do.
+pub fn finding(out: &mut String, finding: &Finding, style: Style) {
     let severity = match finding.severity {
         Severity::Error => style.error("error"),
         Severity::Warning => style.warning("warning"),

@@ -147,7 +147,7 @@ fn delivery(of: &Delivery) -> Row {
     };
     let place = match of.channel {
         Channel::GitHub => of.repo.to_string(),
-        Channel::Outbox => format!("{} (no token: into the outbox)", of.repo),
+        Channel::Outbox => format!("{} (no token, so a file in the outbox)", of.repo),
     };
     Row {
         name: of.target.clone(),
@@ -172,9 +172,11 @@ fn embedding(of: &embedding::Plan) -> Row {
         Some(refusal) => ("refuse", String::new(), refusal.to_string()),
         None if of.is_empty() => ("none", String::new(), "in step".to_owned()),
         None => {
-            let tokens = format!("{} to embed (about {})", count(of.embed.len(), "chunk"), count_u64(of.tokens, "token"));
+            let tokens =
+                format!("{} to embed (about {})", count(of.embed.len(), "chunk"), count_u64(of.tokens, "token"));
             let what = format!("{tokens}, {} known, {} to delete", of.reuse.len(), of.delete.len());
-            let why = if of.unchanged == 0 { "the index is empty".to_owned() } else { format!("{} unchanged", of.unchanged) };
+            let why =
+                if of.unchanged == 0 { "the index is empty".to_owned() } else { format!("{} unchanged", of.unchanged) };
             ("embed", what, why)
         }
     };

@@ -1,6 +1,7 @@
 //! A manifest in a folder, for a static web server, a Pages artifact or a look.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -42,8 +43,22 @@ impl FolderTarget {
         Ok(if is_intact { serde_json::from_slice(&bytes).ok() } else { None })
     }
 
+    /// What is built below `.stockroom` is nobody's source: the folder says so to git itself.
+    fn hide_from_git(&self) -> io::Result<()> {
+        let Some(own) = self.folder.ancestors().find(|folder| folder.file_name() == Some(OsStr::new(".stockroom")))
+        else {
+            return Ok(());
+        };
+        match File::create_new(own.join(".gitignore")) {
+            Ok(mut file) => file.write_all(b"*\n"),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     fn write_all(&self, manifest: &Manifest) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
+        self.hide_from_git()?;
         let last: Option<Root> = self.read(ROOT, None).ok().flatten();
         for (name, bytes) in &manifest.files {
             let whole = self.folder.join(name).metadata().is_ok_and(|facts| facts.len() == bytes.len() as u64);

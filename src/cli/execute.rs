@@ -1,0 +1,361 @@
+//! Carries out a command: gather, plan, apply, and say what came of it.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+
+use super::console::Console;
+use super::environment::Environment;
+use super::wiring::{Reach, outside};
+use super::words::{CheckFormat, Command, Common, FailOn, Format, Limits, Part, PlanFormat, Words};
+use crate::adapters::publication::{FolderTarget, PublishTarget};
+use crate::commands::gather::{Library, Moment, Place, gather, open};
+use crate::commands::{embed, plan as planning, sync as syncing};
+use crate::embedding::Namespace;
+use crate::event::{Event, Work};
+use crate::finding::Severity;
+use crate::plan::Plan;
+use crate::report::human::Style;
+use crate::report::targets::{Kind, Outcome, Sync};
+use crate::report::{Check, github, human, human_targets, json, search, summary, summary_targets};
+
+/// How many findings a person gets to see at once.
+const MOST_FINDINGS: usize = 200;
+/// How often a log hears of progress.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Everything is as it should be.
+    Done,
+    /// There are findings in the user's data; nothing was sent.
+    Findings,
+    /// The job could not be done.
+    Failed,
+    /// Some targets did not get theirs; the next run tries again.
+    Partial,
+}
+
+impl Ending {
+    /// The exit code, the same for every command.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Findings => 1,
+            Self::Failed => 2,
+            Self::Partial => 3,
+        }
+    }
+}
+
+/// A process that is about to do something.
+pub struct Execution<'a> {
+    /// The one writer.
+    pub console: &'a Console,
+    /// What the environment says.
+    pub environment: &'a Environment,
+    /// Where the library is.
+    pub folder: PathBuf,
+    /// The configuration file, where one is named.
+    pub config: Option<PathBuf>,
+}
+
+impl Execution<'_> {
+    /// Carries out the words.
+    pub async fn command(&self, words: Words) -> anyhow::Result<Ending> {
+        match words.command {
+            Command::Check { format, common } => {
+                let library = self.check(&common, format)?;
+                self.outputs("check", &library.check, common.fail_on)?;
+                Ok(verdict(&library.check, common.fail_on))
+            }
+            Command::Plan { format, common, limits } => self.plan(&common, &limits, format).await,
+            Command::Sync { format, common, limits } => self.sync(&common, &limits, format).await,
+            Command::Manifest { output, common } => self.manifest(&common, output).await,
+            Command::Search { query, most, format } => self.search(&query, usize::from(most), format).await,
+            Command::Run => self.run().await,
+        }
+    }
+
+    fn place(&self, rev: Option<&str>) -> Place {
+        Place {
+            folder: self.folder.clone(),
+            config: self.config.as_ref().filter(|file| !file.as_os_str().is_empty()).map(|file| self.folder.join(file)),
+            moment: rev.map_or(Moment::Now, |rev| Moment::At(rev.to_owned())),
+        }
+    }
+
+    /// Reads and checks the library, and reports what was found.
+    fn check(&self, common: &Common, format: CheckFormat) -> anyhow::Result<Library> {
+        let library = gather(open(&self.place(common.rev.as_deref()))?)?;
+        let check = &library.check;
+        match format {
+            CheckFormat::Human => self.console.text(&human::check(check, self.style(), MOST_FINDINGS)),
+            CheckFormat::Json => self.console.json(&json::check::render(check)),
+            CheckFormat::Github => self.console.commands_as_data(&github::check(check, library.worktree.prefix())),
+        }
+        if format != CheckFormat::Github {
+            self.annotate(&library);
+        }
+        self.console.add_summary(&summary::check(check))?;
+        Ok(library)
+    }
+
+    fn annotate(&self, library: &Library) {
+        for command in github::check(&library.check, library.worktree.prefix()) {
+            self.console.command(&command);
+        }
+    }
+
+    fn style(&self) -> Style {
+        self.environment.style()
+    }
+
+    /// Checks without a word on success, for commands whose result is something else.
+    fn checked(&self, common: &Common, is_human: bool) -> anyhow::Result<Option<Library>> {
+        let library = gather(open(&self.place(common.rev.as_deref()))?)?;
+        self.annotate(&library);
+        self.console.add_summary(&summary::check(&library.check))?;
+        let text = human::check(&library.check, self.style(), MOST_FINDINGS);
+        if is_human {
+            self.console.text(&text)
+        } else {
+            self.console.talk(&text)
+        }
+        if verdict(&library.check, common.fail_on) == Ending::Done {
+            return Ok(Some(library));
+        }
+        self.console.talk("nothing was sent: mend the findings above first\n");
+        self.outputs("check", &library.check, common.fail_on)?;
+        Ok(None)
+    }
+
+    async fn plan(&self, common: &Common, limits: &Limits, format: PlanFormat) -> anyhow::Result<Ending> {
+        let Some(library) = self.checked(common, format == PlanFormat::Human)? else { return Ok(Ending::Findings) };
+        let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console)?;
+        let mut desired = planning::plan(&library, &outside, limits.allow_mass_delete, false).await?;
+        restrict(&mut desired.plan, limits);
+        self.say_plan(&desired.plan, format)?;
+        self.outputs("plan", &library.check, common.fail_on)?;
+        Ok(Ending::Done)
+    }
+
+    fn say_plan(&self, plan: &Plan, format: PlanFormat) -> anyhow::Result<()> {
+        match format {
+            PlanFormat::Human => self.console.text(&human_targets::plan(plan, self.style())),
+            PlanFormat::Json => self.console.json(&json::targets::plan(plan)),
+            PlanFormat::Markdown => self.console.text(&summary_targets::plan(plan)),
+        }
+        Ok(self.console.add_summary(&summary_targets::plan(plan))?)
+    }
+
+    async fn sync(&self, common: &Common, limits: &Limits, format: Format) -> anyhow::Result<Ending> {
+        let is_human = format == Format::Human;
+        let Some(library) = self.checked(common, is_human)? else { return Ok(Ending::Findings) };
+        let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console)?;
+        let mut desired = planning::plan(&library, &outside, limits.allow_mass_delete, true).await?;
+        restrict(&mut desired.plan, limits);
+        let is_needed = !desired.plan.is_empty();
+        if is_human && is_needed {
+            self.console.text(&human_targets::plan(&desired.plan, self.style()));
+        }
+        let digest = desired.manifest.digest.to_string();
+        let mut last = Instant::now();
+        let sync = syncing::apply(desired, &outside, &mut |line| {
+            self.console.progress(line);
+            if last.elapsed() >= LOG_EVERY && !self.console.has_terminal() {
+                last = Instant::now();
+                self.console.talk(&format!("{line}\n"));
+            }
+        })
+        .await;
+        self.console.end_progress();
+        match format {
+            Format::Human => self.console.text(&human_targets::sync(&sync, self.style())),
+            Format::Json => self.console.json(&json::targets::sync(&sync)),
+        }
+        self.console.add_summary(&summary_targets::sync(&sync))?;
+        self.outputs("sync", &library.check, common.fail_on)?;
+        self.sync_outputs(&library, &sync, &digest)?;
+        Ok(if sync.is_partial() { Ending::Partial } else { Ending::Done })
+    }
+
+    async fn manifest(&self, common: &Common, output: Option<PathBuf>) -> anyhow::Result<Ending> {
+        let Some(library) = self.checked(common, false)? else { return Ok(Ending::Findings) };
+        let outside = outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console)?;
+        let desired = planning::plan(&library, &outside, false, false).await?;
+        let folder = match output {
+            Some(folder) => folder,
+            None => self.manifest_folder(&library).ok_or_else(|| anyhow!("name a folder with -o DIR"))?,
+        };
+        let target = FolderTarget::new(&folder, folder.display().to_string());
+        target.publish(&desired.manifest).await?;
+        let root = &desired.manifest.root;
+        let assets: usize = root.collections.values().map(|reference| reference.assets).sum();
+        self.console.text(&format!("{assets} assets in {}, digest {}\n", folder.display(), root.digest));
+        self.outputs("manifest", &library.check, common.fail_on)?;
+        self.console.set_output("manifest-digest", &root.digest)?;
+        self.console.set_output("manifest-path", &folder.display().to_string())?;
+        Ok(Ending::Done)
+    }
+
+    async fn search(&self, query: &str, most: usize, format: Format) -> anyhow::Result<Ending> {
+        let opened = open(&self.place(None))?;
+        let settings = opened.config.settings.embed.clone().ok_or_else(|| {
+            anyhow!(
+                "{} has no `embed`, so there is no index to ask. Add `embed: {{}}` and run `stockroom sync`",
+                opened.config.path
+            )
+        })?;
+        let outside = outside(&opened.worktree, &opened.config, self.environment, Reach::Local, self.console)?;
+        let model = outside.model.as_ref();
+        let namespace = Namespace::of(&model.fingerprint(), model.dimension(), &settings.chunk);
+        let hits = embed::search(query, most, model, outside.vectors.as_ref(), &namespace).await?;
+        match format {
+            Format::Human => self.console.text(&search::human(query, &hits, self.style())),
+            Format::Json => self.console.json(&search::json(query, &hits)),
+        }
+        Ok(Ending::Done)
+    }
+
+    /// What the event asks for, or what `STOCKROOM_COMMAND` says instead.
+    async fn run(&self) -> anyhow::Result<Ending> {
+        let fail_on = match self.environment.get("STOCKROOM_FAIL_ON") {
+            None | Some("error") => FailOn::Error,
+            Some("warning") => FailOn::Warning,
+            Some(other) => return Err(anyhow!("fail-on is {other:?}; it is `error` or `warning`")),
+        };
+        let common = Common { rev: Some("HEAD".to_owned()), fail_on };
+        let limits = Limits::default();
+        let event = self.environment.event()?;
+        match self.environment.get("STOCKROOM_COMMAND") {
+            Some("check") => {
+                let library = self.check(&common, CheckFormat::Human)?;
+                self.outputs("check", &library.check, fail_on)?;
+                return Ok(verdict(&library.check, fail_on));
+            }
+            Some("plan") => return self.propose(&common, event.as_ref()).await,
+            Some("manifest") => return self.manifest(&common, None).await,
+            // A pull request must not be able to ask for more than its event gives.
+            Some("sync") if !matches!(event, Some(Event::Proposal { .. })) => {
+                return self.sync(&common, &limits, Format::Human).await;
+            }
+            Some("sync") => return Err(anyhow!("`sync` is not done for a pull request; leave `command` empty")),
+            Some(other) => return Err(anyhow!("command is {other:?}; it is check, plan, sync or manifest, or empty")),
+            None => {}
+        }
+        let Some(event) = event else {
+            let advice = "run `stockroom sync` or another command by name";
+            return Err(anyhow!("`run` does what a GitHub event asks for, and GITHUB_EVENT_NAME is not set; {advice}"));
+        };
+        match event.work() {
+            Work::Propose => self.propose(&common, Some(&event)).await,
+            Work::Sync => self.sync(&common, &limits, Format::Human).await,
+            Work::Release { tag } => {
+                let common = Common { rev: Some(format!("refs/tags/{tag}")), ..common };
+                self.manifest(&common, None).await.with_context(|| format!("the release {tag}"))
+            }
+            Work::Nothing => {
+                self.console.talk("the branch was deleted: nothing to do\n");
+                Ok(Ending::Done)
+            }
+        }
+    }
+
+    /// Checks a proposal and says what merging it would do; no secret is read and nothing is written.
+    async fn propose(&self, common: &Common, event: Option<&Event>) -> anyhow::Result<Ending> {
+        let Some(library) = self.checked(common, true)? else { return Ok(Ending::Findings) };
+        let outside = outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console)?;
+        let base = event.and_then(Event::base).and_then(|base| self.base(base.as_str()));
+        let plan = match &base {
+            Some(base) => planning::plan_merge(&library, base, &outside).await?,
+            None => planning::plan(&library, &outside, true, false).await?.plan,
+        };
+        self.say_plan(&plan, PlanFormat::Human)?;
+        self.outputs("check and plan", &library.check, common.fail_on)?;
+        Ok(Ending::Done)
+    }
+
+    /// The library that a proposal would be merged into.
+    fn base(&self, revision: &str) -> Option<Library> {
+        let base = open(&self.place(Some(revision))).and_then(gather);
+        if let Err(error) = &base {
+            let cure = "the plan counts from nothing; `fetch-depth: 0` in actions/checkout makes it exact";
+            self.console.talk(&format!("the base of this change cannot be read ({error:#}): {cure}\n"));
+        }
+        base.ok()
+    }
+
+    fn outputs(&self, command: &str, check: &Check, fail_on: FailOn) -> anyhow::Result<()> {
+        let valid = verdict(check, fail_on) == Ending::Done;
+        let values = [
+            ("command", command.to_owned()),
+            ("valid", valid.to_string()),
+            ("findings", check.findings.len().to_string()),
+            ("errors", check.summary.errors.to_string()),
+            ("warnings", check.summary.warnings.to_string()),
+        ];
+        for (name, value) in values {
+            self.console.set_output(name, &value)?;
+        }
+        Ok(())
+    }
+
+    fn sync_outputs(&self, library: &Library, sync: &Sync, digest: &str) -> anyhow::Result<()> {
+        let done = |kind: Kind| {
+            let of_kind = |name: &str| match kind {
+                Kind::Manifest => name.starts_with("manifest"),
+                Kind::Downstream => name.starts_with("downstream/"),
+                Kind::Embedding => name == "embedding",
+            };
+            sync.results.iter().filter(|r| r.outcome == Outcome::Done && of_kind(r.name.as_str())).count()
+        };
+        let folder = self.manifest_folder(library).map(|folder| folder.display().to_string()).unwrap_or_default();
+        let values = [
+            ("manifest-digest", digest.to_owned()),
+            ("manifest-path", folder),
+            ("changed", (done(Kind::Manifest) > 0).to_string()),
+            ("dispatched", done(Kind::Downstream).to_string()),
+            ("embedded", sync.embedding.embedded.to_string()),
+        ];
+        for (name, value) in values {
+            self.console.set_output(name, &value)?;
+        }
+        Ok(())
+    }
+
+    /// The first folder that the manifest is published to, as the one who started us would name it.
+    fn manifest_folder(&self, library: &Library) -> Option<PathBuf> {
+        let first = library.config.settings.manifest.publish.first()?;
+        Some(if self.folder.as_os_str() == "." {
+            PathBuf::from(&first.folder)
+        } else {
+            self.folder.join(&first.folder)
+        })
+    }
+}
+
+fn verdict(check: &Check, fail_on: FailOn) -> Ending {
+    let least = match fail_on {
+        FailOn::Error => Severity::Error,
+        FailOn::Warning => Severity::Warning,
+    };
+    let fails = check.findings.iter().any(|finding| finding.severity >= least);
+    if fails { Ending::Findings } else { Ending::Done }
+}
+
+/// Leaves out what `--only` does not name.
+fn restrict(plan: &mut Plan, limits: &Limits) {
+    let wants = |part| limits.only.is_empty() || limits.only.contains(&part);
+    if !wants(Part::Manifest) {
+        plan.publications.clear();
+    }
+    if !wants(Part::Dispatch) {
+        plan.deliveries.clear();
+    }
+    if !wants(Part::Embed) {
+        plan.embedding = None;
+    }
+}

@@ -1,0 +1,101 @@
+//! Makes the adapters that a run may use; the only place that names every one of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::console::Console;
+use super::environment::Environment;
+use crate::adapters::github::{Dispatcher, GitHubDispatcher, OutboxDispatcher};
+use crate::adapters::http::{self, Pace, Policy, RealPace};
+use crate::adapters::model::local::Local;
+use crate::adapters::publication::{FolderTarget, PublishTarget};
+use crate::adapters::state_store::SqliteState;
+use crate::adapters::vector_store::Embedded;
+use crate::adapters::worktree::Worktree;
+use crate::commands::outside::Outside;
+use crate::config::Config;
+use crate::ids::{DownstreamName, TargetName};
+use crate::state::Timestamp;
+
+/// How far a run may reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// No secret is read and no request can be made, whatever the plan says.
+    Local,
+    /// Downstreams are reached where there is a token, else their events are written to the outbox.
+    Network,
+}
+
+/// Makes the ways out for a library. To be called within a tokio runtime.
+pub fn outside(
+    worktree: &Worktree,
+    config: &Config,
+    environment: &Environment,
+    reach: Reach,
+    console: &Console,
+) -> anyhow::Result<Outside> {
+    let private = worktree.private_folder();
+    let repository = environment.repository().or_else(|| worktree.origin());
+    // The name must not change when a remote is added later: outside of a workflow the place of the clone is enough.
+    let owner = environment.repository().map_or_else(|| "local".to_owned(), |slug| slug.to_string());
+    let state = SqliteState::new(private.join("state.sqlite"), format!("{owner}:{}", worktree.prefix()));
+    let pace: Arc<dyn Pace> = Arc::new(RealPace::default());
+    let dispatchers = match reach {
+        Reach::Local => BTreeMap::new(),
+        Reach::Network => dispatchers(worktree, config, environment, &pace, console)?,
+    };
+    Ok(Outside {
+        state: Arc::new(state),
+        targets: targets(worktree, config),
+        dispatchers,
+        model: Arc::new(Local::new()?),
+        vectors: Arc::new(Embedded::at(private.join("vectors.sqlite"))),
+        pace,
+        clock: Arc::new(now),
+        repository,
+    })
+}
+
+fn targets(worktree: &Worktree, config: &Config) -> Vec<(TargetName, Arc<dyn PublishTarget>)> {
+    let places = &config.settings.manifest.publish;
+    let target = |place: &crate::manifest::settings::Publish| {
+        let name = if places.len() == 1 { "manifest".to_owned() } else { format!("manifest/{}", place.folder) };
+        let target = FolderTarget::new(worktree.root().join(&place.folder), place.folder.clone());
+        (TargetName::new(name), Arc::new(target) as Arc<dyn PublishTarget>)
+    };
+    places.iter().map(target).collect()
+}
+
+fn dispatchers(
+    worktree: &Worktree,
+    config: &Config,
+    environment: &Environment,
+    pace: &Arc<dyn Pace>,
+    console: &Console,
+) -> anyhow::Result<BTreeMap<DownstreamName, Arc<dyn Dispatcher>>> {
+    let outbox = worktree.private_folder().join("outbox");
+    let mut client = None;
+    let mut all: BTreeMap<DownstreamName, Arc<dyn Dispatcher>> = BTreeMap::new();
+    for (name, settings) in &config.settings.downstreams {
+        let dispatcher: Arc<dyn Dispatcher> = match environment.secret(&settings.token) {
+            None => Arc::new(OutboxDispatcher::new(&outbox)),
+            Some(token) => {
+                console.mask(token.reveal());
+                let client = match &client {
+                    Some(client) => client,
+                    None => client.insert(http::client()?),
+                };
+                let policy = Policy::once();
+                Arc::new(GitHubDispatcher::new(client.clone(), environment.api(), &token, policy, Arc::clone(pace))?)
+            }
+        };
+        all.insert(name.clone(), dispatcher);
+    }
+    Ok(all)
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,169 @@
+//! The words of the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Turns a Git repository of assets into a database that others can build on.
+#[derive(Debug, Parser)]
+#[command(
+    name = "stockroom",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done; 1 findings in the data, nothing was sent; 2 could not do the job (configuration, \
+                  access, network); 3 partly done, the next run goes on from there."
+)]
+pub struct Words {
+    /// The library's folder.
+    #[arg(short = 'C', value_name = "DIR", env = "STOCKROOM_DIRECTORY", default_value = ".", global = true)]
+    pub directory: PathBuf,
+    /// The configuration file [default: stockroom.yml in the library's folder, else .github/stockroom.yml].
+    #[arg(long, value_name = "FILE", env = "STOCKROOM_CONFIG", global = true)]
+    pub config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Validate every record and the files beside it; changes nothing.
+    #[command(after_help = "Example: stockroom -C examples/library check --format json")]
+    Check {
+        /// How the result is written.
+        #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
+        format: CheckFormat,
+        /// What several commands understand.
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Print what `sync` would do for every target, and why; changes nothing.
+    #[command(after_help = "Example: stockroom plan --format markdown >> \"$GITHUB_STEP_SUMMARY\"")]
+    Plan {
+        /// How the result is written.
+        #[arg(long, value_enum, default_value_t = PlanFormat::Human)]
+        format: PlanFormat,
+        /// What several commands understand.
+        #[command(flatten)]
+        common: Common,
+        /// Which targets, and how much may vanish.
+        #[command(flatten)]
+        limits: Limits,
+    },
+    /// Check, plan, and bring every target into step: manifest, downstreams, vector index.
+    #[command(after_help = "Example: stockroom sync --only manifest,embed")]
+    Sync {
+        /// How the result is written.
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+        /// What several commands understand.
+        #[command(flatten)]
+        common: Common,
+        /// Which targets, and how much may vanish.
+        #[command(flatten)]
+        limits: Limits,
+    },
+    /// Build the manifest into a folder; tells nobody and remembers nothing.
+    #[command(after_help = "Example: stockroom manifest -o public/library --rev v1.2.0")]
+    Manifest {
+        /// The folder [default: the first one that `manifest.publish` names].
+        #[arg(short = 'o', long = "output", value_name = "DIR")]
+        output: Option<PathBuf>,
+        /// What several commands understand.
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Ask the vector index.
+    #[command(after_help = "Example: stockroom search \"hex bolt\" -k 3")]
+    Search {
+        /// What to look for, in your own words.
+        query: String,
+        /// How many assets to show.
+        #[arg(short = 'k', default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        most: u16,
+        /// How the result is written.
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// Do what the GitHub event asks for; this is what the action runs.
+    #[command(
+        after_help = "A pull request or merge group is checked and planned, without side effects; a push to the default branch, a \
+                            schedule or a run by hand is checked and synced; a published release gets the manifest of its tag. \
+                            STOCKROOM_COMMAND names another command."
+    )]
+    Run,
+}
+
+/// What several commands understand.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Look at this commit, branch or tag instead of the files as they are now.
+    #[arg(long, value_name = "REV")]
+    pub rev: Option<String>,
+    /// The least severe finding that counts as a failure (exit code 1).
+    #[arg(long, value_enum, env = "STOCKROOM_FAIL_ON", default_value_t = FailOn::Error)]
+    pub fail_on: FailOn,
+}
+
+/// Which targets, and how much may vanish.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Limits {
+    /// Serve only these kinds of target.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND,…")]
+    pub only: Vec<Part>,
+    /// Let more than a fifth of the indexed assets vanish at once.
+    #[arg(long)]
+    pub allow_mass_delete: bool,
+}
+
+/// A kind of target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// The places of the manifest.
+    Manifest,
+    /// The downstreams.
+    Dispatch,
+    /// The vector index.
+    Embed,
+}
+
+/// How a result is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Human,
+    /// For programs: version 1 of the documented JSON.
+    Json,
+}
+
+/// How the result of a check is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// For people.
+    Human,
+    /// For programs: version 1 of the documented JSON.
+    Json,
+    /// As annotations for GitHub's runner.
+    Github,
+}
+
+/// How a plan is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// For people.
+    Human,
+    /// For programs: version 1 of the documented JSON.
+    Json,
+    /// For a job summary or a comment.
+    Markdown,
+}
+
+/// The least severe finding that counts as a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Errors alone.
+    Error,
+    /// Warnings too.
+    Warning,
+}

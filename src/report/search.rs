@@ -1,0 +1,73 @@
+//! What the vector index answers.
+
+use std::fmt::Write as _;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::human::Style;
+use super::log_text::for_people;
+use crate::embedding::Hit;
+
+/// How much of a chunk a person gets to see, in characters.
+const EXCERPT: usize = 160;
+
+/// What `stockroom search` found.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "stockroom search, version 1")]
+struct SearchV1<'a> {
+    /// The version of this format.
+    #[schemars(extend("const" = 1))]
+    version: u8,
+    /// What was asked.
+    query: &'a str,
+    /// The best assets, best first.
+    hits: Vec<HitV1<'a>>,
+}
+
+/// An asset and the part of its texts that fits best.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Hit")]
+struct HitV1<'a> {
+    /// The asset's collection.
+    collection: &'a str,
+    /// The asset's id.
+    id: &'a str,
+    /// The file that the text is from.
+    path: &'a str,
+    /// How well it fits: the greater the better; comparable within one answer only.
+    score: f32,
+    /// The text.
+    text: &'a str,
+}
+
+/// The answer for a person.
+pub fn human(query: &str, hits: &[Hit], style: Style) -> String {
+    if hits.is_empty() {
+        return format!("nothing found for {}; is the index built? `stockroom sync` builds it\n", for_people(query));
+    }
+    let mut out = String::new();
+    for (rank, hit) in hits.iter().enumerate() {
+        let name = style.good(&for_people(&hit.asset.to_string()));
+        let _ = writeln!(out, "{:>2}. {name}  {}", rank + 1, style.quiet(&format!("{:.2}", hit.score)));
+        let line = hit.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let excerpt: String = line.chars().take(EXCERPT).collect();
+        let more = if excerpt.len() < line.len() { "…" } else { "" };
+        let _ = writeln!(out, "    {}: {}{more}", for_people(hit.path.as_str()), for_people(&excerpt));
+    }
+    out
+}
+
+/// The answer for a program.
+pub fn json(query: &str, hits: &[Hit]) -> String {
+    fn hit(hit: &Hit) -> HitV1<'_> {
+        let Hit { asset, path, text, score } = hit;
+        HitV1 { collection: asset.collection.as_str(), id: asset.id.as_str(), path: path.as_str(), score: *score, text }
+    }
+    format!("{:#}\n", serde_json::json!(SearchV1 { version: 1, query, hits: hits.iter().map(hit).collect() }))
+}
+
+/// The JSON Schema of [`json`].
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(SearchV1<'static>).to_value()
+}
