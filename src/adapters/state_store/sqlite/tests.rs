@@ -1,6 +1,7 @@
 //! What is particular to a state in a file.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::sync::Barrier;
 
@@ -297,4 +298,53 @@ fn damage_anywhere_is_said_and_never_a_panic() {
         }
         use_damaged(&place, &bytes);
     });
+}
+
+const KILLED_AT: &str = "STOCKROOM_TEST_STATE_TO_BE_KILLED_AT";
+
+/// The process that the next test kills: it records without end, and says each serial when `record` has returned.
+#[test]
+#[ignore = "started by a_killed_process_loses_nothing_that_it_was_told"]
+fn a_process_to_be_killed() {
+    let Some(place) = std::env::var_os(KILLED_AT) else { return };
+    let store = SqliteState::new(place, LIBRARY);
+    for serial in 0.. {
+        let Serial(now) =
+            runtime().block_on(store.record(Serial(serial), &deliver("a", &[(&serial.to_string(), "x")]))).unwrap();
+        println!("\nrecorded {now}");
+    }
+}
+
+#[test]
+fn a_killed_process_loses_nothing_that_it_was_told() {
+    for kill_after in [1, 2, 7, 20] {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("state.db");
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "adapters::state_store::sqlite::tests::a_process_to_be_killed",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env(KILLED_AT, &place)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let told = lines
+            .filter_map(|line| line.unwrap().strip_prefix("recorded ").map(|serial| serial.parse::<u64>().unwrap()))
+            .nth(kill_after - 1)
+            .expect("it records until it is killed");
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let state = load(&place).unwrap();
+        assert!(state.serial.0 >= told, "{told} was said, {:?} is there", state.serial);
+        let delivered = state.target(&conformance::target("a")).delivered.unwrap();
+        let asset = delivered.assets.keys().map(|key| key.id.to_string()).collect::<Vec<_>>();
+        assert_eq!(asset, [(state.serial.0 - 1).to_string()], "the last change is there as a whole");
+        let history = runtime().block_on(SqliteState::new(&place, LIBRARY).history(usize::MAX)).unwrap();
+        assert_eq!(history.len(), usize::try_from(state.serial.0).unwrap());
+    }
 }
