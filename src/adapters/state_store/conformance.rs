@@ -44,7 +44,7 @@ macro_rules! suite {
 }
 pub(super) use suite;
 
-fn target(name: &str) -> TargetName {
+pub(super) fn target(name: &str) -> TargetName {
     TargetName::new(name)
 }
 

@@ -52,6 +52,12 @@ fn why(error: &rusqlite::Error) -> String {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "another process has been writing to it for too long. Run again when that has ended".to_owned()
         }
+        Some(ErrorCode::ReadOnly) => {
+            format!(
+                "it cannot be written ({error}). Allow writing to it and to its folder; if that is allowed, it is \
+                damaged: move the file away, and the next run rebuilds it"
+            )
+        }
         // Our own statements are right, so a statement that does not fit means that the tables are not ours any more.
         Some(
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown | ErrorCode::ConstraintViolation,

@@ -73,19 +73,23 @@ pub(super) fn open(place: &Path, create: bool, patience: Duration) -> Result<Opt
     } else if !place.try_exists().map_err(|e| Fault::Other(e.to_string()))? {
         return Ok(None);
     }
-    let connection = Connection::open_with_flags(place, flags)?;
+    let mut connection = Connection::open_with_flags(place, flags)?;
     connection.busy_timeout(patience)?;
     // The file may come out of a cache: it gets no function to call and no page to overflow.
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    format(&connection, place)?;
-    let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if check != "ok" {
-        return Err(Fault::Damaged(check));
-    }
+    inspect(&connection.transaction()?, place)?;
     write_ahead(&connection)?;
     Ok(Some(connection))
+}
+
+/// Refuses a file that is not ours or that is damaged. It takes a transaction, because another process may be making the
+/// file just now.
+fn inspect(transaction: &Transaction<'_>, place: &Path) -> Result<(), Fault> {
+    format(transaction, place)?;
+    let check: String = transaction.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if check == "ok" { Ok(()) } else { Err(Fault::Damaged(check)) }
 }
 
 /// Readers do not wait for writers, and a kill leaves whole transactions. The mode stays with the file; when another

@@ -1,6 +1,7 @@
 //! What is particular to a state in a file.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::sync::Barrier;
 
@@ -220,12 +221,71 @@ fn four_writers_for_fifty_rounds_win_one_each_and_lose_nothing() {
 }
 
 #[test]
-fn damage_is_said_and_never_a_panic() {
+fn the_file_can_be_made_by_four_at_the_same_moment() {
+    for _ in 0..25 {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("state.db");
+        let together = Barrier::new(4);
+        let make = || {
+            let (runtime, store) = (runtime(), SqliteState::new(&place, LIBRARY).patience(Duration::from_secs(60)));
+            together.wait();
+            runtime.block_on(store.load()).unwrap();
+            match runtime.block_on(store.record(Serial(0), &intend("a", "x"))) {
+                Ok(_) => 1,
+                Err(StateError::Moved { .. }) => 0,
+                Err(other) => panic!("{other}"),
+            }
+        };
+        let winners: usize = std::thread::scope(|scope| {
+            let makers: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
+            makers.into_iter().map(|maker| maker.join().unwrap()).sum()
+        });
+        assert_eq!(winners, 1);
+    }
+}
+
+/// Reads and writes a file with these bytes. Either works, or the error says what to do with the file.
+fn use_damaged(place: &Path, bytes: &[u8]) {
+    fs::write(place, bytes).unwrap();
+    let store = SqliteState::new(place, LIBRARY);
+    let (loaded, recorded) =
+        runtime().block_on(async { (store.load().await, store.record(Serial(3), &deliver("a", &[])).await) });
+    drop(store);
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let _ = fs::remove_file(place.with_file_name(format!("state.db{suffix}")));
+    }
+    if let Ok(state) = &loaded {
+        assert_eq!(state.library, LIBRARY);
+    }
+    for why in [loaded.err(), recorded.err()] {
+        if let Some(StateError::Unusable { why, .. }) = why {
+            assert!(why.contains("ove the file away") || why.contains("ove it away"), "{why}");
+        }
+    }
+}
+
+#[test]
+fn damage_to_any_byte_of_the_header_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = written(&folder);
+    let good = fs::read(&place).unwrap();
+    for at in 0..100 {
+        for mask in [1, 0xff] {
+            let mut bytes = good.clone();
+            bytes[at] ^= mask;
+            use_damaged(&place, &bytes);
+        }
+    }
+}
+
+#[test]
+fn damage_anywhere_is_said_and_never_a_panic() {
     let folder = tempfile::tempdir().unwrap();
     let place = written(&folder);
     let good = fs::read(&place).unwrap();
     let mut config = ProptestConfig::with_cases(200);
     config.failure_persistence = None;
+    config.rng_seed = proptest::test_runner::RngSeed::Fixed(1);
     let flips = prop::collection::vec((any::<prop::sample::Index>(), 1..=255u8), 1..20);
     proptest!(config, |(flips in flips, cut in prop::option::weighted(0.2, any::<prop::sample::Index>()))| {
         let mut bytes = good.clone();
@@ -236,19 +296,55 @@ fn damage_is_said_and_never_a_panic() {
         if let Some(cut) = cut {
             bytes.truncate(cut.index(bytes.len()));
         }
-        fs::write(&place, bytes).unwrap();
-        let store = SqliteState::new(&place, LIBRARY);
-        let (loaded, recorded) = runtime()
-            .block_on(async { (store.load().await, store.record(Serial(3), &deliver("a", &[])).await) });
-        drop(store);
-        for suffix in ["-wal", "-shm", "-journal"] {
-            let _ = fs::remove_file(place.with_file_name(format!("state.db{suffix}")));
-        }
-        if let Ok(state) = loaded {
-            prop_assert_eq!(state.library, LIBRARY);
-        }
-        if let Err(StateError::Unusable { why, .. }) = recorded {
-            prop_assert!(why.contains("ove the file away") || why.contains("ove it away"), "{}", why);
-        }
+        use_damaged(&place, &bytes);
     });
+}
+
+const KILLED_AT: &str = "STOCKROOM_TEST_STATE_TO_BE_KILLED_AT";
+
+/// The process that the next test kills: it records without end, and says each serial when `record` has returned.
+#[test]
+#[ignore = "started by a_killed_process_loses_nothing_that_it_was_told"]
+fn a_process_to_be_killed() {
+    let Some(place) = std::env::var_os(KILLED_AT) else { return };
+    let store = SqliteState::new(place, LIBRARY);
+    for serial in 0.. {
+        let Serial(now) =
+            runtime().block_on(store.record(Serial(serial), &deliver("a", &[(&serial.to_string(), "x")]))).unwrap();
+        println!("\nrecorded {now}");
+    }
+}
+
+#[test]
+fn a_killed_process_loses_nothing_that_it_was_told() {
+    for kill_after in [1, 2, 7, 20] {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("state.db");
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "adapters::state_store::sqlite::tests::a_process_to_be_killed",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env(KILLED_AT, &place)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let told = lines
+            .filter_map(|line| line.unwrap().strip_prefix("recorded ").map(|serial| serial.parse::<u64>().unwrap()))
+            .nth(kill_after - 1)
+            .expect("it records until it is killed");
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let state = load(&place).unwrap();
+        assert!(state.serial.0 >= told, "{told} was said, {:?} is there", state.serial);
+        let delivered = state.target(&conformance::target("a")).delivered.unwrap();
+        let asset = delivered.assets.keys().map(|key| key.id.to_string()).collect::<Vec<_>>();
+        assert_eq!(asset, [(state.serial.0 - 1).to_string()], "the last change is there as a whole");
+        let history = runtime().block_on(SqliteState::new(&place, LIBRARY).history(usize::MAX)).unwrap();
+        assert_eq!(history.len(), usize::try_from(state.serial.0).unwrap());
+    }
 }
