@@ -175,6 +175,15 @@ impl Worktree {
         RepoSlug::parse(&format!("{owner}/{name}")).ok()
     }
 
+    /// Whether `newer` descends from `older`; false where the clone does not hold enough history to tell.
+    pub fn descends(&self, newer: &CommitId, older: &CommitId) -> bool {
+        let oid = |commit: &CommitId| git2::Oid::from_str(commit.as_str()).ok();
+        match (oid(newer), oid(older)) {
+            (Some(newer), Some(older)) => self.repository.graph_descendant_of(newer, older).unwrap_or(false),
+            _ => false,
+        }
+    }
+
     fn commit(&self, revision: &str) -> Result<git2::Commit<'_>, WorktreeError> {
         if self.head()?.commit.is_none() {
             return Err(WorktreeError::NoCommit { wanted: format!("revision {revision:?}") });
