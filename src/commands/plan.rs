@@ -152,14 +152,15 @@ fn compare(library: &Library, outside: &Outside, made: Made, present: &Present, 
     Desired { manifest, chunks, news, plan }
 }
 
-/// A commit that some target has and that descends from the one that is to be served, if there is one.
+/// A commit of this repository that some target has and that descends from the one to be served, if there is one.
 ///
 /// Files that differ from their commit are what somebody has in hand now: they are served.
 fn newer(library: &Library, state: &State) -> Option<CommitId> {
     let ours = library.tree.commit.as_ref().filter(|_| !library.tree.dirty)?;
     let served = state.targets.values().filter_map(|target| target.delivered.as_ref()?.commit.clone());
     let served: BTreeSet<CommitId> = served.filter(|commit| commit != ours).collect();
-    served.into_iter().find(|commit| library.worktree.descends(commit, ours))
+    let worktree = &library.worktree;
+    served.into_iter().find(|commit| worktree.descends(commit, ours) && worktree.is_kept(commit))
 }
 
 fn announcement(library: &Library, outside: &Outside, manifest: &Manifest) -> Announcement {

@@ -184,6 +184,14 @@ impl Worktree {
         }
     }
 
+    /// Whether some branch or tag still holds the commit: one that was reset or pushed away with force is history no more.
+    pub fn is_kept(&self, commit: &CommitId) -> bool {
+        let Ok(references) = self.repository.references() else { return false };
+        let tips = references.flatten().filter_map(|reference| reference.peel_to_commit().ok());
+        let tips = tips.filter_map(|tip| commit_id(tip.id()).ok());
+        tips.into_iter().any(|tip| tip == *commit || self.descends(&tip, commit))
+    }
+
     fn commit(&self, revision: &str) -> Result<git2::Commit<'_>, WorktreeError> {
         if self.head()?.commit.is_none() {
             return Err(WorktreeError::NoCommit { wanted: format!("revision {revision:?}") });

@@ -129,6 +129,9 @@ fn a_commit_descends_from_those_before_it_and_not_from_itself() {
     let absent = CommitId::parse(&"e".repeat(40)).unwrap();
     let worktree = repo.open();
     assert!(worktree.descends(&new, &old));
+    assert!(worktree.is_kept(&new) && worktree.is_kept(&old) && !worktree.is_kept(&absent));
+    repo.git(&["reset", "-q", "--hard", old.as_str()]);
+    assert!(worktree.is_kept(&old) && !worktree.is_kept(&new), "no branch holds it any more");
     assert!(!worktree.descends(&old, &new) && !worktree.descends(&new, &new) && !worktree.descends(&absent, &old));
 }
 
