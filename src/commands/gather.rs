@@ -85,7 +85,7 @@ pub fn open(place: &Place) -> anyhow::Result<Opened> {
         Moment::Now => (worktree.tree_now()?, Arc::new(worktree.disk())),
         Moment::At(revision) => (worktree.tree_at(revision)?, Arc::new(worktree.objects()?)),
     };
-    let config = read_config(place, &tree, contents.as_ref())?;
+    let config = read_config(place, &worktree, &tree, contents.as_ref())?;
     let tree = without_output(tree, &config);
     Ok(Opened { worktree, config, tree, contents })
 }
@@ -109,13 +109,13 @@ pub fn gather(opened: Opened) -> anyhow::Result<Library> {
     Ok(Library { worktree, head, config, tree, contents, check, assets })
 }
 
-fn read_config(place: &Place, tree: &Tree, contents: &dyn Contents) -> anyhow::Result<Config> {
+fn read_config(place: &Place, worktree: &Worktree, tree: &Tree, contents: &dyn Contents) -> anyhow::Result<Config> {
     if let Some(file) = &place.config {
         let bytes =
             std::fs::read(file).with_context(|| format!("the configuration {} cannot be read", file.display()))?;
         return Ok(Config::read(&RepoPath::new(file.display().to_string()), bytes)?);
     }
-    let entry = PLACES.iter().find_map(|path| tree.get(path)).ok_or_else(|| no_config(&place.folder))?;
+    let entry = PLACES.iter().find_map(|path| tree.get(path)).ok_or_else(|| no_config(worktree.root()))?;
     let bytes = contents
         .read(entry, crate::catalog::read::MAX_RECORD_BYTES)
         .map_err(|error| anyhow!("{} cannot be read: {error}", entry.path))?;

@@ -116,7 +116,7 @@ impl Worktree {
             .canonicalize()
             .map_err(|error| WorktreeError::NoFolder { folder: shown.clone(), why: error.to_string() })?;
         let repository = Repository::discover(&root).map_err(|error| match error.code() {
-            ErrorCode::NotFound => WorktreeError::NoRepository { folder: shown.clone() },
+            ErrorCode::NotFound => WorktreeError::NoRepository { folder: root.display().to_string() },
             _ => error.into(),
         })?;
         let Some(top) = repository.workdir() else { return Err(WorktreeError::Bare { folder: shown }) };
