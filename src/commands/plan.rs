@@ -182,7 +182,7 @@ fn announcement(library: &Library, outside: &Outside, manifest: &Manifest) -> An
 async fn held(target: &dyn PublishTarget, manifest: &Manifest) -> anyhow::Result<Option<Held>> {
     let Some(root) = target.root().await? else { return Ok(None) };
     let mut held = Held { whole: target.is_whole(&root).await?, catalogs: Vec::new(), root };
-    if !held.is(&manifest.digest) {
+    if !held.is(manifest) {
         for reference in held.root.collections.values() {
             held.catalogs.extend(target.catalog(reference).await?);
         }
