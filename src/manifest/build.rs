@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::format::{AssetEntry, Catalog, CatalogRef, FileEntry, Root, Source};
 use super::settings::Settings;
-use crate::catalog::asset::Asset;
+use crate::catalog::asset::{Asset, UsedSchema};
 use crate::catalog::place::segments;
 use crate::catalog::pointer::PointerPattern;
 use crate::ids::{AssetKey, BlobId, RepoPath, Sha256Hex, percent_encode};
@@ -64,10 +64,7 @@ pub fn build(assets: &[Asset], facts: &FileFacts, settings: &Settings, source: S
             path: asset.record.to_string(),
             digest: digest.to_string(),
             status: if asset.warned { "warning" } else { "valid" }.to_owned(),
-            schema: asset.schema.as_ref().map(|schema| match &schema.version {
-                Some(version) => format!("{}@{version}", schema.name),
-                None => schema.name.to_string(),
-            }),
+            schema: asset.schema.as_ref().map(UsedSchema::label),
             record: published(&asset.meaning, fields.as_deref()),
             files,
         };
