@@ -14,5 +14,7 @@ mod dispatch;
 mod example_library;
 mod fake_github;
 mod launcher;
+mod library;
 mod linters;
+mod program;
 mod runner_log;
