@@ -9,7 +9,9 @@
 )]
 
 mod action;
+mod bad_input;
 mod convergence;
+mod corpora;
 mod dispatch;
 mod example_library;
 mod fake_github;
