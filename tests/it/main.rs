@@ -19,4 +19,5 @@ mod launcher;
 mod library;
 mod linters;
 mod program;
+mod proposal;
 mod runner_log;
