@@ -5,4 +5,5 @@ pub mod embed;
 pub mod gather;
 pub mod outside;
 pub mod plan;
+pub mod search;
 pub mod sync;
