@@ -11,6 +11,7 @@
 mod action;
 mod convergence;
 mod dispatch;
+mod documents;
 mod example_library;
 mod fake_github;
 mod launcher;

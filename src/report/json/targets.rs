@@ -27,7 +27,8 @@ struct PlanV1 {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Target")]
 struct TargetV1 {
-    /// Its name, such as `manifest`, `downstream/website` or `embedding`.
+    /// Its name: `manifest` (`manifest/FOLDER` when there are several), `downstream/NAME`, `outbox/NAME` for a downstream
+    /// without a token, or `embedding`.
     name: String,
     /// `manifest`, `downstream` or `embedding`.
     kind: &'static str,
