@@ -107,12 +107,17 @@ impl Sample {
             .find(|asset| asset["id"] == "hex-bolt-gen-v2")
             .unwrap()
             .clone();
+        let mut short = bolt.clone();
+        let files = short["files"].as_array_mut().unwrap();
+        assert_eq!(files.len(), 5, "README.md speaks of five");
+        files.truncate(1);
         let mut event = fresh.event();
         let delta = event["client_payload"]["delta"]["added"].as_array_mut().unwrap();
         delta.truncate(2);
         BTreeMap::from([
             ("manifest-root", pretty(&root).code("json")),
             ("manifest-asset", pretty(&bolt).code("json")),
+            ("manifest-asset-short", pretty(&short).code("json")),
             ("envelope", steady(&pretty(&event), &mut Vec::new()).code("json")),
         ])
     }
