@@ -69,6 +69,7 @@ pub fn sync(sync: &Sync, style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::CommitId;
     use crate::report::targets::tests::{busy, idle, run};
 
     #[test]
@@ -88,6 +89,16 @@ mod tests {
         Plan for commit a1a1a1a:
           in step: nothing to do
         ");
+    }
+
+    #[test]
+    fn a_plan_for_an_older_commit_names_the_newer_one() {
+        let newer = CommitId::parse(&"b2".repeat(20)).unwrap();
+        let text = plan(&busy().superseded_by(newer), Style::Plain);
+        assert_eq!(
+            text,
+            "Plan for commit a1a1a1a:\n  superseded: commit b2b2b2b, which is newer, was served already\n"
+        );
     }
 
     #[test]

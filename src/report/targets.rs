@@ -265,6 +265,7 @@ pub(crate) mod tests {
         Plan {
             commit: CommitId::parse(&"a1".repeat(20)).ok(),
             dirty: false,
+            superseded: None,
             publications: vec![publication(ManifestAction::Publish)],
             deliveries: vec![
                 delivery("addon", Channel::GitHub, downstream::Action::None),
@@ -343,6 +344,14 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn an_older_commit_has_nothing_to_do_and_says_why_for_each_target() {
+        let newer = CommitId::parse(&"b2".repeat(20)).unwrap();
+        let plan = busy().superseded_by(newer);
+        assert!(plan.is_empty());
+        assert!(rows(&plan).iter().all(|row| row.why == "commit b2b2b2b, which is newer, was served already"));
+    }
+
+    #[test]
     fn a_library_is_called_by_its_commit_and_what_differs_from_it() {
         let commit = CommitId::parse(&"a1".repeat(20)).ok();
         assert_eq!(library(commit.as_ref(), false), "commit a1a1a1a");
@@ -351,11 +360,11 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn only_a_failure_makes_a_run_partial() {
+    fn what_failed_or_was_left_out_makes_a_run_partial() {
         let with = |outcome| run(busy(), &[(Outcome::Unchanged, ""), (outcome, "")]);
         let partial = [Outcome::Done, Outcome::Unchanged, Outcome::Superseded, Outcome::Skipped, Outcome::Failed]
             .map(|outcome| with(outcome).is_partial());
-        assert_eq!(partial, [false, false, false, false, true]);
+        assert_eq!(partial, [false, false, false, true, true]);
         assert!(with(Outcome::Done).has_changed() && !with(Outcome::Superseded).has_changed());
     }
 }
