@@ -2,6 +2,8 @@
 //!
 //! With `STOCKROOM_REGENERATE=1` the same tests write what they would else complain about.
 
+#![cfg(unix)]
+
 mod blocks;
 mod configuration;
 mod interface;

@@ -46,6 +46,8 @@ impl Sample {
         let settings = [
             ("STOCKROOM_BIN", env!("CARGO_BIN_EXE_stockroom")),
             ("GIT_CONFIG_GLOBAL", "/dev/null"),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_DEFAULT_HASH", "sha1"),
             ("LC_ALL", "C.UTF-8"),
         ];
         let who = ["GIT_AUTHOR", "GIT_COMMITTER"].map(|who| {
