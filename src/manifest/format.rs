@@ -69,7 +69,8 @@ pub struct AssetEntry {
     pub id: String,
     /// The path of its metadata file in the repository.
     pub path: String,
-    /// SHA-256 of what it means: its record without volatile values, its schema and its files.
+    /// SHA-256 of what it means: its record without volatile values, its path, its schema, and the paths and contents of its
+    /// files. Equal digest, nothing that matters has changed.
     pub digest: String,
     /// `valid`, or `warning` when there is something to look at.
     pub status: String,
