@@ -1,7 +1,9 @@
 //! The words of the command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Turns a Git repository of assets into a database that others can build on.
@@ -16,13 +18,20 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub struct Words {
     /// The library's folder.
     #[arg(short = 'C', value_name = "DIR", env = "STOCKROOM_DIRECTORY", default_value = ".", global = true)]
+    #[arg(value_parser = OsStringValueParser::new().map(folder))]
     pub directory: PathBuf,
     /// The configuration file [default: stockroom.yml in the library's folder, else .github/stockroom.yml].
     #[arg(long, value_name = "FILE", env = "STOCKROOM_CONFIG", global = true)]
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub config: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// An input of the action that is not set arrives as an empty text, which names no folder.
+fn folder(text: OsString) -> PathBuf {
+    PathBuf::from(if text.is_empty() { OsString::from(".") } else { text })
 }
 
 /// What to do.
@@ -163,6 +172,7 @@ pub enum PlanFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
     /// Errors alone.
+    #[value(alias = "")]
     Error,
     /// Warnings too.
     Warning,

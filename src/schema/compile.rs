@@ -49,10 +49,15 @@ pub(super) fn compile(files: &dyn SchemaFiles, slot: &Slot, format: FormatPolicy
     let (document, findings) = read::read(&slot.path, notation, bytes);
     let Some(document) = document else { return Err(findings) };
     let shelf = Arc::new(Shelf::new(files, slot, &document.value));
+    // Drafts differ in what a keyword means; a `$schema` that no draft has is a dialect, most often of the newest one.
+    let draft = match Draft::default().detect(&document.value) {
+        Draft::Unknown => Draft::default(),
+        named => named,
+    };
     let build = |assert_formats: bool| {
         jsonschema::options()
             .offline()
-            .with_draft(Draft::Draft202012)
+            .with_draft(draft)
             .with_base_uri(format!("{BASE}{}", slot.path.percent_encoded()))
             .with_retriever(Shelved(Arc::clone(&shelf)))
             .with_pattern_options(

@@ -9,11 +9,16 @@
 )]
 
 mod action;
+mod bad_input;
 mod convergence;
+mod corpora;
 mod dispatch;
 mod documents;
 mod example_library;
 mod fake_github;
 mod launcher;
+mod library;
 mod linters;
+mod program;
+mod proposal;
 mod runner_log;

@@ -170,6 +170,14 @@ impl Worktree {
     pub fn origin(&self) -> Option<RepoSlug> {
         let remote = self.repository.find_remote("origin").ok()?;
         let url = remote.url().ok()?.trim_end_matches('/').trim_end_matches(".git").to_owned();
+        // A clone of a folder has no forge behind it, and that folder's name would differ on every machine.
+        let has_host = match url.split_once("://") {
+            Some((scheme, _)) => scheme != "file",
+            None => url.split_once(':').is_some_and(|(host, _)| !host.contains('/')),
+        };
+        if !has_host {
+            return None;
+        }
         let mut parts = url.rsplit(['/', ':']);
         let (name, owner) = (parts.next()?, parts.next()?);
         RepoSlug::parse(&format!("{owner}/{name}")).ok()

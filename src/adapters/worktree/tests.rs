@@ -190,6 +190,16 @@ fn a_file_over_the_limit_is_not_read() {
 }
 
 #[test]
+fn an_origin_that_is_a_folder_names_no_repository() {
+    let repo = Repo::new();
+    for url in ["file:///srv/org/lib", "/srv/org/lib", "../org/lib.git", "./a:b/org/lib"] {
+        let _ = Command::new("git").current_dir(repo.0.path()).args(["remote", "remove", "origin"]).output();
+        repo.git(&["remote", "add", "origin", url]);
+        assert_eq!(repo.open().origin(), None, "{url}");
+    }
+}
+
+#[test]
 fn origin_is_read_from_every_usual_form() {
     let repo = Repo::new();
     for url in ["https://github.com/org/lib.git", "git@github.com:org/lib.git", "ssh://git@host/org/lib/"] {

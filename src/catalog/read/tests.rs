@@ -108,7 +108,9 @@ fn depth_has_one_limit_in_every_format() {
         };
         assert!(document(name, &text(MAX_DEPTH)).0.is_some(), "{name}");
         for depth in [MAX_DEPTH + 1, 100_000] {
-            assert_eq!(document(name, &text(depth)).0.map(|d| d.format), None, "{name} at {depth}");
+            let (read, findings) = document(name, &text(depth));
+            assert_eq!(read.map(|d| d.format), None, "{name} at {depth}");
+            assert_eq!(findings.iter().map(|f| f.code.id).collect::<Vec<_>>(), ["too-deep"], "{name} at {depth}");
         }
     }
 }

@@ -11,6 +11,10 @@ pub(super) fn read(text: &str) -> Result<(Value, Places), Problem> {
     let lines = Lines::new(text);
     let table = DeTable::parse(text).map_err(|error| {
         let span = lines.span(error.span().unwrap_or(0..0));
+        // The parser's own limit is for the stack; it says so in words alone.
+        if error.message().contains("recurs") {
+            return Problem::new(&TOO_DEEP, span, format!("arrays and tables stand more than {MAX_DEPTH} deep"));
+        }
         Problem::new(&SYNTAX, span, format!("not valid TOML: {}", error.message()))
     })?;
     let span = table.span();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use granit_parser::{Event, Parser, ScalarStyle, Span as YamlSpan, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span as YamlSpan, Tag};
 use serde_json::{Map, Value};
 
 use super::super::place::{Inside, Member, Places, narrow};
@@ -39,6 +39,11 @@ impl<'i, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser::ScanErr
                 Some(Err(error)) => {
                     let mark = error.marker();
                     let span = Span::at(narrow(mark.line()), narrow(mark.col() + 1));
+                    // The parser looks ahead, so its own limit can come before ours.
+                    if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
+                        let message = format!("arrays and objects stand more than {MAX_DEPTH} deep");
+                        return Err(Problem::new(&TOO_DEEP, span, message));
+                    }
                     return Err(Problem::new(&SYNTAX, span, format!("not valid YAML: {}", error.info())));
                 }
                 None => return Err(Problem::new(&SYNTAX, Span::start(), "not valid YAML: it ends too early")),

@@ -218,3 +218,29 @@ fn a_pattern_that_never_ends_counts_as_wrong_and_is_named() {
     let (_, findings) = validate(&record("a.json", &text), &collection(""), &registry);
     assert!(findings.iter().all(Finding::is_error) && !findings.is_empty(), "{findings:?}");
 }
+
+#[test]
+fn a_schema_is_read_by_the_draft_that_it_names() {
+    let verdict = |schema: &str, record: &str| {
+        let registry = MemoryFiles::registry(&[("schemas/product.json", schema)], FormatPolicy::Assert);
+        let collection = collection("");
+        let path = RepoPath::new("a.json");
+        let document = read(&path, Format::Json, record.as_bytes().to_vec()).0.unwrap();
+        let (_, findings) = validate(&Record { path, document }, &collection, &registry);
+        assert_eq!(registry.findings(), [], "{schema}");
+        findings.is_empty()
+    };
+    let draft = |version: &str, rest: &str| format!(r#"{{"$schema": "{version}", "properties": {{"x": {rest}}}}}"#);
+    // A boolean beside `minimum` in draft 4, a number of its own since draft 6.
+    let positive = draft("http://json-schema.org/draft-04/schema#", r#"{"minimum": 0, "exclusiveMinimum": true}"#);
+    assert!(verdict(&positive, r#"{"x": 1}"#) && !verdict(&positive, r#"{"x": 0}"#));
+    // A list for `items` is a tuple up to 2019-09, and called `prefixItems` since.
+    for tuple in ["http://json-schema.org/draft-07/schema#", "https://json-schema.org/draft/2019-09/schema"] {
+        let tuple = draft(tuple, r#"{"items": [{"type": "integer"}]}"#);
+        assert!(verdict(&tuple, r#"{"x": [1]}"#) && !verdict(&tuple, r#"{"x": ["1"]}"#));
+    }
+    for newest in ["https://json-schema.org/draft/2020-12/schema", "https://example.com/our-own-dialect"] {
+        let newest = draft(newest, r#"{"prefixItems": [{"type": "integer"}]}"#);
+        assert!(verdict(&newest, r#"{"x": [1]}"#) && !verdict(&newest, r#"{"x": ["1"]}"#));
+    }
+}
