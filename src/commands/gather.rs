@@ -12,6 +12,7 @@ use crate::adapters::schema_source::FolderSource;
 use crate::adapters::worktree::{Head, Worktree};
 use crate::catalog::asset::{Asset, CompanionFile, UsedSchema, meaning};
 use crate::catalog::layout::companions;
+use crate::catalog::place::Places;
 use crate::catalog::record::{Candidate, Record, Uniqueness, candidates};
 use crate::catalog::tree::{Contents, Tree};
 use crate::config::{Config, PLACES};
@@ -224,9 +225,13 @@ fn repeats(found: &[Candidate<'_>], looks: &[Look], contents: &dyn Contents) -> 
             uniqueness.see(index, &candidate.entry.path, key, candidate.collection, &look.unique);
         }
     }
+    let mut last: Option<(usize, Places)> = None;
     uniqueness.findings(|index, pointer| {
-        let record: Option<Record> = found.get(index).and_then(|candidate| candidate.load(contents).0);
-        record.map_or_else(Span::start, |record| record.document.places().nearest(pointer))
+        if last.as_ref().is_none_or(|(read, _)| *read != index) {
+            let record: Option<Record> = found.get(index).and_then(|candidate| candidate.load(contents).0);
+            last = record.map(|record| (index, record.document.places()));
+        }
+        last.as_ref().map_or_else(Span::start, |(_, places)| places.nearest(pointer))
     })
 }
 
