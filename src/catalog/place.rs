@@ -142,7 +142,10 @@ impl<'a> Lines<'a> {
             Some(before) => before + begun(self.text.as_bytes().get(block * BLOCK..offset).unwrap_or_default()),
             // The end of the text, where no block begins, or a text of one-byte characters.
             None if self.characters.is_empty() => offset,
-            None => self.characters_before(offset - 1) + begun(self.text.as_bytes().get(offset - 1..offset).unwrap_or_default()),
+            None => {
+                self.characters_before(offset - 1)
+                    + begun(self.text.as_bytes().get(offset - 1..offset).unwrap_or_default())
+            }
         }
     }
 }
