@@ -13,7 +13,7 @@ use crate::adapters::worktree::{Head, Worktree};
 use crate::catalog::asset::{Asset, CompanionFile, meaning};
 use crate::catalog::layout::companions;
 use crate::catalog::record::{Candidate, Record, Uniqueness, candidates};
-use crate::catalog::tree::{Contents, Tree};
+use crate::catalog::tree::{Contents, Entry, Tree};
 use crate::config::{Config, PLACES};
 use crate::finding::{Code, Finding, Severity, Span};
 use crate::ids::{AssetKey, CollectionName, RepoPath};
@@ -72,8 +72,17 @@ pub struct Library {
     pub contents: Arc<dyn Contents + Send>,
     /// What is right and wrong.
     pub check: Check,
-    /// The valid assets, in the order of their records' paths.
+    /// The valid assets, in the order of their records' paths; empty where only a verdict was asked for.
     pub assets: Vec<Asset>,
+}
+
+/// What is wanted of the records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// The findings: no record stays in memory.
+    Verdict,
+    /// The findings and the valid assets.
+    Assets,
 }
 
 /// Finds a library and reads its configuration.
@@ -91,15 +100,15 @@ pub fn open(place: &Place) -> anyhow::Result<Opened> {
 }
 
 /// Reads and checks every record. What is wrong with them is a finding and no error.
-pub fn gather(opened: Opened) -> anyhow::Result<Library> {
+pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     let Opened { worktree, config, tree, contents } = opened;
     let source = Arc::new(FolderSource::new(&tree, &config.schema_folder, Arc::clone(&contents)));
     let registry = Registry::new(source, &config.schema_names(), config.settings.schemas.format);
     let (found, mut findings) = candidates(&tree, &config.collections);
     findings.extend(tree.findings.iter().cloned());
     findings.extend(missing_schemas(&config, &registry));
-    let looks: Vec<Look> =
-        found.par_iter().map(|candidate| look(candidate, &tree, contents.as_ref(), &registry)).collect();
+    let sight = Sight { tree: &tree, contents: contents.as_ref(), registry: &registry, wanted };
+    let looks: Vec<Look> = found.par_iter().map(|candidate| sight.look(candidate)).collect();
     let repeats = repeats(&found, &looks, contents.as_ref());
     let (assets, counts) = settle(&found, looks, &repeats, &mut findings);
     findings.extend(repeats);
@@ -159,49 +168,56 @@ struct Look {
     findings: Vec<Finding>,
     key: Option<AssetKey>,
     unique: Vec<(usize, String, String)>,
+    is_valid: bool,
     asset: Option<Asset>,
 }
 
-fn look(candidate: &Candidate<'_>, tree: &Tree, contents: &dyn Contents, registry: &Registry) -> Look {
-    catch_unwind(AssertUnwindSafe(|| look_closely(candidate, tree, contents, registry))).unwrap_or_else(|_| {
-        let finding = Finding::error(&INTERNAL, candidate.entry.path.clone(), "Stockroom failed on this file");
-        Look {
-            findings: vec![finding.help("please report it as a bug; the other files were checked")],
-            ..Look::default()
-        }
-    })
+/// All that a record is looked at with.
+struct Sight<'a> {
+    tree: &'a Tree,
+    contents: &'a dyn Contents,
+    registry: &'a Registry,
+    wanted: Wanted,
 }
 
-fn look_closely(candidate: &Candidate<'_>, tree: &Tree, contents: &dyn Contents, registry: &Registry) -> Look {
-    let (record, findings) = candidate.load(contents);
-    let Some(record) = record else { return Look { findings, ..Look::default() } };
-    let collection = candidate.collection;
-    let mut look = Look { findings, unique: record.unique_values(collection), ..Look::default() };
-    let (schema, more) = validate(&record, collection, registry);
-    look.findings.extend(more);
-    let (files, more) = companions(&record, collection, tree);
-    look.findings.extend(more);
-    let key = match record.key(collection) {
-        Ok(key) => key,
-        Err(finding) => {
-            look.findings.push(*finding);
-            return look;
-        }
-    };
-    look.key = Some(key.clone());
-    if !look.findings.iter().any(Finding::is_error) {
-        let companion =
-            |entry: &&crate::catalog::tree::Entry| CompanionFile { path: entry.path.clone(), blob: entry.blob.clone() };
-        look.asset = Some(Asset {
-            key,
-            files: files.iter().map(companion).collect(),
-            schema,
-            warned: !look.findings.is_empty(),
-            meaning: meaning(collection, record.document.value),
-            record: record.path,
-        });
+impl Sight<'_> {
+    fn look(&self, candidate: &Candidate<'_>) -> Look {
+        catch_unwind(AssertUnwindSafe(|| self.look_closely(candidate))).unwrap_or_else(|_| {
+            let finding = Finding::error(&INTERNAL, candidate.entry.path.clone(), "Stockroom failed on this file");
+            Look {
+                findings: vec![finding.help("please report it as a bug; the other files were checked")],
+                ..Look::default()
+            }
+        })
     }
-    look
+
+    fn look_closely(&self, candidate: &Candidate<'_>) -> Look {
+        let (record, findings) = candidate.load(self.contents);
+        let Some(record) = record else { return Look { findings, ..Look::default() } };
+        let collection = candidate.collection;
+        let mut look = Look { findings, unique: record.unique_values(collection), ..Look::default() };
+        let (schema, more) = validate(&record, collection, self.registry);
+        look.findings.extend(more);
+        let (files, more) = companions(&record, collection, self.tree);
+        look.findings.extend(more);
+        match record.key(collection) {
+            Ok(key) => look.key = Some(key),
+            Err(finding) => look.findings.push(*finding),
+        }
+        look.is_valid = !look.findings.iter().any(Finding::is_error);
+        if let (Some(key), true, Wanted::Assets) = (&look.key, look.is_valid, self.wanted) {
+            let companion = |entry: &&Entry| CompanionFile { path: entry.path.clone(), blob: entry.blob.clone() };
+            look.asset = Some(Asset {
+                key: key.clone(),
+                files: files.iter().map(companion).collect(),
+                schema,
+                warned: !look.findings.is_empty(),
+                meaning: meaning(collection, record.document.value),
+                record: record.path,
+            });
+        }
+        look
+    }
 }
 
 /// What stands twice among ids and unique values, each at its place in the later record.
@@ -235,12 +251,11 @@ fn settle(
         let counts = counts.entry(candidate.collection.name.clone()).or_default();
         counts.records += 1;
         findings.extend(look.findings);
-        match look.asset {
-            Some(asset) if !repeated.contains(path) && !misnamed.contains(path) => {
-                counts.valid += 1;
-                assets.push(asset);
-            }
-            _ => counts.invalid += 1,
+        if look.is_valid && !repeated.contains(path) && !misnamed.contains(path) {
+            counts.valid += 1;
+            assets.extend(look.asset);
+        } else {
+            counts.invalid += 1;
         }
     }
     (assets, counts)
