@@ -77,6 +77,34 @@ fn the_work_tree_shows_what_is_new_changed_deleted_and_not_what_is_ignored() {
 }
 
 #[test]
+fn what_is_staged_differs_from_the_commit_and_leaves_no_trace_in_git() {
+    let repo = Repo::new();
+    repo.commit(&[("lib/a", "1"), ("lib2/b", "1")]);
+    let dirty = |folder: &str| Worktree::open(&repo.0.path().join(folder)).unwrap().tree_now().unwrap().dirty;
+    assert_eq!((dirty(""), dirty("lib"), dirty("lib2")), (false, false, false));
+    repo.write("lib/a", "2");
+    repo.git(&["add", "-A"]);
+    let objects = repo.git(&["count-objects"]);
+    assert_eq!((dirty(""), dirty("lib"), dirty("lib2")), (true, true, false));
+    assert_eq!(repo.git(&["count-objects"]), objects);
+    repo.git(&["rm", "-r", "-q", "--cached", "."]);
+    assert!(dirty(""));
+}
+
+#[test]
+fn a_conflict_differs_from_the_commit() {
+    let repo = Repo::new();
+    repo.commit(&[("lib/a", "1"), ("b", "1")]);
+    repo.git(&["checkout", "-q", "-b", "other"]);
+    repo.commit(&[("lib/a", "2")]);
+    repo.git(&["checkout", "-q", "main"]);
+    repo.commit(&[("lib/a", "3")]);
+    let merge = Command::new("git").current_dir(repo.0.path()).args(["merge", "-q", "other"]).output().unwrap();
+    assert!(!merge.status.success());
+    assert!(repo.open().tree_now().unwrap().dirty);
+}
+
+#[test]
 fn a_library_in_a_folder_of_the_repository_sees_only_itself() {
     let repo = Repo::new();
     repo.commit(&[("lib/a.json", "1"), ("lib2/b.json", "2"), ("c.json", "3")]);
