@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use git2::{DiffOptions, ObjectType, Oid, Status, StatusOptions, StatusShow, TreeWalkMode, TreeWalkResult};
+use git2::{DiffOptions, IndexEntry, ObjectType, Oid, Status, StatusOptions, StatusShow, TreeWalkMode, TreeWalkResult};
 
-use super::{NAME_CONTROL, NAME_NOT_UTF8, Worktree, WorktreeError, commit_id};
+use super::{NAME_CONTROL, NAME_NOT_UTF8, Worktree, WorktreeError, clean, commit_id};
 use crate::catalog::tree::{Entry, EntryKind, Tree};
 use crate::finding::Finding;
 use crate::ids::{BlobId, RepoPath};
@@ -37,28 +37,40 @@ impl Worktree {
 
     /// The files as they are now: tracked ones and new ones that git does not ignore.
     pub fn tree_now(&self) -> Result<Tree, WorktreeError> {
+        let written = clean::written(&self.repository.path().join("index"));
+        let entries: Vec<IndexEntry> =
+            self.repository.index()?.iter().filter(|entry| self.below(&entry.path).is_some()).collect();
         let mut raw = Raw::new();
-        for entry in self.repository.index()?.iter() {
+        for entry in &entries {
             let (Some(path), Some(kind)) = (self.below(&entry.path), kind_of_mode(entry.mode)) else { continue };
             raw.insert(path.to_vec(), (entry.id, kind));
-        }
-        let mut options = StatusOptions::new();
-        options.show(StatusShow::Workdir).include_untracked(true).recurse_untracked_dirs(true);
-        options.include_ignored(false).exclude_submodules(true);
-        if !self.prefix.is_empty() {
-            options.pathspec(self.prefix.as_str()).disable_pathspec_match(true);
         }
         let head = self.head()?.commit.map(|commit| Oid::from_str(commit.as_str())).transpose()?;
         let mut dirty = match head {
             Some(head) => !self.index_is_committed(head)?,
             None => !raw.is_empty(),
         };
-        for status in self.repository.statuses(Some(&mut options))?.iter() {
-            let Some(path) = self.below(status.path_bytes()) else { continue };
-            dirty = true;
-            self.look_again(&mut raw, path, status.status())?;
+        if !self.is_surely_clean(entries, written) {
+            dirty |= self.add_changes(&mut raw)?;
         }
         tree(raw, head, dirty)
+    }
+
+    /// Brings what git finds different from the index; whether there was anything.
+    fn add_changes(&self, raw: &mut Raw) -> Result<bool, WorktreeError> {
+        let mut options = StatusOptions::new();
+        options.show(StatusShow::Workdir).include_untracked(true).recurse_untracked_dirs(true);
+        options.include_ignored(false).exclude_submodules(true);
+        if !self.prefix.is_empty() {
+            options.pathspec(self.prefix.as_str()).disable_pathspec_match(true);
+        }
+        let mut found = false;
+        for status in self.repository.statuses(Some(&mut options))?.iter() {
+            let Some(path) = self.below(status.path_bytes()) else { continue };
+            found = true;
+            self.look_again(raw, path, status.status())?;
+        }
+        Ok(found)
     }
 
     /// Whether the index holds of the library what HEAD holds.
