@@ -10,7 +10,7 @@ use super::environment::Environment;
 use super::wiring::{Reach, outside};
 use super::words::{CheckFormat, Command, Common, FailOn, Format, Limits, Part, PlanFormat, Words};
 use crate::adapters::publication::{FolderTarget, PublishTarget};
-use crate::commands::gather::{Library, Moment, Place, gather, open};
+use crate::commands::gather::{Library, Moment, Place, Wanted, gather, open};
 use crate::commands::plan::{Plan, Scope};
 use crate::commands::{plan as planning, search as searching, sync as syncing};
 use crate::event::{Event, Work};
@@ -88,7 +88,7 @@ impl Execution<'_> {
 
     /// Reads and checks the library, and reports what was found.
     fn check(&self, common: &Common, format: CheckFormat) -> anyhow::Result<Library> {
-        let library = gather(open(&self.place(common.rev.as_deref()))?)?;
+        let library = gather(open(&self.place(common.rev.as_deref()))?, Wanted::Verdict)?;
         let check = &library.check;
         match format {
             CheckFormat::Human => self.console.text(&human::check(check, self.style(), MOST_FINDINGS)),
@@ -114,7 +114,7 @@ impl Execution<'_> {
 
     /// Checks without a word on success, for commands whose result is something else.
     fn checked(&self, common: &Common, is_human: bool) -> anyhow::Result<Option<Library>> {
-        let library = gather(open(&self.place(common.rev.as_deref()))?)?;
+        let library = gather(open(&self.place(common.rev.as_deref()))?, Wanted::Assets)?;
         self.annotate(&library);
         self.console.add_summary(&summary::check(&library.check))?;
         let text = human::check(&library.check, self.style(), MOST_FINDINGS);
@@ -269,7 +269,7 @@ impl Execution<'_> {
 
     /// The library that a proposal would be merged into.
     fn base(&self, revision: &str) -> Option<Library> {
-        let base = open(&self.place(Some(revision))).and_then(gather);
+        let base = open(&self.place(Some(revision))).and_then(|opened| gather(opened, Wanted::Assets));
         if let Err(error) = &base {
             let cure = "the plan counts from nothing; `fetch-depth: 0` in actions/checkout makes it exact";
             self.console.talk(&format!("the base of this change cannot be read ({error:#}): {cure}\n"));

@@ -43,7 +43,8 @@ impl Contents for DiskContents {
             return Err(ContentError::TooLarge { bytes: size, limit });
         }
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-        file.take(limit).read_to_end(&mut bytes).map_err(no_access)?;
+        // As many bytes as there were: to ask for more would cost a call to the system for each file.
+        file.take(size).read_to_end(&mut bytes).map_err(no_access)?;
         Ok(bytes)
     }
 
