@@ -11,6 +11,8 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::program::copy;
+
 fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -185,22 +187,6 @@ fn arg(before: &str, path: &Path) -> String {
     format!("{before}{}", path.display())
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        // The state and the manifest of whoever has tried the example in place.
-        if entry.file_name() == ".stockroom" {
-            continue;
-        }
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to.join(entry.file_name()));
-        } else {
-            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
-    }
-}
-
 fn stockroom() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_stockroom"))
 }
@@ -270,7 +256,6 @@ fn every_input_reaches_the_binary_and_every_output_comes_back() {
 }
 
 #[test]
-#[ignore = "the binary has no `run` yet"]
 fn a_pull_request_is_checked_and_planned_and_nothing_else() {
     let Some(library) = Library::new() else { return };
     let base = library.git(&["rev-parse", "HEAD"]);
@@ -294,7 +279,6 @@ fn a_pull_request_is_checked_and_planned_and_nothing_else() {
 }
 
 #[test]
-#[ignore = "the binary has no `run` yet"]
 fn a_push_brings_everything_into_step() {
     let Some(library) = Library::new() else { return };
     let payload =
@@ -320,7 +304,6 @@ fn a_push_brings_everything_into_step() {
 }
 
 #[test]
-#[ignore = "the binary has no `run` yet"]
 fn a_record_at_fault_fails_the_step_with_an_annotation_and_nothing_is_sent() {
     let Some(library) = Library::new() else { return };
     library.edit("Hex Bolt Gen v2/Hex Bolt Gen v2.json", "\"12.00\"", "12.00");
@@ -336,7 +319,6 @@ fn a_record_at_fault_fails_the_step_with_an_annotation_and_nothing_is_sent() {
 }
 
 #[test]
-#[ignore = "the binary has no `run` yet"]
 fn a_release_gets_its_manifest() {
     let Some(library) = Library::new() else { return };
     library.git(&["tag", "v1.0.0"]);

@@ -15,6 +15,7 @@ mod corpora;
 mod dispatch;
 mod example_library;
 mod fake_github;
+mod hostile_log;
 mod launcher;
 mod library;
 mod linters;
