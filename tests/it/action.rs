@@ -42,8 +42,8 @@ const LOOK: &str = r#"
 
 /// Stands for actions/cache in the example workflows: what is saved is there for the next run.
 const CACHE: [(&str, &str); 2] = [
-    ("restore", r#"if [ -d "$STORE" ]; then mkdir -p "$FOLDER" && cp -a "$STORE/." "$FOLDER"; fi"#),
-    ("save", r#"if [ -d "$FOLDER" ]; then mkdir -p "$STORE" && cp -a "$FOLDER/." "$STORE"; fi"#),
+    ("restore", r#"if [ -n "$f" ] && [ -d "$STORE/$f" ]; then mkdir -p "$f" && cp -a "$STORE/$f/." "$f"; fi"#),
+    ("save", r#"if [ -n "$f" ] && [ -d "$f" ]; then mkdir -p "$STORE/$f" && cp -a "$f/." "$STORE/$f"; fi"#),
 ];
 
 /// A clone of the example library with an event that has happened in it, beside the action as a release has it.
@@ -79,7 +79,8 @@ impl Library {
             fs::copy(project().join(file), library.path("action").join(file)).unwrap();
         }
         for (half, script) in CACHE {
-            let steps = format!("[{{ shell: bash, env: {{ FOLDER: '${{{{ inputs.path }}}}' }}, run: '{script}' }}]");
+            let script = format!(r#"printf "%s\n" "$FOLDERS" | while read -r f; do {script}; done"#);
+            let steps = format!("[{{ shell: bash, env: {{ FOLDERS: '${{{{ inputs.path }}}}' }}, run: '{script}' }}]");
             let inputs = "{ path: {}, key: {}, restore-keys: {} }";
             fs::create_dir_all(library.path("actions-cache").join(half)).unwrap();
             fs::write(

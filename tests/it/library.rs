@@ -308,7 +308,7 @@ fn the_manifest_does_not_depend_on_where_and_how_it_is_built() {
     library.commit();
     library.edit(HEX, "Parametrical", "Parametric");
     library.commit();
-    let clone = library.clone_of_depth_one();
+    let clone = library.clone_of_depth(1);
     assert_eq!(clone.git(&["rev-list", "--count", "HEAD"]), "1");
     let again = build(&clone, &[], |it| it);
     assert_eq!(again, build(&library, &[], |it| it));

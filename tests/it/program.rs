@@ -64,12 +64,12 @@ impl Library {
         library
     }
 
-    /// A clone without history, as actions/checkout makes it.
-    pub fn clone_of_depth_one(&self) -> Self {
+    /// A clone with so many commits of history; actions/checkout makes it with one unless told otherwise.
+    pub fn clone_of_depth(&self, depth: u32) -> Self {
         let clone = Self { temp: TempDir::new().unwrap(), below: self.below.clone() };
         fs::create_dir_all(clone.repository()).unwrap();
         let origin = format!("file://{}", self.repository().display());
-        clone.git(&["clone", "--quiet", "--depth", "1", &origin, "."]);
+        clone.git(&["clone", "--quiet", "--depth", &depth.to_string(), &origin, "."]);
         clone
     }
 
