@@ -61,7 +61,7 @@ fn targets(worktree: &Worktree, config: &Config) -> Vec<(TargetName, Arc<dyn Pub
     let places = &config.settings.manifest.publish;
     let target = |place: &crate::manifest::settings::Publish| {
         let name = if places.len() == 1 { "manifest".to_owned() } else { format!("manifest/{}", place.folder) };
-        let target = FolderTarget::new(worktree.root().join(&place.folder), place.folder.clone());
+        let target = FolderTarget::within(worktree.root(), &place.folder);
         (TargetName::new(name), Arc::new(target) as Arc<dyn PublishTarget>)
     };
     places.iter().map(target).collect()
