@@ -4,6 +4,7 @@
 
 use std::{fmt, io};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -238,10 +239,21 @@ impl RepoPath {
         }
     }
 
+    /// The path as a part of a URL: all but RFC 3986's unreserved characters and `/` percent-encoded.
+    pub fn percent_encoded(&self) -> String {
+        percent_encode(&self.0)
+    }
+
     /// The path of `name` in `folder`, where an empty folder is the root.
     pub fn join(folder: &str, name: &str) -> Self {
         if folder.is_empty() { Self(name.to_owned()) } else { Self(format!("{folder}/{name}")) }
     }
+}
+
+/// A text as a part of a URL's path: all but RFC 3986's unreserved characters and `/` percent-encoded.
+pub fn percent_encode(text: &str) -> String {
+    const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, PATH).to_string()
 }
 
 /// What names an asset across the whole library: its collection and its id.
@@ -288,6 +300,7 @@ mod tests {
             (path.folder(), path.file_name(), path.stem(), path.extension()),
             ("Hex Bolt Gen v2", "Hex Bolt.v2.json", "Hex Bolt.v2", "json")
         );
+        assert_eq!(RepoPath::new("$5 é/a~b.png").percent_encoded(), "%245%20%C3%A9/a~b.png");
         assert_eq!((RepoPath::new(".env").stem(), RepoPath::new(".env").extension()), (".env", ""));
     }
 

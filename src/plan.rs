@@ -14,6 +14,8 @@ pub struct Plan {
     pub commit: Option<CommitId>,
     /// Whether files differ from that commit.
     pub dirty: bool,
+    /// A newer commit that was served already: then nothing is done for this one.
+    pub superseded: Option<CommitId>,
     /// What is published where.
     pub publications: Vec<Publication>,
     /// What is told to whom.
@@ -28,6 +30,21 @@ pub fn embedding_target() -> TargetName {
 }
 
 impl Plan {
+    /// The same plan with nothing left to do, for an older commit never overwrites a newer one.
+    #[must_use]
+    pub fn superseded_by(mut self, newer: CommitId) -> Self {
+        let why = format!("commit {}, which is newer, was served already", newer.short());
+        for publication in &mut self.publications {
+            publication.action = ManifestAction::None;
+            publication.why.clone_from(&why);
+        }
+        for delivery in &mut self.deliveries {
+            delivery.action = downstream::Action::None;
+            delivery.why.clone_from(&why);
+        }
+        Self { embedding: None, superseded: Some(newer), ..self }
+    }
+
     /// Whether every target is in step.
     pub fn is_empty(&self) -> bool {
         self.publications.iter().all(|publication| publication.action == ManifestAction::None)

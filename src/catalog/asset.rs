@@ -34,6 +34,16 @@ pub struct UsedSchema {
     pub sha256: Sha256Hex,
 }
 
+impl UsedSchema {
+    /// `name@version`, or the name alone for a schema without versions.
+    pub fn label(&self) -> String {
+        match &self.version {
+            Some(version) => format!("{}@{version}", self.name),
+            None => self.name.to_string(),
+        }
+    }
+}
+
 /// A file that belongs to an asset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompanionFile {

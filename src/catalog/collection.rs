@@ -77,15 +77,16 @@ impl Collection {
                 problems.push((format!("/{key}"), format!("`{key}` says nothing without `schema`")));
             }
         }
+        let volatile = pointers(&settings.volatile, "/volatile", &mut problems);
+        let unique = pointers(&settings.unique, "/unique", &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
-        let pointers = |texts: &[String]| texts.iter().map(|text| PointerPattern::new(text)).collect();
         Ok(Self {
             name,
             id,
-            volatile: pointers(&settings.volatile),
-            unique: pointers(&settings.unique),
+            volatile,
+            unique,
             files,
             version_field: settings.version_field.as_deref().map(PointerPattern::new),
             metadata,
@@ -103,6 +104,17 @@ impl Collection {
 /// A glob in which `*` stays within one name and letters count as they are.
 pub fn glob(text: &str) -> Result<Glob, String> {
     GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build().map_err(|error| error.to_string())
+}
+
+fn pointers(texts: &[String], place: &str, problems: &mut Vec<Problem>) -> Vec<PointerPattern> {
+    let mut patterns = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        match PointerPattern::parse(text) {
+            Some(pattern) if !text.is_empty() => patterns.push(pattern),
+            _ => problems.push((format!("{place}/{index}"), format!("{text:?} is no JSON Pointer such as `/title`"))),
+        }
+    }
+    patterns
 }
 
 fn glob_set<'a>(texts: impl Iterator<Item = &'a str>, place: &str, problems: &mut Vec<Problem>) -> GlobSet {

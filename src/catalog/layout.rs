@@ -68,7 +68,10 @@ impl FileRule {
         let Some(matcher) = self.constant.as_ref().or(filled.as_ref()) else { return (name, Vec::new()) };
         let skip = if folder.is_empty() { 0 } else { folder.len() + 1 };
         let fits = |entry: &&Entry| matcher.is_match(entry.path.as_str().get(skip..).unwrap_or_default());
-        (name, tree.below(folder).filter(fits).collect())
+        // Thousands of records may share a folder: only what begins like the name is looked at.
+        let literal = name.split(['*', '?', '[', '{', '\\']).next().unwrap_or_default();
+        let found = tree.starting_with(RepoPath::join(folder, literal).to_string()).filter(fits).collect();
+        (name, found)
     }
 }
 

@@ -20,7 +20,15 @@ impl PointerPattern {
         }
     }
 
-    /// The values that it names, with their exact pointers, in the order of the document.
+    /// Takes the same, but nothing in which a `~` is followed by anything else than `0` (for `~`) or `1` (for `/`).
+    pub fn parse(text: &str) -> Option<Self> {
+        let escapes = text.split('~').skip(1);
+        escapes.into_iter().all(|rest| rest.starts_with(['0', '1'])).then(|| Self::new(text))
+    }
+
+    /// The values that it names, with their exact pointers: array items in their order, members by their keys.
+    ///
+    /// The order of members in a file carries no meaning, so it decides nothing.
     pub fn select<'v>(&self, value: &'v Value) -> Vec<(String, &'v Value)> {
         let mut found = Vec::new();
         walk(&self.segments, value, String::new(), &mut found);
@@ -46,9 +54,14 @@ impl PointerPattern {
 fn child<'v>(value: &'v Value, segment: &str) -> Option<&'v Value> {
     match value {
         Value::Object(members) => members.get(segment),
-        Value::Array(items) => items.get(segment.parse::<usize>().ok()?),
+        Value::Array(items) => items.get(index(segment)?),
         _ => None,
     }
+}
+
+/// An index without leading zeros, as RFC 6901 wants it.
+fn index(segment: &str) -> Option<usize> {
+    segment.parse::<usize>().ok().filter(|index| index.to_string() == segment)
 }
 
 fn walk<'v>(rest: &[String], value: &'v Value, pointer: String, found: &mut Vec<(String, &'v Value)>) {
@@ -58,6 +71,8 @@ fn walk<'v>(rest: &[String], value: &'v Value, pointer: String, found: &mut Vec<
     };
     match value {
         Value::Object(members) if segment == "*" => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_unstable_by_key(|(key, _)| *key);
             for (key, value) in members {
                 walk(rest, value, child_pointer(&pointer, key), found);
             }
@@ -91,7 +106,7 @@ fn remove(path: &[String], value: &mut Value) {
         Value::Array(items) if rest.is_empty() && segment == "*" => items.clear(),
         Value::Array(items) if segment == "*" => items.iter_mut().for_each(|value| remove(rest, value)),
         Value::Array(items) => {
-            let Ok(index) = segment.parse::<usize>() else { return };
+            let Some(index) = index(segment) else { return };
             if rest.is_empty() && index < items.len() {
                 items.remove(index);
             } else if let Some(value) = items.get_mut(index) {
@@ -116,6 +131,16 @@ mod tests {
         let record = record();
         let found = PointerPattern::new("/variants/*/sku").select(&record);
         assert_eq!(found, [("/variants/0/sku".into(), &json!("a")), ("/variants/1/sku".into(), &json!("b"))]);
+    }
+
+    #[test]
+    fn members_come_in_the_order_of_their_keys_and_an_index_has_no_leading_zero() {
+        let record = json!({"m": {"z": 1, "a": 2}, "l": [0, 1]});
+        let values =
+            |text: &str| PointerPattern::new(text).select(&record).into_iter().map(|(p, _)| p).collect::<Vec<_>>();
+        assert_eq!(values("/m/*"), ["/m/a", "/m/z"]);
+        assert!(values("/l/01").is_empty());
+        assert!(PointerPattern::parse("/a~2").is_none() && PointerPattern::parse("/a~").is_none());
     }
 
     #[test]

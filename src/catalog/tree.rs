@@ -51,7 +51,11 @@ impl Tree {
 
     /// The entries in this folder and below it; the empty text is the root.
     pub fn below<'t>(&'t self, folder: &str) -> impl Iterator<Item = &'t Entry> {
-        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        self.starting_with(RepoPath::join(folder, "").to_string())
+    }
+
+    /// The entries whose paths begin with this text.
+    pub fn starting_with(&self, prefix: String) -> impl Iterator<Item = &Entry> {
         let from = self.entries.partition_point(|entry| entry.path.as_str() < prefix.as_str());
         self.entries.iter().skip(from).take_while(move |entry| entry.path.as_str().starts_with(&prefix))
     }

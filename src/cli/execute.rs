@@ -82,7 +82,7 @@ impl Execution<'_> {
     fn place(&self, rev: Option<&str>) -> Place {
         Place {
             folder: self.folder.clone(),
-            config: self.config.as_ref().filter(|file| !file.as_os_str().is_empty()).map(|file| self.folder.join(file)),
+            config: self.config.as_ref().map(|file| self.folder.join(file)),
             moment: rev.map_or(Moment::Now, |rev| Moment::At(rev.to_owned())),
         }
     }

@@ -8,6 +8,7 @@ pub mod step_files;
 pub mod wiring;
 pub mod words;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -50,7 +51,11 @@ fn say_usage(said: &clap::Error, console: &Console) -> Ending {
 }
 
 fn carry_out(words: Words, environment: &Environment, console: &Console) -> Ending {
-    let execution = Execution { console, environment, folder: words.directory.clone(), config: words.config.clone() };
+    // An input of the action that is not set arrives as an empty variable.
+    let given = |path: &PathBuf| Some(path.clone()).filter(|path| !path.as_os_str().is_empty());
+    let folder = given(&words.directory).unwrap_or_else(|| PathBuf::from("."));
+    let config = words.config.as_ref().and_then(given);
+    let execution = Execution { console, environment, folder, config };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(execution.command(words)),

@@ -48,7 +48,7 @@ pub enum Command {
         common: Common,
     },
     /// Print what `sync` would do for every target, and why; changes nothing.
-    #[command(after_help = "Example: stockroom plan --format markdown >> \"$GITHUB_STEP_SUMMARY\"")]
+    #[command(after_help = "Example: stockroom plan --format json --rev main")]
     Plan {
         /// How the result is written.
         #[arg(long, value_enum, default_value_t = PlanFormat::Human)]

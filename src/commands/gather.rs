@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::adapters::schema_source::FolderSource;
 use crate::adapters::worktree::{Head, Worktree};
-use crate::catalog::asset::{Asset, CompanionFile, meaning};
+use crate::catalog::asset::{Asset, CompanionFile, UsedSchema, meaning};
 use crate::catalog::layout::companions;
 use crate::catalog::record::{Candidate, Record, Uniqueness, candidates};
 use crate::catalog::tree::{Contents, Tree};
@@ -85,7 +85,7 @@ pub fn open(place: &Place) -> anyhow::Result<Opened> {
         Moment::Now => (worktree.tree_now()?, Arc::new(worktree.disk())),
         Moment::At(revision) => (worktree.tree_at(revision)?, Arc::new(worktree.objects()?)),
     };
-    let config = read_config(place, &tree, contents.as_ref())?;
+    let config = read_config(place, &worktree, &tree, contents.as_ref())?;
     let tree = without_output(tree, &config);
     Ok(Opened { worktree, config, tree, contents })
 }
@@ -101,21 +101,23 @@ pub fn gather(opened: Opened) -> anyhow::Result<Library> {
     let looks: Vec<Look> =
         found.par_iter().map(|candidate| look(candidate, &tree, contents.as_ref(), &registry)).collect();
     let repeats = repeats(&found, &looks, contents.as_ref());
+    let by_schema = by_schema(&looks);
     let (assets, counts) = settle(&found, looks, &repeats, &mut findings);
     findings.extend(repeats);
     findings.extend(registry.findings());
-    let check = Check::new(tree.commit.clone(), tree.dirty, counts, findings);
+    let mut check = Check::new(tree.commit.clone(), tree.dirty, counts, findings);
+    check.summary.by_schema = by_schema;
     let head = worktree.head()?;
     Ok(Library { worktree, head, config, tree, contents, check, assets })
 }
 
-fn read_config(place: &Place, tree: &Tree, contents: &dyn Contents) -> anyhow::Result<Config> {
+fn read_config(place: &Place, worktree: &Worktree, tree: &Tree, contents: &dyn Contents) -> anyhow::Result<Config> {
     if let Some(file) = &place.config {
         let bytes =
             std::fs::read(file).with_context(|| format!("the configuration {} cannot be read", file.display()))?;
         return Ok(Config::read(&RepoPath::new(file.display().to_string()), bytes)?);
     }
-    let entry = PLACES.iter().find_map(|path| tree.get(path)).ok_or_else(|| no_config(&place.folder))?;
+    let entry = PLACES.iter().find_map(|path| tree.get(path)).ok_or_else(|| no_config(worktree.root()))?;
     let bytes = contents
         .read(entry, crate::catalog::read::MAX_RECORD_BYTES)
         .map_err(|error| anyhow!("{} cannot be read: {error}", entry.path))?;
@@ -158,6 +160,7 @@ fn missing_schemas(config: &Config, registry: &Registry) -> Vec<Finding> {
 struct Look {
     findings: Vec<Finding>,
     key: Option<AssetKey>,
+    schema: Option<UsedSchema>,
     unique: Vec<(usize, String, String)>,
     asset: Option<Asset>,
 }
@@ -179,6 +182,7 @@ fn look_closely(candidate: &Candidate<'_>, tree: &Tree, contents: &dyn Contents,
     let mut look = Look { findings, unique: record.unique_values(collection), ..Look::default() };
     let (schema, more) = validate(&record, collection, registry);
     look.findings.extend(more);
+    look.schema.clone_from(&schema);
     let (files, more) = companions(&record, collection, tree);
     look.findings.extend(more);
     let key = match record.key(collection) {
@@ -202,6 +206,14 @@ fn look_closely(candidate: &Candidate<'_>, tree: &Tree, contents: &dyn Contents,
         });
     }
     look
+}
+
+fn by_schema(looks: &[Look]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for schema in looks.iter().filter_map(|look| look.schema.as_ref()) {
+        *counts.entry(schema.label()).or_default() += 1;
+    }
+    counts
 }
 
 /// What stands twice among ids and unique values, each at its place in the later record.

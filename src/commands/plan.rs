@@ -13,7 +13,7 @@ use crate::catalog::tree::{Entry, EntryKind};
 use crate::downstream::{self, Announcement, Slice};
 use crate::embedding::plan::Actual;
 use crate::embedding::{self, Chunk, Namespace, Sources, Text, chunks};
-use crate::ids::{BlobId, RepoPath, Sha256Hex};
+use crate::ids::{BlobId, CommitId, RepoPath, Sha256Hex};
 use crate::manifest::build::FileFacts;
 use crate::manifest::format::{Catalog, Source};
 use crate::manifest::plan::{Held, plan as plan_publication};
@@ -132,9 +132,10 @@ fn compare(library: &Library, outside: &Outside, made: Made, present: &Present, 
         .iter()
         .zip(&present.published)
         .map(|((name, target), held)| plan_publication(name.clone(), target.place(), &manifest, held.as_ref()));
-    let plan = Plan {
+    let mut plan = Plan {
         commit: library.tree.commit.clone(),
         dirty: library.tree.dirty,
+        superseded: None,
         publications: publications.collect(),
         deliveries: downstream::plan(&settings.downstreams, &manifest.assets, &present.state, &|name| {
             outside.channel(name)
@@ -144,8 +145,22 @@ fn compare(library: &Library, outside: &Outside, made: Made, present: &Present, 
             .as_ref()
             .map(|_| embedding::plan(&namespace, &chunks, &present.vectors, allow_mass_delete)),
     };
+    if let Some(newer) = newer(library, &present.state) {
+        plan = plan.superseded_by(newer);
+    }
     let news = announcement(library, outside, &manifest);
     Desired { manifest, chunks, news, plan }
+}
+
+/// A commit of this repository that some target has and that descends from the one to be served, if there is one.
+///
+/// Files that differ from their commit are what somebody has in hand now: they are served.
+fn newer(library: &Library, state: &State) -> Option<CommitId> {
+    let ours = library.tree.commit.as_ref().filter(|_| !library.tree.dirty)?;
+    let served = state.targets.values().filter_map(|target| target.delivered.as_ref()?.commit.clone());
+    let served: BTreeSet<CommitId> = served.filter(|commit| commit != ours).collect();
+    let worktree = &library.worktree;
+    served.into_iter().find(|commit| worktree.descends(commit, ours) && worktree.is_kept(commit))
 }
 
 fn announcement(library: &Library, outside: &Outside, manifest: &Manifest) -> Announcement {
@@ -167,7 +182,7 @@ fn announcement(library: &Library, outside: &Outside, manifest: &Manifest) -> An
 async fn held(target: &dyn PublishTarget, manifest: &Manifest) -> anyhow::Result<Option<Held>> {
     let Some(root) = target.root().await? else { return Ok(None) };
     let mut held = Held { whole: target.is_whole(&root).await?, catalogs: Vec::new(), root };
-    if !held.is(&manifest.digest) {
+    if !held.is(manifest) {
         for reference in held.root.collections.values() {
             held.catalogs.extend(target.catalog(reference).await?);
         }

@@ -31,6 +31,9 @@ pub async fn apply(desired: Desired, outside: &Outside, progress: &mut (dyn FnMu
         results.push(result);
         numbers = taken;
     }
+    if desired.plan.superseded.is_some() {
+        results.iter_mut().for_each(|result| result.outcome = Outcome::Superseded);
+    }
     Sync { plan: desired.plan, results, embedding: numbers }
 }
 

@@ -83,6 +83,7 @@ pub(super) fn of_rooms(
         told.all("/embed", settings.problems());
     }
     told.downstreams(&value);
+    collections.sort_by(|a, b| a.name.cmp(&b.name));
     (collections, told.findings)
 }
 

@@ -8,13 +8,14 @@ use serde_json::Value;
 
 use super::markup;
 use super::text::{self, Text};
+use crate::catalog::pointer::PointerPattern;
 use crate::ids::RepoPath;
 
 /// One entry of `text`.
 #[derive(Debug, Clone)]
 pub(super) enum Source {
-    /// The parts of a JSON Pointer, unescaped; `*` stands for any.
-    Pointer(Vec<String>),
+    /// Values of the record.
+    Pointer(PointerPattern),
     /// A file name, perhaps with `{stem}` and `{dir}` in it.
     Name(String),
     /// A glob that is the same for every record.
@@ -26,8 +27,8 @@ pub(super) enum Source {
 impl Source {
     /// Reads an entry; a sentence says what is wrong with a bad one.
     pub(super) fn parse(entry: &str) -> Result<Self, String> {
-        if let Some(pointer) = entry.strip_prefix('/') {
-            return pointer_parts(pointer).map(Self::Pointer).ok_or_else(|| {
+        if entry.starts_with('/') {
+            return PointerPattern::parse(entry).map(Self::Pointer).ok_or_else(|| {
                 format!("`{entry}` is not a JSON Pointer: after `~` comes `0` (for `~`) or `1` (for `/`)")
             });
         }
@@ -71,25 +72,6 @@ fn single_alternative(pattern: &str) -> Option<&str> {
     let (_, rest) = pattern.split_once('{')?;
     let (name, _) = rest.split_once('}')?;
     (!name.contains(',')).then_some(name)
-}
-
-fn pointer_parts(pointer: &str) -> Option<Vec<String>> {
-    pointer.split('/').map(unescaped).collect()
-}
-
-fn unescaped(part: &str) -> Option<String> {
-    let mut pieces = part.split('~');
-    let mut out = pieces.next()?.to_owned();
-    for piece in pieces {
-        let (mark, rest) = piece.split_at_checked(1)?;
-        out.push(match mark {
-            "0" => '~',
-            "1" => '/',
-            _ => return None,
-        });
-        out.push_str(rest);
-    }
-    Some(out)
 }
 
 /// The entries of `text`, ready to be asked.
@@ -152,7 +134,7 @@ impl Sources {
             joined.clear();
         };
         for source in &self.0 {
-            let Source::Pointer(parts) = source else {
+            let Source::Pointer(pointer) = source else {
                 let (mine, others) = rest.into_iter().partition(|file| source.takes(record, file));
                 rest = others;
                 let mine: Vec<&RepoPath> = mine;
@@ -164,7 +146,7 @@ impl Sources {
                 );
                 continue;
             };
-            joined.extend(text::values(value, parts).iter().map(|html| markup::without_html(html)));
+            joined.extend(text::values(value, pointer).iter().map(|html| markup::without_html(html)));
         }
         flush(&mut joined, &mut texts);
         texts

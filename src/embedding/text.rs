@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
 
+use crate::catalog::pointer::PointerPattern;
 use crate::ids::RepoPath;
 
 /// A text of an asset, as it goes to the chunker.
@@ -25,24 +26,9 @@ impl Text {
 }
 
 /// Every value at a pointer, in words: strings as they are, numbers and booleans in digits and letters, an array of those
-/// joined by commas. `*` stands for any element, and for any key in the order of the keys (the order of the file carries no
-/// meaning). Objects and nulls say nothing.
-pub(super) fn values(value: &Value, parts: &[String]) -> Vec<String> {
-    let Some((first, rest)) = parts.split_first() else { return words(value).into_iter().collect() };
-    match value {
-        Value::Array(elements) if first == "*" => elements.iter().flat_map(|v| values(v, rest)).collect(),
-        Value::Array(elements) => {
-            let index = first.parse().ok().filter(|i: &usize| i.to_string() == *first);
-            index.and_then(|i| elements.get(i)).map_or_else(Vec::new, |v| values(v, rest))
-        }
-        Value::Object(members) if first == "*" => {
-            let mut keys: Vec<&String> = members.keys().collect();
-            keys.sort_unstable();
-            keys.into_iter().filter_map(|key| members.get(key)).flat_map(|v| values(v, rest)).collect()
-        }
-        Value::Object(members) => members.get(first).map_or_else(Vec::new, |v| values(v, rest)),
-        _ => Vec::new(),
-    }
+/// joined by commas. Objects and nulls say nothing.
+pub(super) fn values(value: &Value, pointer: &PointerPattern) -> Vec<String> {
+    pointer.select(value).into_iter().filter_map(|(_, value)| words(value)).collect()
 }
 
 fn words(value: &Value) -> Option<String> {
@@ -106,7 +92,7 @@ mod tests {
     use serde_json::json;
 
     fn at(value: &Value, pointer: &str) -> Vec<String> {
-        values(value, &pointer.split('/').skip(1).map(str::to_owned).collect::<Vec<_>>())
+        values(value, &PointerPattern::new(pointer))
     }
 
     #[test]

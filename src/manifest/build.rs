@@ -2,22 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::format::{AssetEntry, Catalog, CatalogRef, FileEntry, Root, Source};
 use super::settings::Settings;
-use crate::catalog::asset::Asset;
+use crate::catalog::asset::{Asset, UsedSchema};
 use crate::catalog::place::segments;
 use crate::catalog::pointer::PointerPattern;
-use crate::ids::{AssetKey, BlobId, RepoPath, Sha256Hex};
+use crate::ids::{AssetKey, BlobId, RepoPath, Sha256Hex, percent_encode};
 
 /// The name of the root.
 pub const ROOT: &str = "manifest.json";
-
-/// RFC 3986's unreserved characters and the slash stay as they are.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The size and digest of every file that an asset has, by git object id.
 pub type FileFacts = BTreeMap<BlobId, (Sha256Hex, u64)>;
@@ -68,10 +64,7 @@ pub fn build(assets: &[Asset], facts: &FileFacts, settings: &Settings, source: S
             path: asset.record.to_string(),
             digest: digest.to_string(),
             status: if asset.warned { "warning" } else { "valid" }.to_owned(),
-            schema: asset.schema.as_ref().map(|schema| match &schema.version {
-                Some(version) => format!("{}@{version}", schema.name),
-                None => schema.name.to_string(),
-            }),
+            schema: asset.schema.as_ref().map(UsedSchema::label),
             record: published(&asset.meaning, fields.as_deref()),
             files,
         };
@@ -83,7 +76,7 @@ pub fn build(assets: &[Asset], facts: &FileFacts, settings: &Settings, source: S
         let count = assets.len();
         let bytes = bytes(&Catalog { version: 1, collection: collection.clone(), assets })?;
         let sha256 = Sha256Hex::of(&bytes);
-        let path = format!("{}.{}.json", utf8_percent_encode(&collection, PATH), sha256.short());
+        let path = format!("{}.{}.json", percent_encode(&collection), sha256.short());
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         collections.insert(
             collection,
@@ -99,8 +92,7 @@ pub fn build(assets: &[Asset], facts: &FileFacts, settings: &Settings, source: S
 fn file_entries(asset: &Asset, facts: &FileFacts, base: Option<&str>) -> Result<Vec<FileEntry>, BuildError> {
     let entry = |file: &crate::catalog::asset::CompanionFile| {
         let (sha256, bytes) = facts.get(&file.blob).ok_or_else(|| BuildError::NotHashed(file.path.clone()))?;
-        let url = base
-            .map(|base| format!("{}/{}", base.trim_end_matches('/'), utf8_percent_encode(file.path.as_str(), PATH)));
+        let url = base.map(|base| format!("{}/{}", base.trim_end_matches('/'), file.path.percent_encoded()));
         Ok(FileEntry {
             path: file.path.to_string(),
             url,

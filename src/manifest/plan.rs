@@ -53,9 +53,10 @@ pub struct Held {
 }
 
 impl Held {
-    /// Whether the target has this manifest.
-    pub fn is(&self, digest: &Sha256Hex) -> bool {
-        self.whole && self.root.digest == digest.as_str()
+    /// Whether the target has this manifest. One made from uncommitted files gives way to the same one of a commit.
+    pub fn is(&self, manifest: &Manifest) -> bool {
+        let is_provisional = self.root.source.modified && !manifest.root.source.modified;
+        self.whole && self.root.digest == manifest.digest.as_str() && !is_provisional
     }
 }
 
@@ -73,11 +74,14 @@ pub fn plan(target: TargetName, place: String, manifest: &Manifest, held: Option
         changed: 0,
         removed: 0,
     };
-    if held.is_some_and(|held| held.is(&publication.digest)) {
+    if held.is_some_and(|held| held.is(manifest)) {
         return Publication { action: Action::None, why: "in step".to_owned(), ..publication };
     }
     publication.why = match held {
         None => "nothing is published there yet".to_owned(),
+        Some(held) if held.whole && held.root.digest == manifest.digest.as_str() => {
+            "what is published was made before these files were committed".to_owned()
+        }
         Some(held) if held.whole => since(&held.root),
         Some(_) => "files of the published manifest are missing or damaged".to_owned(),
     };
@@ -149,6 +153,15 @@ mod tests {
         let new = manifest(&[("a", 1)]);
         assert_eq!(plan_of(&new, None).action, Action::Publish);
         assert_eq!(plan_of(&new, Some(&held(&new))).action, Action::None);
+    }
+
+    #[test]
+    fn what_was_published_from_uncommitted_files_gives_way_to_the_commit() {
+        let new = manifest(&[("a", 1)]);
+        let mut provisional = held(&new);
+        provisional.root.source.modified = true;
+        let publication = plan_of(&new, Some(&provisional));
+        assert_eq!((publication.action, publication.changed), (Action::Publish, 0));
     }
 
     #[test]

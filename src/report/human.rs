@@ -61,7 +61,16 @@ pub fn check(check: &Check, style: Style, most: usize) -> String {
     }
     out.push_str(&totals(&check.summary, style));
     out.push('\n');
+    if let Some(line) = schemas(&check.summary) {
+        let _ = writeln!(out, "{}", style.quiet(&line));
+    }
     out
+}
+
+/// Such as `checked with product-metadata@1.0.0 (3), product-metadata@1.1.0 (10)`.
+fn schemas(summary: &Summary) -> Option<String> {
+    let said: Vec<String> = summary.by_schema.iter().map(|(label, n)| format!("{} ({n})", for_people(label))).collect();
+    (!said.is_empty()).then(|| format!("checked with {}", said.join(", ")))
 }
 
 fn count_more(n: usize) -> String {
@@ -88,7 +97,7 @@ pub fn finding(out: &mut String, finding: &Finding, style: Style) {
 
 /// Such as `13 records in 2 collections: 12 valid, 1 invalid (1 error, 2 warnings)`.
 pub fn totals(summary: &Summary, style: Style) -> String {
-    let Summary { records, valid, invalid, errors, warnings, by_collection } = summary;
+    let Summary { records, valid, invalid, errors, warnings, by_collection, .. } = summary;
     let place = format!("{} in {}", count(*records, "record"), count(by_collection.len(), "collection"));
     let verdict = match (*invalid, *valid) {
         // An error need not lie in a record: a file can be missing, a schema be broken.

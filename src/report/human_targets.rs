@@ -10,6 +10,15 @@ use crate::plan::Plan;
 /// What would be done, a line for each target.
 pub fn plan(plan: &Plan, style: Style) -> String {
     let mut out = format!("Plan for {}:\n", library(plan.commit.as_ref(), plan.dirty));
+    if let Some(newer) = &plan.superseded {
+        let _ = writeln!(
+            out,
+            "  {}: commit {}, which is newer, was served already",
+            style.quiet("superseded"),
+            newer.short()
+        );
+        return out;
+    }
     if plan.is_empty() {
         let _ = writeln!(out, "  {}: nothing to do", style.good("in step"));
         return out;

@@ -53,6 +53,8 @@ pub struct Summary {
     pub warnings: usize,
     /// The records of each collection.
     pub by_collection: BTreeMap<CollectionName, Counts>,
+    /// How many records were checked with each schema, by `name@version`.
+    pub by_schema: BTreeMap<String, usize>,
 }
 
 /// How many records there are and how many hold.

@@ -96,7 +96,7 @@ pub struct Sync {
 impl Sync {
     /// Whether some target did not get what it should have.
     pub fn is_partial(&self) -> bool {
-        self.results.iter().any(|result| result.outcome == Outcome::Failed)
+        self.results.iter().any(|result| matches!(result.outcome, Outcome::Failed | Outcome::Skipped))
     }
 
     /// Whether anything was changed anywhere.

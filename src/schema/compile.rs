@@ -12,7 +12,7 @@ use super::settings::FormatPolicy;
 use crate::catalog::asset::UsedSchema;
 use crate::catalog::read::{self, Format};
 use crate::finding::{Code, Finding};
-use crate::ids::{RepoPath, Sha256Hex};
+use crate::ids::{RepoPath, Sha256Hex, percent_encode};
 
 /// How many steps a `pattern` may go back before the record counts as wrong.
 const BACKTRACK_LIMIT: usize = 10_000;
@@ -58,7 +58,7 @@ pub(super) fn compile(files: &dyn SchemaFiles, slot: &Slot, format: FormatPolicy
         jsonschema::options()
             .offline()
             .with_draft(draft)
-            .with_base_uri(format!("{BASE}{}", percent_encoded(slot.path.as_str())))
+            .with_base_uri(format!("{BASE}{}", slot.path.percent_encoded()))
             .with_retriever(Shelved(Arc::clone(&shelf)))
             .with_pattern_options(
                 PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT).size_limit(PATTERN_SIZE_LIMIT),
@@ -89,12 +89,6 @@ fn cut(text: &str) -> String {
     }
 }
 
-fn percent_encoded(path: &str) -> String {
-    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-    const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-    utf8_percent_encode(path, PATH).to_string()
-}
-
 /// The registry's schemas under the names by which a `$ref` may ask for them.
 struct Shelf {
     schemas: BTreeMap<String, Value>,
@@ -115,13 +109,13 @@ impl Shelf {
             };
             if let Some(prefix) = &prefix {
                 let below = path.as_str().strip_prefix(files.folder()).unwrap_or(path.as_str());
-                let url = format!("{prefix}/{}", percent_encoded(below.trim_start_matches('/')));
+                let url = format!("{prefix}/{}", percent_encode(below.trim_start_matches('/')));
                 shelf.schemas.insert(url, value.clone());
             }
             if let Some(id) = id_of(&value) {
                 shelf.schemas.insert(id.trim_end_matches('#').to_owned(), value.clone());
             }
-            shelf.schemas.insert(format!("{BASE}{}", percent_encoded(path.as_str())), value);
+            shelf.schemas.insert(format!("{BASE}{}", path.percent_encoded()), value);
         }
         shelf
     }
@@ -144,7 +138,7 @@ fn id_of(schema: &Value) -> Option<&str> {
 /// What the registry's folder is called in the `$id` of one of its files, if the `$id` ends like the file's path.
 fn folder_url(id: &str, folder: &str, path: &RepoPath) -> Option<String> {
     let below = path.as_str().strip_prefix(folder)?.trim_start_matches('/');
-    id.trim_end_matches('#').strip_suffix(&percent_encoded(below))?.strip_suffix('/').map(str::to_owned)
+    id.trim_end_matches('#').strip_suffix(&percent_encode(below))?.strip_suffix('/').map(str::to_owned)
 }
 
 fn refers_outward(schema: &Value) -> bool {

@@ -116,7 +116,7 @@ impl Worktree {
             .canonicalize()
             .map_err(|error| WorktreeError::NoFolder { folder: shown.clone(), why: error.to_string() })?;
         let repository = Repository::discover(&root).map_err(|error| match error.code() {
-            ErrorCode::NotFound => WorktreeError::NoRepository { folder: shown.clone() },
+            ErrorCode::NotFound => WorktreeError::NoRepository { folder: root.display().to_string() },
             _ => error.into(),
         })?;
         let Some(top) = repository.workdir() else { return Err(WorktreeError::Bare { folder: shown }) };
@@ -181,6 +181,23 @@ impl Worktree {
         let mut parts = url.rsplit(['/', ':']);
         let (name, owner) = (parts.next()?, parts.next()?);
         RepoSlug::parse(&format!("{owner}/{name}")).ok()
+    }
+
+    /// Whether `newer` descends from `older`; false where the clone does not hold enough history to tell.
+    pub fn descends(&self, newer: &CommitId, older: &CommitId) -> bool {
+        let oid = |commit: &CommitId| git2::Oid::from_str(commit.as_str()).ok();
+        match (oid(newer), oid(older)) {
+            (Some(newer), Some(older)) => self.repository.graph_descendant_of(newer, older).unwrap_or(false),
+            _ => false,
+        }
+    }
+
+    /// Whether some branch or tag still holds the commit: one that was reset or pushed away with force is history no more.
+    pub fn is_kept(&self, commit: &CommitId) -> bool {
+        let Ok(references) = self.repository.references() else { return false };
+        let tips = references.flatten().filter_map(|reference| reference.peel_to_commit().ok());
+        let tips = tips.filter_map(|tip| commit_id(tip.id()).ok());
+        tips.into_iter().any(|tip| tip == *commit || self.descends(&tip, commit))
     }
 
     fn commit(&self, revision: &str) -> Result<git2::Commit<'_>, WorktreeError> {

@@ -122,6 +122,20 @@ fn a_detached_head_has_a_commit_and_no_branch() {
 }
 
 #[test]
+fn a_commit_descends_from_those_before_it_and_not_from_itself() {
+    let repo = Repo::new();
+    let commits = [repo.commit(&[("a", "1")]), repo.commit(&[("a", "2")])];
+    let [old, new] = commits.map(|commit| CommitId::parse(&commit).unwrap());
+    let absent = CommitId::parse(&"e".repeat(40)).unwrap();
+    let worktree = repo.open();
+    assert!(worktree.descends(&new, &old));
+    assert!(worktree.is_kept(&new) && worktree.is_kept(&old) && !worktree.is_kept(&absent));
+    repo.git(&["reset", "-q", "--hard", old.as_str()]);
+    assert!(worktree.is_kept(&old) && !worktree.is_kept(&new), "no branch holds it any more");
+    assert!(!worktree.descends(&old, &new) && !worktree.descends(&new, &new) && !worktree.descends(&absent, &old));
+}
+
+#[test]
 fn a_shallow_clone_says_what_it_cannot_do() {
     let repo = Repo::new();
     let first = repo.commit(&[("a", "1")]);

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::catalog::asset::{CompanionFile, UsedSchema};
+use crate::catalog::asset::CompanionFile;
 use crate::ids::{AssetId, CollectionName, SchemaName};
 
 fn blob(text: &str) -> BlobId {

@@ -41,6 +41,8 @@ struct SummaryV1<'a> {
     warnings: usize,
     /// The records of each collection, by its name.
     by_collection: BTreeMap<&'a str, CountsV1>,
+    /// How many records were checked with each schema, by `name@version`.
+    by_schema: &'a BTreeMap<String, usize>,
 }
 
 /// The records of a collection.
@@ -104,13 +106,14 @@ impl<'a> From<&'a Check> for CheckV1<'a> {
 
 impl<'a> From<&'a Summary> for SummaryV1<'a> {
     fn from(summary: &'a Summary) -> Self {
-        let Summary { records, valid, invalid, errors, warnings, by_collection } = summary;
+        let Summary { records, valid, invalid, errors, warnings, by_collection, by_schema } = summary;
         Self {
             records: *records,
             valid: *valid,
             invalid: *invalid,
             errors: *errors,
             warnings: *warnings,
+            by_schema,
             by_collection: by_collection
                 .iter()
                 .map(|(name, counts)| (name.as_str(), CountsV1::from(*counts)))
@@ -175,68 +178,69 @@ mod tests {
     fn the_shape_is_frozen() {
         let document: serde_json::Value = serde_json::from_str(&render(&check(three_findings()))).unwrap();
         insta::assert_json_snapshot!(document, @r#"
-        {
-          "version": 1,
-          "commit": "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1",
-          "dirty": false,
-          "summary": {
-            "records": 13,
-            "valid": 12,
-            "invalid": 1,
-            "errors": 1,
-            "warnings": 2,
-            "by_collection": {
-              "categories": {
-                "records": 1,
-                "valid": 1,
-                "invalid": 0
-              },
-              "products": {
-                "records": 12,
-                "valid": 11,
-                "invalid": 1
-              }
-            }
+    {
+      "version": 1,
+      "commit": "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1",
+      "dirty": false,
+      "summary": {
+        "records": 13,
+        "valid": 12,
+        "invalid": 1,
+        "errors": 1,
+        "warnings": 2,
+        "by_collection": {
+          "categories": {
+            "records": 1,
+            "valid": 1,
+            "invalid": 0
           },
-          "findings": [
-            {
-              "code": "wrong-type",
-              "severity": "error",
-              "path": "Hex Bolt/hex.json",
-              "line": 4,
-              "column": 12,
-              "end_line": 4,
-              "end_column": 18,
-              "pointer": "/price",
-              "message": "/price is a string, not a number",
-              "help": "write 4.5 without quotes"
-            },
-            {
-              "code": "no-version",
-              "severity": "warning",
-              "path": "Hex Bolt/hex.json",
-              "line": 1,
-              "column": 1,
-              "end_line": 1,
-              "end_column": 2,
-              "pointer": "",
-              "message": "the record names no schema version",
-              "help": "add \"schema_version\": \"1.1.0\""
-            },
-            {
-              "code": "no-version",
-              "severity": "warning",
-              "path": "new\nline\u001b[2J.json",
-              "line": 1,
-              "column": 1,
-              "end_line": 1,
-              "end_column": 2,
-              "pointer": "",
-              "message": "::error::the record names none",
-              "help": null
-            }
-          ]
+          "products": {
+            "records": 12,
+            "valid": 11,
+            "invalid": 1
+          }
+        },
+        "by_schema": {}
+      },
+      "findings": [
+        {
+          "code": "wrong-type",
+          "severity": "error",
+          "path": "Hex Bolt/hex.json",
+          "line": 4,
+          "column": 12,
+          "end_line": 4,
+          "end_column": 18,
+          "pointer": "/price",
+          "message": "/price is a string, not a number",
+          "help": "write 4.5 without quotes"
+        },
+        {
+          "code": "no-version",
+          "severity": "warning",
+          "path": "Hex Bolt/hex.json",
+          "line": 1,
+          "column": 1,
+          "end_line": 1,
+          "end_column": 2,
+          "pointer": "",
+          "message": "the record names no schema version",
+          "help": "add \"schema_version\": \"1.1.0\""
+        },
+        {
+          "code": "no-version",
+          "severity": "warning",
+          "path": "new\nline\u001b[2J.json",
+          "line": 1,
+          "column": 1,
+          "end_line": 1,
+          "end_column": 2,
+          "pointer": "",
+          "message": "::error::the record names none",
+          "help": null
         }
-        "#);
+      ]
+    }
+    "#);
     }
 }

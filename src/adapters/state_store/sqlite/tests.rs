@@ -194,24 +194,31 @@ fn four_writers_for_fifty_rounds_win_one_each_and_lose_nothing() {
         let store = SqliteState::new(&place, LIBRARY).patience(Duration::from_secs(60));
         let (runtime, mut wins) = (runtime(), Vec::new());
         for round in 0..ROUNDS {
-            let serial = runtime.block_on(store.load()).unwrap().serial;
-            assert_eq!(serial, Serial(round), "each round has had one winner");
+            // Nothing panics between the barriers: the other writers would wait for ever.
+            let loaded_at = runtime.block_on(store.load()).map(|state| state.serial);
             loaded.wait();
             let correlation = format!("{writer}-{round}");
-            match runtime.block_on(store.record(serial, &intend(&format!("target {writer}"), &correlation))) {
-                Ok(serial) => wins.push((serial, correlation)),
-                Err(StateError::Moved { .. }) => {}
-                Err(other) => panic!("{other}"),
-            }
+            let change = intend(&format!("target {writer}"), &correlation);
+            let recorded_at = runtime.block_on(store.record(Serial(round), &change));
             recorded.wait();
+            wins.push((round, loaded_at, recorded_at, correlation));
         }
         wins
     };
-    let mut wins: Vec<(Serial, String)> = std::thread::scope(|scope| {
+    let rounds: Vec<_> = std::thread::scope(|scope| {
         let race = &race;
         let writers: Vec<_> = (0..WRITERS).map(|writer| scope.spawn(move || race(writer))).collect();
         writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
     });
+    let mut wins = Vec::new();
+    for (round, loaded_at, recorded_at, correlation) in rounds {
+        assert_eq!(loaded_at.unwrap(), Serial(round), "each round has had one winner");
+        match recorded_at {
+            Ok(serial) => wins.push((serial, correlation)),
+            Err(StateError::Moved { .. }) => {}
+            Err(other) => panic!("{other}"),
+        }
+    }
     wins.sort();
     let history = runtime().block_on(SqliteState::new(&place, LIBRARY).history(1000)).unwrap();
     let told: Vec<(Serial, String)> =
