@@ -258,3 +258,30 @@ fn a_slip_in_the_words_of_the_command_is_no_finding() {
     let run = library.run(&["run"]).ends(2);
     assert!(run.err.contains("GITHUB_EVENT_NAME is not set"), "{}", run.err);
 }
+
+#[test]
+fn a_manifest_is_never_written_through_a_link() {
+    let library = Library::example();
+    let elsewhere = library.beside("elsewhere");
+    fs::create_dir_all(&elsewhere).unwrap();
+    // The link may be at any step of the way, and what it leads to need not be a folder yet.
+    for (link, target) in [(".stockroom", elsewhere.clone()), (".stockroom/manifest", elsewhere.join("new"))] {
+        fs::remove_file(library.path(".stockroom")).ok();
+        fs::create_dir_all(library.path(link).parent().unwrap()).unwrap();
+        symlink(&target, library.path(link)).unwrap();
+        let run = library.run(&["sync"]).ends(3);
+        assert!(run.out.contains("is a symbolic link, which is not followed"), "{}", run.out);
+        library.run(&["manifest"]).ends(2);
+        assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0, "{link}");
+    }
+}
+
+#[test]
+fn a_manifest_goes_into_the_library_and_not_into_git() {
+    for folder in ["../x", "/tmp/x", ".", "a/../../x", ".git/hooks", ".GIT"] {
+        let library = Library::example();
+        library.edit("stockroom.yml", "folder: .stockroom/manifest", &format!("folder: {folder}"));
+        let run = library.run(&["sync"]).ends(2);
+        assert!(run.err.contains("stockroom.yml:32:15: "), "{folder}: {}", run.err);
+    }
+}

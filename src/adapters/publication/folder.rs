@@ -40,7 +40,9 @@ impl FolderTarget {
         let Some(library) = &self.library else { return Ok(()) };
         let steps = self.folder.ancestors().take_while(|step| *step != library);
         match steps.into_iter().find(|step| step.is_symlink()) {
-            Some(link) => Err(io::Error::other(format!("{} is a symbolic link, which is not followed", link.display()))),
+            Some(link) => {
+                Err(io::Error::other(format!("{} is a symbolic link, which is not followed", link.display())))
+            }
             None => Ok(()),
         }
     }
