@@ -152,7 +152,7 @@ fn every_fault_is_found_at_its_place_and_everything_else_is_checked() {
             "things/latin-\\xe9.json:1:1 name-not-utf8",
             "things/new\nline.png:1:1 name-control-characters",
             "schemas/broken.json:2:11 schema-broken",
-            "schemas/leaking.json:1:1 schema-broken",
+            "schemas/leaking.json:2:33 schema-broken",
         ]
         .map(str::to_owned),
     );
