@@ -11,11 +11,10 @@ use super::wiring::{Reach, outside};
 use super::words::{CheckFormat, Command, Common, FailOn, Format, Limits, Part, PlanFormat, Words};
 use crate::adapters::publication::{FolderTarget, PublishTarget};
 use crate::commands::gather::{Library, Moment, Place, gather, open};
-use crate::commands::{embed, plan as planning, sync as syncing};
-use crate::embedding::Namespace;
+use crate::commands::plan::{Plan, Scope};
+use crate::commands::{plan as planning, search as searching, sync as syncing};
 use crate::event::{Event, Work};
 use crate::finding::Severity;
-use crate::plan::Plan;
 use crate::report::human::Style;
 use crate::report::targets::{Kind, Outcome, Sync};
 use crate::report::{Check, github, human, human_targets, json, search, summary, summary_targets};
@@ -135,8 +134,7 @@ impl Execution<'_> {
     async fn plan(&self, common: &Common, limits: &Limits, format: PlanFormat) -> anyhow::Result<Ending> {
         let Some(library) = self.checked(common, format == PlanFormat::Human)? else { return Ok(Ending::Findings) };
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console)?;
-        let mut desired = planning::plan(&library, &outside, limits.allow_mass_delete, false).await?;
-        restrict(&mut desired.plan, limits);
+        let desired = planning::plan(&library, &outside, scope(limits), false).await?;
         self.say_plan(&desired.plan, format)?;
         self.outputs("plan", &library.check, common.fail_on)?;
         Ok(Ending::Done)
@@ -155,8 +153,7 @@ impl Execution<'_> {
         let is_human = format == Format::Human;
         let Some(library) = self.checked(common, is_human)? else { return Ok(Ending::Findings) };
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console)?;
-        let mut desired = planning::plan(&library, &outside, limits.allow_mass_delete, true).await?;
-        restrict(&mut desired.plan, limits);
+        let desired = planning::plan(&library, &outside, scope(limits), true).await?;
         let is_needed = !desired.plan.is_empty();
         if is_human && is_needed {
             self.console.text(&human_targets::plan(&desired.plan, self.style()));
@@ -185,7 +182,7 @@ impl Execution<'_> {
     async fn manifest(&self, common: &Common, output: Option<PathBuf>) -> anyhow::Result<Ending> {
         let Some(library) = self.checked(common, false)? else { return Ok(Ending::Findings) };
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console)?;
-        let desired = planning::plan(&library, &outside, false, false).await?;
+        let desired = planning::plan(&library, &outside, Scope::default(), false).await?;
         let own = self.manifest_folder(&library).zip(library.config.settings.manifest.publish.first());
         let (folder, target) = match (output, own) {
             (Some(folder), _) => (folder.clone(), FolderTarget::new(&folder, folder.display().to_string())),
@@ -204,16 +201,8 @@ impl Execution<'_> {
 
     async fn search(&self, query: &str, most: usize, format: Format) -> anyhow::Result<Ending> {
         let opened = open(&self.place(None))?;
-        let settings = opened.config.settings.embed.clone().ok_or_else(|| {
-            anyhow!(
-                "{} has no `embed`, so there is no index to ask. Add `embed: {{}}` and run `stockroom sync`",
-                opened.config.path
-            )
-        })?;
         let outside = outside(&opened.worktree, &opened.config, self.environment, Reach::Local, self.console)?;
-        let model = outside.model.as_ref();
-        let namespace = Namespace::of(&model.fingerprint(), model.dimension(), &settings.chunk);
-        let hits = embed::search(query, most, model, outside.vectors.as_ref(), &namespace).await?;
+        let hits = searching::search(&opened, &outside, query, most).await?;
         match format {
             Format::Human => self.console.text(&search::human(query, &hits, self.style())),
             Format::Json => self.console.json(&search::json(query, &hits)),
@@ -272,7 +261,7 @@ impl Execution<'_> {
         let base = event.and_then(Event::base).and_then(|base| self.base(base.as_str()));
         let plan = match &base {
             Some(base) => planning::plan_merge(&library, base, &outside).await?,
-            None => planning::plan(&library, &outside, true, false).await?.plan,
+            None => planning::plan(&library, &outside, Scope::proposal(), false).await?.plan,
         };
         self.say_plan(&plan, PlanFormat::Human)?;
         self.outputs("check and plan", &library.check, common.fail_on)?;
@@ -347,16 +336,13 @@ fn verdict(check: &Check, fail_on: FailOn) -> Ending {
     if fails { Ending::Findings } else { Ending::Done }
 }
 
-/// Leaves out what `--only` does not name.
-fn restrict(plan: &mut Plan, limits: &Limits) {
+/// What `--only` and its like say.
+fn scope(limits: &Limits) -> Scope {
     let wants = |part| limits.only.is_empty() || limits.only.contains(&part);
-    if !wants(Part::Manifest) {
-        plan.publications.clear();
-    }
-    if !wants(Part::Dispatch) {
-        plan.deliveries.clear();
-    }
-    if !wants(Part::Embed) {
-        plan.embedding = None;
+    Scope {
+        manifest: wants(Part::Manifest),
+        dispatch: wants(Part::Dispatch),
+        embed: wants(Part::Embed),
+        allow_mass_delete: limits.allow_mass_delete,
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::console::Console;
 use super::environment::Environment;
+use crate::adapters::clock;
 use crate::adapters::github::{Dispatcher, GitHubDispatcher, OutboxDispatcher};
 use crate::adapters::http::{self, Pace, Policy, RealPace};
 use crate::adapters::model::local::Local;
@@ -16,7 +16,6 @@ use crate::adapters::worktree::Worktree;
 use crate::commands::outside::Outside;
 use crate::config::Config;
 use crate::ids::{DownstreamName, TargetName};
-use crate::state::Timestamp;
 
 /// How far a run may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,19 +51,20 @@ pub fn outside(
         model: Arc::new(Local::new()?),
         vectors: Arc::new(Embedded::at(private.join("vectors.sqlite"))),
         pace,
-        clock: Arc::new(now),
+        clock: Arc::new(clock::now),
         repository,
     })
 }
 
 fn targets(worktree: &Worktree, config: &Config) -> Vec<(TargetName, Arc<dyn PublishTarget>)> {
     let places = &config.settings.manifest.publish;
-    let target = |place: &crate::manifest::settings::Publish| {
-        let name = if places.len() == 1 { "manifest".to_owned() } else { format!("manifest/{}", place.folder) };
-        let target = FolderTarget::within(worktree.root(), &place.folder);
+    let folders = places.iter().map(|place| place.folder.as_str());
+    let target = |folder: &str| {
+        let name = if places.len() == 1 { "manifest".to_owned() } else { format!("manifest/{folder}") };
+        let target = FolderTarget::within(worktree.root(), folder);
         (TargetName::new(name), Arc::new(target) as Arc<dyn PublishTarget>)
     };
-    places.iter().map(target).collect()
+    folders.map(target).collect()
 }
 
 fn dispatchers(
@@ -93,9 +93,4 @@ fn dispatchers(
         all.insert(name.clone(), dispatcher);
     }
     Ok(all)
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }

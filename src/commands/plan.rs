@@ -18,11 +18,49 @@ use crate::manifest::build::FileFacts;
 use crate::manifest::format::{Catalog, Source};
 use crate::manifest::plan::{Held, plan as plan_publication};
 use crate::manifest::{Manifest, build};
-use crate::plan::Plan;
+pub use crate::plan::Plan;
 use crate::state::{Change, Delivered, State, Timestamp};
 
 /// How large a file beside a record may be whose text is embedded, in bytes.
 const MAX_TEXT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Which targets are planned for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope {
+    /// The places of the manifest.
+    pub manifest: bool,
+    /// The downstreams.
+    pub dispatch: bool,
+    /// The vector index.
+    pub embed: bool,
+    /// Whether more than a fifth of the indexed assets may vanish at once.
+    pub allow_mass_delete: bool,
+}
+
+impl Default for Scope {
+    fn default() -> Self {
+        Self { manifest: true, dispatch: true, embed: true, allow_mass_delete: false }
+    }
+}
+
+impl Scope {
+    /// Everything, for words alone: what would be refused is still shown.
+    pub fn proposal() -> Self {
+        Self { allow_mass_delete: true, ..Self::default() }
+    }
+
+    fn restrict(self, plan: &mut Plan) {
+        if !self.manifest {
+            plan.publications.clear();
+        }
+        if !self.dispatch {
+            plan.deliveries.clear();
+        }
+        if !self.embed {
+            plan.embedding = None;
+        }
+    }
+}
 
 /// What should be, and what has to be done for it.
 pub struct Desired {
@@ -53,12 +91,7 @@ struct Made {
 /// Works out what should be and compares it with what is.
 ///
 /// Changes nothing, except that the digests of files are remembered if `remember` is set.
-pub async fn plan(
-    library: &Library,
-    outside: &Outside,
-    allow_mass_delete: bool,
-    remember: bool,
-) -> anyhow::Result<Desired> {
+pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: bool) -> anyhow::Result<Desired> {
     let made = make(library, outside, remember).await?;
     let mut present = Present { state: outside.state.load().await?, published: Vec::new(), vectors: Actual::new() };
     for (_, target) in &outside.targets {
@@ -67,7 +100,7 @@ pub async fn plan(
     if library.config.settings.embed.is_some() {
         present.vectors = outside.vectors.held().await?;
     }
-    Ok(compare(library, outside, made, &present, allow_mass_delete))
+    Ok(compare(library, outside, made, &present, scope))
 }
 
 /// What a sync would do after a merge, if every target is in step with `base` before it. Reads no target and no state.
@@ -102,7 +135,7 @@ pub async fn plan_merge(library: &Library, base: &Library, outside: &Outside) ->
         published: vec![Some(published); outside.targets.len()],
         vectors: Actual::from([(before.namespace, vectors.collect())]),
     };
-    Ok(compare(library, outside, made, &present, true).plan)
+    Ok(compare(library, outside, made, &present, Scope::proposal()).plan)
 }
 
 async fn make(library: &Library, outside: &Outside, remember: bool) -> anyhow::Result<Made> {
@@ -124,7 +157,7 @@ async fn make(library: &Library, outside: &Outside, remember: bool) -> anyhow::R
     Ok(Made { manifest, chunks, namespace })
 }
 
-fn compare(library: &Library, outside: &Outside, made: Made, present: &Present, allow_mass_delete: bool) -> Desired {
+fn compare(library: &Library, outside: &Outside, made: Made, present: &Present, scope: Scope) -> Desired {
     let Made { manifest, chunks, namespace } = made;
     let settings = &library.config.settings;
     let publications = outside
@@ -143,8 +176,9 @@ fn compare(library: &Library, outside: &Outside, made: Made, present: &Present, 
         embedding: settings
             .embed
             .as_ref()
-            .map(|_| embedding::plan(&namespace, &chunks, &present.vectors, allow_mass_delete)),
+            .map(|_| embedding::plan(&namespace, &chunks, &present.vectors, scope.allow_mass_delete)),
     };
+    scope.restrict(&mut plan);
     if let Some(newer) = newer(library, &present.state) {
         plan = plan.superseded_by(newer);
     }

@@ -29,7 +29,7 @@ pub struct Announcement {
     pub reference: Option<String>,
     /// Where the manifest can be read.
     pub manifest_url: Option<String>,
-    /// The SHA-256 of the manifest's bytes.
+    /// The manifest's `digest`.
     pub manifest_digest: Option<Sha256Hex>,
     /// The schema versions in use, by the schema's name.
     pub schemas: BTreeMap<String, Vec<String>>,
@@ -68,7 +68,7 @@ pub struct Envelope {
 pub struct ManifestMessage {
     /// Where it can be read; null when it is published nowhere.
     pub url: Option<String>,
-    /// The SHA-256 of its bytes in lower-case hex; null when there is none.
+    /// Its `digest`, which is that of what it says and not of its bytes; null when there is none.
     #[schemars(with = "Option<String>")]
     pub digest: Option<Sha256Hex>,
 }

@@ -11,7 +11,7 @@ pub struct Settings {
     pub fields: Option<Vec<String>>,
     /// The address below which the files can be fetched; without it, entries have paths and no URLs.
     pub base_url: Option<String>,
-    /// Where the manifest goes.
+    /// Where the manifest goes; when this is left out, the folder `.stockroom/manifest`. An empty list publishes nowhere.
     pub publish: Vec<Publish>,
 }
 

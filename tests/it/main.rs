@@ -13,6 +13,7 @@ mod bad_input;
 mod convergence;
 mod corpora;
 mod dispatch;
+mod documents;
 mod example_library;
 mod fake_github;
 mod hostile_log;

@@ -27,7 +27,8 @@ struct PlanV1 {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Target")]
 struct TargetV1 {
-    /// Its name, such as `manifest`, `downstream/website` or `embedding`.
+    /// Its name: `manifest` (`manifest/FOLDER` when there are several), `downstream/NAME`, `outbox/NAME` for a downstream
+    /// without a token, or `embedding`.
     name: String,
     /// `manifest`, `downstream` or `embedding`.
     kind: &'static str,
@@ -139,5 +140,106 @@ fn word(outcome: Outcome) -> &'static str {
         Outcome::Superseded => "superseded",
         Outcome::Skipped => "skipped",
         Outcome::Failed => "failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::report::targets::tests::{busy, idle, run};
+
+    fn follows(document: &Value, schema: &Value) -> bool {
+        jsonschema::options().offline().build(schema).unwrap().is_valid(document)
+    }
+
+    #[test]
+    fn a_plan_follows_its_schema() {
+        for of in [busy(), idle()] {
+            let document = serde_json::from_str(&plan(&of)).unwrap();
+            assert!(follows(&document, &plan_schema()), "{document:#}");
+        }
+        assert!(!follows(&serde_json::json!({ "version": 1 }), &plan_schema()));
+    }
+
+    #[test]
+    fn the_shape_is_frozen() {
+        let outcomes = [(Outcome::Done, "published"), (Outcome::Unchanged, "in step"), (Outcome::Failed, "403")];
+        let document: Value = serde_json::from_str(&sync(&run(busy(), &outcomes))).unwrap();
+        assert!(follows(&document, &sync_schema()));
+        insta::assert_json_snapshot!(document, @r#"
+        {
+          "version": 1,
+          "commit": "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1",
+          "dirty": false,
+          "targets": [
+            {
+              "name": "manifest",
+              "kind": "manifest",
+              "action": "publish",
+              "why": "nothing is published there yet",
+              "added": 12,
+              "assets": 13,
+              "changed": 0,
+              "removed": 1
+            },
+            {
+              "name": "downstream/addon",
+              "kind": "downstream",
+              "action": "none",
+              "why": "in step",
+              "added": 0,
+              "changed": 0,
+              "removed": 0
+            },
+            {
+              "name": "outbox/site",
+              "kind": "downstream",
+              "action": "deliver",
+              "why": "a run died half-way",
+              "added": 0,
+              "changed": 2,
+              "removed": 0
+            },
+            {
+              "name": "embedding",
+              "kind": "embedding",
+              "action": "embed",
+              "why": "4 unchanged",
+              "delete": 0,
+              "embed": 1,
+              "reuse": 0,
+              "tokens": 7,
+              "unchanged": 4,
+              "upsert": 1
+            }
+          ],
+          "results": [
+            {
+              "name": "manifest",
+              "outcome": "done",
+              "message": "published"
+            },
+            {
+              "name": "downstream/addon",
+              "outcome": "unchanged",
+              "message": "in step"
+            },
+            {
+              "name": "outbox/site",
+              "outcome": "failed",
+              "message": "403"
+            }
+          ],
+          "embedding": {
+            "embedded": 1,
+            "reused": 0,
+            "upserted": 1,
+            "deleted": 2,
+            "tokens": 7
+          }
+        }
+        "#);
     }
 }
