@@ -12,15 +12,17 @@ use crate::adapters::schema_source::FolderSource;
 use crate::adapters::worktree::{Head, Worktree};
 use crate::catalog::asset::{Asset, CompanionFile, UsedSchema, meaning};
 use crate::catalog::layout::companions;
+use crate::catalog::place::Places;
 use crate::catalog::record::{Candidate, Record, Uniqueness, candidates};
 use crate::catalog::tree::{Contents, Tree};
 use crate::config::{Config, PLACES};
 use crate::finding::{Code, Finding, Severity, Span};
-use crate::ids::{AssetKey, CollectionName, RepoPath};
+use crate::ids::{AssetKey, CollectionName, RepoPath, SchemaName};
 use crate::report::{Check, Counts};
 use crate::schema::SCHEMA_MISSING;
 use crate::schema::registry::Registry;
 use crate::schema::validate::validate;
+use crate::schema::version::Wanted;
 
 /// We failed on a record.
 pub static INTERNAL: Code = Code {
@@ -141,16 +143,23 @@ fn without_output(mut tree: Tree, config: &Config) -> Tree {
     tree
 }
 
+/// Collections whose schema, or whose default version of it, the registry does not have.
 fn missing_schemas(config: &Config, registry: &Registry) -> Vec<Finding> {
     let missing = |(name, collection): (&CollectionName, &crate::catalog::settings::Settings)| {
         let schema = collection.schema.as_deref()?;
-        if registry.get(&crate::ids::SchemaName::new(schema)).is_some() {
+        let Some(versions) = registry.get(&SchemaName::new(schema)) else {
+            let folder = if config.schema_folder.is_empty() { "the library's root" } else { &config.schema_folder };
+            let message = format!("the registry has no schema {schema:?}, so the records of {name} are not checked");
+            let finding = config.finding(&SCHEMA_MISSING, &format!("/collections/{name}/schema"), message);
+            return Some(finding.help(format!("add {schema}/v1.0.0.json or {schema}.schema.json to {folder}")));
+        };
+        let default = collection.default_version.as_deref()?;
+        if Wanted::parse(default).is_some_and(|wanted| versions.find(&wanted).is_some()) {
             return None;
         }
-        let folder = if config.schema_folder.is_empty() { "the library's root" } else { &config.schema_folder };
-        let message = format!("the registry has no schema {schema:?}, so the records of {name} are not checked");
-        let finding = config.finding(&SCHEMA_MISSING, &format!("/collections/{name}/schema"), message);
-        Some(finding.help(format!("add {schema}/v1.0.0.json or {schema}.schema.json to {folder}")))
+        let message = format!("the registry has no version of {schema} that {default:?} means");
+        let finding = config.finding(&SCHEMA_MISSING, &format!("/collections/{name}/default_version"), message);
+        Some(finding.help(format!("the registry has {}", versions.available())))
     };
     config.settings.collections.iter().filter_map(missing).collect()
 }
@@ -224,9 +233,13 @@ fn repeats(found: &[Candidate<'_>], looks: &[Look], contents: &dyn Contents) -> 
             uniqueness.see(index, &candidate.entry.path, key, candidate.collection, &look.unique);
         }
     }
+    let mut last: Option<(usize, Places)> = None;
     uniqueness.findings(|index, pointer| {
-        let record: Option<Record> = found.get(index).and_then(|candidate| candidate.load(contents).0);
-        record.map_or_else(Span::start, |record| record.document.places().nearest(pointer))
+        if last.as_ref().is_none_or(|(read, _)| *read != index) {
+            let record: Option<Record> = found.get(index).and_then(|candidate| candidate.load(contents).0);
+            last = record.map(|record| (index, record.document.places()));
+        }
+        last.as_ref().map_or_else(Span::start, |(_, places)| places.nearest(pointer))
     })
 }
 

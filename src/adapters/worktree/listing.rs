@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use git2::{ObjectType, Oid, Status, StatusOptions, StatusShow, TreeWalkMode, TreeWalkResult};
+use git2::{ObjectType, Oid, Status, StatusOptions, StatusShow};
 
 use super::{NAME_CONTROL, NAME_NOT_UTF8, Worktree, WorktreeError, commit_id};
 use crate::catalog::tree::{Entry, EntryKind, Tree};
@@ -20,17 +20,25 @@ impl Worktree {
         let commit = self.commit(revision)?;
         let mut raw = Raw::new();
         if let Some(tree) = self.library_tree(&commit)? {
-            tree.walk(TreeWalkMode::PreOrder, |folder, entry| {
-                let kind = u32::try_from(entry.filemode()).ok().and_then(kind_of_mode);
-                if let (Some(kind), true) = (kind, entry.kind() != Some(ObjectType::Tree)) {
-                    let mut path = folder.as_bytes().to_vec();
-                    path.extend_from_slice(entry.name_bytes());
-                    raw.insert(path, (entry.id(), kind));
-                }
-                TreeWalkResult::Ok
-            })?;
+            self.walk(&tree, &mut Vec::new(), &mut raw)?;
         }
         tree(raw, Some(commit.id()), false)
+    }
+
+    /// Adds the files of a tree and of those below it, whatever bytes their names are.
+    fn walk(&self, tree: &git2::Tree<'_>, folder: &mut Vec<u8>, raw: &mut Raw) -> Result<(), WorktreeError> {
+        for entry in tree {
+            let length = folder.len();
+            folder.extend_from_slice(entry.name_bytes());
+            if entry.kind() == Some(ObjectType::Tree) {
+                folder.push(b'/');
+                self.walk(&self.repository.find_tree(entry.id())?, folder, raw)?;
+            } else if let Some(kind) = u32::try_from(entry.filemode()).ok().and_then(kind_of_mode) {
+                raw.insert(folder.clone(), (entry.id(), kind));
+            }
+            folder.truncate(length);
+        }
+        Ok(())
     }
 
     /// The files as they are now: tracked ones and new ones that git does not ignore.
