@@ -183,11 +183,12 @@ impl Execution<'_> {
         let Some(library) = self.checked(common, false)? else { return Ok(Ending::Findings) };
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console)?;
         let desired = planning::plan(&library, &outside, Scope::default(), false).await?;
-        let folder = match output {
-            Some(folder) => folder,
-            None => self.manifest_folder(&library).ok_or_else(|| anyhow!("name a folder with -o DIR"))?,
+        let own = self.manifest_folder(&library).zip(library.config.settings.manifest.publish.first());
+        let (folder, target) = match (output, own) {
+            (Some(folder), _) => (folder.clone(), FolderTarget::new(&folder, folder.display().to_string())),
+            (None, Some((folder, own))) => (folder, FolderTarget::within(library.worktree.root(), &own.folder)),
+            (None, None) => return Err(anyhow!("name a folder with -o DIR")),
         };
-        let target = FolderTarget::new(&folder, folder.display().to_string());
         target.publish(&desired.manifest).await?;
         let root = &desired.manifest.root;
         let assets: usize = root.collections.values().map(|reference| reference.assets).sum();

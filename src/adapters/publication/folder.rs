@@ -19,13 +19,32 @@ use crate::manifest::format::{Catalog, CatalogRef, Root};
 #[derive(Debug, Clone)]
 pub struct FolderTarget {
     folder: PathBuf,
+    /// The library's root, where the folder has to be inside of it.
+    library: Option<PathBuf>,
     shown: String,
 }
 
 impl FolderTarget {
     /// The folder is made when something is published; `shown` is what messages call it.
     pub fn new(folder: impl Into<PathBuf>, shown: impl Into<String>) -> Self {
-        Self { folder: folder.into(), shown: shown.into() }
+        Self { folder: folder.into(), library: None, shown: shown.into() }
+    }
+
+    /// A folder of the library. Whoever proposes a change to the library must not lead it elsewhere by a symbolic link.
+    pub fn within(library: impl Into<PathBuf>, folder: &str) -> Self {
+        let library = library.into();
+        Self { folder: library.join(folder), library: Some(library), shown: folder.to_owned() }
+    }
+
+    fn refuse_links(&self) -> io::Result<()> {
+        let Some(library) = &self.library else { return Ok(()) };
+        let steps = self.folder.ancestors().take_while(|step| *step != library);
+        match steps.into_iter().find(|step| step.is_symlink()) {
+            Some(link) => {
+                Err(io::Error::other(format!("{} is a symbolic link, which is not followed", link.display())))
+            }
+            None => Ok(()),
+        }
     }
 
     fn error(&self, what: &'static str) -> impl Fn(io::Error) -> PublicationError + '_ {
@@ -57,6 +76,7 @@ impl FolderTarget {
     }
 
     fn write_all(&self, manifest: &Manifest) -> io::Result<()> {
+        self.refuse_links()?;
         fs::create_dir_all(&self.folder)?;
         self.hide_from_git()?;
         let last: Option<Root> = self.read(ROOT, None).ok().flatten();
