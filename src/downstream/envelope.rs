@@ -228,45 +228,45 @@ mod tests {
         let delta = Delta { added: keys(["Hex Bolt".into()]), changed: vec![], removed: keys(["Nut".into()]) };
         let envelope = Envelope::new(&news(), &delta, true, &correlation());
         insta::assert_snapshot!(serde_json::to_string_pretty(&envelope.payload()).unwrap(), @r#"
-        {
-          "version": 1,
-          "repository": "org/library",
-          "commit": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-          "ref": "refs/heads/main",
-          "manifest": {
-            "url": "https://cdn.example/manifest.json",
-            "digest": "05b3abf2579a5eb66403cd78be557fd860633a1fe2103c7642030defe32c657f"
-          },
-          "delta": {
-            "added": [
-              {
-                "collection": "products",
-                "id": "Hex Bolt"
-              }
-            ],
-            "changed": [],
-            "removed": [
-              {
-                "collection": "products",
-                "id": "Nut"
-              }
-            ],
-            "truncated": false,
-            "counts": {
-              "added": 1,
-              "changed": 0,
-              "removed": 1
-            }
-          },
-          "schemas": {
-            "product-metadata": [
-              "1.0.0",
-              "1.1.0"
-            ]
-          },
-          "correlation_id": "sr-fea636176eb17501"
-        }
-        "#);
+    {
+      "commit": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+      "correlation_id": "sr-fea636176eb17501",
+      "delta": {
+        "added": [
+          {
+            "collection": "products",
+            "id": "Hex Bolt"
+          }
+        ],
+        "changed": [],
+        "counts": {
+          "added": 1,
+          "changed": 0,
+          "removed": 1
+        },
+        "removed": [
+          {
+            "collection": "products",
+            "id": "Nut"
+          }
+        ],
+        "truncated": false
+      },
+      "manifest": {
+        "digest": "05b3abf2579a5eb66403cd78be557fd860633a1fe2103c7642030defe32c657f",
+        "url": "https://cdn.example/manifest.json"
+      },
+      "ref": "refs/heads/main",
+      "repository": "org/library",
+      "schemas": {
+        "product-metadata": [
+          "1.0.0",
+          "1.1.0"
+        ]
+      },
+      "version": 1
+    }
+    "#);
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub fn json(query: &str, hits: &[Hit]) -> String {
         let Hit { asset, path, text, score } = hit;
         HitV1 { collection: asset.collection.as_str(), id: asset.id.as_str(), path: path.as_str(), score: *score, text }
     }
-    format!("{:#}\n", serde_json::json!(SearchV1 { version: 1, query, hits: hits.iter().map(hit).collect() }))
+    super::json::pretty(&SearchV1 { version: 1, query, hits: hits.iter().map(hit).collect() })
 }
 
 /// The JSON Schema of [`json`].

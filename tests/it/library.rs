@@ -232,42 +232,42 @@ fn the_plan_of_the_example_library() {
     plan["commit"] = json!("[commit]");
     insta::assert_json_snapshot!(plan, @r#"
     {
-      "version": 1,
       "commit": "[commit]",
       "dirty": false,
       "targets": [
         {
-          "name": "manifest",
-          "kind": "manifest",
           "action": "publish",
-          "why": "nothing is published there yet",
           "added": 15,
           "assets": 15,
           "changed": 0,
-          "removed": 0
+          "kind": "manifest",
+          "name": "manifest",
+          "removed": 0,
+          "why": "nothing is published there yet"
         },
         {
-          "name": "outbox/website",
-          "kind": "downstream",
           "action": "deliver",
-          "why": "nothing was delivered to it yet",
           "added": 13,
           "changed": 0,
-          "removed": 0
+          "kind": "downstream",
+          "name": "outbox/website",
+          "removed": 0,
+          "why": "nothing was delivered to it yet"
         },
         {
-          "name": "embedding",
-          "kind": "embedding",
           "action": "embed",
-          "why": "the index is empty",
           "delete": 0,
           "embed": 28,
+          "kind": "embedding",
+          "name": "embedding",
           "reuse": 0,
           "tokens": 2427,
           "unchanged": 0,
-          "upsert": 28
+          "upsert": 28,
+          "why": "the index is empty"
         }
-      ]
+      ],
+      "version": 1
     }
     "#);
 }

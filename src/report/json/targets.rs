@@ -84,7 +84,7 @@ struct EmbeddingV1 {
 
 /// A plan as pretty JSON with a final line break.
 pub fn plan(plan: &Plan) -> String {
-    format!("{:#}\n", serde_json::json!(plan_v1(plan)))
+    super::pretty(&plan_v1(plan))
 }
 
 /// A run as pretty JSON with a final line break.
@@ -100,7 +100,7 @@ pub fn sync(sync: &Sync) -> String {
         results: sync.results.iter().map(result).collect(),
         embedding: EmbeddingV1 { embedded, reused, upserted, deleted, tokens },
     };
-    format!("{:#}\n", serde_json::json!(document))
+    super::pretty(&document)
 }
 
 /// The JSON Schema of [`plan`].
@@ -169,77 +169,77 @@ mod tests {
         let document: Value = serde_json::from_str(&sync(&run(busy(), &outcomes))).unwrap();
         assert!(follows(&document, &sync_schema()));
         insta::assert_json_snapshot!(document, @r#"
+    {
+      "commit": "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1",
+      "dirty": false,
+      "embedding": {
+        "deleted": 2,
+        "embedded": 1,
+        "reused": 0,
+        "tokens": 7,
+        "upserted": 1
+      },
+      "results": [
         {
-          "version": 1,
-          "commit": "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1",
-          "dirty": false,
-          "targets": [
-            {
-              "name": "manifest",
-              "kind": "manifest",
-              "action": "publish",
-              "why": "nothing is published there yet",
-              "added": 12,
-              "assets": 13,
-              "changed": 0,
-              "removed": 1
-            },
-            {
-              "name": "downstream/addon",
-              "kind": "downstream",
-              "action": "none",
-              "why": "in step",
-              "added": 0,
-              "changed": 0,
-              "removed": 0
-            },
-            {
-              "name": "outbox/site",
-              "kind": "downstream",
-              "action": "deliver",
-              "why": "a run died half-way",
-              "added": 0,
-              "changed": 2,
-              "removed": 0
-            },
-            {
-              "name": "embedding",
-              "kind": "embedding",
-              "action": "embed",
-              "why": "4 unchanged",
-              "delete": 0,
-              "embed": 1,
-              "reuse": 0,
-              "tokens": 7,
-              "unchanged": 4,
-              "upsert": 1
-            }
-          ],
-          "results": [
-            {
-              "name": "manifest",
-              "outcome": "done",
-              "message": "published"
-            },
-            {
-              "name": "downstream/addon",
-              "outcome": "unchanged",
-              "message": "in step"
-            },
-            {
-              "name": "outbox/site",
-              "outcome": "failed",
-              "message": "403"
-            }
-          ],
-          "embedding": {
-            "embedded": 1,
-            "reused": 0,
-            "upserted": 1,
-            "deleted": 2,
-            "tokens": 7
-          }
+          "message": "published",
+          "name": "manifest",
+          "outcome": "done"
+        },
+        {
+          "message": "in step",
+          "name": "downstream/addon",
+          "outcome": "unchanged"
+        },
+        {
+          "message": "403",
+          "name": "outbox/site",
+          "outcome": "failed"
         }
-        "#);
+      ],
+      "targets": [
+        {
+          "action": "publish",
+          "added": 12,
+          "assets": 13,
+          "changed": 0,
+          "kind": "manifest",
+          "name": "manifest",
+          "removed": 1,
+          "why": "nothing is published there yet"
+        },
+        {
+          "action": "none",
+          "added": 0,
+          "changed": 0,
+          "kind": "downstream",
+          "name": "downstream/addon",
+          "removed": 0,
+          "why": "in step"
+        },
+        {
+          "action": "deliver",
+          "added": 0,
+          "changed": 2,
+          "kind": "downstream",
+          "name": "outbox/site",
+          "removed": 0,
+          "why": "a run died half-way"
+        },
+        {
+          "action": "embed",
+          "delete": 0,
+          "embed": 1,
+          "kind": "embedding",
+          "name": "embedding",
+          "reuse": 0,
+          "tokens": 7,
+          "unchanged": 4,
+          "upsert": 1,
+          "why": "4 unchanged"
+        }
+      ],
+      "version": 1
+    }
+    "#);
     }
 }
