@@ -20,7 +20,7 @@ impl PointerPattern {
         }
     }
 
-    /// The values that it names, with their exact pointers, in the order of the document.
+    /// The values that it names, with their exact pointers, items in their order and members by their keys.
     pub fn select<'v>(&self, value: &'v Value) -> Vec<(String, &'v Value)> {
         let mut found = Vec::new();
         walk(&self.segments, value, String::new(), &mut found);
