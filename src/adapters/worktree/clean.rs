@@ -53,7 +53,7 @@ impl Worktree {
     pub(super) fn is_surely_clean(&self, entries: Vec<IndexEntry>, written: Option<Moment>) -> bool {
         let Some(written) = written.filter(|_| entries.iter().all(is_plain)) else { return false };
         let remembered = Remembered { root: self.root.clone(), prefix: &self.prefix, entries, written };
-        let Some(met) = remembered.walk(String::new()) else { return false };
+        let Some(met) = remembered.walk("") else { return false };
         let is_ignored = |path: &String| {
             let path = format!("{}{path}", self.prefix);
             self.repository.is_path_ignored(path).unwrap_or(false)
@@ -72,9 +72,9 @@ fn is_plain(entry: &IndexEntry) -> bool {
 
 impl Remembered<'_> {
     /// What is in a folder of the library and below it, or nothing where there is a doubt.
-    fn walk(&self, folder: String) -> Option<Met> {
+    fn walk(&self, folder: &str) -> Option<Met> {
         let (mut met, mut folders) = (Met::default(), Vec::new());
-        for entry in std::fs::read_dir(self.root.join(&folder)).ok()? {
+        for entry in std::fs::read_dir(self.root.join(folder)).ok()? {
             let entry = entry.ok()?;
             let name = entry.file_name().into_string().ok()?;
             if name == ".git" {
@@ -98,7 +98,7 @@ impl Remembered<'_> {
                 met.unknown.push(path);
             }
         }
-        folders.into_par_iter().map(|folder| self.walk(folder)).try_reduce(Met::default, Met::and)?.and(met)
+        folders.par_iter().map(|folder| self.walk(folder)).try_reduce(Met::default, Met::and)?.and(met)
     }
 
     fn get(&self, path: &str) -> Option<&IndexEntry> {
