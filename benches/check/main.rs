@@ -23,23 +23,46 @@ fn main() -> anyhow::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] => compare(&library::make("products", 10_000)?)?,
-        ["--bare", folder] => return bare(Path::new(folder)),
+        ["--bare", folder] => return bare(&placed(Path::new(folder))?, Path::new(folder)),
+        ["--walk", folder] => {
+            let mut records = Vec::new();
+            walk(&Path::new(folder).join("products"), &mut records)?;
+            return bare(&records, Path::new(folder));
+        }
         [folder] => compare(&Path::new(folder).canonicalize()?)?,
         _ => bail!("usage: cargo bench --bench check [-- LIBRARY]"),
     }
     one_record(&library::make("one-product", 1)?)
 }
 
-/// The bare loop: finds the records, and reads, parses and validates each on all cores.
-fn bare(folder: &Path) -> anyhow::Result<()> {
-    let schema: Value = serde_json::from_slice(&std::fs::read(folder.join(SCHEMA))?)?;
-    let validator = jsonschema::options().should_validate_formats(true).build(&schema)?;
+/// The records of a loop that knows where they are.
+fn placed(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut records = Vec::new();
     for group in std::fs::read_dir(folder.join("products"))? {
         for asset in std::fs::read_dir(group?.path())? {
             records.push(asset?.path().join("metadata.json"));
         }
     }
+    Ok(records)
+}
+
+/// The records of a loop that looks for them, as whoever wants to hear of a new file must.
+fn walk(folder: &Path, records: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            walk(&entry.path(), records)?;
+        } else if entry.file_name() == "metadata.json" {
+            records.push(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// The bare loop: reads, parses and validates each record on all cores.
+fn bare(records: &[PathBuf], folder: &Path) -> anyhow::Result<()> {
+    let schema: Value = serde_json::from_slice(&std::fs::read(folder.join(SCHEMA))?)?;
+    let validator = jsonschema::options().should_validate_formats(true).build(&schema)?;
     let invalid = |path: &PathBuf| -> anyhow::Result<bool> {
         let record: Value = serde_json::from_slice(&std::fs::read(path)?)?;
         let is_valid = validator.is_valid(&record);
@@ -53,22 +76,24 @@ fn bare(folder: &Path) -> anyhow::Result<()> {
 fn compare(folder: &Path) -> anyhow::Result<()> {
     let folder = folder.to_str().context("the library's path is not UTF-8")?;
     let this = std::env::current_exe()?;
-    let loop_words = [this.to_str().context("this program's path is not UTF-8")?, "--bare", folder];
+    let this = this.to_str().context("this program's path is not UTF-8")?;
+    let (loop_words, walk_words) = ([this, "--bare", folder], [this, "--walk", folder]);
     let check_words = [PROGRAM, "-C", folder, "check", "--format", "json"];
     let agreed = (said(&loop_words)?.trim().to_owned(), invalid_in(&said(&check_words)?)?);
     ensure!(agreed.0 == agreed.1, "the loop finds {} records invalid, the program {}", agreed.0, agreed.1);
-    let (mut bare, mut check) = (Vec::new(), Vec::new());
+    let (mut bare, mut walking, mut check) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         bare.push(cost(&loop_words)?);
+        walking.push(cost(&walk_words)?);
         check.push(cost(&check_words)?);
     }
     println!("{folder}: {} records invalid, {ROUNDS} rounds in turn", agreed.0);
-    let (bare, check) = (tell("bare loop", &bare), tell("check", &check));
-    println!(
-        "CPU of check / CPU of the bare loop: {:.2} (minima), {:.2} (medians)",
-        check.0 / bare.0,
-        check.1 / bare.1
-    );
+    let (bare, walking, check) = (tell("bare loop", &bare), tell("with walk", &walking), tell("check", &check));
+    let ratio = |name: &str, of: (f64, f64)| {
+        println!("CPU of check / CPU of {name}: {:.2} (minima), {:.2} (medians)", check.0 / of.0, check.1 / of.1);
+    };
+    ratio("a bare loop that knows the records", bare);
+    ratio("a bare loop that walks to find them", walking);
     println!("peak memory: bare loop {} MiB, check {} MiB", peak_mib(&loop_words)?, peak_mib(&check_words)?);
     Ok(())
 }

@@ -48,11 +48,9 @@ impl Worktree {
         let written = clean::written(&self.repository.path().join("index"));
         let entries: Vec<IndexEntry> =
             self.repository.index()?.iter().filter(|entry| self.below(&entry.path).is_some()).collect();
-        let mut raw = Raw::new();
-        for entry in &entries {
-            let (Some(path), Some(kind)) = (self.below(&entry.path), kind_of_mode(entry.mode)) else { continue };
-            raw.insert(path.to_vec(), (entry.id, kind));
-        }
+        let file =
+            |entry: &IndexEntry| Some((self.below(&entry.path)?.to_vec(), (entry.id, kind_of_mode(entry.mode)?)));
+        let mut raw: Raw = entries.iter().filter_map(file).collect();
         let head = self.head()?.commit.map(|commit| Oid::from_str(commit.as_str())).transpose()?;
         let mut dirty = match head {
             Some(head) => !self.index_is_committed(head)?,
