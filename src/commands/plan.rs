@@ -72,6 +72,8 @@ pub struct Desired {
     pub news: Announcement,
     /// What has to be done.
     pub plan: Plan,
+    /// What the plan was made from: a target that has moved on since is left to the run that moved it.
+    pub planned: State,
 }
 
 /// What the targets hold now.
@@ -183,7 +185,7 @@ fn compare(library: &Library, outside: &Outside, made: Made, present: &Present, 
         plan = plan.superseded_by(newer);
     }
     let news = announcement(library, outside, &manifest);
-    Desired { manifest, chunks, news, plan }
+    Desired { manifest, chunks, news, plan, planned: present.state.clone() }
 }
 
 /// A commit of this repository that some target has and that descends from the one to be served, if there is one.

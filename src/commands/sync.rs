@@ -6,6 +6,7 @@ use super::dispatch::{self, Settled};
 use super::embed;
 use super::outside::Outside;
 use super::plan::Desired;
+use super::record::{NotRecorded, SUPERSEDED, Steps};
 use crate::adapters::state_store::StateError;
 use crate::embedding::plan::digest as chunks_digest;
 use crate::ids::{CorrelationId, Sha256Hex, TargetName};
@@ -13,7 +14,7 @@ use crate::manifest::plan::{Action as ManifestAction, Publication};
 use crate::plan::embedding_target;
 use crate::report::counting::count;
 use crate::report::targets::{EmbeddingNumbers, Outcome, Sync, TargetResult};
-use crate::state::{Change, Delivered, Intent};
+use crate::state::{Delivered, TargetState};
 
 /// Does what the plan says; a target that fails is reported and holds nobody up who does not need it.
 ///
@@ -23,8 +24,8 @@ pub async fn apply(desired: Desired, outside: &Outside, progress: &mut (dyn FnMu
     for publication in &desired.plan.publications {
         results.push(publish(publication, &desired, outside).await);
     }
-    let is_published = results.iter().all(|result| matches!(result.outcome, Outcome::Done | Outcome::Unchanged));
-    results.extend(deliver(&desired, outside, is_published).await);
+    let gate = Gate::of(&results);
+    results.extend(deliver(&desired, outside, gate).await);
     let mut numbers = EmbeddingNumbers::default();
     if desired.plan.embedding.is_some() {
         let (result, taken) = index(&desired, outside, progress).await;
@@ -38,7 +39,7 @@ pub async fn apply(desired: Desired, outside: &Outside, progress: &mut (dyn FnMu
 }
 
 async fn publish(publication: &Publication, desired: &Desired, outside: &Outside) -> TargetResult {
-    let name = publication.target.clone();
+    let name = &publication.target;
     let result = |outcome, message: String| TargetResult { name: name.clone(), outcome, message };
     if publication.action == ManifestAction::None {
         return result(Outcome::Unchanged, publication.why.clone());
@@ -46,36 +47,65 @@ async fn publish(publication: &Publication, desired: &Desired, outside: &Outside
     let Some((_, target)) = outside.targets.iter().find(|(name, _)| *name == publication.target) else {
         return result(Outcome::Skipped, "this run was given no way to it".to_owned());
     };
-    let digest = &publication.digest;
-    if let Err(error) = intend(outside, &name, digest).await {
-        return result(Outcome::Failed, error.to_string());
+    let known = desired.planned.target(name);
+    let steps = steps(desired, outside, name, &publication.digest, &known);
+    if let Err(error) = steps.intend(&known).await {
+        return not_recorded(name, error, |error| error.to_string());
     }
     if let Err(error) = target.publish(&desired.manifest).await {
         let why = error.to_string();
-        return match settle(outside, failed(outside, &name, why.clone())).await {
+        return match steps.failed(&why, false).await {
             Ok(()) => result(Outcome::Failed, why),
-            Err(error) => result(Outcome::Failed, format!("{why}; and {error}")),
+            Err(error) => not_recorded(name, error, |error| format!("{why}; and {error}")),
         };
     }
-    match settle(outside, delivered(desired, outside, &name, digest)).await {
+    match steps.delivered(delivered(desired, outside, &publication.digest)).await {
         Ok(()) => {
             let message = format!("{} published to {}", count(publication.assets, "asset"), publication.place);
             result(Outcome::Done, message)
         }
-        Err(error) => result(Outcome::Failed, format!("published, but {error}")),
+        Err(error) => not_recorded(name, error, |error| format!("published, but {error}")),
     }
 }
 
-async fn deliver(desired: &Desired, outside: &Outside, is_published: bool) -> Vec<TargetResult> {
-    let skipped = |delivery: &crate::downstream::Delivery, message: &str| TargetResult {
+/// Whether downstreams may be told of the manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    /// Every place has it.
+    Open,
+    /// Another run has published meanwhile, and it is that run which tells of it.
+    Superseded,
+    /// Some place does not have it.
+    Closed,
+}
+
+impl Gate {
+    fn of(publications: &[TargetResult]) -> Self {
+        let any = |wanted: &[Outcome]| publications.iter().any(|result| wanted.contains(&result.outcome));
+        match (any(&[Outcome::Failed, Outcome::Skipped]), any(&[Outcome::Superseded])) {
+            (true, _) => Self::Closed,
+            (false, true) => Self::Superseded,
+            (false, false) => Self::Open,
+        }
+    }
+}
+
+async fn deliver(desired: &Desired, outside: &Outside, gate: Gate) -> Vec<TargetResult> {
+    let left_out = |outcome, delivery: &crate::downstream::Delivery, message: &str| TargetResult {
         name: delivery.target.clone(),
-        outcome: Outcome::Skipped,
+        outcome,
         message: message.to_owned(),
     };
     let deliveries = &desired.plan.deliveries;
-    if !is_published {
-        let why = "the manifest that it would be told of is not published; the next run tells it";
-        return deliveries.iter().map(|delivery| skipped(delivery, why)).collect();
+    let shut = match gate {
+        Gate::Open => None,
+        Gate::Superseded => Some((Outcome::Superseded, "another run has published the manifest in the meantime")),
+        Gate::Closed => {
+            Some((Outcome::Skipped, "the manifest that it would be told of is not published; the next run tells it"))
+        }
+    };
+    if let Some((outcome, why)) = shut {
+        return deliveries.iter().map(|delivery| left_out(outcome, delivery, why)).collect();
     }
     // A downstream fetches what it is told of, and what is not committed it cannot fetch.
     let (held, open): (Vec<_>, Vec<_>) = deliveries.iter().cloned().partition(|delivery| {
@@ -85,7 +115,8 @@ async fn deliver(desired: &Desired, outside: &Outside, is_published: bool) -> Ve
     let mut results: Vec<TargetResult> = held
         .iter()
         .map(|delivery| {
-            skipped(delivery, "there are uncommitted changes, which it could not fetch; commit and push first")
+            let why = "there are uncommitted changes, which it could not fetch; commit and push first";
+            left_out(Outcome::Skipped, delivery, why)
         })
         .collect();
     let clock = outside.clock.as_ref();
@@ -132,8 +163,10 @@ async fn index(
         return (result(Outcome::Unchanged, "in step".to_owned()), nothing);
     }
     let digest = chunks_digest(&plan.namespace, &desired.chunks);
-    if let Err(error) = intend(outside, &name, &digest).await {
-        return (result(Outcome::Failed, error.to_string()), nothing);
+    let known = desired.planned.target(&name);
+    let steps = steps(desired, outside, &name, &digest, &known);
+    if let Err(error) = steps.intend(&known).await {
+        return (not_recorded(&name, error, |error| error.to_string()), nothing);
     }
     let total = plan.upserts();
     let mut heard = |done: &embed::Outcome| progress(&format!("embedding {} of {total} chunks", done.upserted));
@@ -150,52 +183,50 @@ async fn index(
         deleted: done.deleted,
         tokens: done.tokens,
     };
-    let change = match &why {
-        Some(why) => failed(outside, &name, why.clone()),
-        None => delivered(desired, outside, &name, &digest),
+    let recorded = match &why {
+        Some(why) => steps.failed(why, false).await,
+        None => steps.delivered(delivered(desired, outside, &digest)).await,
     };
-    let recorded = settle(outside, change).await;
     let result = match (why, recorded) {
-        (Some(why), _) => result(Outcome::Failed, why),
-        (None, Err(error)) => result(Outcome::Failed, format!("indexed, but {error}")),
         (None, Ok(())) => {
             let said =
                 format!("{} embedded, {} known, {} deleted", count(done.embedded, "chunk"), done.reused, done.deleted);
             result(Outcome::Done, said)
         }
+        (Some(why), Ok(())) => result(Outcome::Failed, why),
+        (None, Err(error)) => not_recorded(&name, error, |error| format!("indexed, but {error}")),
+        (Some(why), Err(error)) => not_recorded(&name, error, |error| format!("{why}; and {error}")),
     };
     (result, numbers)
 }
 
-fn delivered(desired: &Desired, outside: &Outside, target: &TargetName, digest: &Sha256Hex) -> Change {
-    let delivered = Delivered {
+fn delivered(desired: &Desired, outside: &Outside, digest: &Sha256Hex) -> Delivered {
+    Delivered {
         commit: desired.plan.commit.clone(),
         digest: digest.clone(),
         assets: BTreeMap::new(),
         at: (outside.clock)(),
-    };
-    Change::Deliver { target: target.clone(), delivered }
-}
-
-fn failed(outside: &Outside, target: &TargetName, why: String) -> Change {
-    Change::Fail { target: target.clone(), why, certain: false, at: (outside.clock)() }
-}
-
-/// Remembers that an effect is about to happen, before it does.
-async fn intend(outside: &Outside, target: &TargetName, digest: &Sha256Hex) -> Result<(), StateError> {
-    let state = outside.state.load().await?;
-    let correlation = CorrelationId::of(target, digest, &state.lineage);
-    let intent = Intent { correlation, digest: digest.clone(), at: (outside.clock)() };
-    outside.state.record(state.serial, &Change::Intend { target: target.clone(), intent }).await.map(drop)
-}
-
-/// Remembers what became of it. Another run may have recorded something meanwhile; ours is about our target alone.
-async fn settle(outside: &Outside, change: Change) -> Result<(), StateError> {
-    loop {
-        let state = outside.state.load().await?;
-        match outside.state.record(state.serial, &change).await {
-            Err(StateError::Moved { .. }) => {}
-            other => return other.map(drop),
-        }
     }
+}
+
+/// The steps of bringing a target to `digest`. Their id holds the state that they were planned from, so no two runs share it.
+fn steps<'a>(
+    desired: &Desired,
+    outside: &'a Outside,
+    target: &'a TargetName,
+    digest: &'a Sha256Hex,
+    known: &'a TargetState,
+) -> Steps<'a> {
+    let salt = format!("{}\0{}", desired.planned.lineage, desired.planned.serial.0);
+    let correlation = CorrelationId::of(target, digest, &salt);
+    Steps { store: outside.state.as_ref(), clock: outside.clock.as_ref(), target, correlation, digest, known }
+}
+
+/// What is said of a target whose step was not recorded.
+fn not_recorded(target: &TargetName, why: NotRecorded, say: impl Fn(StateError) -> String) -> TargetResult {
+    let (outcome, message) = match why {
+        NotRecorded::Superseded => (Outcome::Superseded, SUPERSEDED.to_owned()),
+        NotRecorded::Store(error) => (Outcome::Failed, say(error)),
+    };
+    TargetResult { name: target.clone(), outcome, message }
 }

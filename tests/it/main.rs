@@ -18,6 +18,7 @@ mod fake_github;
 mod launcher;
 mod library;
 mod linters;
+mod overlap;
 mod program;
 mod proposal;
 mod runner_log;

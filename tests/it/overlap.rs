@@ -1,0 +1,113 @@
+//! Runs that overlap: what a newer one has done is not undone by an older one that planned before it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use stockroom::adapters::github::{Dispatcher, MemoryDispatcher};
+use stockroom::adapters::http::SteppedPace;
+use stockroom::adapters::model::deterministic::Deterministic;
+use stockroom::adapters::publication::FolderTarget;
+use stockroom::adapters::state_store::{MemoryState, StateStore as _};
+use stockroom::adapters::vector_store::{Memory, VectorStore as _};
+use stockroom::commands::gather::{Moment, Place, gather, open};
+use stockroom::commands::outside::Outside;
+use stockroom::commands::plan::{Desired, Scope, plan};
+use stockroom::commands::sync::apply;
+use stockroom::ids::{DownstreamName, TargetName};
+use stockroom::report::targets::{Outcome, Sync};
+use stockroom::state::{State, Timestamp};
+
+use crate::program::Library;
+
+const SETTINGS: &str = "version: 1
+collections: {products: {metadata: '*.json'}}
+downstreams: {website: {repo: org/website}}
+embed: {text: [/title]}
+";
+
+/// A library, and every target of it at hand.
+struct Scene {
+    library: Library,
+    state: MemoryState,
+    vectors: Arc<Memory>,
+    website: Arc<MemoryDispatcher>,
+    outside: Outside,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let library = Library::of(&[("stockroom.yml", SETTINGS), ("bolt.json", r#"{"title": "a bolt"}"#)]);
+        let state = MemoryState::new("org/library:");
+        let (vectors, website) = (Arc::new(Memory::default()), Arc::new(MemoryDispatcher::default()));
+        let target = FolderTarget::new(library.path(".stockroom/manifest"), "the folder");
+        let dispatchers = [(DownstreamName::new("website"), Arc::clone(&website) as Arc<dyn Dispatcher>)];
+        let outside = Outside {
+            state: Arc::new(state.clone()),
+            targets: vec![(TargetName::new("manifest"), Arc::new(target))],
+            dispatchers: BTreeMap::from(dispatchers),
+            model: Arc::new(Deterministic::new(16)),
+            vectors: Arc::clone(&vectors) as Arc<_>,
+            pace: Arc::new(SteppedPace::default()),
+            clock: Arc::new(|| Timestamp(7)),
+            repository: None,
+        };
+        Self { library, state, vectors, website, outside }
+    }
+
+    /// The plan for the library with a bolt of this title.
+    async fn plan(&self, title: &str, scope: Scope) -> Desired {
+        self.library.write("bolt.json", format!(r#"{{"title": "{title}"}}"#));
+        self.library.commit();
+        let folder = self.library.root();
+        let library = gather(open(&Place { folder, config: None, moment: Moment::Now }).unwrap()).unwrap();
+        plan(&library, &self.outside, scope, true).await.unwrap()
+    }
+
+    async fn apply(&self, desired: Desired) -> Sync {
+        apply(desired, &self.outside, &mut |_| {}).await
+    }
+
+    async fn state(&self) -> State {
+        self.state.load().await.unwrap()
+    }
+
+    /// The digest of the published manifest.
+    async fn published(&self) -> Option<String> {
+        self.outside.targets[0].1.root().await.unwrap().map(|root| root.digest)
+    }
+
+    /// The digests of the texts in the index.
+    async fn indexed(&self) -> Vec<String> {
+        let held = self.vectors.held().await.unwrap();
+        held.values().flat_map(|chunks| chunks.values()).map(|held| held.hash.to_string()).collect()
+    }
+}
+
+fn outcomes(sync: &Sync) -> Vec<(&str, Outcome)> {
+    sync.results.iter().map(|result| (result.name.as_str(), result.outcome)).collect()
+}
+
+#[tokio::test]
+async fn an_older_plan_that_is_applied_late_writes_nothing() {
+    for first in [false, true] {
+        let scene = Scene::new();
+        if first {
+            let before = scene.plan("a bolt", Scope::default()).await;
+            scene.apply(before).await;
+        }
+        let older = scene.plan("an older bolt", Scope::default()).await;
+        let newer = scene.plan("a newer bolt", Scope::default()).await;
+        let digest = newer.manifest.digest.to_string();
+        let text = newer.chunks[0].hash.to_string();
+        assert!(!scene.apply(newer).await.is_partial());
+        let (state, told) = (scene.state().await, scene.website.received().len());
+
+        let late = scene.apply(older).await;
+        let superseded = ["manifest", "outbox/website", "embedding"].map(|name| (name, Outcome::Superseded));
+        assert_eq!(outcomes(&late), superseded);
+        assert!(!late.is_partial(), "it is no failure: {late:?}");
+        assert_eq!(scene.published().await, Some(digest));
+        assert_eq!(scene.indexed().await, [text]);
+        assert_eq!((scene.state().await, scene.website.received().len()), (state, told));
+    }
+}
