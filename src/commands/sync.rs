@@ -11,7 +11,7 @@ use crate::adapters::state_store::StateError;
 use crate::embedding::plan::digest as chunks_digest;
 use crate::ids::{CorrelationId, Sha256Hex, TargetName};
 use crate::manifest::plan::{Action as ManifestAction, Publication};
-use crate::plan::embedding_target;
+use crate::plan::{Plan, embedding_target};
 use crate::report::counting::count;
 use crate::report::targets::{EmbeddingNumbers, Outcome, Sync, TargetResult};
 use crate::state::{Delivered, TargetState};
@@ -20,6 +20,9 @@ use crate::state::{Delivered, TargetState};
 ///
 /// `progress` hears a short line now and then.
 pub async fn apply(desired: Desired, outside: &Outside, progress: &mut (dyn FnMut(&str) + Send)) -> Sync {
+    if desired.plan.superseded.is_some() {
+        return superseded(desired.plan);
+    }
     let mut results = Vec::new();
     for publication in &desired.plan.publications {
         results.push(publish(publication, &desired, outside).await);
@@ -32,10 +35,20 @@ pub async fn apply(desired: Desired, outside: &Outside, progress: &mut (dyn FnMu
         results.push(result);
         numbers = taken;
     }
-    if desired.plan.superseded.is_some() {
-        results.iter_mut().for_each(|result| result.outcome = Outcome::Superseded);
-    }
     Sync { plan: desired.plan, results, embedding: numbers }
+}
+
+/// A newer commit was served already: nothing is done, and nothing is recorded either.
+fn superseded(plan: Plan) -> Sync {
+    let publications = plan.publications.iter().map(|publication| (&publication.target, &publication.why));
+    let deliveries = plan.deliveries.iter().map(|delivery| (&delivery.target, &delivery.why));
+    let result = |(name, why): (&TargetName, &String)| TargetResult {
+        name: name.clone(),
+        outcome: Outcome::Superseded,
+        message: why.clone(),
+    };
+    let results = publications.chain(deliveries).map(result).collect();
+    Sync { plan, results, embedding: EmbeddingNumbers::default() }
 }
 
 async fn publish(publication: &Publication, desired: &Desired, outside: &Outside) -> TargetResult {

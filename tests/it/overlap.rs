@@ -15,7 +15,7 @@ use stockroom::commands::plan::{Desired, Scope, plan};
 use stockroom::commands::sync::apply;
 use stockroom::ids::{DownstreamName, TargetName};
 use stockroom::report::targets::{Outcome, Sync};
-use stockroom::state::{State, Timestamp};
+use stockroom::state::{Change, State, Timestamp};
 
 use crate::program::Library;
 
@@ -57,9 +57,13 @@ impl Scene {
     /// The plan for the library with a bolt of this title.
     async fn plan(&self, title: &str, scope: Scope) -> Desired {
         self.library.write("bolt.json", format!(r#"{{"title": "{title}"}}"#));
-        self.library.commit();
-        let folder = self.library.root();
-        let library = gather(open(&Place { folder, config: None, moment: Moment::Now }).unwrap()).unwrap();
+        let commit = self.library.commit();
+        self.plan_at(&commit, scope).await
+    }
+
+    async fn plan_at(&self, commit: &str, scope: Scope) -> Desired {
+        let place = Place { folder: self.library.root(), config: None, moment: Moment::At(commit.to_owned()) };
+        let library = gather(open(&place).unwrap()).unwrap();
         plan(&library, &self.outside, scope, true).await.unwrap()
     }
 
@@ -110,4 +114,23 @@ async fn an_older_plan_that_is_applied_late_writes_nothing() {
         assert_eq!(scene.indexed().await, [text]);
         assert_eq!((scene.state().await, scene.website.received().len()), (state, told));
     }
+}
+
+#[tokio::test]
+async fn a_plan_for_an_older_commit_writes_nothing_not_even_that_a_failure_is_over() {
+    let scene = Scene::new();
+    let first = scene.plan("a bolt", Scope::default()).await;
+    let older = scene.library.git(&["rev-parse", "HEAD"]);
+    scene.apply(first).await;
+    let newer = scene.plan("a newer bolt", Scope::default()).await;
+    scene.apply(newer).await;
+    let target = TargetName::new("outbox/website");
+    let failed = Change::Fail { target, why: "the disk is full".into(), certain: true, at: Timestamp(8) };
+    scene.state.record(scene.state().await.serial, &failed).await.unwrap();
+    let before = scene.state().await;
+
+    let late = scene.plan_at(&older, Scope::default()).await;
+    let done = scene.apply(late).await;
+    assert_eq!(outcomes(&done), ["manifest", "outbox/website"].map(|name| (name, Outcome::Superseded)));
+    assert_eq!(scene.state().await, before);
 }
