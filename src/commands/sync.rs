@@ -8,6 +8,7 @@ use super::outside::Outside;
 use super::plan::Desired;
 use super::record::{NotRecorded, SUPERSEDED, Steps};
 use crate::adapters::state_store::StateError;
+use crate::downstream::{self, Delivery};
 use crate::embedding::plan::digest as chunks_digest;
 use crate::ids::{CorrelationId, Sha256Hex, TargetName};
 use crate::manifest::plan::{Action as ManifestAction, Publication};
@@ -27,7 +28,7 @@ pub async fn apply(desired: Desired, outside: &Outside, progress: &mut (dyn FnMu
     for publication in &desired.plan.publications {
         results.push(publish(publication, &desired, outside).await);
     }
-    let gate = Gate::of(&results);
+    let gate = Gate::of(&results, desired.is_published);
     results.extend(deliver(&desired, outside, gate).await);
     let mut numbers = EmbeddingNumbers::default();
     if desired.plan.embedding.is_some() {
@@ -93,18 +94,18 @@ enum Gate {
 }
 
 impl Gate {
-    fn of(publications: &[TargetResult]) -> Self {
+    /// Places that were left out of the run count as they were when it was planned.
+    fn of(publications: &[TargetResult], is_published: bool) -> Self {
         let any = |wanted: &[Outcome]| publications.iter().any(|result| wanted.contains(&result.outcome));
-        match (any(&[Outcome::Failed, Outcome::Skipped]), any(&[Outcome::Superseded])) {
-            (true, _) => Self::Closed,
-            (false, true) => Self::Superseded,
-            (false, false) => Self::Open,
+        if any(&[Outcome::Failed, Outcome::Skipped]) || (publications.is_empty() && !is_published) {
+            return Self::Closed;
         }
+        if any(&[Outcome::Superseded]) { Self::Superseded } else { Self::Open }
     }
 }
 
 async fn deliver(desired: &Desired, outside: &Outside, gate: Gate) -> Vec<TargetResult> {
-    let left_out = |outcome, delivery: &crate::downstream::Delivery, message: &str| TargetResult {
+    let left_out = |outcome, delivery: &Delivery, message: &str| TargetResult {
         name: delivery.target.clone(),
         outcome,
         message: message.to_owned(),
@@ -114,16 +115,21 @@ async fn deliver(desired: &Desired, outside: &Outside, gate: Gate) -> Vec<Target
         Gate::Open => None,
         Gate::Superseded => Some((Outcome::Superseded, "another run has published the manifest in the meantime")),
         Gate::Closed => {
-            Some((Outcome::Skipped, "the manifest that it would be told of is not published; the next run tells it"))
+            Some((Outcome::Skipped, "the manifest that it would be told of is not published; the run that publishes it tells it"))
         }
     };
     if let Some((outcome, why)) = shut {
-        return deliveries.iter().map(|delivery| left_out(outcome, delivery, why)).collect();
+        let in_step = |delivery: &Delivery| delivery.action == downstream::Action::None;
+        let result = |delivery: &Delivery| match in_step(delivery) {
+            true => left_out(Outcome::Unchanged, delivery, "in step"),
+            false => left_out(outcome, delivery, why),
+        };
+        return deliveries.iter().map(result).collect();
     }
     // A downstream fetches what it is told of, and what is not committed it cannot fetch.
     let (held, open): (Vec<_>, Vec<_>) = deliveries.iter().cloned().partition(|delivery| {
-        let is_busy = delivery.action != crate::downstream::Action::None;
-        desired.plan.dirty && is_busy && delivery.channel == crate::downstream::Channel::GitHub
+        let is_busy = delivery.action != downstream::Action::None;
+        desired.plan.dirty && is_busy && delivery.channel == downstream::Channel::GitHub
     });
     let mut results: Vec<TargetResult> = held
         .iter()
@@ -142,7 +148,7 @@ async fn deliver(desired: &Desired, outside: &Outside, gate: Gate) -> Vec<Target
     };
     let receipts = dispatch::apply(&open, &means).await;
     results.extend(receipts.into_iter().map(|receipt| {
-        let is_file = outside.channel(&receipt.name) == crate::downstream::Channel::Outbox;
+        let is_file = outside.channel(&receipt.name) == downstream::Channel::Outbox;
         let (outcome, message) = match receipt.result {
             Settled::Done { place, .. } if is_file => {
                 (Outcome::Done, format!("no token is set, so the event was written to {place} and not sent"))

@@ -134,3 +134,21 @@ async fn a_plan_for_an_older_commit_writes_nothing_not_even_that_a_failure_is_ov
     assert_eq!(outcomes(&done), ["manifest", "outbox/website"].map(|name| (name, Outcome::Superseded)));
     assert_eq!(scene.state().await, before);
 }
+
+#[tokio::test]
+async fn nobody_is_told_of_a_manifest_that_is_not_published() {
+    let scene = Scene::new();
+    let dispatch_alone = Scope { manifest: false, embed: false, ..Scope::default() };
+    let desired = scene.plan("a bolt", dispatch_alone).await;
+    let early = scene.apply(desired).await;
+    assert_eq!(outcomes(&early), [("outbox/website", Outcome::Skipped)]);
+    assert!(early.is_partial() && early.results[0].message.contains("not published"), "{early:?}");
+    assert_eq!(scene.website.received(), []);
+
+    let publish_alone = Scope { dispatch: false, embed: false, ..Scope::default() };
+    let desired = scene.plan("a bolt", publish_alone).await;
+    scene.apply(desired).await;
+    let desired = scene.plan("a bolt", dispatch_alone).await;
+    assert_eq!(outcomes(&scene.apply(desired).await), [("outbox/website", Outcome::Done)]);
+    assert_eq!(scene.website.received().len(), 1);
+}
