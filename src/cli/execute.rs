@@ -16,7 +16,7 @@ use crate::commands::{plan as planning, search as searching, sync as syncing};
 use crate::event::{Event, Work};
 use crate::finding::Severity;
 use crate::report::human::Style;
-use crate::report::targets::{Kind, Outcome, Sync};
+use crate::report::targets::{Outcome, Sync, TargetResult};
 use crate::report::{Check, github, human, human_targets, json, search, summary, summary_targets};
 
 /// How many findings a person gets to see at once.
@@ -158,7 +158,6 @@ impl Execution<'_> {
         if is_human && is_needed {
             self.console.text(&human_targets::plan(&desired.plan, self.style()));
         }
-        let digest = desired.manifest.digest.to_string();
         let mut last = Instant::now();
         let sync = syncing::apply(desired, &outside, &mut |line| {
             self.console.progress(line);
@@ -175,7 +174,7 @@ impl Execution<'_> {
         }
         self.console.add_summary(&summary_targets::sync(&sync))?;
         self.outputs("sync", &library.check, common.fail_on)?;
-        self.sync_outputs(&library, &sync, &digest)?;
+        self.sync_outputs(&library, &sync)?;
         Ok(if sync.is_partial() { Ending::Partial } else { Ending::Done })
     }
 
@@ -292,21 +291,17 @@ impl Execution<'_> {
         Ok(())
     }
 
-    fn sync_outputs(&self, library: &Library, sync: &Sync, digest: &str) -> anyhow::Result<()> {
-        let done = |kind: Kind| {
-            let of_kind = |name: &str| match kind {
-                Kind::Manifest => name.starts_with("manifest"),
-                Kind::Downstream => name.starts_with("downstream/"),
-                Kind::Embedding => name == "embedding",
-            };
-            sync.results.iter().filter(|r| r.outcome == Outcome::Done && of_kind(r.name.as_str())).count()
-        };
+    fn sync_outputs(&self, library: &Library, sync: &Sync) -> anyhow::Result<()> {
+        let is_told =
+            |result: &&TargetResult| result.outcome == Outcome::Done && result.name.as_str().starts_with("downstream/");
+        let told = sync.results.iter().filter(is_told).count();
+        let digest = sync.published.as_ref().map(ToString::to_string).unwrap_or_default();
         let folder = self.manifest_folder(library).map(|folder| folder.display().to_string()).unwrap_or_default();
         let values = [
-            ("manifest-digest", digest.to_owned()),
+            ("manifest-digest", digest),
             ("manifest-path", folder),
-            ("changed", (done(Kind::Manifest) > 0).to_string()),
-            ("dispatched", done(Kind::Downstream).to_string()),
+            ("changed", sync.has_new_manifest.to_string()),
+            ("dispatched", told.to_string()),
             ("embedded", sync.embedding.embedded.to_string()),
         ];
         for (name, value) in values {

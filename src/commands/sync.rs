@@ -29,6 +29,8 @@ pub async fn apply(desired: Desired, outside: &Outside, progress: &mut (dyn FnMu
         results.push(publish(publication, &desired, outside).await);
     }
     let gate = Gate::of(&results, desired.is_published);
+    let published = (gate == Gate::Open).then(|| desired.manifest.digest.clone());
+    let has_new_manifest = results.iter().any(|result| is_new(result, &desired));
     results.extend(deliver(&desired, outside, gate).await);
     let mut numbers = EmbeddingNumbers::default();
     if desired.plan.embedding.is_some() {
@@ -36,7 +38,13 @@ pub async fn apply(desired: Desired, outside: &Outside, progress: &mut (dyn FnMu
         results.push(result);
         numbers = taken;
     }
-    Sync { plan: desired.plan, results, embedding: numbers }
+    Sync { plan: desired.plan, results, embedding: numbers, published, has_new_manifest }
+}
+
+/// Whether a place got another manifest than the last one. A fresh checkout gets its folder again, which is no news.
+fn is_new(publication: &TargetResult, desired: &Desired) -> bool {
+    let last = desired.planned.target(&publication.name).delivered;
+    publication.outcome == Outcome::Done && last.is_none_or(|last| last.digest != desired.manifest.digest)
 }
 
 /// A newer commit was served already: nothing is done, and nothing is recorded either.
@@ -49,7 +57,7 @@ fn superseded(plan: Plan) -> Sync {
         message: why.clone(),
     };
     let results = publications.chain(deliveries).map(result).collect();
-    Sync { plan, results, embedding: EmbeddingNumbers::default() }
+    Sync { plan, results, embedding: EmbeddingNumbers::default(), published: None, has_new_manifest: false }
 }
 
 async fn publish(publication: &Publication, desired: &Desired, outside: &Outside) -> TargetResult {
@@ -114,9 +122,10 @@ async fn deliver(desired: &Desired, outside: &Outside, gate: Gate) -> Vec<Target
     let shut = match gate {
         Gate::Open => None,
         Gate::Superseded => Some((Outcome::Superseded, "another run has published the manifest in the meantime")),
-        Gate::Closed => {
-            Some((Outcome::Skipped, "the manifest that it would be told of is not published; the run that publishes it tells it"))
-        }
+        Gate::Closed => Some((
+            Outcome::Skipped,
+            "the manifest that it would be told of is not published; the run that publishes it tells it",
+        )),
     };
     if let Some((outcome, why)) = shut {
         let in_step = |delivery: &Delivery| delivery.action == downstream::Action::None;

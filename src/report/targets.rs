@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::downstream::{self, Channel, Delivery};
 use crate::embedding;
-use crate::ids::{CommitId, TargetName};
+use crate::ids::{CommitId, Sha256Hex, TargetName};
 use crate::manifest::plan::{Action as ManifestAction, Publication};
 use crate::plan::{Plan, embedding_target};
 use crate::report::counting::count;
@@ -91,6 +91,10 @@ pub struct Sync {
     pub results: Vec<TargetResult>,
     /// What the vector index took.
     pub embedding: EmbeddingNumbers,
+    /// The digest of the manifest that every place has now; none where one of them has another, or none.
+    pub published: Option<Sha256Hex>,
+    /// Whether this run has published a manifest that differs from the one published last.
+    pub has_new_manifest: bool,
 }
 
 impl Sync {

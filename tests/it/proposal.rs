@@ -228,6 +228,32 @@ fn a_push_to_the_default_branch_brings_everything_into_step() {
 }
 
 #[test]
+fn a_fresh_checkout_gets_its_folder_again_and_that_is_no_change() {
+    let job = Job::new(Library::example());
+    let push = push("refs/heads/master", &job.library.git(&["rev-parse", "HEAD"]));
+    let first = job.step("push", &push, &[]);
+    fs::remove_dir_all(job.library.path(".stockroom")).unwrap();
+    let again = job.step("push", &push, &[]);
+    assert!(again.run.out.contains("done manifest: "), "{}", again.run.out);
+    assert_eq!((first.output("changed"), again.output("changed")), ("true", "false"));
+    assert_eq!(again.output("manifest-digest"), first.output("manifest-digest"));
+}
+
+#[test]
+fn a_run_that_comes_too_late_speaks_of_no_manifest() {
+    let job = Job::new(Library::example());
+    let older = job.library.git(&["rev-parse", "HEAD"]);
+    job.library.edit(HEX, "Parametric hex bolts", "Parametric hexagon bolts");
+    let newer = job.library.commit();
+    assert_eq!(job.step("push", &push("refs/heads/master", &newer), &[]).run.code, 0);
+    job.library.git(&["checkout", "--quiet", "--detach", &older]);
+    let late = job.step("push", &push("refs/heads/master", &older), &[]);
+    assert_eq!(late.run.code, 0, "{}", late.run.both());
+    assert!(late.run.out.contains("superseded"), "{}", late.run.out);
+    assert_eq!((late.output("manifest-digest"), late.output("changed")), ("", "false"));
+}
+
+#[test]
 fn a_push_elsewhere_is_planned_alone() {
     let job = Job::new(Library::example());
     let commit = job.library.git(&["rev-parse", "HEAD"]);
