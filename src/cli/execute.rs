@@ -17,7 +17,7 @@ use crate::event::{Event, Work};
 use crate::finding::Severity;
 use crate::report::human::Style;
 use crate::report::targets::{Outcome, Sync, TargetResult};
-use crate::report::{Check, github, human, human_targets, json, search, summary, summary_targets};
+use crate::report::{Check, github, human, human_targets, json, search, summary, summary_targets, workflow_command};
 
 /// How many findings a person gets to see at once.
 const MOST_FINDINGS: usize = 200;
@@ -172,9 +172,9 @@ impl Execution<'_> {
             Format::Human => self.console.text(&human_targets::sync(&sync, self.style())),
             Format::Json => self.console.json(&json::targets::sync(&sync)),
         }
-        self.console.add_summary(&summary_targets::sync(&sync))?;
-        self.outputs("sync", &library.check, common.fail_on)?;
-        self.sync_outputs(&library, &sync)?;
+        self.settled(self.outputs("sync", &library.check, common.fail_on));
+        self.settled(self.sync_outputs(&library, &sync));
+        self.settled(self.console.add_summary(&summary_targets::sync(&sync)).map_err(Into::into));
         Ok(if sync.is_partial() { Ending::Partial } else { Ending::Done })
     }
 
@@ -191,9 +191,9 @@ impl Execution<'_> {
         let root = &desired.manifest.root;
         let assets: usize = root.collections.values().map(|reference| reference.assets).sum();
         self.console.text(&format!("{assets} assets in {}, digest {}\n", folder.display(), root.digest));
-        self.outputs("manifest", &library.check, common.fail_on)?;
-        self.console.set_output("manifest-digest", &root.digest)?;
-        self.console.set_output("manifest-path", &folder.display().to_string())?;
+        self.settled(self.outputs("manifest", &library.check, common.fail_on));
+        let values = [("manifest-digest", root.digest.clone()), ("manifest-path", folder.display().to_string())];
+        self.settled(self.set_outputs(&values));
         Ok(Ending::Done)
     }
 
@@ -285,10 +285,22 @@ impl Execution<'_> {
             ("errors", check.summary.errors.to_string()),
             ("warnings", check.summary.warnings.to_string()),
         ];
+        self.set_outputs(&values)
+    }
+
+    fn set_outputs(&self, values: &[(&str, String)]) -> anyhow::Result<()> {
         for (name, value) in values {
-            self.console.set_output(name, &value)?;
+            self.console.set_output(name, value)?;
         }
         Ok(())
+    }
+
+    /// What the runner could not be told of a job that is done: the job is done all the same.
+    fn settled(&self, told: anyhow::Result<()>) {
+        if let Err(error) = told {
+            self.console.talk(&format!("warning: {error:#}\n"));
+            self.console.command(&workflow_command::Command::warning(&format!("{error:#}")));
+        }
     }
 
     fn sync_outputs(&self, library: &Library, sync: &Sync) -> anyhow::Result<()> {
@@ -304,10 +316,7 @@ impl Execution<'_> {
             ("dispatched", told.to_string()),
             ("embedded", sync.embedding.embedded.to_string()),
         ];
-        for (name, value) in values {
-            self.console.set_output(name, &value)?;
-        }
-        Ok(())
+        self.set_outputs(&values)
     }
 
     /// The first folder that the manifest is published to, as the one who started us would name it.
