@@ -200,10 +200,12 @@ async fn index(
     let mut heard = |done: &embed::Outcome| progress(&format!("embedding {} of {total} chunks", done.upserted));
     let applied =
         embed::apply(plan, &desired.chunks, outside.model.as_ref(), outside.vectors.as_ref(), &mut heard).await;
-    let (done, why) = match applied {
-        Ok(done) => (done, None),
+    let (done, why) = match &applied {
+        Ok(done) => (*done, None),
         Err(error) => (error.done(), Some(error.to_string())),
     };
+    // What an earlier run left in doubt stays so.
+    let certain = applied.is_err_and(|error| error.is_certain()) && known.intent.is_none();
     let numbers = EmbeddingNumbers {
         embedded: done.embedded,
         reused: done.reused,
@@ -212,7 +214,7 @@ async fn index(
         tokens: done.tokens,
     };
     let recorded = match &why {
-        Some(why) => steps.failed(why, false).await,
+        Some(why) => steps.failed(why, certain).await,
         None => steps.delivered(delivered(desired, outside, &digest)).await,
     };
     let result = match (why, recorded) {

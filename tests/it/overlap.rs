@@ -152,3 +152,22 @@ async fn nobody_is_told_of_a_manifest_that_is_not_published() {
     assert_eq!(outcomes(&scene.apply(desired).await), [("outbox/website", Outcome::Done)]);
     assert_eq!(scene.website.received().len(), 1);
 }
+
+#[tokio::test]
+async fn a_refused_index_leaves_no_doubt() {
+    let scene = Scene::new();
+    let names: Vec<String> = (0..20).map(|n| format!("nut{n}.json")).collect();
+    for name in &names {
+        scene.library.write(name, format!(r#"{{"title": "{name}"}}"#));
+    }
+    let desired = scene.plan("a bolt", Scope::default()).await;
+    assert!(!scene.apply(desired).await.is_partial());
+    for name in &names {
+        std::fs::remove_file(scene.library.path(name)).unwrap();
+    }
+    let desired = scene.plan("a bolt", Scope::default()).await;
+    let refused = scene.apply(desired).await;
+    assert_eq!(outcomes(&refused)[2], ("embedding", Outcome::Failed), "{refused:?}");
+    let known = scene.state().await.target(&TargetName::new("embedding"));
+    assert!(known.intent.is_none() && known.failure.is_some(), "nothing was begun: {known:?}");
+}
