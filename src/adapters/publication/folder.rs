@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
 use super::{PublicationError, PublishTarget};
+use crate::adapters::whole_file;
 use crate::ids::Sha256Hex;
 use crate::manifest::Manifest;
 use crate::manifest::build::ROOT;
@@ -63,10 +64,10 @@ impl FolderTarget {
         for (name, bytes) in &manifest.files {
             let whole = self.folder.join(name).metadata().is_ok_and(|facts| facts.len() == bytes.len() as u64);
             if !whole {
-                write_whole(&self.folder, name, bytes)?;
+                whole_file::write(&self.folder.join(name), bytes)?;
             }
         }
-        write_whole(&self.folder, ROOT, &manifest.root_bytes)?;
+        whole_file::write(&self.folder.join(ROOT), &manifest.root_bytes)?;
         let Some(last) = last else { return Ok(()) };
         // Only files that an earlier root of ours named are candidates: whatever else is in the folder is not ours.
         let keep = named(&manifest.root, Some(&last));
@@ -95,21 +96,6 @@ fn is_catalog_name(name: &str, manifest: &Manifest, last: &Root) -> bool {
     };
     let is_digest = digest.len() == 16 && digest.bytes().all(|b| b.is_ascii_hexdigit());
     is_digest && (manifest.root.collections.contains_key(collection) || last.collections.contains_key(collection))
-}
-
-/// Writes beside the target and renames, so that a reader or a crash sees the old file or the new one.
-fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let mut file = tempfile::Builder::new().prefix(".stockroom-").tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // A temporary file is for its owner alone; a web server reads this one.
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-    }
-    file.persist(folder.join(name)).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
 }
 
 #[async_trait]
