@@ -182,11 +182,15 @@ impl Execution<'_> {
         let Some(library) = self.checked(common, false)? else { return Ok(Ending::Findings) };
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console)?;
         let desired = planning::plan(&library, &outside, Scope::default(), false).await?;
-        let folder = match output {
-            Some(folder) => folder,
-            None => self.manifest_folder(&library).ok_or_else(|| anyhow!("name a folder with -o DIR"))?,
+        let (folder, root) = match output {
+            Some(folder) => (folder, None),
+            None => {
+                let folder = self.manifest_folder(&library).ok_or_else(|| anyhow!("name a folder with -o DIR"))?;
+                (folder, Some(library.worktree.root()))
+            }
         };
         let target = FolderTarget::new(&folder, folder.display().to_string());
+        let target = root.map_or(target.clone(), |root| target.within(root));
         target.publish(&desired.manifest).await?;
         let root = &desired.manifest.root;
         let assets: usize = root.collections.values().map(|reference| reference.assets).sum();

@@ -76,7 +76,8 @@ async fn publish(publication: &Publication, desired: &Desired, outside: &Outside
     }
     if let Err(error) = target.publish(&desired.manifest).await {
         let why = error.to_string();
-        return match steps.failed(&why, false).await {
+        let certain = error.is_certain() && known.intent.is_none();
+        return match steps.failed(&why, certain).await {
             Ok(()) => result(Outcome::Failed, why),
             Err(error) => not_recorded(name, error, |error| format!("{why}; and {error}")),
         };

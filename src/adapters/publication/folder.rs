@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
@@ -21,12 +21,33 @@ use crate::manifest::format::{Catalog, CatalogRef, Root};
 pub struct FolderTarget {
     folder: PathBuf,
     shown: String,
+    /// The folder that it must really be below.
+    root: Option<PathBuf>,
 }
 
 impl FolderTarget {
     /// The folder is made when something is published; `shown` is what messages call it.
     pub fn new(folder: impl Into<PathBuf>, shown: impl Into<String>) -> Self {
-        Self { folder: folder.into(), shown: shown.into() }
+        Self { folder: folder.into(), shown: shown.into(), root: None }
+    }
+
+    /// The same, refused where a symlink leads out of `root`: what a repository holds must not send us elsewhere.
+    #[must_use]
+    pub fn within(self, root: impl Into<PathBuf>) -> Self {
+        Self { root: Some(root.into()), ..self }
+    }
+
+    fn check_place(&self, what: &'static str) -> Result<(), PublicationError> {
+        let Some(root) = &self.root else { return Ok(()) };
+        let root = root.canonicalize().map_err(self.error(what))?;
+        let leads_to = existing(&self.folder).and_then(Path::canonicalize).map_err(self.error(what))?;
+        // The root itself is there before the folder is.
+        let is_root = leads_to == root && self.folder.symlink_metadata().is_ok();
+        if leads_to.starts_with(&root) && !is_root {
+            return Ok(());
+        }
+        let (leads_to, root) = (leads_to.display().to_string(), root.display().to_string());
+        Err(PublicationError::Outside { place: self.shown.clone(), leads_to, root })
     }
 
     fn error(&self, what: &'static str) -> impl Fn(io::Error) -> PublicationError + '_ {
@@ -83,6 +104,18 @@ impl FolderTarget {
     }
 }
 
+/// The part of a path that is there. A symlink that leads nowhere is there: what it names must not be made through it.
+fn existing(path: &Path) -> io::Result<&Path> {
+    for part in path.ancestors() {
+        match part.symlink_metadata() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+            Ok(_) => return Ok(part),
+        }
+    }
+    Ok(Path::new("."))
+}
+
 /// The files that these roots name.
 pub(super) fn named<'r>(new: &'r Root, last: Option<&'r Root>) -> BTreeSet<&'r str> {
     let roots = std::iter::once(new).chain(last);
@@ -105,6 +138,7 @@ impl PublishTarget for FolderTarget {
     }
 
     async fn root(&self) -> Result<Option<Root>, PublicationError> {
+        self.check_place("read")?;
         self.read(ROOT, None)
     }
 
@@ -120,6 +154,7 @@ impl PublishTarget for FolderTarget {
     }
 
     async fn publish(&self, manifest: &Manifest) -> Result<(), PublicationError> {
+        self.check_place("written")?;
         let (target, manifest) = (self.clone(), manifest.clone());
         let written = tokio::task::spawn_blocking(move || target.write_all(&manifest)).await;
         written.map_err(io::Error::other).flatten().map_err(self.error("written"))
@@ -135,6 +170,46 @@ mod tests {
     async fn a_folder_is_a_target() {
         let folder = tempfile::tempdir().unwrap();
         run(&FolderTarget::new(folder.path().join("new/deep"), "new/deep")).await;
+    }
+
+    #[tokio::test]
+    async fn a_folder_within_a_root_is_a_target() {
+        let root = tempfile::tempdir().unwrap();
+        run(&FolderTarget::new(root.path().join("new/deep"), "new/deep").within(root.path())).await;
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_symlink_out_of_the_root_is_refused_and_not_followed() {
+        use std::os::unix::fs::symlink;
+        let (root, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        symlink(elsewhere.path(), root.path().join("public")).unwrap();
+        symlink(elsewhere.path().join("absent"), root.path().join("dangling")).unwrap();
+        symlink(".", root.path().join("itself")).unwrap();
+        fs::create_dir(root.path().join("site")).unwrap();
+        symlink("site", root.path().join("inside")).unwrap();
+        for folder in ["public", "public/new/deep", "itself"] {
+            let target = FolderTarget::new(root.path().join(folder), folder).within(root.path());
+            for refused in [target.root().await.map(drop), target.publish(&manifest(&["a"])).await] {
+                let error = refused.unwrap_err();
+                assert!(error.is_certain(), "{error}");
+                assert!(error.to_string().starts_with(&format!("the manifest's folder {folder} leads to ")), "{error}");
+            }
+        }
+        for folder in ["dangling", "dangling/deep"] {
+            let target = FolderTarget::new(root.path().join(folder), folder).within(root.path());
+            assert!(target.publish(&manifest(&["a"])).await.is_err(), "{folder}");
+        }
+        assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+        assert!(!root.path().join(ROOT).exists());
+        FolderTarget::new(root.path().join("inside/new"), "inside/new")
+            .within(root.path())
+            .publish(&manifest(&["a"]))
+            .await
+            .unwrap();
+        assert!(root.path().join("site/new").join(ROOT).exists());
+        // Whoever names a folder on the command line may mean any.
+        FolderTarget::new(root.path().join("public"), "public").publish(&manifest(&["a"])).await.unwrap();
     }
 
     #[tokio::test]

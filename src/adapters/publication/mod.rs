@@ -24,6 +24,26 @@ pub enum PublicationError {
         /// What the system says.
         why: String,
     },
+    /// A symlink leads out of the folder that the place must be in. Nothing was read or written.
+    #[error(
+        "the manifest's folder {place} leads to {leads_to}, which is outside of the library at {root}. Take the symlink \
+         away, or name another folder in `publish`"
+    )]
+    Outside {
+        /// The place.
+        place: String,
+        /// Where it really is.
+        leads_to: String,
+        /// Where it must be.
+        root: String,
+    },
+}
+
+impl PublicationError {
+    /// Whether it is certain that the place is as it was.
+    pub fn is_certain(&self) -> bool {
+        matches!(self, Self::Outside { .. })
+    }
 }
 
 /// A place that holds one manifest.
