@@ -16,8 +16,8 @@ use crate::commands::{plan as planning, search as searching, sync as syncing};
 use crate::event::{Event, Work};
 use crate::finding::Severity;
 use crate::report::human::Style;
-use crate::report::targets::{Kind, Outcome, Sync};
-use crate::report::{Check, github, human, human_targets, json, search, summary, summary_targets};
+use crate::report::targets::{Outcome, Sync, TargetResult};
+use crate::report::{Check, github, human, human_targets, json, search, summary, summary_targets, workflow_command};
 
 /// How many findings a person gets to see at once.
 const MOST_FINDINGS: usize = 200;
@@ -158,7 +158,6 @@ impl Execution<'_> {
         if is_human && is_needed {
             self.console.text(&human_targets::plan(&desired.plan, self.style()));
         }
-        let digest = desired.manifest.digest.to_string();
         let mut last = Instant::now();
         let sync = syncing::apply(desired, &outside, &mut |line| {
             self.console.progress(line);
@@ -173,9 +172,9 @@ impl Execution<'_> {
             Format::Human => self.console.text(&human_targets::sync(&sync, self.style())),
             Format::Json => self.console.json(&json::targets::sync(&sync)),
         }
-        self.console.add_summary(&summary_targets::sync(&sync))?;
-        self.outputs("sync", &library.check, common.fail_on)?;
-        self.sync_outputs(&library, &sync, &digest)?;
+        self.settled(self.outputs("sync", &library.check, common.fail_on));
+        self.settled(self.sync_outputs(&library, &sync));
+        self.settled(self.console.add_summary(&summary_targets::sync(&sync)).map_err(Into::into));
         Ok(if sync.is_partial() { Ending::Partial } else { Ending::Done })
     }
 
@@ -193,9 +192,9 @@ impl Execution<'_> {
         let root = &desired.manifest.root;
         let assets: usize = root.collections.values().map(|reference| reference.assets).sum();
         self.console.text(&format!("{assets} assets in {}, digest {}\n", folder.display(), root.digest));
-        self.outputs("manifest", &library.check, common.fail_on)?;
-        self.console.set_output("manifest-digest", &root.digest)?;
-        self.console.set_output("manifest-path", &folder.display().to_string())?;
+        self.settled(self.outputs("manifest", &library.check, common.fail_on));
+        let values = [("manifest-digest", root.digest.clone()), ("manifest-path", folder.display().to_string())];
+        self.settled(self.set_outputs(&values));
         Ok(Ending::Done)
     }
 
@@ -287,33 +286,38 @@ impl Execution<'_> {
             ("errors", check.summary.errors.to_string()),
             ("warnings", check.summary.warnings.to_string()),
         ];
+        self.set_outputs(&values)
+    }
+
+    fn set_outputs(&self, values: &[(&str, String)]) -> anyhow::Result<()> {
         for (name, value) in values {
-            self.console.set_output(name, &value)?;
+            self.console.set_output(name, value)?;
         }
         Ok(())
     }
 
-    fn sync_outputs(&self, library: &Library, sync: &Sync, digest: &str) -> anyhow::Result<()> {
-        let done = |kind: Kind| {
-            let of_kind = |name: &str| match kind {
-                Kind::Manifest => name.starts_with("manifest"),
-                Kind::Downstream => name.starts_with("downstream/"),
-                Kind::Embedding => name == "embedding",
-            };
-            sync.results.iter().filter(|r| r.outcome == Outcome::Done && of_kind(r.name.as_str())).count()
-        };
+    /// What the runner could not be told of a job that is done: the job is done all the same.
+    fn settled(&self, told: anyhow::Result<()>) {
+        if let Err(error) = told {
+            self.console.talk(&format!("warning: {error:#}\n"));
+            self.console.command(&workflow_command::Command::warning(&format!("{error:#}")));
+        }
+    }
+
+    fn sync_outputs(&self, library: &Library, sync: &Sync) -> anyhow::Result<()> {
+        let is_told =
+            |result: &&TargetResult| result.outcome == Outcome::Done && result.name.as_str().starts_with("downstream/");
+        let told = sync.results.iter().filter(is_told).count();
+        let digest = sync.published.as_ref().map(ToString::to_string).unwrap_or_default();
         let folder = self.manifest_folder(library).map(|folder| folder.display().to_string()).unwrap_or_default();
         let values = [
-            ("manifest-digest", digest.to_owned()),
+            ("manifest-digest", digest),
             ("manifest-path", folder),
-            ("changed", (done(Kind::Manifest) > 0).to_string()),
-            ("dispatched", done(Kind::Downstream).to_string()),
+            ("changed", sync.has_new_manifest.to_string()),
+            ("dispatched", told.to_string()),
             ("embedded", sync.embedding.embedded.to_string()),
         ];
-        for (name, value) in values {
-            self.console.set_output(name, &value)?;
-        }
-        Ok(())
+        self.set_outputs(&values)
     }
 
     /// The first folder that the manifest is published to, as the one who started us would name it.

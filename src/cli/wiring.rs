@@ -1,6 +1,7 @@
 //! Makes the adapters that a run may use; the only place that names every one of them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::console::Console;
@@ -15,7 +16,7 @@ use crate::adapters::vector_store::Embedded;
 use crate::adapters::worktree::Worktree;
 use crate::commands::outside::Outside;
 use crate::config::Config;
-use crate::ids::{DownstreamName, TargetName};
+use crate::ids::{DownstreamName, RepoSlug, TargetName};
 
 /// How far a run may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +37,7 @@ pub fn outside(
 ) -> anyhow::Result<Outside> {
     let private = worktree.private_folder();
     let repository = environment.repository().or_else(|| worktree.origin());
-    // The name must not change when a remote is added later: outside of a workflow the place of the clone is enough.
-    let owner = environment.repository().map_or_else(|| "local".to_owned(), |slug| slug.to_string());
-    let state = SqliteState::new(private.join("state.sqlite"), format!("{owner}:{}", worktree.prefix()));
+    let state = state(private.join("state.sqlite"), repository.as_ref(), worktree.prefix());
     let pace: Arc<dyn Pace> = Arc::new(RealPace::default());
     let dispatchers = match reach {
         Reach::Local => BTreeMap::new(),
@@ -54,6 +53,15 @@ pub fn outside(
         clock: Arc::new(clock::now),
         repository,
     })
+}
+
+/// The state of the library at `prefix` in a repository. Before the repository's name is known, it is the local one.
+fn state(place: PathBuf, repository: Option<&RepoSlug>, prefix: &str) -> SqliteState {
+    let local = format!("local:{prefix}");
+    match repository {
+        Some(slug) => SqliteState::new(place, format!("{slug}:{prefix}")).adopting(local),
+        None => SqliteState::new(place, local),
+    }
 }
 
 fn targets(worktree: &Worktree, config: &Config) -> Vec<(TargetName, Arc<dyn PublishTarget>)> {

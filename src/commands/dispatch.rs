@@ -9,18 +9,16 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::record::{NotRecorded, SUPERSEDED, Steps};
 use crate::adapters::github::{Dispatch, DispatchError, Dispatcher, Outcome};
 use crate::adapters::http::Pace;
-use crate::adapters::state_store::{StateError, StateStore};
+use crate::adapters::state_store::StateStore;
 use crate::downstream::{Action, Announcement, Delivery, Envelope, Slice};
 use crate::ids::{DownstreamName, TargetName};
-use crate::state::{Change, Delivered, Intent, TargetState, Timestamp};
+use crate::state::{Change, Delivered, TargetState, Timestamp};
 
 /// GitHub asks for at least this between two writes.
 const BETWEEN_WRITES: Duration = Duration::from_secs(1);
-
-/// How often a step is recorded anew because another run changed the state of some other target in between.
-const RECORD_ATTEMPTS: u32 = 10;
 
 /// What a run needs in order to deliver.
 pub struct Means<'a> {
@@ -117,21 +115,19 @@ struct Run<'a, 'm> {
     written: &'a mut bool,
 }
 
-/// Why a step was not recorded.
-enum NotRecorded {
-    /// Another run has dealt with the same target.
-    Superseded,
-    /// The store does not work.
-    Store(StateError),
-}
-
 impl Run<'_, '_> {
+    fn steps(&self) -> Steps<'_> {
+        let Delivery { target, correlation, slice, known, .. } = self.delivery;
+        let Means { store, clock, .. } = *self.means;
+        Steps { store, clock, target, correlation: correlation.clone(), digest: &slice.digest, known }
+    }
+
     /// A downstream that is in step again, because the library went back, has no failure any more.
     async fn clear_failure(&self) -> Settled {
         if let TargetState { delivered: Some(delivered), failure: Some(_), intent: None } = &self.delivery.known {
             let change = Change::Deliver { target: self.delivery.target.clone(), delivered: delivered.clone() };
             // Only the status would stay out of date; the next run tries again.
-            let _ = self.record(&change, |state| *state == self.delivery.known).await;
+            let _ = self.steps().record(&change, |state| *state == self.delivery.known).await;
         }
         Settled::Unchanged
     }
@@ -180,11 +176,10 @@ impl Run<'_, '_> {
             let Slice { assets, digest } = Slice::in_doubt(&doubtful.correlation);
             let delivered = Delivered { commit: None, digest, assets, at: (self.means.clock)() };
             let change = Change::Deliver { target: target.clone(), delivered: delivered.clone() };
-            self.record(&change, |state| *state == expected).await?;
+            self.steps().record(&change, |state| *state == expected).await?;
             expected = TargetState { delivered: Some(delivered), ..TargetState::default() };
         }
-        let change = Change::Intend { target: target.clone(), intent: self.intent() };
-        self.record(&change, |state| *state == expected).await
+        self.steps().intend(&expected).await
     }
 
     /// Looks for what an earlier run sent. A receiver whose runs may not be read gets the event again: the id is the same.
@@ -209,14 +204,6 @@ impl Run<'_, '_> {
         }
     }
 
-    /// The intent of this delivery. When it is sent again, it keeps the time of the first send, from which it is looked for.
-    fn intent(&self) -> Intent {
-        let Delivery { correlation, slice, known, .. } = self.delivery;
-        let first = known.intent.as_ref().filter(|intent| intent.correlation == *correlation);
-        let at = first.map_or_else(|| (self.means.clock)(), |intent| intent.at);
-        Intent { correlation: correlation.clone(), digest: slice.digest.clone(), at }
-    }
-
     async fn delivered(&self, place: String, found: bool) -> Settled {
         let slice = &self.delivery.slice;
         let delivered = Delivered {
@@ -225,8 +212,7 @@ impl Run<'_, '_> {
             assets: slice.assets.clone(),
             at: (self.means.clock)(),
         };
-        let change = Change::Deliver { target: self.delivery.target.clone(), delivered };
-        match self.record(&change, |state| self.is_ours(state)).await {
+        match self.steps().delivered(delivered).await {
             Ok(()) => Settled::Done { place, found },
             Err(NotRecorded::Superseded) => superseded(),
             Err(NotRecorded::Store(error)) => {
@@ -238,40 +224,11 @@ impl Run<'_, '_> {
     }
 
     async fn record_failure(&self, why: String, certain: bool) -> Settled {
-        let change =
-            Change::Fail { target: self.delivery.target.clone(), why: why.clone(), certain, at: (self.means.clock)() };
-        match self.record(&change, |state| self.is_ours(state)).await {
+        match self.steps().failed(&why, certain).await {
             Ok(()) => failed(why, certain),
             Err(NotRecorded::Superseded) => superseded(),
             Err(NotRecorded::Store(error)) => failed(format!("{why}; nor could that be recorded: {error}"), certain),
         }
-    }
-
-    /// Whether the intent in the state is the one of this delivery.
-    fn is_ours(&self, state: &TargetState) -> bool {
-        state.intent.as_ref().is_some_and(|intent| intent.correlation == self.delivery.correlation)
-    }
-
-    /// Takes one step of the state, provided that the target is still `as_expected`. Other targets may move on meanwhile.
-    async fn record(
-        &self,
-        change: &Change,
-        as_expected: impl Fn(&TargetState) -> bool + Send,
-    ) -> Result<(), NotRecorded> {
-        let store = self.means.store;
-        let mut last = None;
-        for _ in 0..RECORD_ATTEMPTS {
-            let state = store.load().await.map_err(NotRecorded::Store)?;
-            if !as_expected(&state.target(&self.delivery.target)) {
-                return Err(NotRecorded::Superseded);
-            }
-            match store.record(state.serial, change).await {
-                Ok(_) => return Ok(()),
-                Err(moved @ StateError::Moved { .. }) => last = Some(moved),
-                Err(error) => return Err(NotRecorded::Store(error)),
-            }
-        }
-        Err(last.map_or(NotRecorded::Superseded, NotRecorded::Store))
     }
 }
 
@@ -280,5 +237,5 @@ fn failed(why: String, certain: bool) -> Settled {
 }
 
 fn superseded() -> Settled {
-    Settled::Superseded { why: "another run has dealt with it in the meantime".to_owned() }
+    Settled::Superseded { why: SUPERSEDED.to_owned() }
 }

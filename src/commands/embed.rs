@@ -51,16 +51,31 @@ pub enum ApplyError {
         done: Outcome,
     },
     /// The plan was made for other chunks, or for another model.
-    #[error("the plan does not fit: {0}; make a new plan")]
-    Foreign(String),
+    #[error("the plan does not fit: {why}; make a new plan ({} chunks were stored before that)", done.upserted)]
+    Foreign {
+        /// What does not fit.
+        why: String,
+        /// What was done before that was seen.
+        done: Outcome,
+    },
 }
 
 impl ApplyError {
     /// What was done before it failed.
     pub fn done(&self) -> Outcome {
         match self {
-            Self::Model { done, .. } | Self::Store { done, .. } => *done,
-            Self::Refused(_) | Self::Foreign(_) => Outcome::default(),
+            Self::Model { done, .. } | Self::Store { done, .. } | Self::Foreign { done, .. } => *done,
+            Self::Refused(_) => Outcome::default(),
+        }
+    }
+
+    /// Whether it is certain that the store is as it was.
+    pub fn is_certain(&self) -> bool {
+        match self {
+            Self::Refused(_) => true,
+            Self::Foreign { done, .. } => *done == Outcome::default(),
+            // What the store was doing when it failed may have been done all the same.
+            Self::Model { .. } | Self::Store { .. } => false,
         }
     }
 }
@@ -137,6 +152,10 @@ impl Run<'_> {
         ApplyError::Store { source, done: self.done }
     }
 
+    fn foreign(&self, why: String) -> ApplyError {
+        ApplyError::Foreign { why, done: self.done }
+    }
+
     /// The chunks to be written: those whose vector the store has, and the others by their text, in the order of the chunks.
     ///
     /// The store is asked again, for the plan's word may be old: what it has lost meanwhile is embedded.
@@ -144,7 +163,7 @@ impl Run<'_> {
         let mut wanted: BTreeSet<&ChunkId> = self.plan.embed.iter().chain(&self.plan.reuse).collect();
         let to_write: Vec<&Chunk> = chunks.iter().filter(|chunk| wanted.remove(&chunk.id)).collect();
         if let Some(id) = wanted.first() {
-            return Err(ApplyError::Foreign(format!("it has the chunk {id}, which the library does not")));
+            return Err(self.foreign(format!("it has the chunk {id}, which the library does not")));
         }
         let sent: BTreeSet<&ChunkId> = self.plan.embed.iter().collect();
         let reused: BTreeSet<&Sha256Hex> = to_write.iter().filter(|c| !sent.contains(&c.id)).map(|c| &c.hash).collect();
@@ -174,7 +193,7 @@ impl Run<'_> {
         let point = |chunk: &&Chunk| Some(Point { chunk: (*chunk).clone(), vector: vectors.get(&chunk.hash)?.clone() });
         let points: Vec<Point> = page.iter().filter_map(point).collect();
         if points.len() < page.len() {
-            return Err(ApplyError::Foreign("another run has taken vectors away meanwhile".to_owned()));
+            return Err(self.foreign("another run has taken vectors away meanwhile".to_owned()));
         }
         self.write(&points, 0).await
     }

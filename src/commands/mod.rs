@@ -6,5 +6,6 @@ pub mod embed;
 pub mod gather;
 pub mod outside;
 pub mod plan;
+pub mod record;
 pub mod search;
 pub mod sync;

@@ -16,7 +16,7 @@ use crate::embedding::{self, Chunk, Namespace, Sources, Text, chunks};
 use crate::ids::{BlobId, CommitId, RepoPath, Sha256Hex};
 use crate::manifest::build::FileFacts;
 use crate::manifest::format::{Catalog, Source};
-use crate::manifest::plan::{Held, plan as plan_publication};
+use crate::manifest::plan::{Action, Held, plan as plan_publication};
 use crate::manifest::{Manifest, build};
 pub use crate::plan::Plan;
 use crate::state::{Change, Delivered, State, Timestamp};
@@ -72,6 +72,10 @@ pub struct Desired {
     pub news: Announcement,
     /// What has to be done.
     pub plan: Plan,
+    /// What the plan was made from: a target that has moved on since is left to the run that moved it.
+    pub planned: State,
+    /// Whether every place held the manifest already, also those that the scope leaves out.
+    pub is_published: bool,
 }
 
 /// What the targets hold now.
@@ -178,12 +182,13 @@ fn compare(library: &Library, outside: &Outside, made: Made, present: &Present, 
             .as_ref()
             .map(|_| embedding::plan(&namespace, &chunks, &present.vectors, scope.allow_mass_delete)),
     };
+    let is_published = plan.publications.iter().all(|publication| publication.action == Action::None);
     scope.restrict(&mut plan);
     if let Some(newer) = newer(library, &present.state) {
         plan = plan.superseded_by(newer);
     }
     let news = announcement(library, outside, &manifest);
-    Desired { manifest, chunks, news, plan }
+    Desired { manifest, chunks, news, plan, planned: present.state.clone(), is_published }
 }
 
 /// A commit of this repository that some target has and that descends from the one to be served, if there is one.

@@ -6,39 +6,62 @@ use super::dispatch::{self, Settled};
 use super::embed;
 use super::outside::Outside;
 use super::plan::Desired;
+use super::record::{NotRecorded, SUPERSEDED, Steps};
 use crate::adapters::state_store::StateError;
+use crate::downstream::{self, Delivery};
 use crate::embedding::plan::digest as chunks_digest;
 use crate::ids::{CorrelationId, Sha256Hex, TargetName};
 use crate::manifest::plan::{Action as ManifestAction, Publication};
-use crate::plan::embedding_target;
+use crate::plan::{Plan, embedding_target};
 use crate::report::counting::count;
 use crate::report::targets::{EmbeddingNumbers, Outcome, Sync, TargetResult};
-use crate::state::{Change, Delivered, Intent};
+use crate::state::{Delivered, TargetState};
 
 /// Does what the plan says; a target that fails is reported and holds nobody up who does not need it.
 ///
 /// `progress` hears a short line now and then.
 pub async fn apply(desired: Desired, outside: &Outside, progress: &mut (dyn FnMut(&str) + Send)) -> Sync {
+    if desired.plan.superseded.is_some() {
+        return superseded(desired.plan);
+    }
     let mut results = Vec::new();
     for publication in &desired.plan.publications {
         results.push(publish(publication, &desired, outside).await);
     }
-    let is_published = results.iter().all(|result| matches!(result.outcome, Outcome::Done | Outcome::Unchanged));
-    results.extend(deliver(&desired, outside, is_published).await);
+    let gate = Gate::of(&results, desired.is_published);
+    let published = (gate == Gate::Open).then(|| desired.manifest.digest.clone());
+    let has_new_manifest = results.iter().any(|result| is_new(result, &desired));
+    results.extend(deliver(&desired, outside, gate).await);
     let mut numbers = EmbeddingNumbers::default();
     if desired.plan.embedding.is_some() {
         let (result, taken) = index(&desired, outside, progress).await;
         results.push(result);
         numbers = taken;
     }
-    if desired.plan.superseded.is_some() {
-        results.iter_mut().for_each(|result| result.outcome = Outcome::Superseded);
-    }
-    Sync { plan: desired.plan, results, embedding: numbers }
+    Sync { plan: desired.plan, results, embedding: numbers, published, has_new_manifest }
+}
+
+/// Whether a place got another manifest than the last one. A fresh checkout gets its folder again, which is no news.
+fn is_new(publication: &TargetResult, desired: &Desired) -> bool {
+    let last = desired.planned.target(&publication.name).delivered;
+    publication.outcome == Outcome::Done && last.is_none_or(|last| last.digest != desired.manifest.digest)
+}
+
+/// A newer commit was served already: nothing is done, and nothing is recorded either.
+fn superseded(plan: Plan) -> Sync {
+    let publications = plan.publications.iter().map(|publication| (&publication.target, &publication.why));
+    let deliveries = plan.deliveries.iter().map(|delivery| (&delivery.target, &delivery.why));
+    let result = |(name, why): (&TargetName, &String)| TargetResult {
+        name: name.clone(),
+        outcome: Outcome::Superseded,
+        message: why.clone(),
+    };
+    let results = publications.chain(deliveries).map(result).collect();
+    Sync { plan, results, embedding: EmbeddingNumbers::default(), published: None, has_new_manifest: false }
 }
 
 async fn publish(publication: &Publication, desired: &Desired, outside: &Outside) -> TargetResult {
-    let name = publication.target.clone();
+    let name = &publication.target;
     let result = |outcome, message: String| TargetResult { name: name.clone(), outcome, message };
     if publication.action == ManifestAction::None {
         return result(Outcome::Unchanged, publication.why.clone());
@@ -46,46 +69,83 @@ async fn publish(publication: &Publication, desired: &Desired, outside: &Outside
     let Some((_, target)) = outside.targets.iter().find(|(name, _)| *name == publication.target) else {
         return result(Outcome::Skipped, "this run was given no way to it".to_owned());
     };
-    let digest = &publication.digest;
-    if let Err(error) = intend(outside, &name, digest).await {
-        return result(Outcome::Failed, error.to_string());
+    let known = desired.planned.target(name);
+    let steps = steps(desired, outside, name, &publication.digest, &known);
+    if let Err(error) = steps.intend(&known).await {
+        return not_recorded(name, error, |error| error.to_string());
     }
     if let Err(error) = target.publish(&desired.manifest).await {
         let why = error.to_string();
-        return match settle(outside, failed(outside, &name, why.clone())).await {
+        let certain = error.is_certain() && known.intent.is_none();
+        return match steps.failed(&why, certain).await {
             Ok(()) => result(Outcome::Failed, why),
-            Err(error) => result(Outcome::Failed, format!("{why}; and {error}")),
+            Err(error) => not_recorded(name, error, |error| format!("{why}; and {error}")),
         };
     }
-    match settle(outside, delivered(desired, outside, &name, digest)).await {
+    match steps.delivered(delivered(desired, outside, &publication.digest)).await {
         Ok(()) => {
             let message = format!("{} published to {}", count(publication.assets, "asset"), publication.place);
             result(Outcome::Done, message)
         }
-        Err(error) => result(Outcome::Failed, format!("published, but {error}")),
+        Err(error) => not_recorded(name, error, |error| format!("published, but {error}")),
     }
 }
 
-async fn deliver(desired: &Desired, outside: &Outside, is_published: bool) -> Vec<TargetResult> {
-    let skipped = |delivery: &crate::downstream::Delivery, message: &str| TargetResult {
+/// Whether downstreams may be told of the manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    /// Every place has it.
+    Open,
+    /// Another run has published meanwhile, and it is that run which tells of it.
+    Superseded,
+    /// Some place does not have it.
+    Closed,
+}
+
+impl Gate {
+    /// Places that were left out of the run count as they were when it was planned.
+    fn of(publications: &[TargetResult], is_published: bool) -> Self {
+        let any = |wanted: &[Outcome]| publications.iter().any(|result| wanted.contains(&result.outcome));
+        if any(&[Outcome::Failed, Outcome::Skipped]) || (publications.is_empty() && !is_published) {
+            return Self::Closed;
+        }
+        if any(&[Outcome::Superseded]) { Self::Superseded } else { Self::Open }
+    }
+}
+
+async fn deliver(desired: &Desired, outside: &Outside, gate: Gate) -> Vec<TargetResult> {
+    let left_out = |outcome, delivery: &Delivery, message: &str| TargetResult {
         name: delivery.target.clone(),
-        outcome: Outcome::Skipped,
+        outcome,
         message: message.to_owned(),
     };
     let deliveries = &desired.plan.deliveries;
-    if !is_published {
-        let why = "the manifest that it would be told of is not published; the next run tells it";
-        return deliveries.iter().map(|delivery| skipped(delivery, why)).collect();
+    let shut = match gate {
+        Gate::Open => None,
+        Gate::Superseded => Some((Outcome::Superseded, "another run has published the manifest in the meantime")),
+        Gate::Closed => Some((
+            Outcome::Skipped,
+            "the manifest that it would be told of is not published; the run that publishes it tells it",
+        )),
+    };
+    if let Some((outcome, why)) = shut {
+        let in_step = |delivery: &Delivery| delivery.action == downstream::Action::None;
+        let result = |delivery: &Delivery| match in_step(delivery) {
+            true => left_out(Outcome::Unchanged, delivery, "in step"),
+            false => left_out(outcome, delivery, why),
+        };
+        return deliveries.iter().map(result).collect();
     }
     // A downstream fetches what it is told of, and what is not committed it cannot fetch.
     let (held, open): (Vec<_>, Vec<_>) = deliveries.iter().cloned().partition(|delivery| {
-        let is_busy = delivery.action != crate::downstream::Action::None;
-        desired.plan.dirty && is_busy && delivery.channel == crate::downstream::Channel::GitHub
+        let is_busy = delivery.action != downstream::Action::None;
+        desired.plan.dirty && is_busy && delivery.channel == downstream::Channel::GitHub
     });
     let mut results: Vec<TargetResult> = held
         .iter()
         .map(|delivery| {
-            skipped(delivery, "there are uncommitted changes, which it could not fetch; commit and push first")
+            let why = "there are uncommitted changes, which it could not fetch; commit and push first";
+            left_out(Outcome::Skipped, delivery, why)
         })
         .collect();
     let clock = outside.clock.as_ref();
@@ -98,7 +158,7 @@ async fn deliver(desired: &Desired, outside: &Outside, is_published: bool) -> Ve
     };
     let receipts = dispatch::apply(&open, &means).await;
     results.extend(receipts.into_iter().map(|receipt| {
-        let is_file = outside.channel(&receipt.name) == crate::downstream::Channel::Outbox;
+        let is_file = outside.channel(&receipt.name) == downstream::Channel::Outbox;
         let (outcome, message) = match receipt.result {
             Settled::Done { place, .. } if is_file => {
                 (Outcome::Done, format!("no token is set, so the event was written to {place} and not sent"))
@@ -132,17 +192,21 @@ async fn index(
         return (result(Outcome::Unchanged, "in step".to_owned()), nothing);
     }
     let digest = chunks_digest(&plan.namespace, &desired.chunks);
-    if let Err(error) = intend(outside, &name, &digest).await {
-        return (result(Outcome::Failed, error.to_string()), nothing);
+    let known = desired.planned.target(&name);
+    let steps = steps(desired, outside, &name, &digest, &known);
+    if let Err(error) = steps.intend(&known).await {
+        return (not_recorded(&name, error, |error| error.to_string()), nothing);
     }
     let total = plan.upserts();
     let mut heard = |done: &embed::Outcome| progress(&format!("embedding {} of {total} chunks", done.upserted));
     let applied =
         embed::apply(plan, &desired.chunks, outside.model.as_ref(), outside.vectors.as_ref(), &mut heard).await;
-    let (done, why) = match applied {
-        Ok(done) => (done, None),
+    let (done, why) = match &applied {
+        Ok(done) => (*done, None),
         Err(error) => (error.done(), Some(error.to_string())),
     };
+    // What an earlier run left in doubt stays so.
+    let certain = applied.is_err_and(|error| error.is_certain()) && known.intent.is_none();
     let numbers = EmbeddingNumbers {
         embedded: done.embedded,
         reused: done.reused,
@@ -150,52 +214,50 @@ async fn index(
         deleted: done.deleted,
         tokens: done.tokens,
     };
-    let change = match &why {
-        Some(why) => failed(outside, &name, why.clone()),
-        None => delivered(desired, outside, &name, &digest),
+    let recorded = match &why {
+        Some(why) => steps.failed(why, certain).await,
+        None => steps.delivered(delivered(desired, outside, &digest)).await,
     };
-    let recorded = settle(outside, change).await;
     let result = match (why, recorded) {
-        (Some(why), _) => result(Outcome::Failed, why),
-        (None, Err(error)) => result(Outcome::Failed, format!("indexed, but {error}")),
         (None, Ok(())) => {
             let said =
                 format!("{} embedded, {} known, {} deleted", count(done.embedded, "chunk"), done.reused, done.deleted);
             result(Outcome::Done, said)
         }
+        (Some(why), Ok(())) => result(Outcome::Failed, why),
+        (None, Err(error)) => not_recorded(&name, error, |error| format!("indexed, but {error}")),
+        (Some(why), Err(error)) => not_recorded(&name, error, |error| format!("{why}; and {error}")),
     };
     (result, numbers)
 }
 
-fn delivered(desired: &Desired, outside: &Outside, target: &TargetName, digest: &Sha256Hex) -> Change {
-    let delivered = Delivered {
+fn delivered(desired: &Desired, outside: &Outside, digest: &Sha256Hex) -> Delivered {
+    Delivered {
         commit: desired.plan.commit.clone(),
         digest: digest.clone(),
         assets: BTreeMap::new(),
         at: (outside.clock)(),
-    };
-    Change::Deliver { target: target.clone(), delivered }
-}
-
-fn failed(outside: &Outside, target: &TargetName, why: String) -> Change {
-    Change::Fail { target: target.clone(), why, certain: false, at: (outside.clock)() }
-}
-
-/// Remembers that an effect is about to happen, before it does.
-async fn intend(outside: &Outside, target: &TargetName, digest: &Sha256Hex) -> Result<(), StateError> {
-    let state = outside.state.load().await?;
-    let correlation = CorrelationId::of(target, digest, &state.lineage);
-    let intent = Intent { correlation, digest: digest.clone(), at: (outside.clock)() };
-    outside.state.record(state.serial, &Change::Intend { target: target.clone(), intent }).await.map(drop)
-}
-
-/// Remembers what became of it. Another run may have recorded something meanwhile; ours is about our target alone.
-async fn settle(outside: &Outside, change: Change) -> Result<(), StateError> {
-    loop {
-        let state = outside.state.load().await?;
-        match outside.state.record(state.serial, &change).await {
-            Err(StateError::Moved { .. }) => {}
-            other => return other.map(drop),
-        }
     }
+}
+
+/// The steps of bringing a target to `digest`. Their id holds the state that they were planned from, so no two runs share it.
+fn steps<'a>(
+    desired: &Desired,
+    outside: &'a Outside,
+    target: &'a TargetName,
+    digest: &'a Sha256Hex,
+    known: &'a TargetState,
+) -> Steps<'a> {
+    let salt = format!("{}\0{}", desired.planned.lineage, desired.planned.serial.0);
+    let correlation = CorrelationId::of(target, digest, &salt);
+    Steps { store: outside.state.as_ref(), clock: outside.clock.as_ref(), target, correlation, digest, known }
+}
+
+/// What is said of a target whose step was not recorded.
+fn not_recorded(target: &TargetName, why: NotRecorded, say: impl Fn(StateError) -> String) -> TargetResult {
+    let (outcome, message) = match why {
+        NotRecorded::Superseded => (Outcome::Superseded, SUPERSEDED.to_owned()),
+        NotRecorded::Store(error) => (Outcome::Failed, say(error)),
+    };
+    TargetResult { name: target.clone(), outcome, message }
 }

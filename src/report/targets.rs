@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::downstream::{self, Channel, Delivery};
 use crate::embedding;
-use crate::ids::{CommitId, TargetName};
+use crate::ids::{CommitId, Sha256Hex, TargetName};
 use crate::manifest::plan::{Action as ManifestAction, Publication};
 use crate::plan::{Plan, embedding_target};
 use crate::report::counting::count;
@@ -91,6 +91,10 @@ pub struct Sync {
     pub results: Vec<TargetResult>,
     /// What the vector index took.
     pub embedding: EmbeddingNumbers,
+    /// The digest of the manifest that every place has now; none where one of them has another, or none.
+    pub published: Option<Sha256Hex>,
+    /// Whether this run has published a manifest that differs from the one published last.
+    pub has_new_manifest: bool,
 }
 
 impl Sync {
@@ -294,7 +298,7 @@ pub(crate) mod tests {
         };
         let results = rows(&plan).into_iter().zip(outcomes).map(result).collect();
         let embedding = EmbeddingNumbers { embedded: 1, reused: 0, upserted: 1, deleted: 2, tokens: 7 };
-        Sync { results, plan, embedding }
+        Sync { results, plan, embedding, published: None, has_new_manifest: true }
     }
 
     fn words(plan: &Plan) -> Vec<[String; 4]> {

@@ -197,6 +197,43 @@ fn only_serves_what_it_names() {
 }
 
 #[test]
+fn a_library_keeps_its_state_when_its_repository_gets_a_name() {
+    let library = synced();
+    let in_workflow = || library.program(&["sync"]).env("GITHUB_REPOSITORY", "org/shop").run();
+    let run = in_workflow().ends(0);
+    assert_eq!(outbox(&library).len(), 1, "it has been told already: {}", run.out);
+    library.edit(HEX, "Parametric hex bolts", "Parametric hexagon bolts");
+    library.commit();
+    in_workflow().ends(0);
+    assert_eq!(outbox(&library)[1]["client_payload"]["delta"]["counts"]["changed"], 1);
+    // From now on it has that name, which a remote gives as well as a workflow.
+    library.git(&["remote", "add", "origin", "https://github.com/org/shop.git"]);
+    library.run(&["sync"]).ends(0);
+    let other = library.program(&["sync"]).env("GITHUB_REPOSITORY", "org/other").run().ends(2);
+    assert!(other.err.contains("belongs to \"org/shop:\""), "{}", other.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_symlink_in_the_repository_does_not_send_the_manifest_elsewhere() {
+    let library = Library::example();
+    let elsewhere = library.beside("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, library.path("public")).unwrap();
+    library.edit("stockroom.yml", "folder: .stockroom/manifest", "folder: public/manifest");
+    library.commit();
+    for words in [&["sync"][..], &["manifest"], &["plan"]] {
+        let run = library.run(words).ends(2);
+        assert!(run.err.contains("the manifest's folder public/manifest leads to "), "{words:?}: {}", run.err);
+    }
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+    let named = elsewhere.join("named");
+    library.edit("stockroom.yml", "folder: public/manifest", "folder: .stockroom/manifest");
+    library.run(&["manifest", "-o", named.to_str().unwrap()]).ends(0);
+    assert!(named.join("manifest.json").is_file());
+}
+
+#[test]
 fn a_search_finds_what_is_meant() {
     let library = synced();
     assert_eq!(ids(&search(&library, "hex bolt"))[0], "hex-bolt-gen-v2");

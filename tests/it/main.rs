@@ -20,6 +20,7 @@ mod hostile_log;
 mod launcher;
 mod library;
 mod linters;
+mod overlap;
 mod program;
 mod proposal;
 mod runner_log;

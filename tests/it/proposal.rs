@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -17,6 +17,8 @@ const WEBSITE: &str = "example-org/website";
 struct Job {
     library: Library,
     github: FakeGitHub,
+    /// Where GITHUB_OUTPUT points to in the place of a file that is there.
+    output: Option<PathBuf>,
 }
 
 /// What a job's step has left.
@@ -30,7 +32,7 @@ impl Job {
     fn new(library: Library) -> Self {
         let github = FakeGitHub::start();
         github.add_repo(WEBSITE, true).allow(TOKEN, WEBSITE, Grant::SendAndList);
-        Self { library, github }
+        Self { library, github, output: None }
     }
 
     /// Runs the action's command for an event, with all that a workflow may have set.
@@ -60,6 +62,9 @@ impl Job {
             [("GITHUB_EVENT_PATH", "event.json"), ("GITHUB_OUTPUT", "output"), ("GITHUB_STEP_SUMMARY", "summary")];
         for (name, file) in files {
             program = program.env(name, beside(file));
+        }
+        if let Some(output) = &self.output {
+            program = program.env("GITHUB_OUTPUT", output);
         }
         Step {
             run: program.run(),
@@ -232,6 +237,48 @@ fn a_push_to_the_default_branch_brings_everything_into_step() {
     let again = job.step("workflow_dispatch", &payload("workflow_dispatch"), &[]);
     assert_eq!((again.output("changed"), again.output("dispatched"), again.output("embedded")), ("false", "0", "0"));
     assert_eq!(again.output("manifest-digest"), step.output("manifest-digest"));
+    assert_eq!(job.github.dispatches(WEBSITE).len(), 1);
+}
+
+#[test]
+fn a_fresh_checkout_gets_its_folder_again_and_that_is_no_change() {
+    let job = Job::new(Library::example());
+    let push = push("refs/heads/master", &job.library.git(&["rev-parse", "HEAD"]));
+    let first = job.step("push", &push, &[]);
+    fs::remove_dir_all(job.library.path(".stockroom")).unwrap();
+    let again = job.step("push", &push, &[]);
+    assert!(again.run.out.contains("done manifest: "), "{}", again.run.out);
+    assert_eq!((first.output("changed"), again.output("changed")), ("true", "false"));
+    assert_eq!(again.output("manifest-digest"), first.output("manifest-digest"));
+}
+
+#[test]
+fn a_run_that_comes_too_late_speaks_of_no_manifest() {
+    let job = Job::new(Library::example());
+    let older = job.library.git(&["rev-parse", "HEAD"]);
+    job.library.edit(HEX, "Parametric hex bolts", "Parametric hexagon bolts");
+    let newer = job.library.commit();
+    assert_eq!(job.step("push", &push("refs/heads/master", &newer), &[]).run.code, 0);
+    job.library.git(&["checkout", "--quiet", "--detach", &older]);
+    let late = job.step("push", &push("refs/heads/master", &older), &[]);
+    assert_eq!(late.run.code, 0, "{}", late.run.both());
+    assert!(late.run.out.contains("superseded"), "{}", late.run.out);
+    assert_eq!((late.output("manifest-digest"), late.output("changed")), ("", "false"));
+}
+
+#[test]
+fn a_runner_that_cannot_be_told_does_not_undo_what_was_done() {
+    let mut job = Job::new(Library::example());
+    let commit = job.library.git(&["rev-parse", "HEAD"]);
+    job.output = Some(job.library.beside("absent/output"));
+    let step = job.step("push", &push("refs/heads/master", &commit), &[]);
+    assert_eq!(step.run.code, 0, "{}", step.run.both());
+    assert!(
+        step.run.err.contains("warning: cannot write ") && step.run.err.contains("absent/output"),
+        "{}",
+        step.run.err
+    );
+    assert!(step.summary.contains("## Sync"), "the summary comes all the same: {}", step.summary);
     assert_eq!(job.github.dispatches(WEBSITE).len(), 1);
 }
 

@@ -1,13 +1,12 @@
 //! A folder that takes the events while there is no token: each as the body of the request that would be sent.
 
-use std::fs;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use serde_json::json;
 
 use super::{Dispatch, DispatchError, Dispatcher, Outcome};
+use crate::adapters::whole_file;
 use crate::state::Timestamp;
 
 /// Writes `FOLDER/NAME/CORRELATION.json`.
@@ -39,7 +38,7 @@ impl Dispatcher for OutboxDispatcher {
     async fn deliver(&self, dispatch: &Dispatch) -> Result<Outcome, DispatchError> {
         let path = self.path(dispatch)?;
         let body = json!({ "event_type": dispatch.event, "client_payload": dispatch.payload });
-        let written = write_whole(&path, format!("{body:#}\n").as_bytes());
+        let written = whole_file::write(&path, format!("{body:#}\n").as_bytes());
         written.map_err(|error| DispatchError::Unavailable {
             why: format!("{} cannot be written: {error}", path.display()),
         })?;
@@ -56,20 +55,10 @@ impl Dispatcher for OutboxDispatcher {
     }
 }
 
-/// The file is there with all its bytes, or it is not there; also after a power cut.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    // The rename itself is durable when its folder is.
-    fs::File::open(folder)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::super::conformance;
     use super::*;
     use crate::ids::DownstreamName;

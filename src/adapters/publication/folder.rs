@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
 use super::{PublicationError, PublishTarget};
+use crate::adapters::whole_file;
 use crate::ids::Sha256Hex;
 use crate::manifest::Manifest;
 use crate::manifest::build::ROOT;
@@ -36,14 +37,15 @@ impl FolderTarget {
         Self { folder: library.join(folder), library: Some(library), shown: folder.to_owned() }
     }
 
-    fn refuse_links(&self) -> io::Result<()> {
+    fn refuse_links(&self) -> Result<(), PublicationError> {
         let Some(library) = &self.library else { return Ok(()) };
-        let steps = self.folder.ancestors().take_while(|step| *step != library);
-        match steps.into_iter().find(|step| step.is_symlink()) {
-            Some(link) => {
-                Err(io::Error::other(format!("{} is a symbolic link, which is not followed", link.display())))
-            }
+        let mut steps = self.folder.ancestors().take_while(|step| step != library);
+        match steps.find(|step| step.is_symlink()) {
             None => Ok(()),
+            Some(link) => {
+                let link = link.strip_prefix(library).unwrap_or(link).display().to_string();
+                Err(PublicationError::Link { place: self.shown.clone(), link })
+            }
         }
     }
 
@@ -76,17 +78,16 @@ impl FolderTarget {
     }
 
     fn write_all(&self, manifest: &Manifest) -> io::Result<()> {
-        self.refuse_links()?;
         fs::create_dir_all(&self.folder)?;
         self.hide_from_git()?;
         let last: Option<Root> = self.read(ROOT, None).ok().flatten();
         for (name, bytes) in &manifest.files {
             let whole = self.folder.join(name).metadata().is_ok_and(|facts| facts.len() == bytes.len() as u64);
             if !whole {
-                write_whole(&self.folder, name, bytes)?;
+                whole_file::write(&self.folder.join(name), bytes)?;
             }
         }
-        write_whole(&self.folder, ROOT, &manifest.root_bytes)?;
+        whole_file::write(&self.folder.join(ROOT), &manifest.root_bytes)?;
         let Some(last) = last else { return Ok(()) };
         // Only files that an earlier root of ours named are candidates: whatever else is in the folder is not ours.
         let keep = named(&manifest.root, Some(&last));
@@ -117,21 +118,6 @@ fn is_catalog_name(name: &str, manifest: &Manifest, last: &Root) -> bool {
     is_digest && (manifest.root.collections.contains_key(collection) || last.collections.contains_key(collection))
 }
 
-/// Writes beside the target and renames, so that a reader or a crash sees the old file or the new one.
-fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let mut file = tempfile::Builder::new().prefix(".stockroom-").tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // A temporary file is for its owner alone; a web server reads this one.
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-    }
-    file.persist(folder.join(name)).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
-}
-
 #[async_trait]
 impl PublishTarget for FolderTarget {
     fn place(&self) -> String {
@@ -139,6 +125,7 @@ impl PublishTarget for FolderTarget {
     }
 
     async fn root(&self) -> Result<Option<Root>, PublicationError> {
+        self.refuse_links()?;
         self.read(ROOT, None)
     }
 
@@ -148,12 +135,15 @@ impl PublishTarget for FolderTarget {
 
     async fn is_whole(&self, root: &Root) -> Result<bool, PublicationError> {
         let is_there = |reference: &CatalogRef| {
-            self.folder.join(&reference.path).metadata().is_ok_and(|facts| facts.len() == reference.bytes)
+            let digest =
+                File::open(self.folder.join(&reference.path)).and_then(|mut file| Sha256Hex::of_stream(&mut file));
+            digest.is_ok_and(|(digest, _)| digest.as_str() == reference.sha256)
         };
         Ok(root.collections.values().all(is_there))
     }
 
     async fn publish(&self, manifest: &Manifest) -> Result<(), PublicationError> {
+        self.refuse_links()?;
         let (target, manifest) = (self.clone(), manifest.clone());
         let written = tokio::task::spawn_blocking(move || target.write_all(&manifest)).await;
         written.map_err(io::Error::other).flatten().map_err(self.error("written"))
@@ -169,6 +159,31 @@ mod tests {
     async fn a_folder_is_a_target() {
         let folder = tempfile::tempdir().unwrap();
         run(&FolderTarget::new(folder.path().join("new/deep"), "new/deep")).await;
+    }
+
+    #[tokio::test]
+    async fn a_folder_within_a_library_is_a_target() {
+        let library = tempfile::tempdir().unwrap();
+        run(&FolderTarget::within(library.path(), "new/deep")).await;
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_symbolic_link_in_the_library_is_refused_and_not_followed() {
+        use std::os::unix::fs::symlink;
+        let (library, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        symlink(elsewhere.path(), library.path().join("public")).unwrap();
+        symlink(elsewhere.path().join("absent"), library.path().join("dangling")).unwrap();
+        for folder in ["public", "public/new/deep", "dangling", "dangling/deep"] {
+            let target = FolderTarget::within(library.path(), folder);
+            for refused in [target.root().await.map(drop), target.publish(&manifest(&["a"])).await] {
+                let error = refused.unwrap_err();
+                assert!(error.is_certain() && error.to_string().contains("not followed"), "{error}");
+            }
+        }
+        assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+        // Whoever names a folder on the command line may mean any.
+        FolderTarget::new(library.path().join("public"), "public").publish(&manifest(&["a"])).await.unwrap();
     }
 
     #[tokio::test]

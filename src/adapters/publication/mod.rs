@@ -24,6 +24,24 @@ pub enum PublicationError {
         /// What the system says.
         why: String,
     },
+    /// A part of the place is a symbolic link. Nothing was read or written.
+    #[error(
+        "the manifest's folder {place} leads through {link}, a symbolic link, which is not followed: whoever proposes a \
+         change could send us elsewhere by it. Take the link away, or name another folder in `publish`"
+    )]
+    Link {
+        /// The place.
+        place: String,
+        /// The link.
+        link: String,
+    },
+}
+
+impl PublicationError {
+    /// Whether it is certain that the place is as it was.
+    pub fn is_certain(&self) -> bool {
+        matches!(self, Self::Link { .. })
+    }
 }
 
 /// A place that holds one manifest.
@@ -38,7 +56,7 @@ pub trait PublishTarget: Send + Sync {
     /// A file that the published root names; none when it is not there whole.
     async fn catalog(&self, reference: &CatalogRef) -> Result<Option<Catalog>, PublicationError>;
 
-    /// Whether every file that the root names is there, judged by name and size.
+    /// Whether every file that the root names is there, byte for byte.
     async fn is_whole(&self, root: &Root) -> Result<bool, PublicationError>;
 
     /// Publishes: first the immutable files, then the root, then takes away what neither the new nor the last root names.

@@ -1,9 +1,14 @@
 //! Runs against the store in memory and a model that counts.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+
 use super::*;
 use crate::adapters::model::deterministic::Deterministic;
 use crate::adapters::model::local::Local;
 use crate::adapters::vector_store::{Embedded, Memory};
+use crate::embedding::plan::Actual;
 use crate::embedding::{ChunkSettings, Text, chunks, plan};
 use crate::ids::{AssetId, AssetKey, CollectionName, RepoPath};
 
@@ -136,6 +141,7 @@ async fn a_refused_plan_does_nothing() {
     run(&library, &model, &store).await.unwrap();
     let error = run(&[], &model, &store).await.unwrap_err();
     assert!(error.to_string().contains("20 of the 20 assets"), "{error}");
+    assert!(error.is_certain());
     assert_eq!(store.held().await.unwrap()[&namespace(&model, &CUT)].len(), 20);
 }
 
@@ -144,8 +150,63 @@ async fn a_plan_for_other_chunks_is_refused() {
     let (model, store, library) = (model(), Memory::default(), library());
     let planned = plan_now(&library, &model, &store).await;
     let error = apply(&planned, &library[1..], &model, &store, &mut |_| {}).await.unwrap_err();
-    assert!(matches!(error, ApplyError::Foreign(_)), "{error}");
+    assert!(matches!(error, ApplyError::Foreign { .. }) && error.is_certain(), "{error}");
     assert_eq!(model.calls(), 0);
+}
+
+/// A store from which another run takes every vector after some questions.
+struct Robbed {
+    store: Memory,
+    answers: AtomicUsize,
+}
+
+#[async_trait]
+impl VectorStore for Robbed {
+    async fn held(&self) -> Result<Actual, VectorStoreError> {
+        self.store.held().await
+    }
+
+    async fn vectors(
+        &self,
+        namespace: &Namespace,
+        hashes: &[Sha256Hex],
+    ) -> Result<BTreeMap<Sha256Hex, Vec<f32>>, VectorStoreError> {
+        let left = self.answers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if left.is_err() {
+            return Ok(BTreeMap::new());
+        }
+        self.store.vectors(namespace, hashes).await
+    }
+
+    async fn upsert(&self, namespace: &Namespace, points: &[Point]) -> Result<(), VectorStoreError> {
+        self.store.upsert(namespace, points).await
+    }
+
+    async fn delete(&self, namespace: &Namespace, ids: &[ChunkId]) -> Result<(), VectorStoreError> {
+        self.store.delete(namespace, ids).await
+    }
+
+    async fn drop_namespace(&self, namespace: &Namespace) -> Result<(), VectorStoreError> {
+        self.store.drop_namespace(namespace).await
+    }
+
+    async fn search(&self, namespace: &Namespace, query: &Query, k: usize) -> Result<Vec<Hit>, VectorStoreError> {
+        self.store.search(namespace, query, k).await
+    }
+}
+
+#[tokio::test]
+async fn what_was_stored_before_vectors_vanish_is_counted() {
+    let texts: Vec<String> = (0..=PAGE).map(|n| format!("text {n}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let (model, store) = (model(), Memory::default());
+    run(&asset("old", &texts), &model, &store).await.unwrap();
+    // Two pages are asked for in order to know what is there, and the first of two to be written.
+    let store = Robbed { store, answers: AtomicUsize::new(3) };
+    let error = run(&asset("new", &texts), &model, &store).await.unwrap_err();
+    assert!(matches!(error, ApplyError::Foreign { .. }) && !error.is_certain(), "{error}");
+    assert_eq!((error.done().upserted, error.done().reused), (PAGE, PAGE));
+    assert!(error.to_string().contains("500 chunks were stored"), "{error}");
 }
 
 #[tokio::test]

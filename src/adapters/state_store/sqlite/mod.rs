@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct SqliteState {
     place: PathBuf,
     library: String,
+    /// A name that this library went by before its own was known.
+    former: Option<String>,
     patience: Duration,
     session: Arc<Mutex<Session>>,
 }
@@ -48,7 +50,14 @@ impl SqliteState {
     pub fn new(place: impl Into<PathBuf>, library: impl Into<String>) -> Self {
         let session = Session { connection: None, lineage: Uuid::new_v4().to_string(), seen: false };
         let session = Arc::new(Mutex::new(session));
-        Self { place: place.into(), library: library.into(), patience: PATIENCE, session }
+        Self { place: place.into(), library: library.into(), former: None, patience: PATIENCE, session }
+    }
+
+    /// The same, taking over a state under the name that this library went by `former`ly. The first change gives the state
+    /// the new name, for good.
+    #[must_use]
+    pub fn adopting(self, former: impl Into<String>) -> Self {
+        Self { former: Some(former.into()), ..self }
     }
 
     /// The same, giving up after `patience` when another process holds the file.
@@ -103,15 +112,21 @@ impl SqliteState {
         let connection = self.connection(session, true)?;
         let connection = connection.ok_or_else(|| Fault::Other("it was not made".to_owned()))?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let head = self.ours(format::prepare(&transaction, &self.place, &new)?)?;
+        let found = format::prepare(&transaction, &self.place, &new)?;
+        let is_renamed = found.library != self.library;
+        let head = self.ours(found)?;
+        if is_renamed {
+            transaction.execute("UPDATE meta SET library = ?1", [&self.library])?;
+        }
         let written = write(&transaction, head)?;
         transaction.commit()?;
         Ok(written)
     }
 
+    /// The head under this library's name, if it is of this library.
     fn ours(&self, head: Head) -> Result<Head, Fault> {
-        if head.library == self.library {
-            return Ok(head);
+        if head.library == self.library || self.former.as_ref() == Some(&head.library) {
+            return Ok(Head { library: self.library.clone(), ..head });
         }
         let place = self.place.display().to_string();
         Err(Fault::State(StateError::Foreign { place, expected: self.library.clone(), found: head.library }))

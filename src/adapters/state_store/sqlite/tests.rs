@@ -103,6 +103,39 @@ fn a_state_of_another_library_is_refused_and_left_alone() {
 }
 
 #[test]
+fn a_state_of_before_the_name_was_known_is_adopted_by_the_first_change_for_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = written(&folder);
+    let before = (fs::read(&place).unwrap(), load(&place).unwrap());
+    let named = || SqliteState::new(&place, "org/named:").adopting(LIBRARY);
+    let read = runtime().block_on(async { named().load().await.unwrap() });
+    assert_eq!(read, State { library: "org/named:".to_owned(), ..before.1.clone() });
+    assert!(fs::read(&place).unwrap() == before.0, "who only reads leaves it as it is");
+
+    let refused = runtime().block_on(async { named().record(Serial(0), &intend("a", "x")).await });
+    assert!(matches!(refused, Err(StateError::Moved { .. })), "{refused:?}");
+    assert_eq!(load(&place).unwrap(), before.1, "a step that is refused names nothing");
+
+    runtime().block_on(async { named().record(Serial(3), &intend("a", "x")).await.unwrap() });
+    let own = runtime().block_on(async { SqliteState::new(&place, "org/named:").load().await.unwrap() });
+    assert_eq!((own.serial, own.lineage), (Serial(4), before.1.lineage));
+    assert!(matches!(load(&place), Err(StateError::Foreign { .. })), "the name is not given back");
+    let other = SqliteState::new(&place, "org/other:").adopting(LIBRARY);
+    assert!(matches!(runtime().block_on(other.load()), Err(StateError::Foreign { .. })), "it is adopted once");
+}
+
+#[test]
+fn remembering_files_adopts_a_state_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = written(&folder);
+    let named = SqliteState::new(&place, "org/named:").adopting(LIBRARY);
+    let file = (BlobId::parse(&"a".repeat(40)).unwrap(), Sha256Hex::of(b"1"), 1);
+    runtime().block_on(named.remember(&[file])).unwrap();
+    drop(named);
+    assert!(matches!(load(&place), Err(StateError::Foreign { .. })));
+}
+
+#[test]
 fn a_newer_format_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let place = written(&folder);
