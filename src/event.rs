@@ -12,14 +12,10 @@ use crate::ids::CommitId;
 pub enum Event {
     /// Commits came to a branch, or a tag was pushed.
     Push {
-        /// The whole ref: `refs/heads/main`, `refs/tags/v1`.
-        reference: String,
-        /// Whether it is the repository's default branch.
+        /// Whether it was the repository's default branch.
         is_default_branch: bool,
-        /// The commit that the ref pointed to; none when it is new.
-        before: Option<CommitId>,
-        /// The commit that it points to now; none when it was deleted.
-        after: Option<CommitId>,
+        /// Whether the branch or tag is gone now.
+        is_deleted: bool,
     },
     /// A pull request was opened or changed, or waits in the merge queue.
     Proposal {
@@ -27,15 +23,13 @@ pub enum Event {
         base: CommitId,
         /// The proposed commit.
         head: CommitId,
-        /// The pull request's number; none in the merge queue.
-        number: Option<u64>,
     },
     /// A release was published.
     Release {
         /// Its tag.
         tag: String,
     },
-    /// The clock or a person started it.
+    /// The clock started it, or a person on the default branch.
     Reconcile,
     /// Anything else, by its name.
     Other(String),
@@ -77,31 +71,26 @@ impl Event {
         let commit = |field: &'static str| {
             CommitId::parse(text(field)?).map_err(|_| EventError { event: name.to_owned(), field })
         };
+        let default = payload.pointer("/repository/default_branch").and_then(Value::as_str);
+        let is_default_branch =
+            |reference: &str| default.is_some_and(|branch| reference.strip_prefix("refs/heads/") == Some(branch));
         Ok(match name {
-            "push" => {
-                let reference = text("/ref")?.to_owned();
-                let default = payload.pointer("/repository/default_branch").and_then(Value::as_str);
-                Self::Push {
-                    is_default_branch: default.is_some_and(|branch| reference == format!("refs/heads/{branch}")),
-                    reference,
-                    before: Some(commit("/before")?).filter(exists),
-                    after: Some(commit("/after")?).filter(exists),
-                }
+            "push" => Self::Push {
+                is_default_branch: is_default_branch(text("/ref")?),
+                is_deleted: is_nothing(&commit("/after")?),
+            },
+            "pull_request" | "pull_request_target" => {
+                Self::Proposal { base: commit("/pull_request/base/sha")?, head: commit("/pull_request/head/sha")? }
             }
-            "pull_request" | "pull_request_target" => Self::Proposal {
-                base: commit("/pull_request/base/sha")?,
-                head: commit("/pull_request/head/sha")?,
-                number: payload.pointer("/number").and_then(Value::as_u64),
-            },
-            "merge_group" => Self::Proposal {
-                base: commit("/merge_group/base_sha")?,
-                head: commit("/merge_group/head_sha")?,
-                number: None,
-            },
+            "merge_group" => {
+                Self::Proposal { base: commit("/merge_group/base_sha")?, head: commit("/merge_group/head_sha")? }
+            }
             "release" if payload.pointer("/action").and_then(Value::as_str) == Some("published") => {
                 Self::Release { tag: text("/release/tag_name")?.to_owned() }
             }
-            "schedule" | "workflow_dispatch" => Self::Reconcile,
+            "schedule" => Self::Reconcile,
+            // A run by hand on another branch must not publish what is not merged.
+            "workflow_dispatch" if is_default_branch(text("/ref")?) => Self::Reconcile,
             other => Self::Other(other.to_owned()),
         })
     }
@@ -109,7 +98,7 @@ impl Event {
     /// What it asks for. A proposal never asks for more than words, whoever made it.
     pub fn work(&self) -> Work {
         match self {
-            Self::Push { after: None, .. } => Work::Nothing,
+            Self::Push { is_deleted: true, .. } => Work::Nothing,
             Self::Push { is_default_branch: true, .. } | Self::Reconcile => Work::Sync,
             Self::Release { tag } => Work::Release { tag: tag.clone() },
             Self::Push { .. } | Self::Proposal { .. } | Self::Other(_) => Work::Propose,
@@ -123,11 +112,19 @@ impl Event {
             _ => None,
         }
     }
+
+    /// The commit that is proposed.
+    pub fn head(&self) -> Option<&CommitId> {
+        match self {
+            Self::Proposal { head, .. } => Some(head),
+            _ => None,
+        }
+    }
 }
 
-/// GitHub writes forty zeros where there is no commit.
-fn exists(commit: &CommitId) -> bool {
-    commit.as_str().bytes().any(|digit| digit != b'0')
+/// GitHub writes zeros where there is no commit.
+fn is_nothing(commit: &CommitId) -> bool {
+    commit.as_str().bytes().all(|digit| digit == b'0')
 }
 
 #[cfg(test)]
@@ -162,8 +159,8 @@ mod tests {
 
     #[test]
     fn a_payload_of_another_event_is_refused_by_field() {
-        let error = Event::parse("push", &json!({"ref": "refs/heads/main", "before": "short"})).unwrap_err();
-        assert_eq!(error.field, "/before");
+        let error = Event::parse("push", &json!({"ref": "refs/heads/main", "after": "short"})).unwrap_err();
+        assert_eq!(error.field, "/after");
     }
 
     #[test]
@@ -187,20 +184,10 @@ mod tests {
     #[test]
     fn github_s_own_push_is_read() {
         let branch = Event::parse("push", &payload!("push-branch")).unwrap();
-        let after = Some(commit("6113728f27ae82c7b1a177c8d03f9e96e0adf246"));
-        assert_eq!(
-            branch,
-            Event::Push {
-                reference: "refs/heads/master".to_owned(),
-                is_default_branch: true,
-                before: None,
-                after: after.clone()
-            }
-        );
+        assert_eq!(branch, Event::Push { is_default_branch: true, is_deleted: false });
         assert_eq!((branch.work(), branch.base()), (Work::Sync, None));
         let tag = Event::parse("push", &payload!("push-tag")).unwrap();
-        let reference = "refs/tags/simple-tag".to_owned();
-        assert_eq!(tag, Event::Push { reference, is_default_branch: false, before: None, after });
+        assert_eq!(tag, Event::Push { is_default_branch: false, is_deleted: false });
         assert_eq!(tag.work(), Work::Propose);
     }
 
@@ -209,11 +196,11 @@ mod tests {
         let (base, opened) = ("f95f852bd8fca8fcc58a9a2d6c842781e32a215e", "ec26c3e57ca3a959ca5aad62de7213c562f8c821");
         for payload in [payload!("pull_request-opened"), payload!("pull_request-synchronize")] {
             let event = Event::parse("pull_request", &payload).unwrap();
-            assert_eq!(event, Event::Proposal { base: commit(base), head: commit(opened), number: Some(2) });
+            assert_eq!(event, Event::Proposal { base: commit(base), head: commit(opened) });
             assert_eq!(event.work(), Work::Propose);
         }
         let queued = Event::parse("merge_group", &payload!("merge_group")).unwrap();
-        let Event::Proposal { base, head, number: None } = &queued else { panic!("{queued:?}") };
+        let Event::Proposal { base, head } = &queued else { panic!("{queued:?}") };
         assert_ne!(base, head);
         assert_eq!((queued.work(), queued.base()), (Work::Propose, Some(base)));
     }
@@ -230,6 +217,9 @@ mod tests {
     fn the_clock_and_a_person_ask_for_everything() {
         let by_hand = Event::parse("workflow_dispatch", &payload!("workflow_dispatch"));
         assert_eq!(by_hand, Ok(Event::Reconcile));
+        let mut elsewhere = payload!("workflow_dispatch");
+        elsewhere["ref"] = "refs/heads/feature".into();
+        assert_eq!(Event::parse("workflow_dispatch", &elsewhere).map(|event| event.work()), Ok(Work::Propose));
         // The payload of a schedule says nothing that counts.
         assert_eq!(Event::parse("schedule", &Value::Null).map(|event| event.work()), Ok(Work::Sync));
         let told = Event::parse("repository_dispatch", &payload!("repository_dispatch"));

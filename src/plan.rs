@@ -16,12 +16,31 @@ pub struct Plan {
     pub dirty: bool,
     /// A newer commit that was served already: then nothing is done for this one.
     pub superseded: Option<CommitId>,
+    /// Why it must not be applied, if so.
+    pub refusal: Option<MassDelete>,
     /// What is published where.
     pub publications: Vec<Publication>,
     /// What is told to whom.
     pub deliveries: Vec<Delivery>,
     /// What becomes of the vector index; nothing when the library has none.
     pub embedding: Option<embedding::Plan>,
+}
+
+/// More assets would vanish from a target than a run may take away unasked: a wrong glob or an empty checkout looks so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error(
+    "{lost} of the {held} assets that {target} has would vanish, and at most {limit} may in one run. Look whether the \
+     checkout and `metadata` in stockroom.yml are as you want them; if so, run again with --allow-mass-delete"
+)]
+pub struct MassDelete {
+    /// The target that would lose them.
+    pub target: TargetName,
+    /// How many would vanish.
+    pub lost: usize,
+    /// How many it has.
+    pub held: usize,
+    /// How many may vanish.
+    pub limit: usize,
 }
 
 /// The name of the vector index among the targets.
@@ -42,7 +61,25 @@ impl Plan {
             delivery.action = downstream::Action::None;
             delivery.why.clone_from(&why);
         }
-        Self { embedding: None, superseded: Some(newer), ..self }
+        Self { embedding: None, superseded: Some(newer), refusal: None, ..self }
+    }
+
+    /// The first target that would lose more than ten assets and more than a fifth of them.
+    pub fn mass_delete(&self) -> Option<MassDelete> {
+        let publications =
+            self.publications.iter().map(|of| (&of.target, of.removed, of.assets + of.removed - of.added));
+        let deliveries = self.deliveries.iter().map(|of| {
+            let held = of.known.delivered.as_ref().map_or(0, |delivered| delivered.assets.len());
+            (&of.target, of.removed, held)
+        });
+        let index = self.embedding.as_ref().and_then(|plan| plan.refusal);
+        let judged = publications.chain(deliveries).map(|(target, lost, held)| {
+            let limit = (held / 5).max(10);
+            (lost > limit).then(|| MassDelete { target: target.clone(), lost, held, limit })
+        });
+        let of_index =
+            index.map(|of| MassDelete { target: embedding_target(), lost: of.lost, held: of.held, limit: of.limit });
+        judged.chain([of_index]).flatten().next()
     }
 
     /// Whether every target is in step.

@@ -71,14 +71,10 @@ pub struct Record {
 /// Finds the files that are records, in the order of their paths.
 pub fn candidates<'a>(tree: &'a Tree, collections: &'a [Collection]) -> (Vec<Candidate<'a>>, Vec<Finding>) {
     let (mut candidates, mut findings) = (Vec::new(), Vec::new());
-    let mut empty: Vec<bool> = vec![true; collections.len()];
     for entry in &tree.entries {
-        let mut holders = collections.iter().enumerate().filter(|(_, collection)| collection.holds(&entry.path));
-        let Some((first, collection)) = holders.next() else { continue };
-        if let Some(empty) = empty.get_mut(first) {
-            *empty = false;
-        }
-        if let Some((_, second)) = holders.next() {
+        let mut holders = collections.iter().filter(|collection| collection.holds(&entry.path));
+        let Some(collection) = holders.next() else { continue };
+        if let Some(second) = holders.next() {
             let message = format!("the file belongs to two collections, {} and {}", collection.name, second.name);
             findings.push(
                 Finding::error(&TWO_COLLECTIONS, entry.path.clone(), message)
@@ -86,13 +82,6 @@ pub fn candidates<'a>(tree: &'a Tree, collections: &'a [Collection]) -> (Vec<Can
             );
         }
         candidates.push(Candidate { collection, entry });
-    }
-    for (collection, _) in collections.iter().zip(empty).filter(|(_, empty)| *empty) {
-        let message = format!("the collection {} has no record: its globs match no file", collection.name);
-        findings.push(
-            Finding::warning(&EMPTY_COLLECTION, RepoPath::new("stockroom.yml"), message)
-                .help("look at its `metadata` and `exclude`"),
-        );
     }
     (candidates, findings)
 }

@@ -15,6 +15,7 @@ use crate::commands::plan::{Plan, Scope};
 use crate::commands::{plan as planning, search as searching, sync as syncing};
 use crate::event::{Event, Work};
 use crate::finding::Severity;
+use crate::report::counting::count;
 use crate::report::human::Style;
 use crate::report::targets::{Outcome, Sync, TargetResult};
 use crate::report::{Check, github, human, human_targets, json, search, summary, summary_targets, workflow_command};
@@ -154,6 +155,9 @@ impl Execution<'_> {
         let Some(library) = self.checked(common, is_human)? else { return Ok(Ending::Findings) };
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console)?;
         let desired = planning::plan(&library, &outside, scope(limits), true).await?;
+        if let Some(refusal) = desired.plan.refusal.clone() {
+            return Err(anyhow!("nothing was done: {refusal}"));
+        }
         let is_needed = !desired.plan.is_empty();
         if is_human && is_needed {
             self.console.text(&human_targets::plan(&desired.plan, self.style()));
@@ -217,7 +221,8 @@ impl Execution<'_> {
             Some(other) => return Err(anyhow!("fail-on is {other:?}; it is `error` or `warning`")),
         };
         let common = Common { rev: Some("HEAD".to_owned()), fail_on };
-        let limits = Limits::default();
+        let allow_mass_delete = self.environment.get("STOCKROOM_ALLOW_MASS_DELETE") == Some("true");
+        let limits = Limits { allow_mass_delete, ..Limits::default() };
         let event = self.environment.event()?;
         match self.environment.get("STOCKROOM_COMMAND") {
             Some("check") => {
@@ -226,12 +231,12 @@ impl Execution<'_> {
                 return Ok(verdict(&library.check, fail_on));
             }
             Some("plan") => return self.propose(&common, event.as_ref()).await,
-            Some("manifest") => return self.manifest(&common, None).await,
             // A pull request must not be able to ask for more than its event gives.
-            Some("sync") if !matches!(event, Some(Event::Proposal { .. })) => {
-                return self.sync(&common, &limits, Format::Human).await;
+            Some(command @ ("manifest" | "sync")) if matches!(event, Some(Event::Proposal { .. })) => {
+                return Err(anyhow!("`{command}` is not done for a pull request; leave `command` empty"));
             }
-            Some("sync") => return Err(anyhow!("`sync` is not done for a pull request; leave `command` empty")),
+            Some("manifest") => return self.manifest(&common, None).await,
+            Some("sync") => return self.sync(&common, &limits, Format::Human).await,
             Some(other) => return Err(anyhow!("command is {other:?}; it is check, plan, sync or manifest, or empty")),
             None => {}
         }
@@ -257,24 +262,34 @@ impl Execution<'_> {
     async fn propose(&self, common: &Common, event: Option<&Event>) -> anyhow::Result<Ending> {
         let Some(library) = self.checked(common, true)? else { return Ok(Ending::Findings) };
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console)?;
-        let base = event.and_then(Event::base).and_then(|base| self.base(base.as_str()));
+        let base = event.and_then(|event| self.base(event, &library));
         let plan = match &base {
             Some(base) => planning::plan_merge(&library, base, &outside).await?,
-            None => planning::plan(&library, &outside, Scope::proposal(), false).await?.plan,
+            None => planning::plan(&library, &outside, Scope::default(), false).await?.plan,
         };
         self.say_plan(&plan, PlanFormat::Human)?;
         self.outputs("check and plan", &library.check, common.fail_on)?;
         Ok(Ending::Done)
     }
 
-    /// The library that a proposal would be merged into.
-    fn base(&self, revision: &str) -> Option<Library> {
-        let base = open(&self.place(Some(revision))).and_then(|opened| gather(opened, Wanted::Assets));
-        if let Err(error) = &base {
-            let cure = "the plan counts from nothing; `fetch-depth: 0` in actions/checkout makes it exact";
-            self.console.talk(&format!("the base of this change cannot be read ({error:#}): {cure}\n"));
+    /// The library that a proposal would be merged into; none, said aloud, where its commit is not in this clone.
+    fn base(&self, event: &Event, library: &Library) -> Option<Library> {
+        let base = library.worktree.base(event.base()?, event.head()?);
+        let gathered = open(&self.place(Some(&base))).and_then(|opened| gather(opened, Wanted::Assets));
+        match gathered {
+            Ok(base_library) => {
+                if let Ok(changes) = library.worktree.changes(&base, "HEAD") {
+                    self.console.talk(&format!("{} touched by this change\n", count(changes.len(), "file")));
+                }
+                Some(base_library)
+            }
+            Err(error) => {
+                let cure =
+                    "the plan compares with what was served last; `fetch-depth: 2` in actions/checkout makes it exact";
+                self.console.talk(&format!("the base of this change cannot be read ({error:#}): {cure}\n"));
+                None
+            }
         }
-        base.ok()
     }
 
     fn outputs(&self, command: &str, check: &Check, fail_on: FailOn) -> anyhow::Result<()> {

@@ -11,9 +11,11 @@ use rayon::prelude::*;
 use crate::adapters::schema_source::FolderSource;
 use crate::adapters::worktree::{Head, Worktree};
 use crate::catalog::asset::{Asset, CompanionFile, UsedSchema, meaning};
+use crate::catalog::collection::Collection;
 use crate::catalog::layout::companions;
 use crate::catalog::place::Places;
-use crate::catalog::record::{Candidate, Record, Uniqueness, candidates};
+use crate::catalog::read::Format;
+use crate::catalog::record::{Candidate, EMPTY_COLLECTION, Record, Uniqueness, candidates};
 use crate::catalog::tree::{Contents, Entry, Tree};
 use crate::config::{Config, PLACES};
 use crate::finding::{Code, Finding, Severity, Span};
@@ -107,6 +109,7 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     let source = Arc::new(FolderSource::new(&tree, &config.schema_folder, Arc::clone(&contents)));
     let registry = Registry::new(source, &config.schema_names(), config.settings.schemas.format);
     let (found, mut findings) = candidates(&tree, &config.collections);
+    findings.extend(empty_collections(&config, &found));
     findings.extend(tree.findings.iter().cloned());
     findings.extend(missing_schemas(&config, &registry));
     let sight = Sight { tree: &tree, contents: contents.as_ref(), registry: &registry, wanted };
@@ -155,6 +158,17 @@ fn without_output(mut tree: Tree, config: &Config) -> Tree {
     tree.entries.retain(|entry| !is_own(&entry.path));
     tree.changed.retain(|path| !is_own(path));
     tree
+}
+
+fn empty_collections(config: &Config, found: &[Candidate<'_>]) -> Vec<Finding> {
+    let is_empty = |collection: &&Collection| !found.iter().any(|c| collection.holds(&c.entry.path));
+    let finding = |collection: &Collection| {
+        let name = &collection.name;
+        let message = format!("the collection {name} has no record: its globs match no file");
+        let finding = config.finding(&EMPTY_COLLECTION, &format!("/collections/{name}/metadata"), message);
+        Finding { severity: Severity::Warning, ..finding }.help("look at its `metadata` and `exclude`")
+    };
+    config.collections.iter().filter(is_empty).map(finding).collect()
 }
 
 /// Collections whose schema, or whose default version of it, the registry does not have.
@@ -227,9 +241,13 @@ impl Sight<'_> {
         look.is_valid = is_checked && !look.findings.iter().any(Finding::is_error);
         if let (Some(key), true, Wanted::Assets) = (&look.key, look.is_valid, self.wanted) {
             let companion = |entry: &&Entry| CompanionFile { path: entry.path.clone(), blob: entry.blob.clone() };
+            // What follows the front matter of a Markdown record is part of the asset as well: the file as a whole.
+            let own = Some(candidate.entry).filter(|_| record.document.format == Format::Markdown);
+            let mut files: Vec<_> = files.iter().chain(&own).map(companion).collect();
+            files.sort_by(|a, b| a.path.cmp(&b.path));
             look.asset = Some(Asset {
                 key: key.clone(),
-                files: files.iter().map(companion).collect(),
+                files,
                 schema,
                 warned: !look.findings.is_empty(),
                 meaning: meaning(collection, record.document.value),

@@ -44,11 +44,6 @@ impl Default for Scope {
 }
 
 impl Scope {
-    /// Everything, for words alone: what would be refused is still shown.
-    pub fn proposal() -> Self {
-        Self { allow_mass_delete: true, ..Self::default() }
-    }
-
     fn restrict(self, plan: &mut Plan) {
         if !self.manifest {
             plan.publications.clear();
@@ -107,12 +102,12 @@ pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: 
     Ok(compare(library, outside, made, &present, scope))
 }
 
-/// What a sync would do after a merge, if every target is in step with `base` before it. Reads no target and no state.
+/// What a sync would do after a merge, if every target is in step with `base` before it. Reads no target.
 pub async fn plan_merge(library: &Library, base: &Library, outside: &Outside) -> anyhow::Result<Plan> {
     let made = make(library, outside, false).await?;
     let before = make(base, outside, false).await?;
     let mut state = State::new("", "");
-    for (name, settings) in &library.config.settings.downstreams {
+    for (name, settings) in &base.config.settings.downstreams {
         let slice = Slice::of(&settings.repo, &settings.when, &before.manifest.assets);
         let delivered = Delivered {
             commit: base.tree.commit.clone(),
@@ -139,7 +134,7 @@ pub async fn plan_merge(library: &Library, base: &Library, outside: &Outside) ->
         published: vec![Some(published); outside.targets.len()],
         vectors: Actual::from([(before.namespace, vectors.collect())]),
     };
-    Ok(compare(library, outside, made, &present, Scope::proposal()).plan)
+    Ok(compare(library, outside, made, &present, Scope::default()).plan)
 }
 
 async fn make(library: &Library, outside: &Outside, remember: bool) -> anyhow::Result<Made> {
@@ -173,6 +168,7 @@ fn compare(library: &Library, outside: &Outside, made: Made, present: &Present, 
         commit: library.tree.commit.clone(),
         dirty: library.tree.is_dirty(),
         superseded: None,
+        refusal: None,
         publications: publications.collect(),
         deliveries: downstream::plan(&settings.downstreams, &manifest.assets, &present.state, &|name| {
             outside.channel(name)
@@ -184,6 +180,7 @@ fn compare(library: &Library, outside: &Outside, made: Made, present: &Present, 
     };
     let is_published = plan.publications.iter().all(|publication| publication.action == Action::None);
     scope.restrict(&mut plan);
+    plan.refusal = plan.mass_delete().filter(|_| !scope.allow_mass_delete);
     if let Some(newer) = newer(library, &present.state) {
         plan = plan.superseded_by(newer);
     }
@@ -206,7 +203,8 @@ fn announcement(library: &Library, outside: &Outside, manifest: &Manifest) -> An
     Announcement {
         repository: outside.repository.clone(),
         commit: library.tree.commit.clone(),
-        reference: library.head.branch.clone(),
+        // Another commit than HEAD's has no branch that we know of.
+        reference: library.head.branch.clone().filter(|_| library.head.commit == library.tree.commit),
         manifest_url: None,
         manifest_digest: Some(manifest.digest.clone()),
         schemas: manifest
@@ -262,13 +260,18 @@ fn texts(library: &Library, settings: &embedding::Settings) -> anyhow::Result<Ve
     let (tree, contents) = (&library.tree, library.contents.as_ref());
     let cut = |asset: &crate::catalog::asset::Asset| {
         let beside = companions.get(&asset.record).map(Vec::as_slice).unwrap_or_default();
+        // A text that cannot be read must not look as if it had gone: its chunks would be deleted.
         let read = |path: &RepoPath| {
-            let entry = tree.get(path.as_str())?;
-            Some((path.clone(), contents.read(entry, MAX_TEXT_BYTES).ok()?))
+            let entry = tree.get(path.as_str()).ok_or_else(|| anyhow!("the text {path} has gone"))?;
+            let bytes = contents.read(entry, MAX_TEXT_BYTES).map_err(|error| {
+                anyhow!("the text {path} cannot be read for the index: {error}. Shorten it, or narrow `embed.text`")
+            })?;
+            Ok((path.clone(), bytes))
         };
-        let bytes: BTreeMap<RepoPath, Vec<u8>> = beside.iter().filter_map(read).collect();
+        let bytes: BTreeMap<RepoPath, Vec<u8>> = beside.iter().map(read).collect::<anyhow::Result<_>>()?;
         let texts: Vec<Text> = sources.texts(&asset.record, &asset.meaning, beside, &bytes);
-        chunks(&asset.key, &texts, &settings.chunk)
+        Ok(chunks(&asset.key, &texts, &settings.chunk))
     };
-    Ok(library.assets.par_iter().flat_map_iter(cut).collect())
+    let cut: Vec<Vec<Chunk>> = library.assets.par_iter().map(cut).collect::<anyhow::Result<_>>()?;
+    Ok(cut.into_iter().flatten().collect())
 }

@@ -29,7 +29,7 @@ pub(super) fn of_shape(path: &RepoPath, value: &Value, places: &Places) -> Vec<F
     };
     let name = SchemaName::new("stockroom.yml");
     let used = UsedSchema { name, version: None, sha256: Sha256Hex::of(b"") };
-    let compiled = Compiled { used, schema, validator, formats: None };
+    let compiled = Compiled { used, schema, validator, formats: None, weight: 1 };
     let mut findings = check(value, &compiled, path, || places.clone());
     for finding in &mut findings {
         if finding.pointer.ends_with("/token") {

@@ -109,7 +109,10 @@ impl Sources {
                     Source::Template(pattern) => found.extend(matching(record, pattern, files)),
                 }
             }
-            let mut seen = BTreeSet::from([record.clone()]);
+            // A Markdown record's own text is beside its front matter; other records have none.
+            let is_markdown = ["md", "markdown"].iter().any(|e| record.extension().eq_ignore_ascii_case(e));
+            let mut seen: BTreeSet<RepoPath> =
+                Some(record).filter(|_| !is_markdown).map(|r| (*r).clone()).into_iter().collect();
             found.retain(|file| seen.insert(file.clone()));
             found
         };

@@ -23,6 +23,9 @@ pub fn plan(plan: &Plan, style: Style) -> String {
         let _ = writeln!(out, "  {}: nothing to do", style.good("in step"));
         return out;
     }
+    if let Some(refusal) = &plan.refusal {
+        let _ = writeln!(out, "  {}: {}", style.error("refused"), for_people(&refusal.to_string()));
+    }
     for row in rows(plan) {
         let action = if row.action == "none" { style.quiet("in step") } else { style.warning(row.action) };
         let padding = " ".repeat(8_usize.saturating_sub(if row.action == "none" { 7 } else { row.action.len() }));

@@ -12,12 +12,19 @@ const TABLE_BYTES: usize = SUMMARY_LIMIT / 8;
 /// The section on a plan: what merging or syncing would do.
 pub fn plan(plan: &Plan) -> String {
     let mut out = format!("## Plan\n\nFor {}: ", code_span(&library(plan.commit.as_ref(), plan.dirty)));
+    if let Some(newer) = &plan.superseded {
+        out.push_str(&format!("superseded, commit {} is newer and was served already.\n", code_span(newer.short())));
+        return out;
+    }
     if plan.is_empty() {
         out.push_str("nothing to do, every target is in step.\n");
         return out;
     }
     let busy = rows(plan).into_iter().filter(|row| row.action != "none").count();
     out.push_str(&format!("{} to serve.\n", count(busy, "target")));
+    if let Some(refusal) = &plan.refusal {
+        out.push_str(&format!("\n❌ It would be refused: {}\n", code_span(&refusal.to_string())));
+    }
     let mut table = Table::new(&["Target", "Action", "Where", "What", "Why"]);
     let left_out = table.rows(rows(plan), MOST_TARGETS, TABLE_BYTES, |row: Row| {
         let texts = [row.name.as_str(), row.action, &row.place, &row.what, &row.why];

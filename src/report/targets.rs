@@ -270,6 +270,7 @@ pub(crate) mod tests {
             commit: CommitId::parse(&"a1".repeat(20)).ok(),
             dirty: false,
             superseded: None,
+            refusal: None,
             publications: vec![publication(ManifestAction::Publish)],
             deliveries: vec![
                 delivery("addon", Channel::GitHub, downstream::Action::None),

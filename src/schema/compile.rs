@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::registry::{SchemaFiles, Slot};
 use super::settings::FormatPolicy;
+use super::weight::{MAX_WEIGHT, weigh};
 use crate::catalog::asset::UsedSchema;
 use crate::catalog::place::child_pointer;
 use crate::catalog::read::{self, Format};
@@ -29,6 +30,13 @@ pub static SCHEMA_BROKEN: Code = Code {
               It is said once; its records are not checked until it is mended.",
 };
 
+/// A schema grows beyond measure when its references are followed.
+pub static SCHEMA_TOO_LARGE: Code = Code {
+    id: "schema-too-large",
+    meaning: "A schema that is written short stands for more than 200,000 subschemas once its references are followed, so \
+              that one record could take hours. Its records are not checked until it is mended.",
+};
+
 /// A schema that is ready to check records.
 pub struct Compiled {
     /// What a report calls it.
@@ -39,6 +47,8 @@ pub struct Compiled {
     pub validator: Validator,
     /// Looks at formats too, where breaking one is a warning.
     pub formats: Option<Validator>,
+    /// How many subschemas it stands for.
+    pub weight: usize,
 }
 
 /// Compiles the schema in a slot, or says what is wrong with it.
@@ -49,6 +59,12 @@ pub(super) fn compile(files: &dyn SchemaFiles, slot: &Slot, format: FormatPolicy
     let notation = Format::of(&slot.path).unwrap_or(Format::Json);
     let (document, findings) = read::read(&slot.path, notation, bytes);
     let Some(document) = document else { return Err(findings) };
+    let weight = weigh(&document.value);
+    if weight > MAX_WEIGHT {
+        let message = "the schema stands for more than 200,000 subschemas once its references are followed";
+        let finding = Finding::error(&SCHEMA_TOO_LARGE, slot.path.clone(), message);
+        return Err(vec![finding.help("refer to each definition from fewer places")]);
+    }
     let shelf = Arc::new(Shelf::new(files, slot, &document.value));
     // Drafts differ in what a keyword means; a `$schema` that no draft has is a dialect, most often of the newest one.
     let draft = match Draft::default().detect(&document.value) {
@@ -88,7 +104,7 @@ pub(super) fn compile(files: &dyn SchemaFiles, slot: &Slot, format: FormatPolicy
         FormatPolicy::Assert | FormatPolicy::Off => None,
     };
     let used = UsedSchema { name: slot.name.clone(), version: slot.version.clone(), sha256 };
-    Ok(Compiled { used, validator, formats, schema: document.value })
+    Ok(Compiled { used, validator, formats, schema: document.value, weight })
 }
 
 fn cut(text: &str) -> String {

@@ -10,6 +10,7 @@ pub mod registry;
 pub mod settings;
 pub mod validate;
 pub mod version;
+pub mod weight;
 
 use crate::finding::Code;
 
@@ -23,6 +24,8 @@ pub static SCHEMA_MISSING: Code = Code {
 pub fn codes() -> Vec<&'static Code> {
     let mut codes = vec![
         &compile::SCHEMA_BROKEN,
+        &compile::SCHEMA_TOO_LARGE,
+        &validate::TOO_LARGE_TO_EXPLAIN,
         &SCHEMA_MISSING,
         &choose::VERSION_MISSING,
         &choose::VERSION_UNKNOWN,

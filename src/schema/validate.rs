@@ -10,11 +10,23 @@ use crate::catalog::asset::UsedSchema;
 use crate::catalog::collection::Collection;
 use crate::catalog::place::Places;
 use crate::catalog::record::Record;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Code, Finding, Severity};
 use crate::ids::RepoPath;
 
 /// How many objections to one record are told.
 const MOST_ERRORS: usize = 100;
+
+/// Up to which product of a schema's weight and a record's values every objection is worked out.
+///
+/// The validator keeps what each branch of a `oneOf` objects to, for every value: beyond this it would take gigabytes.
+const EXPLAINED: usize = 50_000_000;
+
+/// A record breaks its schema and is too large to say where.
+pub static TOO_LARGE_TO_EXPLAIN: Code = Code {
+    id: "too-large-to-explain",
+    meaning: "The record breaks its schema, and record and schema together are too large to work out where. Check a part \
+              of the record, or make the schema's alternatives fewer.",
+};
 
 /// Chooses the record's schema and checks the record with it.
 ///
@@ -38,10 +50,22 @@ pub fn check(value: &Value, compiled: &Compiled, path: &RepoPath, places: impl F
     if valid && formats.is_none() {
         return Vec::new();
     }
+    if compiled.weight.saturating_mul(values(value)) > EXPLAINED {
+        let message = "the record breaks its schema; both together are too large to say where";
+        return vec![Finding::error(&TOO_LARGE_TO_EXPLAIN, path.clone(), message)];
+    }
     let severity = if valid { Severity::Warning } else { Severity::Error };
     let errors = formats.unwrap_or(&compiled.validator).iter_errors(value).take(MOST_ERRORS);
     let explanations: Vec<_> = errors.flat_map(|error| explain(&error, &compiled.schema)).take(MOST_ERRORS).collect();
     locate(explanations, path, severity, &places())
+}
+
+fn values(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.iter().map(values).sum::<usize>() + 1,
+        Value::Object(members) => members.values().map(values).sum::<usize>() + 1,
+        _ => 1,
+    }
 }
 
 /// Gives each explanation its place in the text.

@@ -251,6 +251,8 @@ fn the_plan_of_the_example_library() {
     {
       "commit": "[commit]",
       "dirty": false,
+      "refusal": null,
+      "superseded": null,
       "targets": [
         {
           "action": "publish",

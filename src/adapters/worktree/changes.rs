@@ -51,10 +51,4 @@ impl Worktree {
         changes.sort_by(|a, b| a.path().cmp(b.path()));
         Ok(changes)
     }
-
-    /// The newest commit that both revisions descend from; none where the clone does not reach that far back.
-    pub fn merge_base(&self, one: &str, other: &str) -> Result<Option<String>, WorktreeError> {
-        let (one, other) = (self.commit(one)?, self.commit(other)?);
-        Ok(self.repository.merge_base(one.id(), other.id()).ok().map(|oid| oid.to_string()))
-    }
 }

@@ -84,7 +84,7 @@ impl From<git2::Error> for WorktreeError {
     fn from(error: git2::Error) -> Self {
         let advice = match error.code() {
             ErrorCode::Owner => {
-                "; the folder belongs to another user: run `git config --global --add safe.directory '*'`"
+                "; the folder belongs to another user: add its path with `git config --global --add safe.directory PATH`"
             }
             _ => "",
         };
@@ -182,6 +182,17 @@ impl Worktree {
         let mut parts = url.rsplit(['/', ':']);
         let (name, owner) = (parts.next()?, parts.next()?);
         RepoSlug::parse(&format!("{owner}/{name}")).ok()
+    }
+
+    /// The revision that a change is compared with: what the merge that is checked out merges into, where HEAD is the
+    /// merge of `head`, else the base that the event names.
+    pub fn base(&self, base: &CommitId, head: &CommitId) -> String {
+        let parents =
+            self.repository.head().and_then(|at| at.peel_to_commit()).map(|commit| commit.parent_ids().collect());
+        match parents.unwrap_or_else(|_| Vec::new()).as_slice() {
+            [into, merged] if merged.to_string() == head.as_str() => into.to_string(),
+            _ => base.to_string(),
+        }
     }
 
     /// Whether `newer` descends from `older`; false where the clone does not hold enough history to tell.

@@ -19,6 +19,10 @@ struct PlanV1 {
     commit: Option<String>,
     /// Whether files differ from that commit.
     dirty: bool,
+    /// The newer commit that was served already, so that nothing is done for this one; else null.
+    superseded: Option<String>,
+    /// Why `sync` refuses to apply it, in a sentence; else null.
+    refusal: Option<String>,
     /// Every target, in the order in which they are served.
     targets: Vec<TargetV1>,
 }
@@ -129,6 +133,8 @@ fn plan_v1(plan: &Plan) -> PlanV1 {
         version: 1,
         commit: plan.commit.as_ref().map(ToString::to_string),
         dirty: plan.dirty,
+        superseded: plan.superseded.as_ref().map(ToString::to_string),
+        refusal: plan.refusal.as_ref().map(ToString::to_string),
         targets: rows(plan).into_iter().map(target).collect(),
     }
 }
@@ -179,6 +185,7 @@ mod tests {
         "tokens": 7,
         "upserted": 1
       },
+      "refusal": null,
       "results": [
         {
           "message": "published",
@@ -196,6 +203,7 @@ mod tests {
           "outcome": "failed"
         }
       ],
+      "superseded": null,
       "targets": [
         {
           "action": "publish",
