@@ -179,8 +179,9 @@ fn embedding(of: &embedding::Plan) -> Row {
             let tokens =
                 format!("{} to embed (about {})", count(of.embed.len(), "chunk"), count_u64(of.tokens, "token"));
             let what = format!("{tokens}, {} known, {} to delete", of.reuse.len(), of.delete.len());
-            let why =
-                if of.unchanged == 0 { "the index is empty".to_owned() } else { format!("{} unchanged", of.unchanged) };
+            // Whatever the store holds of this library is unchanged, deleted, or gives its vector to another chunk.
+            let was_empty = of.unchanged == 0 && of.delete.is_empty() && of.reuse.is_empty();
+            let why = if was_empty { "the index is empty".to_owned() } else { format!("{} unchanged", of.unchanged) };
             ("embed", what, why)
         }
     };
@@ -200,4 +201,34 @@ fn changes(counts: &[(&'static str, usize)]) -> String {
 
 fn widened(counts: &[(&'static str, usize)]) -> Vec<(&'static str, u64)> {
     counts.iter().map(|(name, n)| (*name, u64::try_from(*n).unwrap_or(u64::MAX))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedding::Namespace;
+    use crate::ids::ChunkId;
+
+    fn why(embed: usize, reuse: usize, delete: usize, unchanged: usize) -> String {
+        let ids = |n| vec![ChunkId::from_store("c"); n];
+        let plan = embedding::Plan {
+            namespace: Namespace::from_store("m/1/c"),
+            embed: ids(embed),
+            reuse: ids(reuse),
+            delete: ids(delete),
+            unchanged,
+            tokens: 0,
+            obsolete: Vec::new(),
+            refusal: None,
+        };
+        embedding(&plan).why
+    }
+
+    #[test]
+    fn an_index_is_said_to_be_empty_only_where_it_is() {
+        assert_eq!(why(3, 0, 0, 0), "the index is empty");
+        assert_eq!(why(3, 0, 3, 0), "0 unchanged", "every text has changed");
+        assert_eq!(why(0, 3, 3, 0), "0 unchanged", "every asset was renamed");
+        assert_eq!(why(1, 0, 0, 2), "2 unchanged");
+    }
 }
