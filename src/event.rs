@@ -171,4 +171,76 @@ mod tests {
         assert_eq!(Event::parse("star", &json!({})).map(|event| event.work()), Ok(Work::Propose));
         assert_eq!(Event::parse("release", &json!({"action": "edited"})).map(|event| event.work()), Ok(Work::Propose));
     }
+
+    /// One of GitHub's own payloads.
+    macro_rules! payload {
+        ($name:literal) => {
+            serde_json::from_str::<Value>(include_str!(concat!("../tests/fixtures/github/events/", $name, ".json")))
+                .unwrap()
+        };
+    }
+
+    fn commit(text: &str) -> CommitId {
+        CommitId::parse(text).unwrap()
+    }
+
+    #[test]
+    fn github_s_own_push_is_read() {
+        let branch = Event::parse("push", &payload!("push-branch")).unwrap();
+        let after = Some(commit("6113728f27ae82c7b1a177c8d03f9e96e0adf246"));
+        assert_eq!(
+            branch,
+            Event::Push {
+                reference: "refs/heads/master".to_owned(),
+                is_default_branch: true,
+                before: None,
+                after: after.clone()
+            }
+        );
+        assert_eq!((branch.work(), branch.base()), (Work::Sync, None));
+        let tag = Event::parse("push", &payload!("push-tag")).unwrap();
+        let reference = "refs/tags/simple-tag".to_owned();
+        assert_eq!(tag, Event::Push { reference, is_default_branch: false, before: None, after });
+        assert_eq!(tag.work(), Work::Propose);
+    }
+
+    #[test]
+    fn github_s_own_proposals_are_read() {
+        let (base, opened) = ("f95f852bd8fca8fcc58a9a2d6c842781e32a215e", "ec26c3e57ca3a959ca5aad62de7213c562f8c821");
+        for payload in [payload!("pull_request-opened"), payload!("pull_request-synchronize")] {
+            let event = Event::parse("pull_request", &payload).unwrap();
+            assert_eq!(event, Event::Proposal { base: commit(base), head: commit(opened), number: Some(2) });
+            assert_eq!(event.work(), Work::Propose);
+        }
+        let queued = Event::parse("merge_group", &payload!("merge_group")).unwrap();
+        let Event::Proposal { base, head, number: None } = &queued else { panic!("{queued:?}") };
+        assert_ne!(base, head);
+        assert_eq!((queued.work(), queued.base()), (Work::Propose, Some(base)));
+    }
+
+    #[test]
+    fn github_s_own_release_names_its_tag() {
+        let event = Event::parse("release", &payload!("release-published")).unwrap();
+        let Event::Release { tag } = &event else { panic!("{event:?}") };
+        assert_eq!(payload!("release-published")["release"]["tag_name"], *tag);
+        assert_eq!(event.work(), Work::Release { tag: tag.clone() });
+    }
+
+    #[test]
+    fn the_clock_and_a_person_ask_for_everything() {
+        let by_hand = Event::parse("workflow_dispatch", &payload!("workflow_dispatch"));
+        assert_eq!(by_hand, Ok(Event::Reconcile));
+        // The payload of a schedule says nothing that counts.
+        assert_eq!(Event::parse("schedule", &Value::Null).map(|event| event.work()), Ok(Work::Sync));
+        let told = Event::parse("repository_dispatch", &payload!("repository_dispatch"));
+        assert_eq!(told, Ok(Event::Other("repository_dispatch".to_owned())));
+    }
+
+    #[test]
+    fn a_payload_under_the_name_of_another_event_is_refused() {
+        for name in ["push", "pull_request", "merge_group"] {
+            let error = Event::parse(name, &payload!("release-published")).unwrap_err();
+            assert_eq!(error.event, name);
+        }
+    }
 }

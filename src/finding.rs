@@ -30,7 +30,7 @@ impl fmt::Display for Severity {
 
 /// A kind of finding, with the id that people search for and the line of the reference page.
 ///
-/// Each room declares its own in a `CODES` table; `docs/finding-codes.md` is generated from those.
+/// Each room declares its own and gives them out with `codes()`; `docs/finding-codes.md` is generated from those.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code {
     /// Lower-case words joined by `-`; stable across versions.

@@ -3,8 +3,9 @@
 //! The rooms, in the order in which the data passes them (ARCHITECTURE.md has the map and the rules):
 //! an [`event`] and a tree of files become a [`catalog`] of records, which [`schema`] checks into [`finding`]s; from the
 //! catalog the [`manifest`] is built, and from that and the [`state`] the [`plan`] for every target: publications,
-//! deliveries to each [`downstream`], chunks for the [`embedding`] index. All that is pure. [`commands`] gather, plan,
-//! apply through [`adapters`], and hand the outcome to [`report`]. [`cli`] is the only room that reads the environment.
+//! deliveries to each [`downstream`], chunks for the [`embedding`] index. All that is pure, and so is [`config`], which says
+//! what is wanted. [`commands`] gather, plan and apply through [`adapters`]; [`cli`], the only room that reads the environment
+//! and its [`secret`]s, calls them and hands the outcome to [`report`]. [`ids`] name things everywhere.
 
 pub mod adapters;
 pub mod catalog;

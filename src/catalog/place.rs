@@ -86,10 +86,17 @@ pub fn child_pointer(parent: &str, segment: &str) -> String {
 }
 
 /// Turns byte offsets of a text into lines and columns.
+///
+/// Each place costs the same, however long the lines are: a minified file is one line.
 pub struct Lines<'a> {
     text: &'a str,
     starts: Vec<usize>,
+    /// How many characters begin before each block of the text; empty when every character is one byte.
+    characters: Vec<usize>,
 }
+
+/// The size of a block in bytes.
+const BLOCK: usize = 256;
 
 impl<'a> Lines<'a> {
     /// Finds the line starts once; a line ends at LF, CR LF or a lone CR.
@@ -101,7 +108,15 @@ impl<'a> Lines<'a> {
                 starts.push(at + 1);
             }
         }
-        Self { text, starts }
+        let mut characters = Vec::new();
+        if !text.is_ascii() {
+            let mut before = 0;
+            for block in bytes.chunks(BLOCK) {
+                characters.push(before);
+                before += begun(block);
+            }
+        }
+        Self { text, starts, characters }
     }
 
     /// The span of these bytes; an offset inside a character counts as its start.
@@ -118,14 +133,26 @@ impl<'a> Lines<'a> {
         }
         let line = self.starts.partition_point(|start| *start <= offset);
         let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        let column = self.text.get(start..offset).map_or(0, |before| before.chars().count()) + 1;
-        (narrow(line), narrow(column))
+        (narrow(line), narrow(self.characters_before(offset) - self.characters_before(start) + 1))
     }
 
-    /// The byte offset at which a line (from 1) starts.
-    pub fn start(&self, line: usize) -> usize {
-        self.starts.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len())
+    fn characters_before(&self, offset: usize) -> usize {
+        let block = offset / BLOCK;
+        match self.characters.get(block) {
+            Some(before) => before + begun(self.text.as_bytes().get(block * BLOCK..offset).unwrap_or_default()),
+            // The end of the text, where no block begins, or a text of one-byte characters.
+            None if self.characters.is_empty() => offset,
+            None => {
+                self.characters_before(offset - 1)
+                    + begun(self.text.as_bytes().get(offset - 1..offset).unwrap_or_default())
+            }
+        }
     }
+}
+
+/// How many characters begin in these bytes of a text.
+fn begun(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| !matches!(byte, 0x80..=0xbf)).count()
 }
 
 /// A line or column as a report holds it; a text with more than four thousand million lines ends at the last.
@@ -147,6 +174,16 @@ mod tests {
             (span.line, span.column)
         };
         assert_eq!((at('a'), at('b'), at('x'), at('c'), at('d')), ((1, 1), (2, 1), (2, 4), (3, 1), (4, 1)));
+    }
+
+    #[test]
+    fn columns_are_characters_on_lines_of_any_length() {
+        for length in [0, 1, 100, BLOCK / 2, BLOCK - 1, BLOCK, 1_000] {
+            let text = format!("a\n{}x", "é".repeat(length));
+            let span = Lines::new(&text).span(text.len() - 1..text.len());
+            let column = u32::try_from(length).unwrap() + 1;
+            assert_eq!((span.line, span.column, span.end_column), (2, column, column + 1), "{length}");
+        }
     }
 
     #[test]

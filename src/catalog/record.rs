@@ -47,6 +47,9 @@ pub static EMPTY_COLLECTION: Code = Code {
     meaning: "The globs of a collection match no file. Look at `metadata` and `exclude` in stockroom.yml.",
 };
 
+/// How many values of one record are told to stand elsewhere too.
+const MOST_REPEATS: usize = 100;
+
 /// A file that is to be read as a record of a collection.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
@@ -208,6 +211,11 @@ impl Uniqueness {
         }
         for (rule, pointer, text) in values {
             let slot = (collection.name.to_string(), *rule, text.clone());
+            let told =
+                self.repeats.iter().rev().take_while(|repeat| repeat.record == record).take(MOST_REPEATS).count();
+            if told == MOST_REPEATS {
+                break;
+            }
             if let Some((first, place)) = self.values.get(&slot) {
                 let message = format!("the value {text:?} may stand only once, and {first} has it at {place}");
                 let finding = Finding::error(&DUPLICATE_VALUE, path.clone(), message).about(pointer.clone());
@@ -218,8 +226,8 @@ impl Uniqueness {
         }
     }
 
-    /// Everything that stood twice; `place` finds the exact place in a record.
-    pub fn findings(self, place: impl Fn(usize, &str) -> Span) -> Vec<Finding> {
+    /// Everything that stood twice; `place` finds the exact place in a record and is asked record by record.
+    pub fn findings(self, mut place: impl FnMut(usize, &str) -> Span) -> Vec<Finding> {
         let locate = |repeat: Repeat| repeat.finding.at(place(repeat.record, &repeat.pointer));
         self.repeats.into_iter().map(locate).collect()
     }

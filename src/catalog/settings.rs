@@ -12,7 +12,7 @@ pub struct Settings {
     /// Globs of files that are no records although `metadata` matches them.
     #[serde(default)]
     pub exclude: Vec<String>,
-    /// What names the asset: a key or JSON Pointer into the record, or a template of `{stem}` and `{dir}`.
+    /// What names the asset: a key or JSON Pointer into the record, or a template of `{stem}`, `{dir}` and `{/pointer}`.
     /// Without it, the path of the record's folder.
     pub id: Option<String>,
     /// The name of the records' schema in the registry. Without it, records are parsed but not validated.

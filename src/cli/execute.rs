@@ -10,7 +10,7 @@ use super::environment::Environment;
 use super::wiring::{Reach, outside};
 use super::words::{CheckFormat, Command, Common, FailOn, Format, Limits, Part, PlanFormat, Words};
 use crate::adapters::publication::{FolderTarget, PublishTarget};
-use crate::commands::gather::{Library, Moment, Place, gather, open};
+use crate::commands::gather::{Library, Moment, Place, Wanted, gather, open};
 use crate::commands::plan::{Plan, Scope};
 use crate::commands::{plan as planning, search as searching, sync as syncing};
 use crate::event::{Event, Work};
@@ -88,7 +88,7 @@ impl Execution<'_> {
 
     /// Reads and checks the library, and reports what was found.
     fn check(&self, common: &Common, format: CheckFormat) -> anyhow::Result<Library> {
-        let library = gather(open(&self.place(common.rev.as_deref()))?)?;
+        let library = gather(open(&self.place(common.rev.as_deref()))?, Wanted::Verdict)?;
         let check = &library.check;
         match format {
             CheckFormat::Human => self.console.text(&human::check(check, self.style(), MOST_FINDINGS)),
@@ -114,7 +114,7 @@ impl Execution<'_> {
 
     /// Checks without a word on success, for commands whose result is something else.
     fn checked(&self, common: &Common, is_human: bool) -> anyhow::Result<Option<Library>> {
-        let library = gather(open(&self.place(common.rev.as_deref()))?)?;
+        let library = gather(open(&self.place(common.rev.as_deref()))?, Wanted::Assets)?;
         self.annotate(&library);
         self.console.add_summary(&summary::check(&library.check))?;
         let text = human::check(&library.check, self.style(), MOST_FINDINGS);
@@ -182,15 +182,12 @@ impl Execution<'_> {
         let Some(library) = self.checked(common, false)? else { return Ok(Ending::Findings) };
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console)?;
         let desired = planning::plan(&library, &outside, Scope::default(), false).await?;
-        let (folder, root) = match output {
-            Some(folder) => (folder, None),
-            None => {
-                let folder = self.manifest_folder(&library).ok_or_else(|| anyhow!("name a folder with -o DIR"))?;
-                (folder, Some(library.worktree.root()))
-            }
+        let own = self.manifest_folder(&library).zip(library.config.settings.manifest.publish.first());
+        let (folder, target) = match (output, own) {
+            (Some(folder), _) => (folder.clone(), FolderTarget::new(&folder, folder.display().to_string())),
+            (None, Some((folder, own))) => (folder, FolderTarget::within(library.worktree.root(), &own.folder)),
+            (None, None) => return Err(anyhow!("name a folder with -o DIR")),
         };
-        let target = FolderTarget::new(&folder, folder.display().to_string());
-        let target = root.map_or(target.clone(), |root| target.within(root));
         target.publish(&desired.manifest).await?;
         let root = &desired.manifest.root;
         let assets: usize = root.collections.values().map(|reference| reference.assets).sum();
@@ -272,7 +269,7 @@ impl Execution<'_> {
 
     /// The library that a proposal would be merged into.
     fn base(&self, revision: &str) -> Option<Library> {
-        let base = open(&self.place(Some(revision))).and_then(gather);
+        let base = open(&self.place(Some(revision))).and_then(|opened| gather(opened, Wanted::Assets));
         if let Err(error) = &base {
             let cure = "the plan counts from nothing; `fetch-depth: 0` in actions/checkout makes it exact";
             self.console.talk(&format!("the base of this change cannot be read ({error:#}): {cure}\n"));

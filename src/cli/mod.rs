@@ -19,6 +19,7 @@ use execute::{Ending, Execution};
 use words::Words;
 
 use crate::config::ConfigError;
+use crate::report::log_text::{LINE_LIMIT, shortened};
 use crate::report::{human, workflow_command};
 
 /// Runs the program on the words and the environment of this process.
@@ -76,5 +77,6 @@ fn say_error(error: &anyhow::Error, environment: &Environment, console: &Console
     } else {
         console.talk(&format!("error: {error:#}\n"));
     }
-    console.command(&workflow_command::Command::error(&format!("{error:#}")));
+    let message = shortened(&format!("{error:#}"), LINE_LIMIT);
+    console.command(&workflow_command::Command::error(&message));
 }

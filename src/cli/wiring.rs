@@ -71,7 +71,7 @@ fn targets(worktree: &Worktree, config: &Config) -> Vec<(TargetName, Arc<dyn Pub
     let folders = places.iter().map(|place| place.folder.as_str());
     let target = |folder: &str| {
         let name = if places.len() == 1 { "manifest".to_owned() } else { format!("manifest/{folder}") };
-        let target = FolderTarget::new(worktree.root().join(folder), folder).within(worktree.root());
+        let target = FolderTarget::within(worktree.root(), folder);
         (TargetName::new(name), Arc::new(target) as Arc<dyn PublishTarget>)
     };
     folders.map(target).collect()

@@ -1,6 +1,5 @@
 //! The words of the command line.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
@@ -18,7 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub struct Words {
     /// The library's folder.
     #[arg(short = 'C', value_name = "DIR", env = "STOCKROOM_DIRECTORY", default_value = ".", global = true)]
-    #[arg(value_parser = OsStringValueParser::new().map(folder))]
+    #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub directory: PathBuf,
     /// The configuration file [default: stockroom.yml in the library's folder, else .github/stockroom.yml].
     #[arg(long, value_name = "FILE", env = "STOCKROOM_CONFIG", global = true)]
@@ -27,11 +26,6 @@ pub struct Words {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// An input of the action that is not set arrives as an empty text, which names no folder.
-fn folder(text: OsString) -> PathBuf {
-    PathBuf::from(if text.is_empty() { OsString::from(".") } else { text })
 }
 
 /// What to do.
@@ -121,7 +115,7 @@ pub struct Limits {
     /// Serve only these kinds of target.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND,…")]
     pub only: Vec<Part>,
-    /// Let more than a fifth of the indexed assets vanish at once.
+    /// Let more than ten and more than a fifth of the indexed assets vanish at once.
     #[arg(long)]
     pub allow_mass_delete: bool,
 }

@@ -12,15 +12,17 @@ use crate::adapters::schema_source::FolderSource;
 use crate::adapters::worktree::{Head, Worktree};
 use crate::catalog::asset::{Asset, CompanionFile, UsedSchema, meaning};
 use crate::catalog::layout::companions;
+use crate::catalog::place::Places;
 use crate::catalog::record::{Candidate, Record, Uniqueness, candidates};
-use crate::catalog::tree::{Contents, Tree};
+use crate::catalog::tree::{Contents, Entry, Tree};
 use crate::config::{Config, PLACES};
 use crate::finding::{Code, Finding, Severity, Span};
-use crate::ids::{AssetKey, CollectionName, RepoPath};
+use crate::ids::{AssetKey, CollectionName, RepoPath, SchemaName};
 use crate::report::{Check, Counts};
 use crate::schema::SCHEMA_MISSING;
 use crate::schema::registry::Registry;
 use crate::schema::validate::validate;
+use crate::schema::version;
 
 /// We failed on a record.
 pub static INTERNAL: Code = Code {
@@ -72,8 +74,17 @@ pub struct Library {
     pub contents: Arc<dyn Contents + Send>,
     /// What is right and wrong.
     pub check: Check,
-    /// The valid assets, in the order of their records' paths.
+    /// The valid assets, in the order of their records' paths; empty where only a verdict was asked for.
     pub assets: Vec<Asset>,
+}
+
+/// What is wanted of the records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// The findings: no record stays in memory.
+    Verdict,
+    /// The findings and the valid assets.
+    Assets,
 }
 
 /// Finds a library and reads its configuration.
@@ -91,15 +102,15 @@ pub fn open(place: &Place) -> anyhow::Result<Opened> {
 }
 
 /// Reads and checks every record. What is wrong with them is a finding and no error.
-pub fn gather(opened: Opened) -> anyhow::Result<Library> {
+pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     let Opened { worktree, config, tree, contents } = opened;
     let source = Arc::new(FolderSource::new(&tree, &config.schema_folder, Arc::clone(&contents)));
     let registry = Registry::new(source, &config.schema_names(), config.settings.schemas.format);
     let (found, mut findings) = candidates(&tree, &config.collections);
     findings.extend(tree.findings.iter().cloned());
     findings.extend(missing_schemas(&config, &registry));
-    let looks: Vec<Look> =
-        found.par_iter().map(|candidate| look(candidate, &tree, contents.as_ref(), &registry)).collect();
+    let sight = Sight { tree: &tree, contents: contents.as_ref(), registry: &registry, wanted };
+    let looks: Vec<Look> = found.par_iter().map(|candidate| sight.look(candidate)).collect();
     let repeats = repeats(&found, &looks, contents.as_ref());
     let by_schema = by_schema(&looks);
     let (assets, counts) = settle(&found, looks, &repeats, &mut findings);
@@ -141,16 +152,23 @@ fn without_output(mut tree: Tree, config: &Config) -> Tree {
     tree
 }
 
+/// Collections whose schema, or whose default version of it, the registry does not have.
 fn missing_schemas(config: &Config, registry: &Registry) -> Vec<Finding> {
     let missing = |(name, collection): (&CollectionName, &crate::catalog::settings::Settings)| {
         let schema = collection.schema.as_deref()?;
-        if registry.get(&crate::ids::SchemaName::new(schema)).is_some() {
+        let Some(versions) = registry.get(&SchemaName::new(schema)) else {
+            let folder = if config.schema_folder.is_empty() { "the library's root" } else { &config.schema_folder };
+            let message = format!("the registry has no schema {schema:?}, so the records of {name} are not checked");
+            let finding = config.finding(&SCHEMA_MISSING, &format!("/collections/{name}/schema"), message);
+            return Some(finding.help(format!("add {schema}/v1.0.0.json or {schema}.schema.json to {folder}")));
+        };
+        let default = collection.default_version.as_deref()?;
+        if version::Wanted::parse(default).is_some_and(|wanted| versions.find(&wanted).is_some()) {
             return None;
         }
-        let folder = if config.schema_folder.is_empty() { "the library's root" } else { &config.schema_folder };
-        let message = format!("the registry has no schema {schema:?}, so the records of {name} are not checked");
-        let finding = config.finding(&SCHEMA_MISSING, &format!("/collections/{name}/schema"), message);
-        Some(finding.help(format!("add {schema}/v1.0.0.json or {schema}.schema.json to {folder}")))
+        let message = format!("the registry has no version of {schema} that {default:?} means");
+        let finding = config.finding(&SCHEMA_MISSING, &format!("/collections/{name}/default_version"), message);
+        Some(finding.help(format!("the registry has {}", versions.available())))
     };
     config.settings.collections.iter().filter_map(missing).collect()
 }
@@ -162,50 +180,57 @@ struct Look {
     key: Option<AssetKey>,
     schema: Option<UsedSchema>,
     unique: Vec<(usize, String, String)>,
+    is_valid: bool,
     asset: Option<Asset>,
 }
 
-fn look(candidate: &Candidate<'_>, tree: &Tree, contents: &dyn Contents, registry: &Registry) -> Look {
-    catch_unwind(AssertUnwindSafe(|| look_closely(candidate, tree, contents, registry))).unwrap_or_else(|_| {
-        let finding = Finding::error(&INTERNAL, candidate.entry.path.clone(), "Stockroom failed on this file");
-        Look {
-            findings: vec![finding.help("please report it as a bug; the other files were checked")],
-            ..Look::default()
-        }
-    })
+/// All that a record is looked at with.
+struct Sight<'a> {
+    tree: &'a Tree,
+    contents: &'a dyn Contents,
+    registry: &'a Registry,
+    wanted: Wanted,
 }
 
-fn look_closely(candidate: &Candidate<'_>, tree: &Tree, contents: &dyn Contents, registry: &Registry) -> Look {
-    let (record, findings) = candidate.load(contents);
-    let Some(record) = record else { return Look { findings, ..Look::default() } };
-    let collection = candidate.collection;
-    let mut look = Look { findings, unique: record.unique_values(collection), ..Look::default() };
-    let (schema, more) = validate(&record, collection, registry);
-    look.findings.extend(more);
-    look.schema.clone_from(&schema);
-    let (files, more) = companions(&record, collection, tree);
-    look.findings.extend(more);
-    let key = match record.key(collection) {
-        Ok(key) => key,
-        Err(finding) => {
-            look.findings.push(*finding);
-            return look;
-        }
-    };
-    look.key = Some(key.clone());
-    if !look.findings.iter().any(Finding::is_error) {
-        let companion =
-            |entry: &&crate::catalog::tree::Entry| CompanionFile { path: entry.path.clone(), blob: entry.blob.clone() };
-        look.asset = Some(Asset {
-            key,
-            files: files.iter().map(companion).collect(),
-            schema,
-            warned: !look.findings.is_empty(),
-            meaning: meaning(collection, record.document.value),
-            record: record.path,
-        });
+impl Sight<'_> {
+    fn look(&self, candidate: &Candidate<'_>) -> Look {
+        catch_unwind(AssertUnwindSafe(|| self.look_closely(candidate))).unwrap_or_else(|_| {
+            let finding = Finding::error(&INTERNAL, candidate.entry.path.clone(), "Stockroom failed on this file");
+            Look {
+                findings: vec![finding.help("please report it as a bug; the other files were checked")],
+                ..Look::default()
+            }
+        })
     }
-    look
+
+    fn look_closely(&self, candidate: &Candidate<'_>) -> Look {
+        let (record, findings) = candidate.load(self.contents);
+        let Some(record) = record else { return Look { findings, ..Look::default() } };
+        let collection = candidate.collection;
+        let mut look = Look { findings, unique: record.unique_values(collection), ..Look::default() };
+        let (schema, more) = validate(&record, collection, self.registry);
+        look.findings.extend(more);
+        look.schema.clone_from(&schema);
+        let (files, more) = companions(&record, collection, self.tree);
+        look.findings.extend(more);
+        match record.key(collection) {
+            Ok(key) => look.key = Some(key),
+            Err(finding) => look.findings.push(*finding),
+        }
+        look.is_valid = !look.findings.iter().any(Finding::is_error);
+        if let (Some(key), true, Wanted::Assets) = (&look.key, look.is_valid, self.wanted) {
+            let companion = |entry: &&Entry| CompanionFile { path: entry.path.clone(), blob: entry.blob.clone() };
+            look.asset = Some(Asset {
+                key: key.clone(),
+                files: files.iter().map(companion).collect(),
+                schema,
+                warned: !look.findings.is_empty(),
+                meaning: meaning(collection, record.document.value),
+                record: record.path,
+            });
+        }
+        look
+    }
 }
 
 fn by_schema(looks: &[Look]) -> BTreeMap<String, usize> {
@@ -224,9 +249,13 @@ fn repeats(found: &[Candidate<'_>], looks: &[Look], contents: &dyn Contents) -> 
             uniqueness.see(index, &candidate.entry.path, key, candidate.collection, &look.unique);
         }
     }
+    let mut last: Option<(usize, Places)> = None;
     uniqueness.findings(|index, pointer| {
-        let record: Option<Record> = found.get(index).and_then(|candidate| candidate.load(contents).0);
-        record.map_or_else(Span::start, |record| record.document.places().nearest(pointer))
+        if last.as_ref().is_none_or(|(read, _)| *read != index) {
+            let record: Option<Record> = found.get(index).and_then(|candidate| candidate.load(contents).0);
+            last = record.map(|record| (index, record.document.places()));
+        }
+        last.as_ref().map_or_else(Span::start, |(_, places)| places.nearest(pointer))
     })
 }
 
@@ -247,12 +276,11 @@ fn settle(
         let counts = counts.entry(candidate.collection.name.clone()).or_default();
         counts.records += 1;
         findings.extend(look.findings);
-        match look.asset {
-            Some(asset) if !repeated.contains(path) && !misnamed.contains(path) => {
-                counts.valid += 1;
-                assets.push(asset);
-            }
-            _ => counts.invalid += 1,
+        if look.is_valid && !repeated.contains(path) && !misnamed.contains(path) {
+            counts.valid += 1;
+            assets.extend(look.asset);
+        } else {
+            counts.invalid += 1;
         }
     }
     (assets, counts)

@@ -1,4 +1,5 @@
-//! One file per command: gather, plan, apply, report.
+//! The steps that commands are made of: [`gather`] and [`plan`], then [`sync`] with [`dispatch`] and [`embed`], over what
+//! lies [`outside`] of the process.
 
 pub mod dispatch;
 pub mod embed;

@@ -270,5 +270,5 @@ fn texts(library: &Library, settings: &embedding::Settings) -> anyhow::Result<Ve
         let texts: Vec<Text> = sources.texts(&asset.record, &asset.meaning, beside, &bytes);
         chunks(&asset.key, &texts, &settings.chunk)
     };
-    Ok(library.assets.par_iter().map(cut).collect::<Vec<_>>().concat())
+    Ok(library.assets.par_iter().flat_map_iter(cut).collect())
 }

@@ -1,7 +1,8 @@
 //! `stockroom.yml`: what the maintainer wants, checked as a whole before anything is done.
 //!
 //! Each room owns its settings; here they are put together, and what is wrong with any of them is told at once, each
-//! problem on its line. The JSON Schema is generated from the types and published in `dist/`.
+//! problem on its line. The JSON Schema is generated from the types and published as
+//! `dist/schemas/stockroom.schema.json`.
 
 mod problems;
 
@@ -62,7 +63,7 @@ pub struct Settings {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StateSettings {
-    /// The kind of store.
+    /// The kind of store; `sqlite` when this is left out.
     pub kind: StateKind,
 }
 

@@ -14,6 +14,7 @@ use crate::finding::Finding;
 use crate::ids::{CollectionName, DownstreamName, RepoPath, SchemaName, Sha256Hex};
 use crate::schema::compile::Compiled;
 use crate::schema::validate::check;
+use crate::schema::version::Wanted;
 use crate::secret::NotAReference;
 use crate::{catalog, downstream, embedding, manifest, schema};
 
@@ -63,6 +64,10 @@ pub(super) fn of_rooms(
             told.tell(at.clone(), why);
         }
         let Some(settings) = told.part::<catalog::settings::Settings>(part, &at) else { continue };
+        if let Some(text) = settings.default_version.as_deref().filter(|text| Wanted::parse(text).is_none()) {
+            let why = format!("{text:?} is no version: write `1.2.0`, a range such as `^1.0`, or `latest`");
+            told.tell(format!("{at}/default_version"), why);
+        }
         match Collection::new(CollectionName::new(name), &settings) {
             Ok(collection) => collections.push(collection),
             Err(problems) => told.all(&at, problems),

@@ -29,7 +29,7 @@ pub struct Announcement {
     pub reference: Option<String>,
     /// Where the manifest can be read.
     pub manifest_url: Option<String>,
-    /// The SHA-256 of the manifest's bytes.
+    /// The manifest's `digest`.
     pub manifest_digest: Option<Sha256Hex>,
     /// The schema versions in use, by the schema's name.
     pub schemas: BTreeMap<String, Vec<String>>,
@@ -68,7 +68,7 @@ pub struct Envelope {
 pub struct ManifestMessage {
     /// Where it can be read; null when it is published nowhere.
     pub url: Option<String>,
-    /// The SHA-256 of its bytes in lower-case hex; null when there is none.
+    /// Its `digest`, which is that of what it says and not of its bytes; null when there is none.
     #[schemars(with = "Option<String>")]
     pub digest: Option<Sha256Hex>,
 }
@@ -228,45 +228,45 @@ mod tests {
         let delta = Delta { added: keys(["Hex Bolt".into()]), changed: vec![], removed: keys(["Nut".into()]) };
         let envelope = Envelope::new(&news(), &delta, true, &correlation());
         insta::assert_snapshot!(serde_json::to_string_pretty(&envelope.payload()).unwrap(), @r#"
-        {
-          "version": 1,
-          "repository": "org/library",
-          "commit": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-          "ref": "refs/heads/main",
-          "manifest": {
-            "url": "https://cdn.example/manifest.json",
-            "digest": "05b3abf2579a5eb66403cd78be557fd860633a1fe2103c7642030defe32c657f"
-          },
-          "delta": {
-            "added": [
-              {
-                "collection": "products",
-                "id": "Hex Bolt"
-              }
-            ],
-            "changed": [],
-            "removed": [
-              {
-                "collection": "products",
-                "id": "Nut"
-              }
-            ],
-            "truncated": false,
-            "counts": {
-              "added": 1,
-              "changed": 0,
-              "removed": 1
-            }
-          },
-          "schemas": {
-            "product-metadata": [
-              "1.0.0",
-              "1.1.0"
-            ]
-          },
-          "correlation_id": "sr-fea636176eb17501"
-        }
-        "#);
+    {
+      "commit": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+      "correlation_id": "sr-fea636176eb17501",
+      "delta": {
+        "added": [
+          {
+            "collection": "products",
+            "id": "Hex Bolt"
+          }
+        ],
+        "changed": [],
+        "counts": {
+          "added": 1,
+          "changed": 0,
+          "removed": 1
+        },
+        "removed": [
+          {
+            "collection": "products",
+            "id": "Nut"
+          }
+        ],
+        "truncated": false
+      },
+      "manifest": {
+        "digest": "05b3abf2579a5eb66403cd78be557fd860633a1fe2103c7642030defe32c657f",
+        "url": "https://cdn.example/manifest.json"
+      },
+      "ref": "refs/heads/main",
+      "repository": "org/library",
+      "schemas": {
+        "product-metadata": [
+          "1.0.0",
+          "1.1.0"
+        ]
+      },
+      "version": 1
+    }
+    "#);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the vector index should hold, and what has to be done to get there. Pure.
 //!
-//! [`Sources`] say which texts of an asset are embedded, [`chunk`] cuts them, [`plan`] compares the chunks with what the
+//! [`Sources`] say which texts of an asset are embedded, [`mod@chunk`] cuts them, [`mod@plan`] compares the chunks with what the
 //! stores hold, [`search`] scores them against a query.
 
 pub mod chunk;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -48,33 +49,23 @@ pub enum BuildError {
 pub fn build(assets: &[Asset], facts: &FileFacts, settings: &Settings, source: Source) -> Result<Manifest, BuildError> {
     let fields: Option<Vec<PointerPattern>> =
         settings.fields.as_ref().map(|fields| fields.iter().map(|field| PointerPattern::new(field)).collect());
+    let made = assets.par_iter().map(|asset| make(asset, facts, settings.base_url.as_deref(), fields.as_deref()));
+    let made: Vec<(Sha256Hex, Vec<u8>)> = made.collect::<Result<_, BuildError>>()?;
     let mut digests = BTreeMap::new();
     let mut schemas: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    let mut entries: BTreeMap<String, BTreeMap<&AssetKey, AssetEntry>> = BTreeMap::new();
-    for asset in assets {
-        let files = file_entries(asset, facts, settings.base_url.as_deref())?;
-        let digest = asset_digest(asset, &files)?;
-        digests.insert(asset.key.clone(), digest.clone());
+    let mut entries: BTreeMap<String, BTreeMap<&AssetKey, Vec<u8>>> = BTreeMap::new();
+    for (asset, (digest, entry)) in assets.iter().zip(made) {
+        digests.insert(asset.key.clone(), digest);
         if let Some(schema) = &asset.schema {
             let version = schema.version.clone().unwrap_or_else(|| "-".to_owned());
             schemas.entry(schema.name.to_string()).or_default().insert(version, schema.sha256.to_string());
         }
-        let entry = AssetEntry {
-            id: asset.key.id.to_string(),
-            path: asset.record.to_string(),
-            digest: digest.to_string(),
-            status: if asset.warned { "warning" } else { "valid" }.to_owned(),
-            schema: asset.schema.as_ref().map(UsedSchema::label),
-            record: published(&asset.meaning, fields.as_deref()),
-            files,
-        };
         entries.entry(asset.key.collection.to_string()).or_default().insert(&asset.key, entry);
     }
     let (mut files, mut collections) = (BTreeMap::new(), BTreeMap::new());
     for (collection, assets) in entries {
-        let assets: Vec<_> = assets.into_values().collect();
         let count = assets.len();
-        let bytes = bytes(&Catalog { version: 1, collection: collection.clone(), assets })?;
+        let bytes = catalog_bytes(&collection, assets.into_values())?;
         let sha256 = Sha256Hex::of(&bytes);
         let path = format!("{}.{}.json", percent_encode(&collection), sha256.short());
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
@@ -106,15 +97,76 @@ fn file_entries(asset: &Asset, facts: &FileFacts, base: Option<&str>) -> Result<
 }
 
 /// What an asset means, whatever part of it is published and wherever its files can be fetched.
-fn asset_digest(asset: &Asset, files: &[FileEntry]) -> Result<Sha256Hex, BuildError> {
-    let files: Vec<_> = files.iter().map(|file| json!([file.path, file.sha256])).collect();
-    let schema = asset.schema.as_ref().map(|schema| json!([schema.name, schema.version]));
-    let meaning = json!({"record": asset.meaning, "path": asset.record, "schema": schema, "files": files});
-    Ok(Sha256Hex::of(&canonical(&meaning)?))
+/// An asset's digest, and its entry in the catalog in canonical form.
+fn make(
+    asset: &Asset,
+    facts: &FileFacts,
+    base: Option<&str>,
+    fields: Option<&[PointerPattern]>,
+) -> Result<(Sha256Hex, Vec<u8>), BuildError> {
+    let files = file_entries(asset, facts, base)?;
+    let record = canonical(&asset.meaning)?;
+    let digest = asset_digest(asset, &files, &record)?;
+    let published = fields.map(|fields| canonical(&published(&asset.meaning, fields))).transpose()?;
+    let entry = AssetEntry {
+        id: asset.key.id.to_string(),
+        path: asset.record.to_string(),
+        digest: digest.to_string(),
+        status: if asset.warned { "warning" } else { "valid" }.to_owned(),
+        schema: asset.schema.as_ref().map(UsedSchema::label),
+        record: Value::Null,
+        files,
+    };
+    let frame = serde_json::to_value(entry).map_err(|error| BuildError::Json(error.to_string()))?;
+    Ok((digest, object(&frame, "record", published.as_deref().unwrap_or(&record))?))
 }
 
-fn published(meaning: &Value, fields: Option<&[PointerPattern]>) -> Value {
-    let Some(fields) = fields else { return meaning.clone() };
+fn asset_digest(asset: &Asset, files: &[FileEntry], record: &[u8]) -> Result<Sha256Hex, BuildError> {
+    let files: Vec<_> = files.iter().map(|file| json!([file.path, file.sha256])).collect();
+    let schema = asset.schema.as_ref().map(|schema| json!([schema.name, schema.version]));
+    let frame = json!({"record": null, "path": asset.record, "schema": schema, "files": files});
+    Ok(Sha256Hex::of(&object(&frame, "record", record)?))
+}
+
+/// A catalog of entries that are in canonical form already, as `bytes(&Catalog)` would write it.
+fn catalog_bytes(collection: &str, entries: impl Iterator<Item = Vec<u8>>) -> Result<Vec<u8>, BuildError> {
+    let catalog = Catalog { version: 1, collection: collection.to_owned(), assets: Vec::new() };
+    let frame = serde_json::to_value(catalog).map_err(|error| BuildError::Json(error.to_string()))?;
+    let mut assets = vec![b'['];
+    for (index, entry) in entries.enumerate() {
+        if index > 0 {
+            assets.push(b',');
+        }
+        assets.extend(entry);
+    }
+    assets.push(b']');
+    let mut bytes = object(&frame, "assets", &assets)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// The canonical form of an object in which one member's value is in canonical form already.
+fn object(frame: &Value, ready: &str, value: &[u8]) -> Result<Vec<u8>, BuildError> {
+    // Keys of the format are ASCII, whose order is the canonical one.
+    let members: BTreeMap<&String, &Value> = frame.as_object().into_iter().flatten().collect();
+    let mut bytes = vec![b'{'];
+    for (index, (key, member)) in members.into_iter().enumerate() {
+        if index > 0 {
+            bytes.push(b',');
+        }
+        bytes.extend(canonical(key)?);
+        bytes.push(b':');
+        if key == ready {
+            bytes.extend_from_slice(value);
+        } else {
+            bytes.extend(canonical(member)?);
+        }
+    }
+    bytes.push(b'}');
+    Ok(bytes)
+}
+
+fn published(meaning: &Value, fields: &[PointerPattern]) -> Value {
     let mut record = Value::Object(Map::new());
     for (pointer, value) in fields.iter().flat_map(|field| field.select(meaning)) {
         insert(&mut record, meaning, &pointer, value);

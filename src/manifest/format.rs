@@ -1,7 +1,7 @@
 //! The manifest's format, version 1: a promise to everybody who reads one.
 //!
-//! Fields may be added within a version; none is renamed or taken away. `dist/manifest-root.schema.json` and
-//! `dist/manifest-catalog.schema.json` are generated from these types.
+//! Fields may be added within a version; none is renamed or taken away. `dist/schemas/manifest-root.schema.json`
+//! and `dist/schemas/manifest-catalog.schema.json` are generated from these types.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub struct Root {
     pub version: u32,
     /// Where the catalog was built from.
     pub source: Source,
-    /// SHA-256 over everything but `source`: equal digest, equal library.
+    /// SHA-256 of the canonical JSON (RFC 8785) of this object without `source` and `digest`: equal digest, equal library.
     pub digest: String,
     /// The schemas that the records follow: name, version (or `latest`, or `-` for none), SHA-256 of the schema's file.
     pub schemas: BTreeMap<String, BTreeMap<String, String>>,
@@ -69,7 +69,8 @@ pub struct AssetEntry {
     pub id: String,
     /// The path of its metadata file in the repository.
     pub path: String,
-    /// SHA-256 of what it means: its record without volatile values, its schema and its files.
+    /// SHA-256 of what it means: its record without volatile values, its path, its schema, and the paths and contents of its
+    /// files. Equal digest, nothing that matters has changed.
     pub digest: String,
     /// `valid`, or `warning` when there is something to look at.
     pub status: String,

@@ -11,7 +11,7 @@ pub struct Settings {
     pub fields: Option<Vec<String>>,
     /// The address below which the files can be fetched; without it, entries have paths and no URLs.
     pub base_url: Option<String>,
-    /// Where the manifest goes.
+    /// Where the manifest goes; when this is left out, the folder `.stockroom/manifest`. An empty list publishes nowhere.
     pub publish: Vec<Publish>,
 }
 
@@ -50,7 +50,8 @@ impl Settings {
         for (index, place) in self.publish.iter().enumerate() {
             let outside = place.folder.starts_with('/') || place.folder.split('/').any(|part| part == "..");
             let parts = place.folder.split('/').filter(|part| !part.is_empty() && *part != ".").count();
-            if outside || parts == 0 {
+            let is_git = place.folder.split('/').any(|part| part.eq_ignore_ascii_case(".git"));
+            if outside || is_git || parts == 0 {
                 let message = format!("{:?} is not a folder inside the library", place.folder);
                 problems.push((format!("/publish/{index}/folder"), message));
             }

@@ -65,3 +65,80 @@ pub fn sync(sync: &Sync, style: Style) -> String {
     let _ = writeln!(out, "{last}");
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::CommitId;
+    use crate::report::targets::tests::{busy, idle, run};
+
+    #[test]
+    fn a_plan_has_a_line_for_each_target() {
+        insta::assert_snapshot!(plan(&busy(), Style::Plain), @r"
+        Plan for commit a1a1a1a:
+          publish  manifest: public/\u{1b}[2J|list, 13 assets: 12 added, 1 removed  (nothing is published there yet)
+          in step  downstream/addon: org/site
+          deliver  outbox/site: org/site (no token, so a file in the outbox), 2 changed  (a run died half-way)
+          embed    embedding: vector index, 1 chunk to embed (about 7 tokens), 0 known, 0 to delete  (4 unchanged)
+        ");
+    }
+
+    #[test]
+    fn a_plan_without_work_is_one_line() {
+        insta::assert_snapshot!(plan(&idle(), Style::Plain), @r"
+        Plan for commit a1a1a1a:
+          in step: nothing to do
+        ");
+    }
+
+    #[test]
+    fn a_plan_for_an_older_commit_names_the_newer_one() {
+        let newer = CommitId::parse(&"b2".repeat(20)).unwrap();
+        let text = plan(&busy().superseded_by(newer), Style::Plain);
+        assert_eq!(
+            text,
+            "Plan for commit a1a1a1a:\n  superseded: commit b2b2b2b, which is newer, was served already\n"
+        );
+    }
+
+    #[test]
+    fn a_run_tells_what_it_touched_and_passes_over_the_rest() {
+        let outcomes = [
+            (Outcome::Done, "13 assets published to \u{1b}[2J"),
+            (Outcome::Unchanged, "in step"),
+            (Outcome::Superseded, "another run was faster"),
+            (Outcome::Done, "1 chunk embedded"),
+        ];
+        insta::assert_snapshot!(sync(&run(busy(), &outcomes), Style::Plain), @r"
+          done manifest: 13 assets published to \u{1b}[2J
+          superseded outbox/site: another run was faster
+          done embedding: 1 chunk embedded
+        superseded: a newer run has served the targets
+        ");
+    }
+
+    #[test]
+    fn the_last_line_is_that_of_the_worst_outcome() {
+        let last = |outcome| {
+            let of = run(busy(), &[(Outcome::Done, ""), (outcome, ""), (Outcome::Superseded, "")]);
+            sync(&of, Style::Plain).lines().last().unwrap().to_owned()
+        };
+        assert_eq!(last(Outcome::Failed), "partly done: 1 of 3 targets failed; run again to retry");
+        assert_eq!(last(Outcome::Skipped), "partly done: 1 of 3 targets left out");
+        assert_eq!(last(Outcome::Done), "superseded: a newer run has served the targets");
+    }
+
+    #[test]
+    fn a_run_that_found_nothing_to_do_says_in_step() {
+        let quiet = run(idle(), &[(Outcome::Unchanged, "in step")]);
+        assert_eq!(sync(&quiet, Style::Plain), "in step with commit a1a1a1a\n");
+    }
+
+    #[test]
+    fn colours_are_closed_on_their_line() {
+        let text = plan(&busy(), Style::Ansi);
+        assert!(text.contains("\u{1b}[1;33mpublish\u{1b}[0m"), "{text:?}");
+        assert!(text.lines().all(|line| line.matches("\u{1b}[").count() % 2 == 0), "{text:?}");
+        assert!(!text.contains("\u{1b}[2J"), "an escape in a folder's name is shown, not obeyed");
+    }
+}

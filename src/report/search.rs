@@ -64,10 +64,55 @@ pub fn json(query: &str, hits: &[Hit]) -> String {
         let Hit { asset, path, text, score } = hit;
         HitV1 { collection: asset.collection.as_str(), id: asset.id.as_str(), path: path.as_str(), score: *score, text }
     }
-    format!("{:#}\n", serde_json::json!(SearchV1 { version: 1, query, hits: hits.iter().map(hit).collect() }))
+    super::json::pretty(&SearchV1 { version: 1, query, hits: hits.iter().map(hit).collect() })
 }
 
 /// The JSON Schema of [`json`].
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(SearchV1<'static>).to_value()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{AssetId, AssetKey, CollectionName, RepoPath};
+
+    fn hit(id: &str, text: &str, score: f32) -> Hit {
+        let asset = AssetKey { collection: CollectionName::new("products"), id: AssetId::new(id) };
+        Hit { asset, path: RepoPath::new(format!("{id}/{id}.json")), text: text.to_owned(), score }
+    }
+
+    #[test]
+    fn each_asset_has_its_rank_its_score_and_its_text_on_one_line() {
+        let hits = [hit("bolt", "Hex bolt\n\tM3 to M36", 1.25), hit("nut\u{1b}[2J", "Nut", 0.5)];
+        insta::assert_snapshot!(human("bolt", &hits, Style::Plain), @r"
+        1. products/bolt  1.25
+           bolt/bolt.json: Hex bolt M3 to M36
+        2. products/nut\u{1b}[2J  0.50
+           nut\u{1b}[2J/nut\u{1b}[2J.json: Nut
+        ");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_marked_so() {
+        let of = |length: usize| human("x", &[hit("a", &"ä".repeat(length), 1.0)], Style::Plain);
+        assert!(of(EXCERPT).ends_with("ä\n"));
+        assert!(of(EXCERPT + 1).ends_with("ä…\n"));
+    }
+
+    #[test]
+    fn nothing_found_says_what_may_be_missing() {
+        let text = human("bolt\u{1b}[2J", &[], Style::Plain);
+        assert!(text.contains("`stockroom sync`") && !text.contains('\u{1b}'), "{text:?}");
+    }
+
+    #[test]
+    fn the_document_follows_its_schema_and_keeps_the_text_whole() {
+        let long = "x\n".repeat(EXCERPT);
+        let document: serde_json::Value = serde_json::from_str(&json("bolt", &[hit("bolt", &long, 0.5)])).unwrap();
+        assert_eq!(document["hits"][0]["score"], 0.5);
+        assert_eq!(document["hits"][0]["text"], long);
+        let validator = jsonschema::options().offline().build(&schema()).unwrap();
+        assert!(validator.is_valid(&document) && !validator.is_valid(&serde_json::json!({ "version": 1 })));
+    }
 }

@@ -47,3 +47,76 @@ pub fn sync(sync: &Sync) -> String {
     section(&mut out, "Targets", table, left_out, "target");
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::targets::tests::{busy, idle, run};
+
+    #[test]
+    fn a_plan_is_a_table_of_its_targets() {
+        insta::assert_snapshot!(plan(&busy()), @r"
+        ## Plan
+
+        For `commit a1a1a1a`: 3 targets to serve.
+
+        ### Targets
+
+        | Target | Action | Where | What | Why |
+        | --- | --- | --- | --- | --- |
+        | `manifest` | `publish` | `public/\u{1b}[2J\|list` | `13 assets: 12 added, 1 removed` | `nothing is published there yet` |
+        | `downstream/addon` | `none` | `org/site` | *(empty)* | `in step` |
+        | `outbox/site` | `deliver` | `org/site (no token, so a file in the outbox)` | `2 changed` | `a run died half-way` |
+        | `embedding` | `embed` | `vector index` | `1 chunk to embed (about 7 tokens), 0 known, 0 to delete` | `4 unchanged` |
+        ");
+    }
+
+    #[test]
+    fn a_plan_without_work_is_a_sentence() {
+        insta::assert_snapshot!(plan(&idle()), @r"
+        ## Plan
+
+        For `commit a1a1a1a`: nothing to do, every target is in step.
+        ");
+    }
+
+    #[test]
+    fn a_run_says_what_became_of_each_target() {
+        let outcomes = [
+            (Outcome::Done, "13 assets published"),
+            (Outcome::Unchanged, "in step"),
+            (Outcome::Failed, "403 for @org/site <b>|"),
+            (Outcome::Skipped, "left out"),
+        ];
+        insta::assert_snapshot!(sync(&run(busy(), &outcomes)), @r"
+        ## Sync
+
+        ❌ Partly done; the next run goes on from here.
+
+        ### Targets
+
+        |  | Target | What was done |
+        | --- | --- | --- |
+        | ✅ | `manifest` | `13 assets published` |
+        | ✅ | `downstream/addon` | `in step` |
+        | ❌ | `outbox/site` | `403 for @org/site <b>\|` |
+        | ⚠️ | `embedding` | `left out` |
+        ");
+    }
+
+    #[test]
+    fn the_verdict_tells_work_from_quiet() {
+        let verdict = |outcome| sync(&run(busy(), &[(outcome, "")])).lines().nth(2).unwrap().to_owned();
+        assert_eq!(verdict(Outcome::Done), "✅ Done, every target is in step.");
+        assert_eq!(verdict(Outcome::Unchanged), "✅ Nothing had to be done.");
+        assert_eq!(verdict(Outcome::Failed), "❌ Partly done; the next run goes on from here.");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted() {
+        let one = run(busy(), &[(Outcome::Done, "done")]);
+        let many = Sync { results: vec![one.results[0].clone(); MOST_TARGETS + 3], ..one };
+        let text = sync(&many);
+        assert!(text.contains("3 more targets"), "{}", text.lines().last().unwrap());
+    }
+}

@@ -204,31 +204,184 @@ fn widened(counts: &[(&'static str, usize)]) -> Vec<(&'static str, u64)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::embedding::Namespace;
-    use crate::ids::ChunkId;
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
 
-    fn why(embed: usize, reuse: usize, delete: usize, unchanged: usize) -> String {
-        let ids = |n| vec![ChunkId::from_store("c"); n];
-        let plan = embedding::Plan {
-            namespace: Namespace::from_store("m/1/c"),
-            embed: ids(embed),
-            reuse: ids(reuse),
-            delete: ids(delete),
+    use super::*;
+    use crate::downstream::{Delta, Slice};
+    use crate::embedding::Namespace;
+    use crate::embedding::plan::MassDelete;
+    use crate::ids::{ChunkId, CorrelationId, DownstreamName, RepoSlug, Sha256Hex};
+    use crate::state::TargetState;
+
+    fn publication(action: ManifestAction) -> Publication {
+        Publication {
+            target: TargetName::new("manifest"),
+            place: "public/\u{1b}[2J|list".to_owned(),
+            action,
+            why: if action == ManifestAction::None { "in step" } else { "nothing is published there yet" }.to_owned(),
+            digest: Sha256Hex::of(b"manifest"),
+            assets: 13,
+            added: 12,
+            changed: 0,
+            removed: 1,
+        }
+    }
+
+    fn delivery(name: &str, channel: Channel, action: downstream::Action) -> Delivery {
+        let (name, repo) = (DownstreamName::new(name), RepoSlug::parse("org/site").unwrap());
+        let changed = if action == downstream::Action::None { 0 } else { 2 };
+        Delivery {
+            target: channel.target(&name),
+            slice: Slice::new(&repo, BTreeMap::new()),
+            event: "asset-updated".to_owned(),
+            why: if changed == 0 { "in step" } else { "a run died half-way" }.to_owned(),
+            added: 0,
+            changed,
+            removed: 0,
+            wave: 0,
+            needs: Vec::new(),
+            correlation: CorrelationId::new("sr-1"),
+            complete: true,
+            delta: Delta::default(),
+            known: TargetState::default(),
+            name,
+            repo,
+            channel,
+            action,
+        }
+    }
+
+    fn index(embed: &[&str], unchanged: usize) -> embedding::Plan {
+        embedding::Plan {
+            namespace: Namespace::from_store("model/256/c1-1000-200"),
+            embed: embed.iter().map(|id| ChunkId::from_store(*id)).collect(),
+            reuse: Vec::new(),
+            delete: Vec::new(),
             unchanged,
-            tokens: 0,
+            tokens: 7 * u64::try_from(embed.len()).unwrap(),
             obsolete: Vec::new(),
             refusal: None,
+        }
+    }
+
+    /// A plan with something to do for a target of each kind, and one that is in step.
+    pub(crate) fn busy() -> Plan {
+        Plan {
+            commit: CommitId::parse(&"a1".repeat(20)).ok(),
+            dirty: false,
+            superseded: None,
+            publications: vec![publication(ManifestAction::Publish)],
+            deliveries: vec![
+                delivery("addon", Channel::GitHub, downstream::Action::None),
+                delivery("site", Channel::Outbox, downstream::Action::Deliver),
+            ],
+            embedding: Some(index(&["c1"], 4)),
+        }
+    }
+
+    /// A plan with nothing to do.
+    pub(crate) fn idle() -> Plan {
+        Plan {
+            publications: vec![publication(ManifestAction::None)],
+            deliveries: vec![delivery("site", Channel::GitHub, downstream::Action::None)],
+            embedding: Some(index(&[], 5)),
+            ..busy()
+        }
+    }
+
+    /// A run in which these became of the targets, in the order of the plan's.
+    pub(crate) fn run(plan: Plan, outcomes: &[(Outcome, &str)]) -> Sync {
+        let result = |(row, (outcome, message)): (Row, &(Outcome, &str))| TargetResult {
+            name: row.name,
+            outcome: *outcome,
+            message: (*message).to_owned(),
         };
-        embedding(&plan).why
+        let results = rows(&plan).into_iter().zip(outcomes).map(result).collect();
+        let embedding = EmbeddingNumbers { embedded: 1, reused: 0, upserted: 1, deleted: 2, tokens: 7 };
+        Sync { results, plan, embedding, published: None, has_new_manifest: true }
+    }
+
+    fn words(plan: &Plan) -> Vec<[String; 4]> {
+        let row = |row: Row| [row.name.to_string(), row.action.to_owned(), row.what, row.why];
+        rows(plan).into_iter().map(row).collect()
+    }
+
+    #[test]
+    fn every_target_has_a_row_in_the_order_of_the_work() {
+        let expected = [
+            ["manifest", "publish", "13 assets: 12 added, 1 removed", "nothing is published there yet"],
+            ["downstream/addon", "none", "", "in step"],
+            ["outbox/site", "deliver", "2 changed", "a run died half-way"],
+            ["embedding", "embed", "1 chunk to embed (about 7 tokens), 0 known, 0 to delete", "4 unchanged"],
+        ];
+        assert_eq!(words(&busy()), expected);
+    }
+
+    #[test]
+    fn a_target_in_step_has_nothing_to_say_about_how_much() {
+        assert!(rows(&idle()).iter().all(|row| row.action == "none" && row.what.is_empty()), "{:?}", words(&idle()));
+    }
+
+    #[test]
+    fn a_refusal_is_an_action_of_its_own() {
+        let refusal = Some(MassDelete { lost: 20, held: 30, limit: 10 });
+        let plan = Plan { embedding: Some(embedding::Plan { refusal, ..index(&["c1"], 0) }), ..busy() };
+        let row = rows(&plan).pop().unwrap();
+        assert_eq!((row.action, row.what.as_str()), ("refuse", ""));
+        assert!(row.why.contains("--allow-mass-delete"), "{}", row.why);
+    }
+
+    #[test]
+    fn a_publication_that_changes_no_asset_says_so() {
+        let same = Publication { added: 0, removed: 0, ..publication(ManifestAction::Publish) };
+        let plan = Plan { publications: vec![same], ..busy() };
+        assert_eq!(rows(&plan).remove(0).what, "13 assets: no asset differs");
+    }
+
+    #[test]
+    fn the_numbers_are_those_of_the_words() {
+        let counts = |at: usize| rows(&busy()).remove(at).counts;
+        assert_eq!(counts(0), [("assets", 13), ("added", 12), ("changed", 0), ("removed", 1)]);
+        assert_eq!(counts(2), [("added", 0), ("changed", 2), ("removed", 0)]);
+        let index = [("embed", 1), ("reuse", 0), ("upsert", 1), ("delete", 0), ("unchanged", 4), ("tokens", 7)];
+        assert_eq!(counts(3), index);
+    }
+
+    #[test]
+    fn an_older_commit_has_nothing_to_do_and_says_why_for_each_target() {
+        let newer = CommitId::parse(&"b2".repeat(20)).unwrap();
+        let plan = busy().superseded_by(newer);
+        assert!(plan.is_empty());
+        assert!(rows(&plan).iter().all(|row| row.why == "commit b2b2b2b, which is newer, was served already"));
+    }
+
+    #[test]
+    fn a_library_is_called_by_its_commit_and_what_differs_from_it() {
+        let commit = CommitId::parse(&"a1".repeat(20)).ok();
+        assert_eq!(library(commit.as_ref(), false), "commit a1a1a1a");
+        assert_eq!(library(commit.as_ref(), true), "commit a1a1a1a with uncommitted changes");
+        assert_eq!(library(None, true), "files without a commit");
+    }
+
+    #[test]
+    fn what_failed_or_was_left_out_makes_a_run_partial() {
+        let with = |outcome| run(busy(), &[(Outcome::Unchanged, ""), (outcome, "")]);
+        let partial = [Outcome::Done, Outcome::Unchanged, Outcome::Superseded, Outcome::Skipped, Outcome::Failed]
+            .map(|outcome| with(outcome).is_partial());
+        assert_eq!(partial, [false, false, false, true, true]);
+        assert!(with(Outcome::Done).has_changed() && !with(Outcome::Superseded).has_changed());
     }
 
     #[test]
     fn an_index_is_said_to_be_empty_only_where_it_is() {
-        assert_eq!(why(3, 0, 0, 0), "the index is empty");
-        assert_eq!(why(3, 0, 3, 0), "0 unchanged", "every text has changed");
-        assert_eq!(why(0, 3, 3, 0), "0 unchanged", "every asset was renamed");
-        assert_eq!(why(1, 0, 0, 2), "2 unchanged");
+        let why = |reuse: &[&str], delete: &[&str], unchanged| {
+            let ids = |ids: &[&str]| ids.iter().map(|id| ChunkId::from_store(*id)).collect();
+            embedding(&embedding::Plan { reuse: ids(reuse), delete: ids(delete), ..index(&["new"], unchanged) }).why
+        };
+        assert_eq!(why(&[], &[], 0), "the index is empty");
+        assert_eq!(why(&[], &["old"], 0), "0 unchanged", "every text has changed");
+        assert_eq!(why(&["moved"], &["old"], 0), "0 unchanged", "every asset was renamed");
+        assert_eq!(why(&[], &[], 2), "2 unchanged");
     }
 }

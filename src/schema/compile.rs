@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::registry::{SchemaFiles, Slot};
 use super::settings::FormatPolicy;
 use crate::catalog::asset::UsedSchema;
+use crate::catalog::place::child_pointer;
 use crate::catalog::read::{self, Format};
 use crate::finding::{Code, Finding};
 use crate::ids::{RepoPath, Sha256Hex, percent_encode};
@@ -66,9 +67,17 @@ pub(super) fn compile(files: &dyn SchemaFiles, slot: &Slot, format: FormatPolicy
             .should_validate_formats(assert_formats)
             .build(&document.value)
             .map_err(|error| {
-                let pointer = error.instance_path().as_str().to_owned();
+                let words = error.to_string();
+                let (pointer, message) = match lost_reference(&document.value, "", &words, &slot.path) {
+                    Some((pointer, target)) => {
+                        (pointer, format!("the schema is broken: {target:?} leads to nothing in the registry"))
+                    }
+                    None => {
+                        let pointer = error.instance_path().as_str().to_owned();
+                        (pointer, format!("the schema is broken: {}", cut(&words)))
+                    }
+                };
                 let place = document.places().nearest(&pointer);
-                let message = format!("the schema is broken: {}", cut(&error.to_string()));
                 let finding = broken(message).at(place).about(pointer);
                 vec![finding.help("mend the schema; until then the records that use it are not checked")]
             })
@@ -139,6 +148,32 @@ fn id_of(schema: &Value) -> Option<&str> {
 fn folder_url(id: &str, folder: &str, path: &RepoPath) -> Option<String> {
     let below = path.as_str().strip_prefix(folder)?.trim_start_matches('/');
     id.trim_end_matches('#').strip_suffix(&percent_encode(below))?.strip_suffix('/').map(str::to_owned)
+}
+
+/// The reference that an error complains of, with its place: the error has only words, in which the target stands resolved.
+fn lost_reference<'s>(schema: &'s Value, at: &str, words: &str, from: &RepoPath) -> Option<(String, &'s str)> {
+    let is_named = |target: &str| {
+        let (file, fragment) = target.split_once('#').unwrap_or((target, ""));
+        let resolved = resolve_path(from, file).map(|path| format!("{BASE}{}", path.percent_encoded()));
+        let spellings = [Some(if file.is_empty() { fragment.to_owned() } else { file.to_owned() }), resolved];
+        spellings.into_iter().flatten().any(|spelling| words.contains(&format!("'{spelling}'")))
+    };
+    match schema {
+        Value::Object(members) => members.iter().find_map(|(key, value)| {
+            let below = child_pointer(at, key);
+            match value.as_str() {
+                Some(target) if matches!(key.as_str(), "$ref" | "$dynamicRef") && is_named(target) => {
+                    Some((below, target))
+                }
+                _ => lost_reference(value, &below, words, from),
+            }
+        }),
+        Value::Array(items) => {
+            let mut items = items.iter().enumerate();
+            items.find_map(|(index, item)| lost_reference(item, &child_pointer(at, &index.to_string()), words, from))
+        }
+        _ => None,
+    }
 }
 
 fn refers_outward(schema: &Value) -> bool {

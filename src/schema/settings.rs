@@ -9,7 +9,7 @@ use serde::Deserialize;
 pub struct Settings {
     /// The registry: a folder of this repository, such as `./schemas`.
     pub source: String,
-    /// What the keyword `format` does.
+    /// What the keyword `format` does; `assert` when this is left out.
     pub format: FormatPolicy,
 }
 

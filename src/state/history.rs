@@ -3,7 +3,7 @@
 use super::{Change, Serial, Timestamp};
 use crate::ids::TargetName;
 
-/// A change as `state show|history` lists it: enough to see what happened, not enough to do it again.
+/// A change as a list of changes shows it: enough to see what happened, not enough to do it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryEntry {
     /// The serial that the state had after it.

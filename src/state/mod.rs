@@ -71,7 +71,7 @@ pub struct Intent {
     pub at: Timestamp,
 }
 
-/// Where a target stands, as `status` prints it.
+/// Where a target stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {

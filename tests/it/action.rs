@@ -11,6 +11,8 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::program::copy;
+
 fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -40,8 +42,8 @@ const LOOK: &str = r#"
 
 /// Stands for actions/cache in the example workflows: what is saved is there for the next run.
 const CACHE: [(&str, &str); 2] = [
-    ("restore", r#"if [ -d "$STORE" ]; then mkdir -p "$FOLDER" && cp -a "$STORE/." "$FOLDER"; fi"#),
-    ("save", r#"if [ -d "$FOLDER" ]; then mkdir -p "$STORE" && cp -a "$FOLDER/." "$STORE"; fi"#),
+    ("restore", r#"if [ -n "$f" ] && [ -d "$STORE/$f" ]; then mkdir -p "$f" && cp -a "$STORE/$f/." "$f"; fi"#),
+    ("save", r#"if [ -n "$f" ] && [ -d "$f" ]; then mkdir -p "$STORE/$f" && cp -a "$f/." "$STORE/$f"; fi"#),
 ];
 
 /// A clone of the example library with an event that has happened in it, beside the action as a release has it.
@@ -77,7 +79,8 @@ impl Library {
             fs::copy(project().join(file), library.path("action").join(file)).unwrap();
         }
         for (half, script) in CACHE {
-            let steps = format!("[{{ shell: bash, env: {{ FOLDER: '${{{{ inputs.path }}}}' }}, run: '{script}' }}]");
+            let script = format!(r#"printf "%s\n" "$FOLDERS" | while read -r f; do {script}; done"#);
+            let steps = format!("[{{ shell: bash, env: {{ FOLDERS: '${{{{ inputs.path }}}}' }}, run: '{script}' }}]");
             let inputs = "{ path: {}, key: {}, restore-keys: {} }";
             fs::create_dir_all(library.path("actions-cache").join(half)).unwrap();
             fs::write(
@@ -185,22 +188,6 @@ fn arg(before: &str, path: &Path) -> String {
     format!("{before}{}", path.display())
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        // The state and the manifest of whoever has tried the example in place.
-        if entry.file_name() == ".stockroom" {
-            continue;
-        }
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to.join(entry.file_name()));
-        } else {
-            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
-    }
-}
-
 fn stockroom() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_stockroom"))
 }
@@ -270,7 +257,6 @@ fn every_input_reaches_the_binary_and_every_output_comes_back() {
 }
 
 #[test]
-#[ignore = "the binary has no `run` yet"]
 fn a_pull_request_is_checked_and_planned_and_nothing_else() {
     let Some(library) = Library::new() else { return };
     let base = library.git(&["rev-parse", "HEAD"]);
@@ -294,7 +280,6 @@ fn a_pull_request_is_checked_and_planned_and_nothing_else() {
 }
 
 #[test]
-#[ignore = "the binary has no `run` yet"]
 fn a_push_brings_everything_into_step() {
     let Some(library) = Library::new() else { return };
     let payload =
@@ -320,7 +305,6 @@ fn a_push_brings_everything_into_step() {
 }
 
 #[test]
-#[ignore = "the binary has no `run` yet"]
 fn a_record_at_fault_fails_the_step_with_an_annotation_and_nothing_is_sent() {
     let Some(library) = Library::new() else { return };
     library.edit("Hex Bolt Gen v2/Hex Bolt Gen v2.json", "\"12.00\"", "12.00");
@@ -336,7 +320,6 @@ fn a_record_at_fault_fails_the_step_with_an_annotation_and_nothing_is_sent() {
 }
 
 #[test]
-#[ignore = "the binary has no `run` yet"]
 fn a_release_gets_its_manifest() {
     let Some(library) = Library::new() else { return };
     library.git(&["tag", "v1.0.0"]);

@@ -77,7 +77,7 @@ fn faults() -> Vec<(&'static str, Vec<u8>, &'static str, u64, u64)> {
         ("things/number-version.yaml", text("id: n\nschema_version: 1.10\n"), "version-not-text", 2, 17),
         ("things/invalid.json", [b"{\"id\":\n \"caf".as_slice(), b"\xe9\"}"].concat(), "not-utf8", 2, 6),
         ("things/mark.json", [b"\xef\xbb\xbf".as_slice(), &good("mark\"")].concat(), "byte-order-mark", 1, 1),
-        ("things/bomb.yaml", bomb.into_bytes(), "too-many-values", 8, 35),
+        ("things/bomb.yaml", bomb.into_bytes(), "too-many-values", 8, 30),
         ("things/abyss.json", deep(10_000), "too-deep", 1, 81),
         ("things/abyss.yaml", [b"id: x\nx: ".to_vec(), vec![b'['; 10_000]].concat(), "too-deep", 2, 259),
         ("things/empty.json", Vec::new(), "syntax", 1, 1),
@@ -152,7 +152,7 @@ fn every_fault_is_found_at_its_place_and_everything_else_is_checked() {
             "things/latin-\\xe9.json:1:1 name-not-utf8",
             "things/new\nline.png:1:1 name-control-characters",
             "schemas/broken.json:2:11 schema-broken",
-            "schemas/leaking.json:1:1 schema-broken",
+            "schemas/leaking.json:2:33 schema-broken",
         ]
         .map(str::to_owned),
     );
@@ -257,4 +257,31 @@ fn a_slip_in_the_words_of_the_command_is_no_finding() {
     }
     let run = library.run(&["run"]).ends(2);
     assert!(run.err.contains("GITHUB_EVENT_NAME is not set"), "{}", run.err);
+}
+
+#[test]
+fn a_manifest_is_never_written_through_a_link() {
+    let library = Library::example();
+    let elsewhere = library.beside("elsewhere");
+    fs::create_dir_all(&elsewhere).unwrap();
+    // The link may be at any step of the way, and what it leads to need not be a folder yet.
+    for (link, target) in [(".stockroom", elsewhere.clone()), (".stockroom/manifest", elsewhere.join("new"))] {
+        fs::remove_file(library.path(".stockroom")).ok();
+        fs::create_dir_all(library.path(link).parent().unwrap()).unwrap();
+        symlink(&target, library.path(link)).unwrap();
+        let run = library.run(&["sync"]).ends(3);
+        assert!(run.out.contains("is a symbolic link, which is not followed"), "{}", run.out);
+        library.run(&["manifest"]).ends(2);
+        assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0, "{link}");
+    }
+}
+
+#[test]
+fn a_manifest_goes_into_the_library_and_not_into_git() {
+    for folder in ["../x", "/tmp/x", ".", "a/../../x", ".git/hooks", ".GIT"] {
+        let library = Library::example();
+        library.edit("stockroom.yml", "folder: .stockroom/manifest", &format!("folder: {folder}"));
+        let run = library.run(&["sync"]).ends(2);
+        assert!(run.err.contains("stockroom.yml:32:15: "), "{folder}: {}", run.err);
+    }
 }

@@ -269,42 +269,42 @@ fn the_plan_of_the_example_library() {
     plan["commit"] = json!("[commit]");
     insta::assert_json_snapshot!(plan, @r#"
     {
-      "version": 1,
       "commit": "[commit]",
       "dirty": false,
       "targets": [
         {
-          "name": "manifest",
-          "kind": "manifest",
           "action": "publish",
-          "why": "nothing is published there yet",
           "added": 15,
           "assets": 15,
           "changed": 0,
-          "removed": 0
+          "kind": "manifest",
+          "name": "manifest",
+          "removed": 0,
+          "why": "nothing is published there yet"
         },
         {
-          "name": "outbox/website",
-          "kind": "downstream",
           "action": "deliver",
-          "why": "nothing was delivered to it yet",
           "added": 13,
           "changed": 0,
-          "removed": 0
+          "kind": "downstream",
+          "name": "outbox/website",
+          "removed": 0,
+          "why": "nothing was delivered to it yet"
         },
         {
-          "name": "embedding",
-          "kind": "embedding",
           "action": "embed",
-          "why": "the index is empty",
           "delete": 0,
           "embed": 28,
+          "kind": "embedding",
+          "name": "embedding",
           "reuse": 0,
           "tokens": 2427,
           "unchanged": 0,
-          "upsert": 28
+          "upsert": 28,
+          "why": "the index is empty"
         }
-      ]
+      ],
+      "version": 1
     }
     "#);
 }
@@ -350,7 +350,7 @@ fn the_manifest_does_not_depend_on_where_and_how_it_is_built() {
     library.commit();
     library.edit(HEX, "Parametrical", "Parametric");
     library.commit();
-    let clone = library.clone_of_depth_one();
+    let clone = library.clone_of_depth(1);
     assert_eq!(clone.git(&["rev-list", "--count", "HEAD"]), "1");
     let again = build(&clone, &[], |it| it);
     assert_eq!(again, build(&library, &[], |it| it));
@@ -471,4 +471,65 @@ fn a_token_that_is_refused_is_told_and_the_next_run_goes_on() {
     github.allow("ghp_better", WEBSITE, Grant::SendAndList);
     let run = sync("ghp_better").ends(0);
     assert_eq!(github.dispatches(WEBSITE).len(), 1, "{}", run.out);
+}
+
+#[test]
+fn an_older_commit_takes_nothing_back() {
+    let library = synced();
+    library.edit(HEX, "Parametric hex bolts", "Parametric hexagon bolts");
+    library.commit();
+    library.run(&["sync"]).ends(0);
+    let before = library.digests(&OURS);
+    let run = library.run(&["sync", "--rev", "HEAD~1"]).ends(0);
+    assert!(run.out.contains("superseded: a newer run has served the targets"), "{}", run.out);
+    assert_eq!(library.digests(&OURS), before);
+    assert_eq!(outbox(&library).len(), 2);
+}
+
+#[test]
+fn a_revert_is_delivered_like_any_change() {
+    let library = synced();
+    library.edit(HEX, "Parametric hex bolts", "Parametric hexagon bolts");
+    library.commit();
+    library.run(&["sync"]).ends(0);
+    library.git(&["revert", "--no-edit", "HEAD"]);
+    let done = sync(&library);
+    assert_eq!(target(&done, "manifest")["changed"], 1);
+    assert_eq!(outcome(&done, "outbox/website"), "done");
+    let (digests, root) = build(&Library::example(), &[], |it| it);
+    assert_eq!((manifest(&library)["digest"].clone(), digests.len()), (root["digest"].clone(), 3));
+}
+
+#[test]
+fn syncs_at_once_deliver_once() {
+    let library = Library::example();
+    let github = FakeGitHub::start();
+    github.add_repo(WEBSITE, true).allow(TOKEN, WEBSITE, Grant::SendAndList);
+    let start = || library.program(&["sync"]).env("GITHUB_API_URL", github.url()).env("STOCKROOM_TOKEN", TOKEN);
+    let runs: Vec<_> = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(|| start().run())).collect();
+        all.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    assert_eq!(github.dispatches(WEBSITE).len(), 1, "{runs:#?}");
+    assert!(runs.iter().all(|run| matches!(run.code, 0 | 3)), "{runs:#?}");
+    start().run().ends(0);
+    assert_eq!(github.dispatches(WEBSITE).len(), 1);
+    let before = library.digests(&OURS);
+    start().run().ends(0);
+    assert_eq!(library.digests(&OURS), before);
+}
+
+#[test]
+fn a_damaged_state_is_named_and_nothing_is_sent() {
+    for file in ["state.sqlite", "vectors.sqlite"] {
+        let library = synced();
+        library.write(&format!(".git/stockroom/{file}"), "rubbish");
+        let before = library.digests(&OURS);
+        let run = library.run(&["sync"]).ends(2);
+        assert!(run.err.contains(file), "{}", run.err);
+        assert_eq!(library.digests(&OURS), before);
+        fs::remove_file(library.path(&format!(".git/stockroom/{file}"))).unwrap();
+        library.run(&["sync"]).ends(0);
+        assert_eq!(ids(&search(&library, "hex bolt"))[0], "hex-bolt-gen-v2");
+    }
 }

@@ -9,7 +9,7 @@ use stockroom::adapters::model::deterministic::Deterministic;
 use stockroom::adapters::publication::FolderTarget;
 use stockroom::adapters::state_store::{MemoryState, StateStore as _};
 use stockroom::adapters::vector_store::{Memory, VectorStore as _};
-use stockroom::commands::gather::{Moment, Place, gather, open};
+use stockroom::commands::gather::{Moment, Place, Wanted, gather, open};
 use stockroom::commands::outside::Outside;
 use stockroom::commands::plan::{Desired, Scope, plan};
 use stockroom::commands::sync::apply;
@@ -63,7 +63,7 @@ impl Scene {
 
     async fn plan_at(&self, commit: &str, scope: Scope) -> Desired {
         let place = Place { folder: self.library.root(), config: None, moment: Moment::At(commit.to_owned()) };
-        let library = gather(open(&place).unwrap()).unwrap();
+        let library = gather(open(&place).unwrap(), Wanted::Assets).unwrap();
         plan(&library, &self.outside, scope, true).await.unwrap()
     }
 

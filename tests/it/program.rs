@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -63,12 +64,12 @@ impl Library {
         library
     }
 
-    /// A clone without history, as actions/checkout makes it.
-    pub fn clone_of_depth_one(&self) -> Self {
+    /// A clone with so many commits of history; actions/checkout makes it with one unless told otherwise.
+    pub fn clone_of_depth(&self, depth: u32) -> Self {
         let clone = Self { temp: TempDir::new().unwrap(), below: self.below.clone() };
         fs::create_dir_all(clone.repository()).unwrap();
         let origin = format!("file://{}", self.repository().display());
-        clone.git(&["clone", "--quiet", "--depth", "1", &origin, "."]);
+        clone.git(&["clone", "--quiet", "--depth", &depth.to_string(), &origin, "."]);
         clone
     }
 
@@ -294,4 +295,28 @@ fn digest_below(folder: &Path, found: &mut BTreeMap<PathBuf, String>) {
         let digest = format!("{:x}", Sha256::digest(fs::read(&path).unwrap()));
         (path, digest)
     }));
+}
+
+/// The commands that GitHub's runner would execute in this output, by a restatement of its parser.
+pub fn executed(output: &str) -> Option<Vec<Value>> {
+    restated(&[], output.as_bytes())
+}
+
+/// The keys and values that GitHub's runner would read from this file of outputs.
+pub fn outputs_read(file: &Path) -> Option<Vec<(String, String)>> {
+    let pairs = restated(&["--env-file", file.to_str().unwrap()], b"")?;
+    let text = |pair: &Value, key: &str| pair[key].as_str().unwrap().to_owned();
+    Some(pairs.iter().map(|pair| (text(pair, "key"), text(pair, "value"))).collect())
+}
+
+fn restated(words: &[&str], input: &[u8]) -> Option<Vec<Value>> {
+    let tool = shared("tools/runner_commands.py")?;
+    let mut command = Command::new("python3");
+    command.arg(tool).args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("python3 starts");
+    // The tool reads all of its input before it writes.
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", output.status);
+    Some(String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }

@@ -166,12 +166,20 @@ fn a_merge_group_is_a_proposal_too() {
 #[test]
 fn a_checkout_without_history_is_planned_from_nothing_and_told_how_to_do_better() {
     let (job, base, head) = proposed();
-    let job = Job::new(job.library.clone_of_depth_one());
+    let job = Job::new(job.library.clone_of_depth(1));
     let step = job.quiet_step("pull_request", &pull_request(&base, &head), &[]);
     assert_eq!(step.run.code, 0, "{}", step.run.both());
     assert!(step.run.out.contains("15 assets: 15 added"), "{}", step.run.out);
     assert!(step.run.err.contains("the base of this change cannot be read"), "{}", step.run.err);
     assert!(step.run.err.contains("fetch-depth: 0"), "{}", step.run.err);
+}
+
+#[test]
+fn two_commits_of_history_are_enough_for_the_merge_of_a_pull_request() {
+    let (job, base, head) = proposed();
+    let job = Job::new(job.library.clone_of_depth(2));
+    let step = job.quiet_step("pull_request", &pull_request(&base, &head), &[]);
+    assert!(step.run.out.contains("15 assets: 1 changed"), "{}", step.run.both());
 }
 
 #[test]

@@ -77,14 +77,14 @@ mod tests {
         OutboxDispatcher::new(folder.path()).deliver(&conformance::dispatch("sr-1")).await.unwrap();
         let text = fs::read_to_string(folder.path().join("website/sr-1.json")).unwrap();
         insta::assert_snapshot!(text, @r#"
-        {
-          "event_type": "asset-updated",
-          "client_payload": {
-            "version": 1,
-            "correlation_id": "sr-1"
-          }
-        }
-        "#);
+    {
+      "client_payload": {
+        "correlation_id": "sr-1",
+        "version": 1
+      },
+      "event_type": "asset-updated"
+    }
+    "#);
     }
 
     #[tokio::test]

@@ -24,25 +24,23 @@ pub enum PublicationError {
         /// What the system says.
         why: String,
     },
-    /// A symlink leads out of the folder that the place must be in. Nothing was read or written.
+    /// A part of the place is a symbolic link. Nothing was read or written.
     #[error(
-        "the manifest's folder {place} leads to {leads_to}, which is outside of the library at {root}. Take the symlink \
-         away, or name another folder in `publish`"
+        "the manifest's folder {place} leads through {link}, a symbolic link, which is not followed: whoever proposes a \
+         change could send us elsewhere by it. Take the link away, or name another folder in `publish`"
     )]
-    Outside {
+    Link {
         /// The place.
         place: String,
-        /// Where it really is.
-        leads_to: String,
-        /// Where it must be.
-        root: String,
+        /// The link.
+        link: String,
     },
 }
 
 impl PublicationError {
     /// Whether it is certain that the place is as it was.
     pub fn is_certain(&self) -> bool {
-        matches!(self, Self::Outside { .. })
+        matches!(self, Self::Link { .. })
     }
 }
 
@@ -58,7 +56,7 @@ pub trait PublishTarget: Send + Sync {
     /// A file that the published root names; none when it is not there whole.
     async fn catalog(&self, reference: &CatalogRef) -> Result<Option<Catalog>, PublicationError>;
 
-    /// Whether every file that the root names is there, judged by name and size.
+    /// Whether every file that the root names is there, byte for byte.
     async fn is_whole(&self, root: &Root) -> Result<bool, PublicationError>;
 
     /// Publishes: first the immutable files, then the root, then takes away what neither the new nor the last root names.

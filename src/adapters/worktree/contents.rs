@@ -43,7 +43,8 @@ impl Contents for DiskContents {
             return Err(ContentError::TooLarge { bytes: size, limit });
         }
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-        file.take(limit).read_to_end(&mut bytes).map_err(no_access)?;
+        // As many bytes as there were: to ask for more would cost a call to the system for each file.
+        file.take(size).read_to_end(&mut bytes).map_err(no_access)?;
         Ok(bytes)
     }
 
@@ -54,8 +55,23 @@ impl Contents for DiskContents {
 }
 
 /// A regular file and its size.
+#[cfg(unix)]
 fn open_file(place: &Path) -> Result<(File, u64), ContentError> {
-    // Opening a pipe would wait for ever, so the kind is asked first.
+    use rustix::fs::{Mode, OFlags};
+    // Of a link nothing is opened, and opening a pipe must not wait for somebody to write.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = match rustix::fs::open(place, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(_) if place.symlink_metadata().is_ok_and(|facts| !facts.is_file()) => return Err(ContentError::NotAFile),
+        Err(error) => return Err(no_access(error.into())),
+    };
+    let facts = file.metadata().map_err(no_access)?;
+    if facts.is_file() { Ok((file, facts.len())) } else { Err(ContentError::NotAFile) }
+}
+
+/// A regular file and its size.
+#[cfg(not(unix))]
+fn open_file(place: &Path) -> Result<(File, u64), ContentError> {
     let facts = place.symlink_metadata().map_err(no_access)?;
     if !facts.is_file() {
         return Err(ContentError::NotAFile);

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use git2::{ObjectType, Oid, Status, StatusOptions, StatusShow, TreeWalkMode, TreeWalkResult};
+use git2::{DiffOptions, IndexEntry, ObjectType, Oid, Status, StatusOptions, StatusShow};
 
-use super::{NAME_CONTROL, NAME_NOT_UTF8, Worktree, WorktreeError, commit_id};
+use super::{NAME_CONTROL, NAME_NOT_UTF8, Worktree, WorktreeError, clean, commit_id};
 use crate::catalog::tree::{Entry, EntryKind, Tree};
 use crate::finding::Finding;
 use crate::ids::{BlobId, RepoPath};
 
 const FILE_TYPE: u32 = 0o170_000;
+/// The priority of a place for objects; those on disk have 1 and 2.
+const BEFORE_THE_DISK: i32 = 1000;
 
 /// Files as git names them, before anybody has looked at the names.
 type Raw = BTreeMap<Vec<u8>, (Oid, EntryKind)>;
@@ -20,40 +22,88 @@ impl Worktree {
         let commit = self.commit(revision)?;
         let mut raw = Raw::new();
         if let Some(tree) = self.library_tree(&commit)? {
-            tree.walk(TreeWalkMode::PreOrder, |folder, entry| {
-                let kind = u32::try_from(entry.filemode()).ok().and_then(kind_of_mode);
-                if let (Some(kind), true) = (kind, entry.kind() != Some(ObjectType::Tree)) {
-                    let mut path = folder.as_bytes().to_vec();
-                    path.extend_from_slice(entry.name_bytes());
-                    raw.insert(path, (entry.id(), kind));
-                }
-                TreeWalkResult::Ok
-            })?;
+            self.walk(&tree, &mut Vec::new(), &mut raw)?;
         }
         tree(raw, Some(commit.id()), false)
     }
 
+    /// Adds the files of a tree and of those below it, whatever bytes their names are.
+    fn walk(&self, tree: &git2::Tree<'_>, folder: &mut Vec<u8>, raw: &mut Raw) -> Result<(), WorktreeError> {
+        for entry in tree {
+            let length = folder.len();
+            folder.extend_from_slice(entry.name_bytes());
+            if entry.kind() == Some(ObjectType::Tree) {
+                folder.push(b'/');
+                self.walk(&self.repository.find_tree(entry.id())?, folder, raw)?;
+            } else if let Some(kind) = u32::try_from(entry.filemode()).ok().and_then(kind_of_mode) {
+                raw.insert(folder.clone(), (entry.id(), kind));
+            }
+            folder.truncate(length);
+        }
+        Ok(())
+    }
+
     /// The files as they are now: tracked ones and new ones that git does not ignore.
     pub fn tree_now(&self) -> Result<Tree, WorktreeError> {
-        let mut raw = Raw::new();
-        for entry in self.repository.index()?.iter() {
-            let (Some(path), Some(kind)) = (self.below(&entry.path), kind_of_mode(entry.mode)) else { continue };
-            raw.insert(path.to_vec(), (entry.id, kind));
+        let written = clean::written(&self.repository.path().join("index"));
+        let entries: Vec<IndexEntry> =
+            self.repository.index()?.iter().filter(|entry| self.below(&entry.path).is_some()).collect();
+        let file =
+            |entry: &IndexEntry| Some((self.below(&entry.path)?.to_vec(), (entry.id, kind_of_mode(entry.mode)?)));
+        let mut raw: Raw = entries.iter().filter_map(file).collect();
+        let head = self.head()?.commit.map(|commit| Oid::from_str(commit.as_str())).transpose()?;
+        let mut dirty = match head {
+            Some(head) => !self.index_is_committed(head)?,
+            None => !raw.is_empty(),
+        };
+        if !self.is_surely_clean(entries, written) {
+            dirty |= self.add_changes(&mut raw)?;
         }
+        tree(raw, head, dirty)
+    }
+
+    /// Brings what git finds different from the index; whether there was anything.
+    fn add_changes(&self, raw: &mut Raw) -> Result<bool, WorktreeError> {
         let mut options = StatusOptions::new();
-        options.show(StatusShow::IndexAndWorkdir).include_untracked(true).recurse_untracked_dirs(true);
+        options.show(StatusShow::Workdir).include_untracked(true).recurse_untracked_dirs(true);
         options.include_ignored(false).exclude_submodules(true);
         if !self.prefix.is_empty() {
             options.pathspec(self.prefix.as_str()).disable_pathspec_match(true);
         }
-        let mut dirty = false;
+        let mut found = false;
         for status in self.repository.statuses(Some(&mut options))?.iter() {
             let Some(path) = self.below(status.path_bytes()) else { continue };
-            dirty = true;
-            self.look_again(&mut raw, path, status.status())?;
+            found = true;
+            self.look_again(raw, path, status.status())?;
         }
-        let head = self.head()?.commit.map(|commit| Oid::from_str(commit.as_str())).transpose()?;
-        tree(raw, head, dirty)
+        Ok(found)
+    }
+
+    /// Whether the index holds of the library what HEAD holds.
+    ///
+    /// The index remembers the trees that it was read from or committed as: of an untouched library no tree is read.
+    fn index_is_committed(&self, head: Oid) -> Result<bool, WorktreeError> {
+        let repository = &self.repository;
+        let commit = repository.find_commit(head)?;
+        // What has been staged becomes trees in memory; nothing is ever written to the user's repository.
+        repository.odb()?.add_new_mempack_backend(BEFORE_THE_DISK)?;
+        // An index with conflicts, or with files that a partial clone lacks, makes no tree.
+        let Ok(staged) = repository.index()?.write_tree() else { return self.index_differs_nowhere(&commit) };
+        if staged == commit.tree_id() || self.prefix.is_empty() {
+            return Ok(staged == commit.tree_id());
+        }
+        let library = std::path::Path::new(self.prefix.trim_end_matches('/'));
+        let staged = repository.find_tree(staged)?.get_path(library).ok().map(|entry| entry.id());
+        Ok(staged == commit.tree()?.get_path(library).ok().map(|entry| entry.id()))
+    }
+
+    fn index_differs_nowhere(&self, commit: &git2::Commit<'_>) -> Result<bool, WorktreeError> {
+        let mut options = DiffOptions::new();
+        if !self.prefix.is_empty() {
+            options.pathspec(self.prefix.as_str()).disable_pathspec_match(true);
+        }
+        let diff = self.repository.diff_tree_to_index(Some(&commit.tree()?), None, Some(&mut options))?;
+        Ok(diff.deltas().len() == 0)
     }
 
     /// A file that differs from the index is what the disk says.

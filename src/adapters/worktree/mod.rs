@@ -4,6 +4,7 @@
 //! are relative to that folder.
 
 mod changes;
+mod clean;
 mod contents;
 mod listing;
 

@@ -77,6 +77,90 @@ fn the_work_tree_shows_what_is_new_changed_deleted_and_not_what_is_ignored() {
 }
 
 #[test]
+fn what_is_staged_differs_from_the_commit_and_leaves_no_trace_in_git() {
+    let repo = Repo::new();
+    repo.commit(&[("lib/a", "1"), ("lib2/b", "1")]);
+    let dirty = |folder: &str| Worktree::open(&repo.0.path().join(folder)).unwrap().tree_now().unwrap().dirty;
+    assert_eq!((dirty(""), dirty("lib"), dirty("lib2")), (false, false, false));
+    repo.write("lib/a", "2");
+    repo.git(&["add", "-A"]);
+    let objects = repo.git(&["count-objects"]);
+    assert_eq!((dirty(""), dirty("lib"), dirty("lib2")), (true, true, false));
+    assert_eq!(repo.git(&["count-objects"]), objects);
+    repo.git(&["rm", "-r", "-q", "--cached", "."]);
+    assert!(dirty(""));
+}
+
+fn is_surely_clean(worktree: &Worktree) -> bool {
+    let written = clean::written(&worktree.repository.path().join("index"));
+    let entries = worktree.repository.index().unwrap().iter().collect();
+    worktree.is_surely_clean(entries, written)
+}
+
+// Only here is it certain that git keeps times in nanoseconds.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_clean_work_tree_is_known_without_git_and_everything_else_is_not() {
+    let files = [("a/b/c", "1"), ("a/b.txt", "1"), ("d", "1"), (".gitignore", "out/\n*.tmp\n")];
+    let after = |change: &dyn Fn(&Repo)| {
+        let repo = Repo::new();
+        repo.commit(&files);
+        change(&repo);
+        let worktree = repo.open();
+        (is_surely_clean(&worktree), worktree.tree_now().unwrap().dirty)
+    };
+    assert_eq!(after(&|_| {}), (true, false));
+    assert_eq!(after(&|repo| repo.write("out/deep/x", "")), (true, false));
+    assert_eq!(after(&|repo| repo.write("a/b/x.tmp", "")), (true, false));
+    assert_eq!(after(&|repo| fs::create_dir(repo.0.path().join("empty")).unwrap()), (false, false));
+    assert_eq!(after(&|repo| repo.write("a/b/new", "")), (false, true));
+    assert_eq!(after(&|repo| repo.write("a/new/new", "")), (false, true));
+    assert_eq!(after(&|repo| repo.write("d", "2")), (false, true));
+    assert_eq!(after(&|repo| repo.write("d", "longer")), (false, true));
+    assert_eq!(after(&|repo| fs::remove_file(repo.0.path().join("a/b/c")).unwrap()), (false, true));
+    assert_eq!(after(&|repo| fs::remove_dir_all(repo.0.path().join("a")).unwrap()), (false, true));
+    let replace_by_link = |repo: &Repo| {
+        fs::remove_file(repo.0.path().join("d")).unwrap();
+        std::os::unix::fs::symlink("a/b.txt", repo.0.path().join("d")).unwrap();
+    };
+    assert_eq!(after(&replace_by_link), (false, true));
+    let make_executable = |repo: &Repo| {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(repo.0.path().join("d"), fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    assert_eq!(after(&make_executable), (false, true));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_edit_in_the_moment_in_which_the_index_was_written_is_seen() {
+    let repo = Repo::new();
+    repo.commit(&[("a", "1")]);
+    let place = repo.0.path().join("a");
+    let index = repo.0.path().join(".git/index");
+    let moment = fs::metadata(&place).unwrap().modified().unwrap();
+    fs::write(&place, "2").unwrap();
+    fs::File::options().write(true).open(&place).unwrap().set_modified(moment).unwrap();
+    fs::File::options().write(true).open(&index).unwrap().set_modified(moment).unwrap();
+    let worktree = repo.open();
+    assert!(!is_surely_clean(&worktree));
+    assert!(worktree.tree_now().unwrap().dirty);
+}
+
+#[test]
+fn a_conflict_differs_from_the_commit() {
+    let repo = Repo::new();
+    repo.commit(&[("lib/a", "1"), ("b", "1")]);
+    repo.git(&["checkout", "-q", "-b", "other"]);
+    repo.commit(&[("lib/a", "2")]);
+    repo.git(&["checkout", "-q", "main"]);
+    repo.commit(&[("lib/a", "3")]);
+    let merge = Command::new("git").current_dir(repo.0.path()).args(["merge", "-q", "other"]).output().unwrap();
+    assert!(!merge.status.success());
+    assert!(repo.open().tree_now().unwrap().dirty);
+}
+
+#[test]
 fn a_library_in_a_folder_of_the_repository_sees_only_itself() {
     let repo = Repo::new();
     repo.commit(&[("lib/a.json", "1"), ("lib2/b.json", "2"), ("c.json", "3")]);

@@ -1,5 +1,6 @@
 //! JSON by serde_json, with unique keys and one depth limit.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::Deserialize as _;
@@ -7,14 +8,16 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::{Map, Number, Value};
 
 use super::super::place::Lines;
-use super::{MAX_DEPTH, Problem, SYNTAX, TOO_DEEP, duplicate_keys, json_places};
+use super::{MAX_DEPTH, MAX_VALUES, Problem, SYNTAX, TOO_DEEP, TOO_MANY_VALUES, duplicate_keys, json_places};
 
 const DUPLICATE: &str = "stockroom: a key stands twice";
 const DEEP: &str = "stockroom: too deep";
+const MANY: &str = "stockroom: too many values";
 
 pub(super) fn read(text: &str) -> Result<Value, Vec<Problem>> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let seed = Unique { depth: 0 };
+    let values = Cell::new(0);
+    let seed = Unique { depth: 0, values: &values };
     let error = match seed.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value)) {
         Ok(value) => return Ok(value),
         Err(error) => error,
@@ -43,6 +46,9 @@ fn syntax(text: &str, error: &serde_json::Error) -> Problem {
     if words.starts_with(DEEP) || words.starts_with("recursion limit") {
         return Problem::new(&TOO_DEEP, span, format!("arrays and objects stand more than {MAX_DEPTH} deep"));
     }
+    if words.starts_with(MANY) {
+        return Problem::new(&TOO_MANY_VALUES, span, format!("the file holds more than {MAX_VALUES} values"));
+    }
     let problem = Problem::new(&SYNTAX, span, format!("not valid JSON: {words}"));
     match advice(words) {
         Some(help) => problem.help(help),
@@ -69,17 +75,23 @@ fn advice(words: &str) -> Option<&'static str> {
 
 /// Builds a value whose objects have each key once.
 #[derive(Clone, Copy)]
-struct Unique {
+struct Unique<'c> {
     depth: usize,
+    values: &'c Cell<usize>,
 }
 
-impl Unique {
+impl Unique<'_> {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
-        if self.depth >= MAX_DEPTH { Err(E::custom(DEEP)) } else { Ok(Self { depth: self.depth + 1 }) }
+        if self.depth >= MAX_DEPTH { Err(E::custom(DEEP)) } else { Ok(Self { depth: self.depth + 1, ..self }) }
+    }
+
+    fn count<E: serde::de::Error>(self) -> Result<(), E> {
+        self.values.set(self.values.get() + 1);
+        if self.values.get() > MAX_VALUES { Err(E::custom(MANY)) } else { Ok(()) }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Unique {
+impl<'de> DeserializeSeed<'de> for Unique<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -87,7 +99,7 @@ impl<'de> DeserializeSeed<'de> for Unique {
     }
 }
 
-impl<'de> Visitor<'de> for Unique {
+impl<'de> Visitor<'de> for Unique<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -126,6 +138,7 @@ impl<'de> Visitor<'de> for Unique {
         let inner = self.deeper()?;
         let mut array = Vec::new();
         while let Some(item) = items.next_element_seed(inner)? {
+            self.count()?;
             array.push(item);
         }
         Ok(Value::Array(array))
@@ -135,6 +148,7 @@ impl<'de> Visitor<'de> for Unique {
         let inner = self.deeper()?;
         let mut object = Map::new();
         while let Some(key) = members.next_key::<String>()? {
+            self.count()?;
             let value = members.next_value_seed(inner)?;
             if object.insert(key, value).is_some() {
                 return Err(A::Error::custom(DUPLICATE));

@@ -20,6 +20,8 @@ use crate::ids::RepoPath;
 pub const MAX_DEPTH: usize = 64;
 /// How many values one record may hold after YAML aliases are expanded.
 pub const MAX_VALUES: usize = 500_000;
+/// How many findings of one kind are told of one file.
+const MOST_OF_A_KIND: usize = 100;
 /// How large a record's file may be, in bytes.
 pub const MAX_RECORD_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -60,6 +62,12 @@ pub static NOT_AN_OBJECT: Code = Code {
     id: "not-an-object",
     meaning: "A record is an object (a mapping) at its top, not a list or a single value.",
 };
+/// A number changes when it is written again.
+pub static IMPRECISE: Code = Code {
+    id: "imprecise-number",
+    meaning: "An integer beyond 9,007,199,254,740,992 (2 to the 53rd) becomes another number in most programs that read \
+              JSON, and in the manifest. Write it as a text.",
+};
 /// A Markdown file without front matter.
 pub static NO_FRONT_MATTER: Code = Code {
     id: "no-front-matter",
@@ -76,6 +84,7 @@ pub static CODES: &[&Code] = &[
     &TOO_MANY_VALUES,
     &NO_JSON_VALUE,
     &NOT_AN_OBJECT,
+    &IMPRECISE,
     &NO_FRONT_MATTER,
 ];
 
@@ -176,7 +185,11 @@ pub fn read(path: &RepoPath, format: Format, bytes: Vec<u8>) -> (Option<Document
         Format::Markdown => front_matter::read(&text).and_then(|(value, places)| unique_keys(value, &places)),
     };
     match value {
-        Ok(value) if value.is_object() => (Some(Document { format, text, value }), findings),
+        Ok(value) if value.is_object() => {
+            let document = Document { format, text, value };
+            findings.extend(imprecise(path, &document));
+            (Some(document), findings)
+        }
         Ok(value) => {
             let found = kind_of(&value);
             findings.push(
@@ -250,7 +263,54 @@ fn duplicate_keys(places: &Places) -> Vec<Problem> {
         }
     }
     problems.sort_by_key(|problem| problem.span);
+    problems.truncate(MOST_OF_A_KIND);
     problems
+}
+
+/// Warns of integers that change when they are written as JSON numbers: RFC 8785 and JavaScript know 53 bits of them.
+fn imprecise(path: &RepoPath, document: &Document) -> Vec<Finding> {
+    const EXACT: u64 = 1 << 53;
+    let is_exact = |number: &serde_json::Number| match (number.as_i64(), number.as_u64()) {
+        (Some(integer), _) => integer.unsigned_abs() <= EXACT,
+        (None, Some(integer)) => integer <= EXACT,
+        (None, None) => true,
+    };
+    let mut found = Vec::new();
+    let mut rest = vec![(String::new(), &document.value)];
+    while let Some((pointer, value)) = rest.pop() {
+        match value {
+            Value::Number(number) if !is_exact(number) && found.len() < MOST_OF_A_KIND => found.push((pointer, number)),
+            // A pointer is made only where something may be said, which is almost nowhere.
+            Value::Array(items) => rest.extend(
+                items
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, v)| may_hold_numbers(v))
+                    .map(|(index, item)| (format!("{pointer}/{index}"), item)),
+            ),
+            Value::Object(members) => rest.extend(
+                members
+                    .iter()
+                    .filter(|(_, v)| may_hold_numbers(v))
+                    .map(|(key, value)| (child_pointer(&pointer, key), value)),
+            ),
+            _ => {}
+        }
+    }
+    if found.is_empty() {
+        return Vec::new();
+    }
+    let places = document.places();
+    let finding = |(pointer, number): (String, &serde_json::Number)| {
+        let message = format!("the integer {number} is too large to be kept exactly");
+        let finding = Finding::warning(&IMPRECISE, path.clone(), message).at(places.nearest(&pointer)).about(pointer);
+        finding.help(format!("write it in quotes: \"{number}\""))
+    };
+    found.into_iter().map(finding).collect()
+}
+
+fn may_hold_numbers(value: &Value) -> bool {
+    value.is_number() || value.is_array() || value.is_object()
 }
 
 #[cfg(test)]

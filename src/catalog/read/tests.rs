@@ -145,6 +145,34 @@ fn aliases_are_copies_and_a_bomb_of_them_is_refused() {
 }
 
 #[test]
+fn memory_has_a_budget_that_long_texts_copies_and_json_cannot_get_past() {
+    let long = "x".repeat(100_000);
+    let many = vec!["*a"; 40_000].join(",");
+    assert_eq!(finding("r.yaml", &format!("t: &a \"{long}\"\nl: [{many}]\n")).0, "too-many-values");
+    let items = vec!["1"; 100_000].join(",");
+    let nested = (0..20).fold(format!("[{items}]"), |inner, level| format!("&n{level} [{inner}]"));
+    assert_eq!(finding("r.yaml", &format!("t: {nested}\n")).0, "too-many-values");
+    let numbers = vec!["1"; MAX_VALUES + 1].join(",");
+    assert_eq!(finding("r.json", &format!("{{\"a\":[{numbers}]}}")).0, "too-many-values");
+    assert_eq!(finding("r.toml", &format!("a = [{numbers}]")).0, "too-many-values");
+}
+
+#[test]
+fn an_integer_that_json_would_change_is_a_warning_at_its_place() {
+    let (document, findings) = document("r.json", "{\"a\": [1,\n 9007199254740993, -9007199254740992]}");
+    assert!(document.is_some());
+    let said: Vec<_> = findings.iter().map(|f| (f.code.id, f.span.line, f.span.column, f.is_error())).collect();
+    assert_eq!(said, [("imprecise-number", 2, 2, false)]);
+}
+
+#[test]
+fn findings_of_one_file_are_capped() {
+    let twice: String = (0..2_000).map(|n| format!("\"k{}\": 0,", n / 2)).collect();
+    let (_, findings) = document("r.json", &format!("{{{twice} \"z\": 0}}"));
+    assert_eq!(findings.len(), 100);
+}
+
+#[test]
 fn a_byte_order_mark_is_a_warning_and_bad_bytes_are_a_place() {
     let (document, findings) = document("r.json", "\u{feff}{\"a\": 1}");
     assert!(document.is_some() && findings[0].code == &BYTE_ORDER_MARK && !findings[0].is_error());

@@ -1,11 +1,13 @@
 //! TOML 1.0 by the toml crate, with its byte spans.
 
+use std::cell::Cell;
+
 use serde_json::{Map, Number, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::super::place::{Inside, Lines, Member, Places};
-use super::{MAX_DEPTH, NO_JSON_VALUE, Problem, SYNTAX, TOO_DEEP};
+use super::{MAX_DEPTH, MAX_VALUES, NO_JSON_VALUE, Problem, SYNTAX, TOO_DEEP, TOO_MANY_VALUES};
 
 pub(super) fn read(text: &str) -> Result<(Value, Places), Problem> {
     let lines = Lines::new(text);
@@ -18,11 +20,12 @@ pub(super) fn read(text: &str) -> Result<(Value, Places), Problem> {
         Problem::new(&SYNTAX, span, format!("not valid TOML: {}", error.message()))
     })?;
     let span = table.span();
-    Reader { lines }.table(table.get_ref(), span, 0)
+    Reader { lines, values: Cell::new(0) }.table(table.get_ref(), span, 0)
 }
 
 struct Reader<'a> {
     lines: Lines<'a>,
+    values: Cell<usize>,
 }
 
 impl Reader<'_> {
@@ -46,6 +49,10 @@ impl Reader<'_> {
         let span = self.lines.span(spanned.span());
         if depth > MAX_DEPTH {
             return Err(Problem::new(&TOO_DEEP, span, format!("arrays and tables stand more than {MAX_DEPTH} deep")));
+        }
+        self.values.set(self.values.get() + 1);
+        if self.values.get() > MAX_VALUES {
+            return Err(Problem::new(&TOO_MANY_VALUES, span, format!("the file holds more than {MAX_VALUES} values")));
         }
         let refuse = |what: String| Problem::new(&NO_JSON_VALUE, span, what);
         let value = match spanned.get_ref() {

@@ -78,7 +78,8 @@ impl<'i, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser::ScanErr
             return Err(Problem::new(&TOO_DEEP, place(span), message));
         }
         let before = self.values;
-        self.spend(1, span)?;
+        let weight = if let Event::Scalar(text, ..) = &event { weight(text) } else { 1 };
+        self.spend(weight, span)?;
         let (anchor, node) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 (anchor, (scalar(&text, style, tag.as_deref(), span)?, Places::scalar(place(span))))
@@ -95,7 +96,10 @@ impl<'i, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser::ScanErr
             _ => return Err(Problem::new(&SYNTAX, place(span), "not valid YAML: a value is missing")),
         };
         if anchor > 0 {
-            self.anchors.insert(anchor, Anchored { node: node.clone(), values: self.values - before });
+            // The copy that is kept for aliases takes memory as much as the node itself.
+            let values = self.values - before;
+            self.spend(values, span)?;
+            self.anchors.insert(anchor, Anchored { node: node.clone(), values });
         }
         Ok(node)
     }
@@ -158,13 +162,18 @@ impl<'i, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser::ScanErr
                 }
                 (_, span) => return Err(refuse(span, "a key is a list, a mapping or an alias; JSON keys are strings")),
             };
-            self.spend(1, start)?;
+            self.spend(weight(&key), start)?;
             let next = self.next()?;
             let (value, places) = self.node(next, depth + 1)?;
             members.push(Member { key: key.clone(), key_span, value: places });
             object.insert(key, value);
         }
     }
+}
+
+/// What a text counts among the values: long ones count more, or a few aliases of one would fill the memory.
+fn weight(text: &str) -> usize {
+    1 + text.len() / 64
 }
 
 fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: YamlSpan) -> Result<Value, Problem> {

@@ -129,3 +129,24 @@ proptest! {
         prop_assert_eq!(built(&assets, &Settings::default()), manifest);
     }
 }
+
+#[test]
+fn a_catalog_and_its_digests_are_the_canonical_form_of_what_they_say() {
+    let record =
+        json!({"title": "Bolt ☃\u{7f}\"", "é": 1e21, "\u{fb33}": 1, "\u{1f600}": [1.0, -0.0, {"b": 1, "a": null}]});
+    let plain = Asset { schema: None, files: Vec::new(), warned: true, ..asset("products", "nut", record.clone()) };
+    let assets = [asset("products", "bolt", record), plain];
+    let only = |field: &str| Settings { fields: Some(vec![field.to_owned()]), ..Settings::default() };
+    for settings in [Settings::default(), only("/title"), only("/none")] {
+        let manifest = built(&assets, &settings);
+        let written = manifest.files.values().next().unwrap();
+        let catalog: Catalog = serde_json::from_slice(written).unwrap();
+        assert_eq!(String::from_utf8_lossy(written), String::from_utf8(bytes(&catalog).unwrap()).unwrap());
+        for (asset, entry) in assets.iter().zip(&catalog.assets) {
+            let schema = asset.schema.as_ref().map(|schema| json!([schema.name, schema.version]));
+            let files: Vec<_> = entry.files.iter().map(|file| json!([file.path, file.sha256])).collect();
+            let whole = json!({"record": asset.meaning, "path": asset.record, "schema": schema, "files": files});
+            assert_eq!(entry.digest, Sha256Hex::of(&canonical(&whole).unwrap()).as_str());
+        }
+    }
+}

@@ -151,7 +151,7 @@ impl<'a> From<&'a Finding> for FindingV1<'a> {
 /// The document, indented, ending in a line break. The texts in it are as the data has them; the console that writes it
 /// makes them harmless.
 pub fn render(check: &Check) -> String {
-    format!("{:#}\n", serde_json::json!(CheckV1::from(check)))
+    super::pretty(&CheckV1::from(check))
 }
 
 /// The JSON Schema of the document.
@@ -179,67 +179,67 @@ mod tests {
         let document: serde_json::Value = serde_json::from_str(&render(&check(three_findings()))).unwrap();
         insta::assert_json_snapshot!(document, @r#"
     {
-      "version": 1,
       "commit": "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1",
       "dirty": false,
-      "summary": {
-        "records": 13,
-        "valid": 12,
-        "invalid": 1,
-        "errors": 1,
-        "warnings": 2,
-        "by_collection": {
-          "categories": {
-            "records": 1,
-            "valid": 1,
-            "invalid": 0
-          },
-          "products": {
-            "records": 12,
-            "valid": 11,
-            "invalid": 1
-          }
-        },
-        "by_schema": {}
-      },
       "findings": [
         {
           "code": "wrong-type",
-          "severity": "error",
-          "path": "Hex Bolt/hex.json",
-          "line": 4,
           "column": 12,
-          "end_line": 4,
           "end_column": 18,
-          "pointer": "/price",
+          "end_line": 4,
+          "help": "write 4.5 without quotes",
+          "line": 4,
           "message": "/price is a string, not a number",
-          "help": "write 4.5 without quotes"
-        },
-        {
-          "code": "no-version",
-          "severity": "warning",
           "path": "Hex Bolt/hex.json",
-          "line": 1,
-          "column": 1,
-          "end_line": 1,
-          "end_column": 2,
-          "pointer": "",
-          "message": "the record names no schema version",
-          "help": "add \"schema_version\": \"1.1.0\""
+          "pointer": "/price",
+          "severity": "error"
         },
         {
           "code": "no-version",
-          "severity": "warning",
-          "path": "new\nline\u001b[2J.json",
-          "line": 1,
           "column": 1,
-          "end_line": 1,
           "end_column": 2,
+          "end_line": 1,
+          "help": "add \"schema_version\": \"1.1.0\"",
+          "line": 1,
+          "message": "the record names no schema version",
+          "path": "Hex Bolt/hex.json",
           "pointer": "",
+          "severity": "warning"
+        },
+        {
+          "code": "no-version",
+          "column": 1,
+          "end_column": 2,
+          "end_line": 1,
+          "help": null,
+          "line": 1,
           "message": "::error::the record names none",
-          "help": null
+          "path": "new\nline\u001b[2J.json",
+          "pointer": "",
+          "severity": "warning"
         }
-      ]
+      ],
+      "summary": {
+        "by_collection": {
+          "categories": {
+            "invalid": 0,
+            "records": 1,
+            "valid": 1
+          },
+          "products": {
+            "invalid": 1,
+            "records": 12,
+            "valid": 11
+          }
+        },
+        "by_schema": {},
+        "errors": 1,
+        "invalid": 1,
+        "records": 13,
+        "valid": 12,
+        "warnings": 2
+      },
+      "version": 1
     }
     "#);
     }

@@ -4,3 +4,9 @@
 
 pub mod check;
 pub mod targets;
+
+/// A document, indented, in the order of its fields, ending in a line break.
+pub(super) fn pretty(document: &impl serde::Serialize) -> String {
+    let text = serde_json::to_string_pretty(document).unwrap_or_default();
+    format!("{text}\n")
+}

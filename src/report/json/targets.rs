@@ -27,7 +27,8 @@ struct PlanV1 {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Target")]
 struct TargetV1 {
-    /// Its name, such as `manifest`, `downstream/website` or `embedding`.
+    /// Its name: `manifest` (`manifest/FOLDER` when there are several), `downstream/NAME`, `outbox/NAME` for a downstream
+    /// without a token, or `embedding`.
     name: String,
     /// `manifest`, `downstream` or `embedding`.
     kind: &'static str,
@@ -83,7 +84,7 @@ struct EmbeddingV1 {
 
 /// A plan as pretty JSON with a final line break.
 pub fn plan(plan: &Plan) -> String {
-    format!("{:#}\n", serde_json::json!(plan_v1(plan)))
+    super::pretty(&plan_v1(plan))
 }
 
 /// A run as pretty JSON with a final line break.
@@ -99,7 +100,7 @@ pub fn sync(sync: &Sync) -> String {
         results: sync.results.iter().map(result).collect(),
         embedding: EmbeddingV1 { embedded, reused, upserted, deleted, tokens },
     };
-    format!("{:#}\n", serde_json::json!(document))
+    super::pretty(&document)
 }
 
 /// The JSON Schema of [`plan`].
@@ -139,5 +140,106 @@ fn word(outcome: Outcome) -> &'static str {
         Outcome::Superseded => "superseded",
         Outcome::Skipped => "skipped",
         Outcome::Failed => "failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::report::targets::tests::{busy, idle, run};
+
+    fn follows(document: &Value, schema: &Value) -> bool {
+        jsonschema::options().offline().build(schema).unwrap().is_valid(document)
+    }
+
+    #[test]
+    fn a_plan_follows_its_schema() {
+        for of in [busy(), idle()] {
+            let document = serde_json::from_str(&plan(&of)).unwrap();
+            assert!(follows(&document, &plan_schema()), "{document:#}");
+        }
+        assert!(!follows(&serde_json::json!({ "version": 1 }), &plan_schema()));
+    }
+
+    #[test]
+    fn the_shape_is_frozen() {
+        let outcomes = [(Outcome::Done, "published"), (Outcome::Unchanged, "in step"), (Outcome::Failed, "403")];
+        let document: Value = serde_json::from_str(&sync(&run(busy(), &outcomes))).unwrap();
+        assert!(follows(&document, &sync_schema()));
+        insta::assert_json_snapshot!(document, @r#"
+    {
+      "commit": "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1",
+      "dirty": false,
+      "embedding": {
+        "deleted": 2,
+        "embedded": 1,
+        "reused": 0,
+        "tokens": 7,
+        "upserted": 1
+      },
+      "results": [
+        {
+          "message": "published",
+          "name": "manifest",
+          "outcome": "done"
+        },
+        {
+          "message": "in step",
+          "name": "downstream/addon",
+          "outcome": "unchanged"
+        },
+        {
+          "message": "403",
+          "name": "outbox/site",
+          "outcome": "failed"
+        }
+      ],
+      "targets": [
+        {
+          "action": "publish",
+          "added": 12,
+          "assets": 13,
+          "changed": 0,
+          "kind": "manifest",
+          "name": "manifest",
+          "removed": 1,
+          "why": "nothing is published there yet"
+        },
+        {
+          "action": "none",
+          "added": 0,
+          "changed": 0,
+          "kind": "downstream",
+          "name": "downstream/addon",
+          "removed": 0,
+          "why": "in step"
+        },
+        {
+          "action": "deliver",
+          "added": 0,
+          "changed": 2,
+          "kind": "downstream",
+          "name": "outbox/site",
+          "removed": 0,
+          "why": "a run died half-way"
+        },
+        {
+          "action": "embed",
+          "delete": 0,
+          "embed": 1,
+          "kind": "embedding",
+          "name": "embedding",
+          "reuse": 0,
+          "tokens": 7,
+          "unchanged": 4,
+          "upsert": 1,
+          "why": "4 unchanged"
+        }
+      ],
+      "version": 1
+    }
+    "#);
     }
 }

@@ -1,0 +1,46 @@
+//! What the program reads and writes follows the schemas that are published for it.
+
+use serde_json::Value;
+
+use super::read;
+use super::sample::Sample;
+
+fn follows(document: &Value, name: &str) {
+    let schema = serde_json::from_str(&read(&format!("dist/schemas/{name}.schema.json"))).unwrap();
+    let validator = jsonschema::options().offline().build(&schema).unwrap();
+    let wrong: Vec<String> =
+        validator.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert_eq!(wrong, Vec::<String>::new(), "{document:#} against {name}.schema.json");
+    assert!(!validator.is_valid(&serde_json::json!({ "version": 2 })), "{name}.schema.json refuses nothing");
+}
+
+#[test]
+fn the_shipped_configuration_follows_its_schema() {
+    let config: Value = serde_yaml::from_str(&read("examples/library/stockroom.yml")).unwrap();
+    follows(&config, "stockroom");
+}
+
+#[test]
+fn what_the_commands_print_follows_their_schemas() {
+    let sample = Sample::new();
+    follows(&sample.json("check --format json"), "check");
+    follows(&sample.json("plan --format json"), "plan");
+    follows(&sample.json("sync --format json"), "sync");
+    follows(&sample.json("sync --format json"), "sync");
+    follows(&sample.json("search bolt --format json"), "search");
+    sample.run("rm 'examples/library/Hex Bolt Gen v2/icon_Hex Bolt Gen v2.png'");
+    let broken = sample.json("check --format json");
+    assert_eq!(broken["findings"][0]["code"], "file-missing");
+    follows(&broken, "check");
+}
+
+#[test]
+fn what_is_published_follows_its_schemas() {
+    let sample = Sample::new();
+    sample.run("dist/stockroom.sh -C examples/library sync");
+    follows(&sample.file("examples/library/.stockroom/manifest/manifest.json"), "manifest-root");
+    let catalogs = sample.catalogs();
+    assert_eq!(catalogs.len(), 2);
+    catalogs.values().for_each(|catalog| follows(catalog, "manifest-catalog"));
+    follows(&sample.event()["client_payload"], "envelope");
+}
