@@ -160,22 +160,24 @@ async fn deliver(desired: &Desired, outside: &Outside, gate: Gate) -> Vec<Target
     let receipts = dispatch::apply(&open, &means).await;
     results.extend(receipts.into_iter().map(|receipt| {
         let is_file = outside.channel(&receipt.name) == downstream::Channel::Outbox;
-        let (outcome, message) = match receipt.result {
-            Settled::Done { place, .. } if is_file => {
-                (Outcome::Done, format!("no token is set, so the event was written to {place} and not sent"))
-            }
-            Settled::Unchanged => (Outcome::Unchanged, "in step".to_owned()),
-            Settled::Done { place, found: false } => (Outcome::Done, format!("delivered: {place}")),
-            Settled::Done { place, found: true } => {
-                (Outcome::Done, format!("an earlier run had delivered it: {place}"))
-            }
-            Settled::Skipped { why } => (Outcome::Skipped, why),
-            Settled::Superseded { why } => (Outcome::Superseded, why),
-            Settled::Failed { why, .. } => (Outcome::Failed, why),
-        };
+        let (outcome, message) = in_words(receipt.result, is_file);
         TargetResult { name: receipt.target, outcome, message }
     }));
     results
+}
+
+fn in_words(settled: Settled, is_file: bool) -> (Outcome, String) {
+    match settled {
+        Settled::Done { place, .. } if is_file => {
+            (Outcome::Done, format!("no token is set, so the event was written to {place} and not sent"))
+        }
+        Settled::Unchanged => (Outcome::Unchanged, "in step".to_owned()),
+        Settled::Done { place, found: false } => (Outcome::Done, format!("delivered: {place}")),
+        Settled::Done { place, found: true } => (Outcome::Done, format!("an earlier run had delivered it: {place}")),
+        Settled::Skipped { why } => (Outcome::Skipped, why),
+        Settled::Superseded { why } => (Outcome::Superseded, why),
+        Settled::Failed { why, .. } => (Outcome::Failed, why),
+    }
 }
 
 async fn index(
