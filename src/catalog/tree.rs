@@ -30,8 +30,10 @@ pub enum EntryKind {
 pub struct Tree {
     /// The commit: the one it was read from, or the one that the work tree is based on. None before the first commit.
     pub commit: Option<CommitId>,
-    /// Whether the files differ from that commit.
-    pub dirty: bool,
+    /// Whether git's index holds something else than that commit.
+    pub staged: bool,
+    /// The files that differ from git's index, or that it does not have; empty for the files of a commit.
+    pub changed: Vec<RepoPath>,
     /// Every file, sorted by path.
     pub entries: Vec<Entry>,
     /// What is wrong with names of files, whatever is in them.
@@ -39,6 +41,11 @@ pub struct Tree {
 }
 
 impl Tree {
+    /// Whether the files differ from the commit.
+    pub fn is_dirty(&self) -> bool {
+        self.staged || !self.changed.is_empty()
+    }
+
     /// The entry at this path.
     pub fn get(&self, path: &str) -> Option<&Entry> {
         self.entries.binary_search_by(|entry| entry.path.as_str().cmp(path)).ok().and_then(|at| self.entries.get(at))
@@ -117,7 +124,7 @@ pub(crate) mod tests {
                 .map(|(path, bytes)| Entry { path: path.clone(), blob: blob(bytes), kind: EntryKind::File })
                 .collect();
             entries.sort_by(|a, b| a.path.cmp(&b.path));
-            let tree = Tree { commit: None, dirty: false, entries, findings: Vec::new() };
+            let tree = Tree { commit: None, staged: false, changed: Vec::new(), entries, findings: Vec::new() };
             Self { tree, files }
         }
     }

@@ -94,7 +94,7 @@ pub fn open(place: &Place) -> anyhow::Result<Opened> {
     let worktree = Worktree::open(&place.folder)?;
     let (tree, contents): (Tree, Arc<dyn Contents + Send>) = match &place.moment {
         Moment::Now => (worktree.tree_now()?, Arc::new(worktree.disk())),
-        Moment::At(revision) => (worktree.tree_at(revision)?, Arc::new(worktree.objects()?)),
+        Moment::At(revision) => (worktree.tree_at(revision)?, Arc::new(worktree.objects())),
     };
     let config = read_config(place, &worktree, &tree, contents.as_ref())?;
     let tree = without_output(tree, &config);
@@ -116,7 +116,7 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     let (assets, counts) = settle(&found, looks, &repeats, &mut findings);
     findings.extend(repeats);
     findings.extend(registry.findings());
-    let mut check = Check::new(tree.commit.clone(), tree.dirty, counts, findings);
+    let mut check = Check::new(tree.commit.clone(), tree.is_dirty(), counts, findings);
     check.summary.by_schema = by_schema;
     let head = worktree.head()?;
     Ok(Library { worktree, head, config, tree, contents, check, assets })
@@ -145,10 +145,15 @@ fn no_config(folder: &Path) -> anyhow::Error {
 
 /// What we write ourselves is no part of the library, even where git does not ignore it.
 fn without_output(mut tree: Tree, config: &Config) -> Tree {
-    let own = |folder: &str| format!("{}/", folder.trim_start_matches("./").trim_end_matches('/'));
+    let own = |folder: &str| {
+        let parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+        format!("{}/", parts.join("/"))
+    };
     let mut folders: Vec<String> = config.settings.manifest.publish.iter().map(|place| own(&place.folder)).collect();
     folders.push(".stockroom/".to_owned());
-    tree.entries.retain(|entry| !folders.iter().any(|folder| entry.path.as_str().starts_with(folder)));
+    let is_own = |path: &RepoPath| folders.iter().any(|folder| path.as_str().starts_with(folder));
+    tree.entries.retain(|entry| !is_own(&entry.path));
+    tree.changed.retain(|path| !is_own(path));
     tree
 }
 
@@ -217,7 +222,9 @@ impl Sight<'_> {
             Ok(key) => look.key = Some(key),
             Err(finding) => look.findings.push(*finding),
         }
-        look.is_valid = !look.findings.iter().any(Finding::is_error);
+        // Where a schema is asked for and none could be used, nobody knows whether the record is valid.
+        let is_checked = schema.is_some() || collection.settings.schema.is_none();
+        look.is_valid = is_checked && !look.findings.iter().any(Finding::is_error);
         if let (Some(key), true, Wanted::Assets) = (&look.key, look.is_valid, self.wanted) {
             let companion = |entry: &&Entry| CompanionFile { path: entry.path.clone(), blob: entry.blob.clone() };
             look.asset = Some(Asset {

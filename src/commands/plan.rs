@@ -148,7 +148,7 @@ async fn make(library: &Library, outside: &Outside, remember: bool) -> anyhow::R
     let source = Source {
         repository: outside.repository.as_ref().map(ToString::to_string),
         commit: library.tree.commit.as_ref().map(ToString::to_string),
-        modified: library.tree.dirty,
+        modified: library.tree.is_dirty(),
     };
     let manifest = build(&library.assets, &facts, &settings.manifest, source)?;
     let embed = settings.embed.clone().unwrap_or_default();
@@ -171,7 +171,7 @@ fn compare(library: &Library, outside: &Outside, made: Made, present: &Present, 
         .map(|((name, target), held)| plan_publication(name.clone(), target.place(), &manifest, held.as_ref()));
     let mut plan = Plan {
         commit: library.tree.commit.clone(),
-        dirty: library.tree.dirty,
+        dirty: library.tree.is_dirty(),
         superseded: None,
         publications: publications.collect(),
         deliveries: downstream::plan(&settings.downstreams, &manifest.assets, &present.state, &|name| {
@@ -195,7 +195,7 @@ fn compare(library: &Library, outside: &Outside, made: Made, present: &Present, 
 ///
 /// Files that differ from their commit are what somebody has in hand now: they are served.
 fn newer(library: &Library, state: &State) -> Option<CommitId> {
-    let ours = library.tree.commit.as_ref().filter(|_| !library.tree.dirty)?;
+    let ours = library.tree.commit.as_ref().filter(|_| !library.tree.is_dirty())?;
     let served = state.targets.values().filter_map(|target| target.delivered.as_ref()?.commit.clone());
     let served: BTreeSet<CommitId> = served.filter(|commit| commit != ours).collect();
     let worktree = &library.worktree;

@@ -213,26 +213,6 @@ fn a_library_keeps_its_state_when_its_repository_gets_a_name() {
     assert!(other.err.contains("belongs to \"org/shop:\""), "{}", other.err);
 }
 
-#[cfg(unix)]
-#[test]
-fn a_symlink_in_the_repository_does_not_send_the_manifest_elsewhere() {
-    let library = Library::example();
-    let elsewhere = library.beside("elsewhere");
-    fs::create_dir(&elsewhere).unwrap();
-    std::os::unix::fs::symlink(&elsewhere, library.path("public")).unwrap();
-    library.edit("stockroom.yml", "folder: .stockroom/manifest", "folder: public/manifest");
-    library.commit();
-    for words in [&["sync"][..], &["manifest"], &["plan"]] {
-        let run = library.run(words).ends(2);
-        assert!(run.err.contains("the manifest's folder public/manifest leads to "), "{words:?}: {}", run.err);
-    }
-    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
-    let named = elsewhere.join("named");
-    library.edit("stockroom.yml", "folder: public/manifest", "folder: .stockroom/manifest");
-    library.run(&["manifest", "-o", named.to_str().unwrap()]).ends(0);
-    assert!(named.join("manifest.json").is_file());
-}
-
 #[test]
 fn a_search_finds_what_is_meant() {
     let library = synced();

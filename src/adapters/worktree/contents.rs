@@ -7,13 +7,14 @@ use std::sync::Mutex;
 
 use git2::{ErrorCode, ObjectType, Oid, Repository};
 
-use super::{Worktree, WorktreeError};
+use super::Worktree;
 use crate::catalog::tree::{ContentError, Contents, Entry};
 use crate::ids::Sha256Hex;
 
-/// The files as they are on disk.
+/// The files as they are on disk; those that a sparse checkout left out, as git stored them.
 pub struct DiskContents {
     root: PathBuf,
+    objects: CommitContents,
 }
 
 /// The files as git stored them, read by any number of threads at once.
@@ -21,24 +22,35 @@ pub struct CommitContents {
     git_folder: PathBuf,
     /// Repositories that no thread uses at the moment: libgit2 allows each to one thread at a time.
     idle: Mutex<Vec<Repository>>,
+    /// Whose turn it is to hold a large object.
+    large: Mutex<()>,
 }
+
+/// The size of an object from which on only one is held in memory, in bytes.
+const LARGE: u64 = 16 * 1024 * 1024;
 
 impl Worktree {
     /// Gives the bytes of the files that `tree_now` lists.
     pub fn disk(&self) -> DiskContents {
-        DiskContents { root: self.root.clone() }
+        DiskContents { root: self.root.clone(), objects: self.objects() }
     }
 
     /// Gives the bytes of the files that `tree_at` lists.
-    pub fn objects(&self) -> Result<CommitContents, WorktreeError> {
-        Ok(CommitContents { git_folder: self.repository.path().to_owned(), idle: Mutex::new(Vec::new()) })
+    pub fn objects(&self) -> CommitContents {
+        CommitContents {
+            git_folder: self.repository.path().to_owned(),
+            idle: Mutex::new(Vec::new()),
+            large: Mutex::new(()),
+        }
     }
 }
 
 impl Contents for DiskContents {
     fn read(&self, entry: &Entry, limit: u64) -> Result<Vec<u8>, ContentError> {
-        let place = self.root.join(entry.path.as_str());
-        let (file, size) = open_file(&place)?;
+        let (file, size) = match open_file(&self.root.join(entry.path.as_str())) {
+            Err(Closed::Absent) => return self.objects.read(entry, limit),
+            other => other?,
+        };
         if size > limit {
             return Err(ContentError::TooLarge { bytes: size, limit });
         }
@@ -48,35 +60,71 @@ impl Contents for DiskContents {
         Ok(bytes)
     }
 
+    /// The digest of the very bytes that the entry's git object id stands for.
+    ///
+    /// The file on disk may have other bytes: line ends, LFS and other filters. Then those that git stored count, as they
+    /// are what everybody gets from the commit. A filter that keeps the size of a file is not seen.
     fn hash(&self, entry: &Entry) -> Result<(Sha256Hex, u64), ContentError> {
-        let (mut file, _) = open_file(&self.root.join(entry.path.as_str()))?;
-        Sha256Hex::of_stream(&mut file).map_err(no_access)
+        let stored = self.objects.size(entry).ok();
+        match open_file(&self.root.join(entry.path.as_str())) {
+            Err(Closed::Absent) => self.objects.hash(entry),
+            Ok((_, size)) if stored.is_some_and(|stored| stored != size) => self.objects.hash(entry),
+            other => Sha256Hex::of_stream(&mut other?.0).map_err(no_access),
+        }
+    }
+}
+
+/// Why a file on disk could not be opened.
+enum Closed {
+    /// It is not there.
+    Absent,
+    /// It cannot be read.
+    Refused(ContentError),
+}
+
+impl From<Closed> for ContentError {
+    fn from(closed: Closed) -> Self {
+        match closed {
+            Closed::Absent => Self::Unreadable("it has gone meanwhile".to_owned()),
+            Closed::Refused(error) => error,
+        }
+    }
+}
+
+impl From<std::io::Error> for Closed {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Self::Absent,
+            _ => Self::Refused(no_access(error)),
+        }
     }
 }
 
 /// A regular file and its size.
 #[cfg(unix)]
-fn open_file(place: &Path) -> Result<(File, u64), ContentError> {
+fn open_file(place: &Path) -> Result<(File, u64), Closed> {
     use rustix::fs::{Mode, OFlags};
     // Of a link nothing is opened, and opening a pipe must not wait for somebody to write.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = match rustix::fs::open(place, flags, Mode::empty()) {
         Ok(file) => File::from(file),
-        Err(_) if place.symlink_metadata().is_ok_and(|facts| !facts.is_file()) => return Err(ContentError::NotAFile),
-        Err(error) => return Err(no_access(error.into())),
+        Err(_) if place.symlink_metadata().is_ok_and(|facts| !facts.is_file()) => {
+            return Err(Closed::Refused(ContentError::NotAFile));
+        }
+        Err(error) => return Err(std::io::Error::from(error).into()),
     };
-    let facts = file.metadata().map_err(no_access)?;
-    if facts.is_file() { Ok((file, facts.len())) } else { Err(ContentError::NotAFile) }
+    let facts = file.metadata()?;
+    if facts.is_file() { Ok((file, facts.len())) } else { Err(Closed::Refused(ContentError::NotAFile)) }
 }
 
 /// A regular file and its size.
 #[cfg(not(unix))]
-fn open_file(place: &Path) -> Result<(File, u64), ContentError> {
-    let facts = place.symlink_metadata().map_err(no_access)?;
+fn open_file(place: &Path) -> Result<(File, u64), Closed> {
+    let facts = place.symlink_metadata()?;
     if !facts.is_file() {
-        return Err(ContentError::NotAFile);
+        return Err(Closed::Refused(ContentError::NotAFile));
     }
-    Ok((File::open(place).map_err(no_access)?, facts.len()))
+    Ok((File::open(place)?, facts.len()))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
@@ -106,20 +154,45 @@ fn unreadable(error: &git2::Error) -> ContentError {
     }
 }
 
-impl Contents for CommitContents {
-    fn read(&self, entry: &Entry, limit: u64) -> Result<Vec<u8>, ContentError> {
+impl CommitContents {
+    fn with_object<T>(
+        &self,
+        entry: &Entry,
+        work: impl FnOnce(&git2::Odb<'_>, Oid, u64) -> Result<T, ContentError>,
+    ) -> Result<T, ContentError> {
         let oid = Oid::from_str(entry.blob.as_str()).map_err(|error| unreadable(&error))?;
         self.with_repository(|repository| {
             let objects = repository.odb().map_err(|error| unreadable(&error))?;
             let (size, kind) = objects.read_header(oid).map_err(|error| unreadable(&error))?;
-            let bytes = u64::try_from(size).unwrap_or(u64::MAX);
             match kind {
-                ObjectType::Blob if bytes <= limit => {}
-                ObjectType::Blob => return Err(ContentError::TooLarge { bytes, limit }),
-                _ => return Err(ContentError::NotAFile),
+                ObjectType::Blob => work(&objects, oid, u64::try_from(size).unwrap_or(u64::MAX)),
+                _ => Err(ContentError::NotAFile),
+            }
+        })
+    }
+
+    fn size(&self, entry: &Entry) -> Result<u64, ContentError> {
+        self.with_object(entry, |_, _, bytes| Ok(bytes))
+    }
+}
+
+impl Contents for CommitContents {
+    fn read(&self, entry: &Entry, limit: u64) -> Result<Vec<u8>, ContentError> {
+        self.with_object(entry, |objects, oid, bytes| {
+            if bytes > limit {
+                return Err(ContentError::TooLarge { bytes, limit });
             }
             let object = objects.read(oid).map_err(|error| unreadable(&error))?;
             Ok(object.data().to_vec())
+        })
+    }
+
+    /// Large objects one at a time, since libgit2 holds the whole of each in memory.
+    fn hash(&self, entry: &Entry) -> Result<(Sha256Hex, u64), ContentError> {
+        self.with_object(entry, |objects, oid, bytes| {
+            let _turn = (bytes > LARGE).then(|| self.large.lock());
+            let object = objects.read(oid).map_err(|error| unreadable(&error))?;
+            Ok((Sha256Hex::of(object.data()), bytes))
         })
     }
 }

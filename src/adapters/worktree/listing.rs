@@ -1,8 +1,8 @@
 //! Which files there are, at a commit and in the work tree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use git2::{DiffOptions, IndexEntry, ObjectType, Oid, Status, StatusOptions, StatusShow};
+use git2::{DiffOptions, IndexEntry, IndexEntryExtendedFlag, ObjectType, Oid, Status, StatusOptions, StatusShow};
 
 use super::{NAME_CONTROL, NAME_NOT_UTF8, Worktree, WorktreeError, clean, commit_id};
 use crate::catalog::tree::{Entry, EntryKind, Tree};
@@ -24,7 +24,7 @@ impl Worktree {
         if let Some(tree) = self.library_tree(&commit)? {
             self.walk(&tree, &mut Vec::new(), &mut raw)?;
         }
-        tree(raw, Some(commit.id()), false)
+        tree(raw, Some(commit.id()), false, Vec::new())
     }
 
     /// Adds the files of a tree and of those below it, whatever bytes their names are.
@@ -52,31 +52,38 @@ impl Worktree {
             |entry: &IndexEntry| Some((self.below(&entry.path)?.to_vec(), (entry.id, kind_of_mode(entry.mode)?)));
         let mut raw: Raw = entries.iter().filter_map(file).collect();
         let head = self.head()?.commit.map(|commit| Oid::from_str(commit.as_str())).transpose()?;
-        let mut dirty = match head {
+        let staged = match head {
             Some(head) => !self.index_is_committed(head)?,
             None => !raw.is_empty(),
         };
-        if !self.is_surely_clean(entries, written) {
-            dirty |= self.add_changes(&mut raw)?;
-        }
-        tree(raw, head, dirty)
+        let left_out = |entry: &IndexEntry| entry.flags_extended & IndexEntryExtendedFlag::SKIP_WORKTREE.bits() != 0;
+        let sparse: BTreeSet<Vec<u8>> =
+            entries.iter().filter(|e| left_out(e)).filter_map(|e| self.below(&e.path).map(<[u8]>::to_vec)).collect();
+        let changed = match self.is_surely_clean(entries, written) {
+            true => Vec::new(),
+            false => self.add_changes(&mut raw, &sparse)?,
+        };
+        tree(raw, head, staged, changed)
     }
 
-    /// Brings what git finds different from the index; whether there was anything.
-    fn add_changes(&self, raw: &mut Raw) -> Result<bool, WorktreeError> {
+    /// Brings what git finds different from the index and names it. What a sparse checkout leaves out is no difference.
+    fn add_changes(&self, raw: &mut Raw, sparse: &BTreeSet<Vec<u8>>) -> Result<Vec<RepoPath>, WorktreeError> {
         let mut options = StatusOptions::new();
         options.show(StatusShow::Workdir).include_untracked(true).recurse_untracked_dirs(true);
         options.include_ignored(false).exclude_submodules(true);
         if !self.prefix.is_empty() {
             options.pathspec(self.prefix.as_str()).disable_pathspec_match(true);
         }
-        let mut found = false;
+        let mut changed = Vec::new();
         for status in self.repository.statuses(Some(&mut options))?.iter() {
             let Some(path) = self.below(status.path_bytes()) else { continue };
-            found = true;
+            if status.status().contains(Status::WT_DELETED) && sparse.contains(path) {
+                continue;
+            }
+            changed.push(RepoPath::new(String::from_utf8_lossy(path)));
             self.look_again(raw, path, status.status())?;
         }
-        Ok(found)
+        Ok(changed)
     }
 
     /// Whether the index holds of the library what HEAD holds.
@@ -162,7 +169,7 @@ fn kind_of_mode(mode: u32) -> Option<EntryKind> {
     }
 }
 
-fn tree(raw: Raw, commit: Option<Oid>, dirty: bool) -> Result<Tree, WorktreeError> {
+fn tree(raw: Raw, commit: Option<Oid>, staged: bool, changed: Vec<RepoPath>) -> Result<Tree, WorktreeError> {
     let (mut entries, mut findings) = (Vec::with_capacity(raw.len()), Vec::new());
     for (path, (oid, kind)) in raw {
         let path = match String::from_utf8(path) {
@@ -181,5 +188,5 @@ fn tree(raw: Raw, commit: Option<Oid>, dirty: bool) -> Result<Tree, WorktreeErro
         let blob = BlobId::parse(&oid.to_string()).map_err(|error| WorktreeError::Git(error.to_string()))?;
         entries.push(Entry { path, blob, kind });
     }
-    Ok(Tree { commit: commit.map(commit_id).transpose()?, dirty, entries, findings })
+    Ok(Tree { commit: commit.map(commit_id).transpose()?, staged, changed, entries, findings })
 }

@@ -5,6 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::catalog::tree::{ContentError, Contents, EntryKind};
+use crate::ids::Sha256Hex;
 
 struct Repo(TempDir);
 
@@ -53,7 +54,7 @@ fn a_clean_work_tree_lists_what_its_commit_lists() {
     let worktree = repo.open();
     let (now, then) = (worktree.tree_now().unwrap(), worktree.tree_at("HEAD").unwrap());
     assert_eq!(now, then);
-    assert_eq!((names(&now), now.dirty), (vec!["a.txt", "a/$ x.json", "b.txt"], false));
+    assert_eq!((names(&now), now.is_dirty()), (vec!["a.txt", "a/$ x.json", "b.txt"], false));
     assert_eq!(now.commit.as_ref().unwrap().as_str(), commit);
 }
 
@@ -67,20 +68,20 @@ fn the_work_tree_shows_what_is_new_changed_deleted_and_not_what_is_ignored() {
     fs::remove_file(repo.0.path().join("deleted")).unwrap();
     let worktree = repo.open();
     let now = worktree.tree_now().unwrap();
-    assert!(now.dirty);
+    assert!(now.is_dirty());
     assert_eq!(names(&now), [".gitignore", "changed", "kept", "new folder/new"]);
     let changed = now.get("changed").unwrap();
     assert_eq!(changed.blob.as_str(), repo.git(&["hash-object", "changed"]));
     assert_eq!(worktree.disk().read(changed, 10).unwrap(), b"2");
     let then = worktree.tree_at("HEAD").unwrap();
-    assert_eq!(worktree.objects().unwrap().read(then.get("changed").unwrap(), 10).unwrap(), b"1");
+    assert_eq!(worktree.objects().read(then.get("changed").unwrap(), 10).unwrap(), b"1");
 }
 
 #[test]
 fn what_is_staged_differs_from_the_commit_and_leaves_no_trace_in_git() {
     let repo = Repo::new();
     repo.commit(&[("lib/a", "1"), ("lib2/b", "1")]);
-    let dirty = |folder: &str| Worktree::open(&repo.0.path().join(folder)).unwrap().tree_now().unwrap().dirty;
+    let dirty = |folder: &str| Worktree::open(&repo.0.path().join(folder)).unwrap().tree_now().unwrap().is_dirty();
     assert_eq!((dirty(""), dirty("lib"), dirty("lib2")), (false, false, false));
     repo.write("lib/a", "2");
     repo.git(&["add", "-A"]);
@@ -107,7 +108,7 @@ fn a_clean_work_tree_is_known_without_git_and_everything_else_is_not() {
         repo.commit(&files);
         change(&repo);
         let worktree = repo.open();
-        (is_surely_clean(&worktree), worktree.tree_now().unwrap().dirty)
+        (is_surely_clean(&worktree), worktree.tree_now().unwrap().is_dirty())
     };
     assert_eq!(after(&|_| {}), (true, false));
     assert_eq!(after(&|repo| repo.write("out/deep/x", "")), (true, false));
@@ -144,7 +145,7 @@ fn an_edit_in_the_moment_in_which_the_index_was_written_is_seen() {
     fs::File::options().write(true).open(&index).unwrap().set_modified(moment).unwrap();
     let worktree = repo.open();
     assert!(!is_surely_clean(&worktree));
-    assert!(worktree.tree_now().unwrap().dirty);
+    assert!(worktree.tree_now().unwrap().is_dirty());
 }
 
 #[test]
@@ -157,7 +158,7 @@ fn a_conflict_differs_from_the_commit() {
     repo.commit(&[("lib/a", "3")]);
     let merge = Command::new("git").current_dir(repo.0.path()).args(["merge", "-q", "other"]).output().unwrap();
     assert!(!merge.status.success());
-    assert!(repo.open().tree_now().unwrap().dirty);
+    assert!(repo.open().tree_now().unwrap().is_dirty());
 }
 
 #[test]
@@ -169,7 +170,34 @@ fn a_library_in_a_folder_of_the_repository_sees_only_itself() {
     assert_eq!(names(&worktree.tree_now().unwrap()), ["a.json"]);
     assert_eq!(names(&worktree.tree_at("HEAD").unwrap()), ["a.json"]);
     repo.write("lib2/b.json", "changed elsewhere");
-    assert!(!worktree.tree_now().unwrap().dirty);
+    assert!(!worktree.tree_now().unwrap().is_dirty());
+}
+
+#[test]
+fn what_a_sparse_checkout_leaves_out_is_read_from_git() {
+    let repo = Repo::new();
+    repo.commit(&[("kept/a", "1"), ("left/b", "2")]);
+    repo.git(&["sparse-checkout", "set", "kept"]);
+    let worktree = repo.open();
+    let tree = worktree.tree_now().unwrap();
+    assert_eq!((names(&tree), tree.is_dirty()), (vec!["kept/a", "left/b"], false));
+    let left = tree.get("left/b").unwrap();
+    assert_eq!(worktree.disk().read(left, 10).unwrap(), b"2");
+    assert_eq!(worktree.disk().hash(left).unwrap(), (Sha256Hex::of(b"2"), 1));
+}
+
+#[test]
+fn a_digest_is_that_of_the_bytes_that_git_stored() {
+    let repo = Repo::new();
+    repo.commit(&[(".gitattributes", "*.txt eol=crlf\n"), ("a.txt", "one\ntwo\n")]);
+    fs::remove_file(repo.0.path().join("a.txt")).unwrap();
+    repo.git(&["checkout", "-q", "a.txt"]);
+    assert_eq!(fs::read(repo.0.path().join("a.txt")).unwrap(), b"one\r\ntwo\r\n");
+    let worktree = repo.open();
+    let (now, then) = (worktree.tree_now().unwrap(), worktree.tree_at("HEAD").unwrap());
+    let stored = (Sha256Hex::of(b"one\ntwo\n"), 8);
+    assert_eq!(worktree.disk().hash(now.get("a.txt").unwrap()).unwrap(), stored);
+    assert_eq!(worktree.objects().hash(then.get("a.txt").unwrap()).unwrap(), stored);
 }
 
 #[test]
@@ -270,7 +298,7 @@ fn a_file_over_the_limit_is_not_read() {
     let tree = worktree.tree_now().unwrap();
     let too_large = Err(ContentError::TooLarge { bytes: 5, limit: 4 });
     assert_eq!(worktree.disk().read(&tree.entries[0], 4), too_large);
-    assert_eq!(worktree.objects().unwrap().read(&tree.entries[0], 4), too_large);
+    assert_eq!(worktree.objects().read(&tree.entries[0], 4), too_large);
 }
 
 #[test]
