@@ -11,7 +11,7 @@ use crate::adapters::github::{Dispatcher, GitHubDispatcher, OutboxDispatcher};
 use crate::adapters::http::{self, Pace, Policy, RealPace};
 use crate::adapters::model::local::Local;
 use crate::adapters::publication::{FolderTarget, PublishTarget};
-use crate::adapters::state_store::SqliteState;
+use crate::adapters::state_store::{Redacted, SqliteState};
 use crate::adapters::vector_store::Embedded;
 use crate::adapters::worktree::Worktree;
 use crate::commands::outside::Outside;
@@ -38,6 +38,8 @@ pub fn outside(
     let private = worktree.private_folder();
     let repository = environment.repository().or_else(|| worktree.origin());
     let state = state(private.join("state.sqlite"), repository.as_ref(), worktree.prefix());
+    let writer = console.clone();
+    let state = Redacted::new(state, Arc::new(move |text: &str| writer.redacted(text)));
     let pace: Arc<dyn Pace> = Arc::new(RealPace::default());
     let dispatchers = match reach {
         Reach::Local => BTreeMap::new(),

@@ -15,7 +15,7 @@ use crate::manifest::plan::{Action as ManifestAction, Publication};
 use crate::plan::{Plan, embedding_target};
 use crate::report::counting::count;
 use crate::report::targets::{EmbeddingNumbers, Outcome, Sync, TargetResult};
-use crate::state::{Delivered, TargetState};
+use crate::state::{Change, Delivered, TargetState};
 
 /// Does what the plan says; a target that fails is reported and holds nobody up who does not need it.
 ///
@@ -64,6 +64,7 @@ async fn publish(publication: &Publication, desired: &Desired, outside: &Outside
     let name = &publication.target;
     let result = |outcome, message: String| TargetResult { name: name.clone(), outcome, message };
     if publication.action == ManifestAction::None {
+        settle_in_step(desired, outside, name, &publication.digest).await;
         return result(Outcome::Unchanged, publication.why.clone());
     }
     let Some((_, target)) = outside.targets.iter().find(|(name, _)| *name == publication.target) else {
@@ -159,22 +160,24 @@ async fn deliver(desired: &Desired, outside: &Outside, gate: Gate) -> Vec<Target
     let receipts = dispatch::apply(&open, &means).await;
     results.extend(receipts.into_iter().map(|receipt| {
         let is_file = outside.channel(&receipt.name) == downstream::Channel::Outbox;
-        let (outcome, message) = match receipt.result {
-            Settled::Done { place, .. } if is_file => {
-                (Outcome::Done, format!("no token is set, so the event was written to {place} and not sent"))
-            }
-            Settled::Unchanged => (Outcome::Unchanged, "in step".to_owned()),
-            Settled::Done { place, found: false } => (Outcome::Done, format!("delivered: {place}")),
-            Settled::Done { place, found: true } => {
-                (Outcome::Done, format!("an earlier run had delivered it: {place}"))
-            }
-            Settled::Skipped { why } => (Outcome::Skipped, why),
-            Settled::Superseded { why } => (Outcome::Superseded, why),
-            Settled::Failed { why, .. } => (Outcome::Failed, why),
-        };
+        let (outcome, message) = in_words(receipt.result, is_file);
         TargetResult { name: receipt.target, outcome, message }
     }));
     results
+}
+
+fn in_words(settled: Settled, is_file: bool) -> (Outcome, String) {
+    match settled {
+        Settled::Done { place, .. } if is_file => {
+            (Outcome::Done, format!("no token is set, so the event was written to {place} and not sent"))
+        }
+        Settled::Unchanged => (Outcome::Unchanged, "in step".to_owned()),
+        Settled::Done { place, found: false } => (Outcome::Done, format!("delivered: {place}")),
+        Settled::Done { place, found: true } => (Outcome::Done, format!("an earlier run had delivered it: {place}")),
+        Settled::Skipped { why } => (Outcome::Skipped, why),
+        Settled::Superseded { why } => (Outcome::Superseded, why),
+        Settled::Failed { why, .. } => (Outcome::Failed, why),
+    }
 }
 
 async fn index(
@@ -188,10 +191,11 @@ async fn index(
     let Some(plan) = &desired.plan.embedding else {
         return (result(Outcome::Unchanged, "no index".to_owned()), nothing);
     };
+    let digest = chunks_digest(&plan.namespace, &desired.chunks);
     if plan.is_empty() && plan.refusal.is_none() {
+        settle_in_step(desired, outside, &name, &digest).await;
         return (result(Outcome::Unchanged, "in step".to_owned()), nothing);
     }
-    let digest = chunks_digest(&plan.namespace, &desired.chunks);
     let known = desired.planned.target(&name);
     let steps = steps(desired, outside, &name, &digest, &known);
     if let Err(error) = steps.intend(&known).await {
@@ -229,6 +233,17 @@ async fn index(
         (Some(why), Err(error)) => not_recorded(&name, error, |error| format!("{why}; and {error}")),
     };
     (result, numbers)
+}
+
+/// A target that was seen to hold what it should has no failure any more, and what an earlier run had begun is done.
+async fn settle_in_step(desired: &Desired, outside: &Outside, target: &TargetName, digest: &Sha256Hex) {
+    let known = desired.planned.target(target);
+    if known.intent.is_none() && known.failure.is_none() {
+        return;
+    }
+    let change = Change::Deliver { target: target.clone(), delivered: delivered(desired, outside, digest) };
+    // Only the status would stay out of date; the next run tries again.
+    let _ = steps(desired, outside, target, digest, &known).record(&change, |state| *state == known).await;
 }
 
 fn delivered(desired: &Desired, outside: &Outside, digest: &Sha256Hex) -> Delivered {

@@ -179,8 +179,9 @@ fn embedding(of: &embedding::Plan) -> Row {
             let tokens =
                 format!("{} to embed (about {})", count(of.embed.len(), "chunk"), count_u64(of.tokens, "token"));
             let what = format!("{tokens}, {} known, {} to delete", of.reuse.len(), of.delete.len());
-            let why =
-                if of.unchanged == 0 { "the index is empty".to_owned() } else { format!("{} unchanged", of.unchanged) };
+            // Whatever the store holds of this library is unchanged, deleted, or gives its vector to another chunk.
+            let was_empty = of.unchanged == 0 && of.delete.is_empty() && of.reuse.is_empty();
+            let why = if was_empty { "the index is empty".to_owned() } else { format!("{} unchanged", of.unchanged) };
             ("embed", what, why)
         }
     };
@@ -371,5 +372,17 @@ pub(crate) mod tests {
             .map(|outcome| with(outcome).is_partial());
         assert_eq!(partial, [false, false, false, true, true]);
         assert!(with(Outcome::Done).has_changed() && !with(Outcome::Superseded).has_changed());
+    }
+
+    #[test]
+    fn an_index_is_said_to_be_empty_only_where_it_is() {
+        let why = |reuse: &[&str], delete: &[&str], unchanged| {
+            let ids = |ids: &[&str]| ids.iter().map(|id| ChunkId::from_store(*id)).collect();
+            embedding(&embedding::Plan { reuse: ids(reuse), delete: ids(delete), ..index(&["new"], unchanged) }).why
+        };
+        assert_eq!(why(&[], &[], 0), "the index is empty");
+        assert_eq!(why(&[], &["old"], 0), "0 unchanged", "every text has changed");
+        assert_eq!(why(&["moved"], &["old"], 0), "0 unchanged", "every asset was renamed");
+        assert_eq!(why(&[], &[], 2), "2 unchanged");
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use stockroom::report;
 
-use crate::fake_github::{FakeGitHub, Grant};
+use crate::fake_github::{FakeGitHub, Fault, Grant};
 use crate::program::{Library, Program, named};
 
 const HEX: &str = "Hex Bolt Gen v2/Hex Bolt Gen v2.json";
@@ -414,6 +414,24 @@ fn with_a_token_the_event_is_sent_once_and_the_token_stays_secret() {
     }
     let files = library.every_file();
     assert!(files.iter().any(|(path, _)| path.ends_with(".git/stockroom/state.sqlite")));
+    for (path, bytes) in files {
+        for form in forms_of(TOKEN) {
+            assert!(!holds(&bytes, &form), "{:?} in {}", String::from_utf8_lossy(&form), path.display());
+        }
+    }
+}
+
+#[test]
+fn a_token_that_the_server_repeats_is_kept_nowhere() {
+    let library = Library::example();
+    let github = FakeGitHub::start();
+    github.add_repo(WEBSITE, true).allow(TOKEN, WEBSITE, Grant::SendAndList).script(&[Fault::Echo]);
+    let program = library.program(&["sync"]).env("GITHUB_API_URL", github.url()).env("STOCKROOM_TOKEN", TOKEN);
+    let run = program.run().ends(3);
+    assert!(run.out.contains("Invalid request with Bearer *** or Bearer%20***"), "{}", run.out);
+    let files = library.every_file();
+    let state = files.iter().filter(|(path, _)| path.ends_with(".git/stockroom/state.sqlite"));
+    assert!(state.into_iter().any(|(_, bytes)| holds(bytes, b"Invalid request with Bearer ***")));
     for (path, bytes) in files {
         for form in forms_of(TOKEN) {
             assert!(!holds(&bytes, &form), "{:?} in {}", String::from_utf8_lossy(&form), path.display());

@@ -13,9 +13,9 @@ use stockroom::commands::gather::{Moment, Place, Wanted, gather, open};
 use stockroom::commands::outside::Outside;
 use stockroom::commands::plan::{Desired, Scope, plan};
 use stockroom::commands::sync::apply;
-use stockroom::ids::{DownstreamName, TargetName};
+use stockroom::ids::{CorrelationId, DownstreamName, TargetName};
 use stockroom::report::targets::{Outcome, Sync};
-use stockroom::state::{Change, State, Timestamp};
+use stockroom::state::{Change, Intent, State, Timestamp};
 
 use crate::program::Library;
 
@@ -151,6 +151,29 @@ async fn nobody_is_told_of_a_manifest_that_is_not_published() {
     let desired = scene.plan("a bolt", dispatch_alone).await;
     assert_eq!(outcomes(&scene.apply(desired).await), [("outbox/website", Outcome::Done)]);
     assert_eq!(scene.website.received().len(), 1);
+}
+
+#[tokio::test]
+async fn what_a_killed_run_had_done_is_found_and_remembered() {
+    let scene = Scene::new();
+    let desired = scene.plan("a bolt", Scope::default()).await;
+    scene.apply(desired).await;
+    let whole = scene.state().await;
+    for target in ["manifest", "embedding"].map(TargetName::new) {
+        let digest = whole.target(&target).delivered.unwrap().digest;
+        let intent = Intent { correlation: CorrelationId::new("sr-killed"), digest, at: Timestamp(8) };
+        let serial = scene.state().await.serial;
+        scene.state.record(serial, &Change::Intend { target, intent }).await.unwrap();
+    }
+    let again = scene.plan("a bolt", Scope::default()).await;
+    assert!(scene.apply(again).await.results.iter().all(|result| result.outcome == Outcome::Unchanged));
+    let settled = scene.state().await;
+    for (name, target) in &settled.targets {
+        assert_eq!((&target.intent, &target.failure), (&None, &None), "{name}");
+    }
+    let quiet = scene.plan("a bolt", Scope::default()).await;
+    scene.apply(quiet).await;
+    assert_eq!(scene.state().await, settled, "and only once");
 }
 
 #[tokio::test]

@@ -37,6 +37,8 @@ pub struct GitHubDispatcher {
     octocrab: Octocrab,
     base: String,
     authorization: HeaderValue,
+    /// Taken out of whatever an answer says.
+    token: Secret,
     policy: Policy,
     pace: Arc<dyn Pace>,
 }
@@ -64,7 +66,8 @@ impl GitHubDispatcher {
             Err(never) => match never {},
         };
         let base = base.trim_end_matches('/').to_owned();
-        Ok(Self { octocrab, base, authorization, policy: Policy { idempotent: false, ..policy }, pace })
+        let (token, policy) = (token.clone(), Policy { idempotent: false, ..policy });
+        Ok(Self { octocrab, base, authorization, token, policy, pace })
     }
 
     /// One request, as often as `policy` allows.
@@ -116,7 +119,7 @@ impl Dispatcher for GitHubDispatcher {
         let body = json!({ "event_type": dispatch.event, "client_payload": dispatch.payload });
         let path = format!("/repos/{}/{}/dispatches", repo.owner(), repo.name());
         match self.call(&self.policy, Method::POST, &path, Some(&body)).await {
-            Ok(reply) => settled(repo, &reply),
+            Ok(reply) => settled(repo, &reply, &self.token),
             Err(error) if error.certain => {
                 Err(DispatchError::Unavailable { why: format!("{repo} was not told: {error}") })
             }
@@ -144,8 +147,8 @@ impl Dispatcher for GitHubDispatcher {
 }
 
 /// What a final answer to a dispatch means.
-fn settled(repo: &RepoSlug, reply: &Reply) -> Result<Outcome, DispatchError> {
-    let said = said(reply);
+fn settled(repo: &RepoSlug, reply: &Reply, token: &Secret) -> Result<Outcome, DispatchError> {
+    let said = said(reply, token);
     let needs = format!("needs a token with `contents: write` on {repo}; GITHUB_TOKEN cannot reach another repository");
     let status = reply.status;
     match status {
@@ -168,7 +171,9 @@ fn settled(repo: &RepoSlug, reply: &Reply) -> Result<Outcome, DispatchError> {
 }
 
 /// What GitHub says in the body: its message and the details of each error, in one line of bounded length.
-fn said(reply: &Reply) -> String {
+///
+/// The token goes before the line is cut: what is left of one at the cut nobody would know for a secret.
+fn said(reply: &Reply, token: &Secret) -> String {
     let Ok(body) = serde_json::from_slice::<Value>(&reply.body) else { return String::new() };
     let message = body.get("message").and_then(Value::as_str).map(str::to_owned);
     let details = body.get("errors").and_then(Value::as_array).into_iter().flatten().map(|error| {
@@ -178,7 +183,9 @@ fn said(reply: &Reply) -> String {
     if all.is_empty() {
         return String::new();
     }
-    let line: String = all.join("; ").chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect();
+    let all = all.join("; ");
+    let shown = if token.is_empty() { all } else { all.replace(token.reveal(), &token.to_string()) };
+    let line: String = shown.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect();
     format!(": {line}")
 }
 
@@ -252,7 +259,8 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> String {
         let reply = Reply { body: body.as_bytes().to_vec(), ..Reply::with_status(status) };
-        settled(&repo(), &reply).map_or_else(|error| error.to_string(), |outcome| format!("{outcome:?}"))
+        settled(&repo(), &reply, &Secret::new("ghp_canary"))
+            .map_or_else(|error| error.to_string(), |outcome| format!("{outcome:?}"))
     }
 
     #[test]
@@ -277,6 +285,14 @@ mod tests {
         GitHub refuses the event for org/website (422: Invalid request.; No more than 10 properties are allowed)
         GitHub answered 418 to the event for org/website
         "#);
+    }
+
+    #[test]
+    fn a_token_that_the_answer_repeats_is_not_said_not_even_in_part() {
+        for before in 0..600 {
+            let told = answer(403, &json!({"message": format!("{}ghp_canary", "x".repeat(before))}).to_string());
+            assert!(!told.contains("xg") && !told.contains("canary"), "{told}");
+        }
     }
 
     #[test]

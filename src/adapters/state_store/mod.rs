@@ -1,6 +1,7 @@
 //! Where the state is kept between runs.
 
 mod memory;
+mod redacted;
 mod sqlite;
 
 #[cfg(test)]
@@ -14,6 +15,7 @@ use crate::ids::{BlobId, Sha256Hex};
 use crate::state::{Change, HistoryEntry, Serial, State};
 
 pub use memory::MemoryState;
+pub use redacted::{Redact, Redacted};
 pub use sqlite::SqliteState;
 
 /// Why a state could not be read or changed.

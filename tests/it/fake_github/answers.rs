@@ -71,6 +71,13 @@ pub fn limited(fault: Fault) -> Answer {
     }
 }
 
+/// Repeats what nobody should say aloud.
+pub fn echo(headers: &HeaderMap) -> Answer {
+    let authorization = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let encoded = percent_encoding::utf8_percent_encode(authorization, percent_encoding::NON_ALPHANUMERIC);
+    Answer::error(422, &format!("Invalid request with {authorization} or {encoded}"))
+}
+
 /// Does what the request asks for and answers it.
 pub fn answer(
     world: &mut World,

@@ -25,6 +25,8 @@ pub enum Fault {
     HangAfter,
     /// It is done, and the answer breaks off in the middle of its body.
     Truncated,
+    /// 422 with a message that repeats the request's `Authorization`; nothing is done.
+    Echo,
     /// A page in HTML with status 200, as a proxy sends it; nothing is done.
     HtmlPage,
 }

@@ -11,7 +11,7 @@ use axum::response::Response;
 use tokio::sync::Notify;
 use tokio::sync::oneshot::Receiver;
 
-use super::answers::{Answer, answer, limited};
+use super::answers::{Answer, answer, echo, limited};
 use super::contract::Contract;
 use super::{Fault, Seen, World, lock};
 
@@ -67,6 +67,7 @@ fn respond(world: &mut World, method: &str, uri: &str, headers: &HeaderMap, body
     }
     let fault = world.faults.pop_front();
     let answered = match fault {
+        Some(Fault::Echo) => echo(headers),
         Some(fault) if !fault.is_after_effect() => limited(fault),
         fault => {
             let template = operation.as_ref().map_or("", |operation| operation.template);
