@@ -115,7 +115,7 @@ pub struct Limits {
     /// Serve only these kinds of target.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND,…")]
     pub only: Vec<Part>,
-    /// Let more than ten and more than a fifth of the indexed assets vanish at once.
+    /// Let more than ten and more than a fifth of a target's assets vanish at once.
     #[arg(long)]
     pub allow_mass_delete: bool,
 }
