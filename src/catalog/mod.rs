@@ -23,6 +23,7 @@ pub fn codes() -> Vec<&'static Code> {
         &layout::FILE_MISSING,
         &layout::SYMLINK,
         &record::ID_MISSING,
+        &record::ID_UNFIT,
         &record::DUPLICATE_ID,
         &record::DUPLICATE_VALUE,
         &record::TWO_COLLECTIONS,

@@ -16,6 +16,12 @@ pub static ID_MISSING: Code = Code {
     id: "id-missing",
     meaning: "The record has no value at the collection's `id` pointer, or one that is neither a text nor an integer.",
 };
+/// The record's id cannot be used.
+pub static ID_UNFIT: Code = Code {
+    id: "id-unfit",
+    meaning: "The record's id is longer than 200 characters, holds control characters, or has a part `.` or `..`: it would \
+              break addresses and file names that are made of it.",
+};
 /// Two records have one id.
 pub static DUPLICATE_ID: Code = Code {
     id: "duplicate-id",
@@ -124,6 +130,14 @@ impl Record {
                 _ => return Err(self.no_id(&pointer.exact())),
             },
         };
+        if let Some(why) = unfit(&id) {
+            let shown: String = id.chars().take(40).collect();
+            let message = format!("the id {shown:?} {why}");
+            let pointer = if let IdSource::Pointer(pointer) = &collection.id { pointer.exact() } else { String::new() };
+            let place = self.document.places().nearest(&pointer);
+            let finding = Finding::error(&ID_UNFIT, self.path.clone(), message).at(place).about(pointer);
+            return Err(Box::new(finding.help("use letters, digits and signs that are seen, 200 at most")));
+        }
         Ok(AssetKey { collection: collection.name.clone(), id: AssetId::new(id) })
     }
 
@@ -150,6 +164,17 @@ impl Record {
             })
             .collect()
     }
+}
+
+/// Why an id cannot go into addresses, file names and events.
+fn unfit(id: &str) -> Option<&'static str> {
+    if id.chars().any(char::is_control) {
+        return Some("holds control characters");
+    }
+    if id.split('/').any(|part| matches!(part, "." | "..")) {
+        return Some("has a part that is `.` or `..`");
+    }
+    (id.chars().count() > 200).then_some("is longer than 200 characters")
 }
 
 /// What stands twice among values that may stand once.

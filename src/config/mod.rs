@@ -118,10 +118,16 @@ impl Config {
         if !problems.is_empty() {
             return fail(problems);
         }
-        let settings: Settings = match serde_yaml::from_str(&document.text) {
+        let settings = match Settings::deserialize(&document.value) {
             Ok(settings) => settings,
             Err(error) => return fail(vec![Finding::error(&SETTING, path.clone(), error.to_string())]),
         };
+        // A second parser reads it too. What two of them understand differently (`012`, `1_000`) is no setting to act on.
+        if serde_yaml::from_str::<Settings>(&document.text).ok().as_ref() != Some(&settings) {
+            let message = "programs read this file differently, by the rules of different versions of YAML";
+            let help = "write numbers without leading zeros or underscores, and texts such as yes, no and on in quotes";
+            return fail(vec![Finding::error(&SETTING, path.clone(), message).help(help)]);
+        }
         let schema_folder = settings.schemas.folder().unwrap_or_default();
         Ok(Self { path: path.clone(), settings, collections, schema_folder, places })
     }

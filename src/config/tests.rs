@@ -94,3 +94,11 @@ fn the_schema_accepts_what_the_types_accept() {
     assert!(validator.is_valid(&document.unwrap().value));
     assert!(read(text).is_ok(), "{:?}", read(text).err());
 }
+
+#[test]
+fn what_two_parsers_read_differently_is_no_setting() {
+    let told =
+        problems("version: 1\ncollections: {p: {metadata: '*.json'}}\nembed: {chunk: {max: 500, overlap: 012}}\n");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("read this file differently"), "{told:?}");
+}

@@ -57,7 +57,11 @@ pub fn sync(sync: &Sync, style: Style) -> String {
     let count = |outcome| sync.results.iter().filter(|result| result.outcome == outcome).count();
     let (failed, skipped) = (count(Outcome::Failed), count(Outcome::Skipped));
     let last = if failed > 0 {
-        format!("{}: {failed} of {} targets failed; run again to retry", style.error("partly done"), sync.results.len())
+        format!(
+            "{}: {failed} of {} targets failed; the next run tries again",
+            style.error("partly done"),
+            sync.results.len()
+        )
     } else if skipped > 0 {
         format!("{}: {skipped} of {} targets left out", style.warning("partly done"), sync.results.len())
     } else if count(Outcome::Superseded) > 0 {
@@ -126,7 +130,7 @@ mod tests {
             let of = run(busy(), &[(Outcome::Done, ""), (outcome, ""), (Outcome::Superseded, "")]);
             sync(&of, Style::Plain).lines().last().unwrap().to_owned()
         };
-        assert_eq!(last(Outcome::Failed), "partly done: 1 of 3 targets failed; run again to retry");
+        assert_eq!(last(Outcome::Failed), "partly done: 1 of 3 targets failed; the next run tries again");
         assert_eq!(last(Outcome::Skipped), "partly done: 1 of 3 targets left out");
         assert_eq!(last(Outcome::Done), "superseded: a newer run has served the targets");
     }

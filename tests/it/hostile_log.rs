@@ -71,7 +71,9 @@ fn library(is_valid: bool) -> Library {
         // A control character in a name is a fault of its own.
         let folder = if is_valid && name.chars().any(char::is_control) { format!("{index}") } else { name };
         let stem = format!("things/{folder}/{index}");
-        let mut record = json!({"id": format!("{index} {text}"), "title": text});
+        // An id with control characters is a finding; the rest of what is hostile may stand in one.
+        let id: String = text.chars().filter(|c| !is_valid || !c.is_control()).take(150).collect();
+        let mut record = json!({"id": format!("{index} {id}"), "title": text});
         if !is_valid {
             record["kind"] = json!(text);
             record[text] = json!(text);

@@ -101,6 +101,18 @@ fn a_record_without_its_id_is_a_finding() {
 }
 
 #[test]
+fn an_id_that_would_break_addresses_is_a_finding() {
+    for id in ["..", "../../etc", "a/./b", "line\\nbreak", &"x".repeat(201)] {
+        let text = format!("{{\"handle\": \"{id}\"}}");
+        let memory = MemoryTree::new(&[("a/a.json", &text)]);
+        let collections = [collection("metadata: '*/*.json'\nid: handle")];
+        let (found, _) = candidates(&memory.tree, &collections);
+        let record = found[0].load(&memory).0.unwrap();
+        assert_eq!(record.key(found[0].collection).unwrap_err().code, &ID_UNFIT, "{id}");
+    }
+}
+
+#[test]
 fn without_an_id_rule_the_folder_names_the_asset() {
     let memory = MemoryTree::new(&[("a/b/x.json", "{}"), ("root.json", "{}")]);
     let key = |yaml: &str, path: &str| {
