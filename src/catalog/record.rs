@@ -141,6 +141,14 @@ impl Record {
         Ok(AssetKey { collection: collection.name.clone(), id: AssetId::new(id) })
     }
 
+    /// What stands at a place within one line, as it is written: `1.10` where the value is 1.1.
+    pub fn as_written(&self, span: Span) -> Option<String> {
+        let line = self.document.text.lines().nth(usize::try_from(span.line).ok()?.checked_sub(1)?)?;
+        let from = usize::try_from(span.column).ok()?.checked_sub(1)?;
+        let length = usize::try_from(span.end_column).ok()?.checked_sub(from + 1)?;
+        Some(line.chars().skip(from).take(length).collect())
+    }
+
     fn no_id(&self, pointer: &str) -> Box<Finding> {
         let name = pointer.trim_start_matches('/');
         let message = format!("the record has no id: {name:?} is missing, empty, or neither a text nor an integer");

@@ -82,11 +82,6 @@ impl Console {
         (Self::new(surroundings, StepFiles::default(), Box::new(out), Box::new(err)), captured)
     }
 
-    /// Whether GitHub's runner reads the output.
-    pub fn under_actions(&self) -> bool {
-        self.surroundings.actions
-    }
-
     /// Whether a person watches: progress is shown to them as it goes on.
     pub fn has_terminal(&self) -> bool {
         self.surroundings.terminal && !self.surroundings.actions

@@ -43,11 +43,6 @@ fn annotation(finding: &Finding, folder: &str) -> Command {
     command.file(&path).at(span.line, span.end_line.max(span.line), span.column).title(finding.code.id)
 }
 
-/// The same as lines of text, for `--format github`.
-pub fn check_text(of: &Check, folder: &str) -> String {
-    check(of, folder).iter().map(|command| format!("{command}\n")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +50,10 @@ mod tests {
     use crate::ids::RepoPath;
     use crate::report::runner_parser::commands;
     use crate::report::tests::{NO_VERSION, WRONG_TYPE, check as check_of, three_findings};
+
+    fn check_text(of: &Check, folder: &str) -> String {
+        check(of, folder).iter().map(|command| format!("{command}\n")).collect()
+    }
 
     #[test]
     fn each_finding_is_an_annotation_on_its_line() {

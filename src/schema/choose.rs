@@ -67,7 +67,8 @@ fn by_version<'r>(
         Finding::error(code, record.path.clone(), message).at(place).about(pointer)
     };
     let Value::String(text) = named else {
-        let written = as_written(record, pointer).unwrap_or_else(|| named.to_string());
+        let place = record.document.places().nearest(pointer);
+        let written = record.as_written(place).unwrap_or_else(|| named.to_string());
         let message = match named {
             Value::Number(number) if written != number.to_string() => {
                 format!("the schema version {written} is a number and reads as {number}")
@@ -85,14 +86,6 @@ fn by_version<'r>(
         _ => format!("the schema version {text:?} is unknown"),
     };
     Err(Box::new(finding(&VERSION_UNKNOWN, message).help(format!("the registry has {}", versions.available()))))
-}
-
-fn as_written(record: &Record, pointer: &str) -> Option<String> {
-    let span = record.document.places().value(pointer)?.span;
-    let line = record.document.text.lines().nth(usize::try_from(span.line).ok()?.checked_sub(1)?)?;
-    let from = usize::try_from(span.column).ok()?.checked_sub(1)?;
-    let length = usize::try_from(span.end_column).ok()?.checked_sub(from + 1)?;
-    Some(line.chars().skip(from).take(length).collect())
 }
 
 fn by_reference<'r>(

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::choose::choose;
 use super::compile::Compiled;
-use super::explain::{Aim, Explanation, explain};
+use super::explain::{Aim, Explanation, TYPE, explain};
 use super::registry::Registry;
 use crate::catalog::asset::UsedSchema;
 use crate::catalog::collection::Collection;
@@ -39,8 +39,23 @@ pub fn validate(record: &Record, collection: &Collection, registry: &Registry) -
     };
     let mut findings: Vec<Finding> = guessed.into_iter().collect();
     let Ok(compiled) = registry.compiled(slot) else { return (None, findings) };
-    findings.extend(check(&record.document.value, compiled, &record.path, || record.document.places()));
+    let mut objections = check(&record.document.value, compiled, &record.path, || record.document.places());
+    objections.iter_mut().for_each(|finding| quote_as_written(finding, record));
+    findings.extend(objections);
     (Some(compiled.used.clone()), findings)
+}
+
+/// A number that should be a text is to be quoted as it stands in the file: 12.00 and not 12.0.
+fn quote_as_written(finding: &mut Finding, record: &Record) {
+    let is_number = record.document.value.pointer(&finding.pointer).is_some_and(Value::is_number);
+    let is_quoted = finding.help.as_deref().is_some_and(|help| help.starts_with("write it in quotes"));
+    if finding.code == &TYPE
+        && is_number
+        && is_quoted
+        && let Some(written) = record.as_written(finding.span)
+    {
+        finding.help = Some(format!("write it in quotes: \"{written}\""));
+    }
 }
 
 /// All that a schema objects to in a value; `places` is asked only when there is something.

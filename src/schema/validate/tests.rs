@@ -110,6 +110,13 @@ fn an_objection_is_a_sentence_at_its_place() {
 }
 
 #[test]
+fn a_number_is_to_be_quoted_as_it_is_written() {
+    let (code, _, _, message) = only("{\"schema_version\": \"1.0.0\",\n \"title\": 12.00}");
+    assert_eq!(code, "type");
+    assert!(message.ends_with("(write it in quotes: \"12.00\")"), "{message}");
+}
+
+#[test]
 fn a_missing_member_finds_its_misspelling() {
     let (code, line, _, message) = only("{\"schema_version\": \"1.0.0\",\n \"title\": \"x\"}");
     assert_eq!((code, line, message.as_str()), ("length", 2, "\"x\" is shorter than 3 characters"));
