@@ -53,8 +53,10 @@ build() {
 
     # No path of this machine may reach the binary: the bytes must not depend on where it was built, or by whom.
     # crt-static: the C library is inside, so it starts on every x86-64 Linux, however old or small.
+    # getrandom: the system call itself. In a static program its look-up fails, and then it wants /dev/random.
     local flags=(
         -Ctarget-feature=+crt-static
+        '--cfg=getrandom_backend="linux_getrandom"'
         --remap-path-prefix="$root=/stockroom"
         --remap-path-prefix="$cargo_home=/cargo"
         --remap-path-prefix="$sysroot=/rust"

@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow};
 
 use super::console::Console;
 use super::environment::Environment;
-use super::wiring::{Reach, outside};
+use super::wiring::{Reach, outside, set_damaged_aside};
 use super::words::{CheckFormat, Command, Common, FailOn, Format, Limits, Part, PlanFormat, Words};
 use crate::adapters::publication::{FolderTarget, PublishTarget};
 use crate::commands::gather::{Library, Moment, Place, Wanted, gather, open};
@@ -153,6 +153,7 @@ impl Execution<'_> {
     async fn sync(&self, common: &Common, limits: &Limits, format: Format) -> anyhow::Result<Ending> {
         let is_human = format == Format::Human;
         let Some(library) = self.checked(common, is_human)? else { return Ok(Ending::Findings) };
+        set_damaged_aside(&library.worktree, self.console)?;
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console)?;
         let desired = planning::plan(&library, &outside, scope(limits), true).await?;
         if let Some(refusal) = desired.plan.refusal.clone() {

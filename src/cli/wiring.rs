@@ -18,6 +18,9 @@ use crate::commands::outside::Outside;
 use crate::config::Config;
 use crate::ids::{DownstreamName, RepoSlug, TargetName};
 
+/// The file of the embedded vector index.
+const VECTORS: &str = "vectors.sqlite";
+
 /// How far a run may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
@@ -25,6 +28,15 @@ pub enum Reach {
     Local,
     /// Downstreams are reached where there is a token, else their events are written to the outbox.
     Network,
+}
+
+/// Moves what is damaged and can be built again out of the way of a run that may write.
+pub fn set_damaged_aside(worktree: &Worktree, console: &Console) -> anyhow::Result<()> {
+    let index = worktree.private_folder().join(VECTORS);
+    if let Some(said) = Embedded::set_damaged_aside(&index)? {
+        console.talk(&format!("warning: {said}\n"));
+    }
+    Ok(())
 }
 
 /// Makes the ways out for a library. To be called within a tokio runtime.
@@ -50,7 +62,7 @@ pub fn outside(
         targets: targets(worktree, config),
         dispatchers,
         model: Arc::new(Local::new()?),
-        vectors: Arc::new(Embedded::at(private.join("vectors.sqlite"))),
+        vectors: Arc::new(Embedded::at(private.join(VECTORS))),
         pace,
         clock: Arc::new(clock::now),
         repository,

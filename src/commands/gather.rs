@@ -229,7 +229,7 @@ impl Sight<'_> {
         let mut look = Look { findings, unique: record.unique_values(collection), ..Look::default() };
         let (schema, more) = validate(&record, collection, self.registry);
         look.findings.extend(more);
-        look.schema.clone_from(&schema);
+        look.schema = schema;
         let (files, more) = companions(&record, collection, self.tree);
         look.findings.extend(more);
         match record.key(collection) {
@@ -237,7 +237,7 @@ impl Sight<'_> {
             Err(finding) => look.findings.push(*finding),
         }
         // Where a schema is asked for and none could be used, nobody knows whether the record is valid.
-        let is_checked = schema.is_some() || collection.settings.schema.is_none();
+        let is_checked = look.schema.is_some() || collection.settings.schema.is_none();
         look.is_valid = is_checked && !look.findings.iter().any(Finding::is_error);
         if let (Some(key), true, Wanted::Assets) = (&look.key, look.is_valid, self.wanted) {
             let companion = |entry: &&Entry| CompanionFile { path: entry.path.clone(), blob: entry.blob.clone() };
@@ -248,7 +248,7 @@ impl Sight<'_> {
             look.asset = Some(Asset {
                 key: key.clone(),
                 files,
-                schema,
+                schema: look.schema.clone(),
                 warned: !look.findings.is_empty(),
                 meaning: meaning(collection, record.document.value),
                 record: record.path,
@@ -261,9 +261,9 @@ impl Sight<'_> {
 fn by_schema(looks: &[Look]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for schema in looks.iter().filter_map(|look| look.schema.as_ref()) {
-        *counts.entry(schema.label()).or_default() += 1;
+        *counts.entry(schema).or_default() += 1;
     }
-    counts
+    counts.into_iter().map(|(schema, count): (&UsedSchema, usize)| (schema.label(), count)).collect()
 }
 
 /// What stands twice among ids and unique values, each at its place in the later record.

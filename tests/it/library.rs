@@ -503,15 +503,27 @@ fn syncs_at_once_deliver_once() {
 
 #[test]
 fn a_damaged_state_is_named_and_nothing_is_sent() {
-    for file in ["state.sqlite", "vectors.sqlite"] {
-        let library = synced();
-        library.write(&format!(".git/stockroom/{file}"), "rubbish");
-        let before = library.digests(&OURS);
-        let run = library.run(&["sync"]).ends(2);
-        assert!(run.err.contains(file), "{}", run.err);
-        assert_eq!(library.digests(&OURS), before);
-        fs::remove_file(library.path(&format!(".git/stockroom/{file}"))).unwrap();
-        library.run(&["sync"]).ends(0);
+    let library = synced();
+    library.write(".git/stockroom/state.sqlite", "rubbish");
+    let before = library.digests(&OURS);
+    let run = library.run(&["sync"]).ends(2);
+    assert!(run.err.contains("state.sqlite"), "{}", run.err);
+    assert_eq!(library.digests(&OURS), before);
+}
+
+#[test]
+fn a_damaged_index_is_set_aside_and_built_again() {
+    let library = synced();
+    let index = ".git/stockroom/vectors.sqlite";
+    let sound = fs::read(library.path(index)).unwrap();
+    let mut flipped = sound.clone();
+    flipped[4096..12_000].fill(0x55);
+    for damaged in [b"rubbish".to_vec(), sound[..sound.len() / 2].to_vec(), flipped] {
+        library.write(index, damaged);
+        let run = library.run(&["sync"]).ends(0);
+        assert!(run.err.contains("the vector index was damaged"), "{}", run.err);
+        assert!(library.path(".git/stockroom/vectors.damaged").is_file());
         assert_eq!(ids(&search(&library, "hex bolt"))[0], "hex-bolt-gen-v2");
+        library.run(&["sync"]).ends(0);
     }
 }

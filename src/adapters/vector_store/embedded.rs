@@ -67,6 +67,25 @@ impl Embedded {
         Self { path: Arc::new(path.into()), connection: Arc::default() }
     }
 
+    /// Moves a damaged index out of the way, so that the next sync builds it again; the sentence says what was done.
+    ///
+    /// An index holds nothing that the library does not. A file of another program or of a newer version stays.
+    pub fn set_damaged_aside(path: &Path) -> std::io::Result<Option<String>> {
+        let Some(why) = damage(path) else { return Ok(None) };
+        let aside = path.with_extension("damaged");
+        std::fs::rename(path, &aside)?;
+        for end in ["-wal", "-shm"] {
+            let mut beside = path.as_os_str().to_owned();
+            beside.push(end);
+            if let Err(error) = std::fs::remove_file(&beside)
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                return Err(error);
+            }
+        }
+        Ok(Some(format!("the vector index was damaged ({why}); it is kept as {} and built again", aside.display())))
+    }
+
     /// Runs a step in a transaction, away from the threads that must not wait. Without a file, reading gives the default.
     async fn run<T, F>(&self, writes: bool, step: F) -> Result<T, VectorStoreError>
     where
@@ -94,6 +113,20 @@ impl Embedded {
         let stopped =
             |e: tokio::task::JoinError| VectorStoreError::Unusable { place: place(&self.path), why: e.to_string() };
         task.await.map_err(stopped)?
+    }
+}
+
+/// What is wrong with the file as a database, if it is there and something is.
+fn damage(path: &Path) -> Option<String> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).ok()?;
+    connection.busy_timeout(Duration::from_secs(30)).ok()?;
+    match connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)) {
+        Ok(verdict) if verdict == "ok" => None,
+        Ok(verdict) => Some(verdict.split_whitespace().collect::<Vec<_>>().join(" ")),
+        Err(fault) => match error(path, Fault::Sqlite(fault)) {
+            VectorStoreError::Corrupt { why, .. } => Some(why),
+            _ => None,
+        },
     }
 }
 
