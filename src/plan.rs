@@ -30,7 +30,8 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error(
     "{lost} of the {held} assets that {target} has would vanish, and at most {limit} may in one run. Look whether the \
-     checkout and `metadata` in stockroom.yml are as you want them; if so, run again with --allow-mass-delete"
+     checkout and `metadata` in stockroom.yml are as you want them; if so, run again with --allow-mass-delete \
+     (in a workflow: the input allow-mass-delete)"
 )]
 pub struct MassDelete {
     /// The target that would lose them.

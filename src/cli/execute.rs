@@ -113,19 +113,22 @@ impl Execution<'_> {
         self.environment.style()
     }
 
-    /// Checks without a word on success, for commands whose result is something else.
-    fn checked(&self, common: &Common, is_human: bool) -> anyhow::Result<Option<Library>> {
+    /// Checks for a command whose result is something else: none when the records do not let it go on.
+    fn checked(&self, common: &Common, awaited: Awaited) -> anyhow::Result<Option<Library>> {
         let library = gather(open(&self.place(common.rev.as_deref()))?, Wanted::Assets)?;
         self.annotate(&library);
         self.console.add_summary(&summary::check(&library.check))?;
+        let is_fit = verdict(&library.check, common.fail_on) == Ending::Done;
         let text = human::check(&library.check, self.style(), MOST_FINDINGS);
-        if is_human {
-            self.console.text(&text)
-        } else {
-            self.console.talk(&text)
+        match awaited {
+            Awaited::Text => self.console.text(&text),
+            Awaited::Json | Awaited::Other => self.console.talk(&text),
         }
-        if verdict(&library.check, common.fail_on) == Ending::Done {
+        if is_fit {
             return Ok(Some(library));
+        }
+        if awaited == Awaited::Json {
+            self.console.json(&json::check::render(&library.check));
         }
         self.console.talk("nothing was sent: mend the findings above first\n");
         self.outputs("check", &library.check, common.fail_on)?;
@@ -133,7 +136,7 @@ impl Execution<'_> {
     }
 
     async fn plan(&self, common: &Common, limits: &Limits, format: PlanFormat) -> anyhow::Result<Ending> {
-        let Some(library) = self.checked(common, format == PlanFormat::Human)? else { return Ok(Ending::Findings) };
+        let Some(library) = self.checked(common, format.into())? else { return Ok(Ending::Findings) };
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console)?;
         let desired = planning::plan(&library, &outside, scope(limits), false).await?;
         self.say_plan(&desired.plan, format)?;
@@ -151,8 +154,7 @@ impl Execution<'_> {
     }
 
     async fn sync(&self, common: &Common, limits: &Limits, format: Format) -> anyhow::Result<Ending> {
-        let is_human = format == Format::Human;
-        let Some(library) = self.checked(common, is_human)? else { return Ok(Ending::Findings) };
+        let Some(library) = self.checked(common, format.into())? else { return Ok(Ending::Findings) };
         set_damaged_aside(&library.worktree, self.console)?;
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console)?;
         let desired = planning::plan(&library, &outside, scope(limits), true).await?;
@@ -160,7 +162,7 @@ impl Execution<'_> {
             return Err(anyhow!("nothing was done: {refusal}"));
         }
         let is_needed = !desired.plan.is_empty();
-        if is_human && is_needed {
+        if format == Format::Human && is_needed {
             self.console.text(&human_targets::plan(&desired.plan, self.style()));
         }
         let mut last = Instant::now();
@@ -184,7 +186,7 @@ impl Execution<'_> {
     }
 
     async fn manifest(&self, common: &Common, output: Option<PathBuf>) -> anyhow::Result<Ending> {
-        let Some(library) = self.checked(common, false)? else { return Ok(Ending::Findings) };
+        let Some(library) = self.checked(common, Awaited::Other)? else { return Ok(Ending::Findings) };
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console)?;
         let desired = planning::plan(&library, &outside, Scope::default(), false).await?;
         let own = self.manifest_folder(&library).zip(library.config.settings.manifest.publish.first());
@@ -261,7 +263,7 @@ impl Execution<'_> {
 
     /// Checks a proposal and says what merging it would do; no secret is read and nothing is written.
     async fn propose(&self, common: &Common, event: Option<&Event>) -> anyhow::Result<Ending> {
-        let Some(library) = self.checked(common, true)? else { return Ok(Ending::Findings) };
+        let Some(library) = self.checked(common, Awaited::Text)? else { return Ok(Ending::Findings) };
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console)?;
         let base = event.and_then(|event| self.base(event, &library));
         let plan = match &base {
@@ -344,6 +346,36 @@ impl Execution<'_> {
         } else {
             self.folder.join(&first.folder)
         })
+    }
+}
+
+/// What the one who gave the command waits for on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    /// A text, of which the check is the first part.
+    Text,
+    /// A document. Where the records are not fit for it, the check's is the one that says why.
+    Json,
+    /// Something that the check must not stand in front of.
+    Other,
+}
+
+impl From<Format> for Awaited {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Human => Self::Text,
+            Format::Json => Self::Json,
+        }
+    }
+}
+
+impl From<PlanFormat> for Awaited {
+    fn from(format: PlanFormat) -> Self {
+        match format {
+            PlanFormat::Human => Self::Text,
+            PlanFormat::Json => Self::Json,
+            PlanFormat::Markdown => Self::Other,
+        }
     }
 }
 

@@ -101,3 +101,14 @@ fn a_schema_that_grows_beyond_measure_is_refused_and_a_huge_failure_is_not_expla
     assert_eq!(codes, ["too-large-to-explain", "schema-too-large"]);
     assert_eq!(check["summary"]["valid"], 0);
 }
+
+#[test]
+fn a_program_that_waits_for_a_document_gets_the_findings_instead() {
+    let library = Library::example();
+    library.edit("Hex Bolt Gen v2/Hex Bolt Gen v2.json", "\"active\"", "\"actve\"");
+    for words in [["plan", "--format", "json"], ["sync", "--format", "json"]] {
+        let document = library.run(&words).ends(1).document(&stockroom::report::json::check::schema());
+        assert_eq!(document["findings"][0]["code"], "enum", "{words:?}");
+    }
+    assert_eq!(library.run(&["plan", "--format", "markdown"]).ends(1).out, "");
+}
