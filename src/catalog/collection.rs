@@ -2,10 +2,14 @@
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::layout::FileRule;
+use super::image::ImageRule;
+use super::layout::{FileRule, Presence};
+use super::links::LinkRule;
 use super::pointer::PointerPattern;
-use super::settings::Settings;
+use super::references::DeclaredRule;
+use super::settings::{self, Settings, Unique};
 use super::template::Template;
+use super::unique::UniqueRule;
 use crate::ids::{CollectionName, RepoPath};
 
 /// What names an asset of a collection.
@@ -31,13 +35,23 @@ pub struct Collection {
     /// The values that are no change.
     pub volatile: Vec<PointerPattern>,
     /// The values that stand only once.
-    pub unique: Vec<PointerPattern>,
-    /// The files beside a record, required ones first.
+    pub unique: Vec<UniqueRule>,
+    /// The files beside a record: required, optional, forbidden ones.
     pub files: Vec<FileRule>,
+    /// The values that name a file beside the record.
+    pub references: Vec<PointerPattern>,
+    /// Where records speak of a file's size and digest.
+    pub declared: Vec<DeclaredRule>,
+    /// What images must be.
+    pub images: Vec<ImageRule>,
+    /// The values that name another record.
+    pub links: Vec<LinkRule>,
     /// Where the record names its schema's version.
     pub version_field: Option<PointerPattern>,
     metadata: GlobSet,
     exclude: GlobSet,
+    /// The folders in which records may be.
+    folders: GlobSet,
 }
 
 /// What is wrong in a part of stockroom.yml: where, as a JSON Pointer within that part, and a sentence.
@@ -60,17 +74,7 @@ impl Collection {
         };
         let metadata = glob_set(settings.metadata.iter(), "/metadata", &mut problems);
         let exclude = glob_set(settings.exclude.iter().map(String::as_str), "/exclude", &mut problems);
-        let mut files = Vec::new();
-        for (required, list, place) in
-            [(true, &settings.files.required, "required"), (false, &settings.files.optional, "optional")]
-        {
-            for (index, text) in list.iter().enumerate() {
-                match FileRule::new(text, required) {
-                    Ok(rule) => files.push(rule),
-                    Err(why) => problems.push((format!("/files/{place}/{index}"), why)),
-                }
-            }
-        }
+        let files = file_rules(&settings.files, &mut problems);
         for (key, value) in [("version_field", &settings.version_field), ("default_version", &settings.default_version)]
         {
             if value.is_some() && settings.schema.is_none() {
@@ -78,7 +82,11 @@ impl Collection {
             }
         }
         let volatile = pointers(&settings.volatile, "/volatile", &mut problems);
-        let unique = pointers(&settings.unique, "/unique", &mut problems);
+        let unique = unique_rules(&name, &settings.unique, &mut problems);
+        let references = pointers(&settings.references, "/references", &mut problems);
+        let declared = declared_rules(&settings.declared, &mut problems);
+        let images = collect(&settings.images, "/images", &mut problems, ImageRule::new);
+        let links = collect(&settings.links, "/links", &mut problems, LinkRule::new);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -88,7 +96,12 @@ impl Collection {
             volatile,
             unique,
             files,
+            references,
+            declared,
+            images,
+            links,
             version_field: settings.version_field.as_deref().map(PointerPattern::new),
+            folders: folders(&settings.metadata),
             metadata,
             exclude,
             settings: settings.clone(),
@@ -97,7 +110,102 @@ impl Collection {
 
     /// Whether this file is one of the collection's records.
     pub fn holds(&self, path: &RepoPath) -> bool {
-        self.metadata.is_match(path.as_str()) && !self.exclude.is_match(path.as_str())
+        self.metadata.is_match(path.as_str()) && !self.excludes(path.as_str())
+    }
+
+    /// Whether the collection leaves this file out, whatever it is.
+    pub fn excludes(&self, path: &str) -> bool {
+        self.exclude.is_match(path)
+    }
+
+    /// Whether records of the collection may be in a folder of this name.
+    pub fn may_be_in(&self, folder: &str) -> bool {
+        self.folders.is_match(folder) && !self.excludes(folder) && !self.excludes(&format!("{folder}/any"))
+    }
+}
+
+/// The globs of all folders on the way to a record: of `a/*/x.json`, `a` and `a/*`.
+fn folders(metadata: &settings::OneOrMany) -> GlobSet {
+    let mut builder = GlobSetBuilder::new();
+    for text in metadata.iter() {
+        let ends = text.match_indices('/').map(|(at, _)| text.get(..at).unwrap_or_default());
+        // Alternatives that hold a `/` themselves make no glob when they are cut; nothing is said of their folders.
+        for glob in ends.filter_map(|prefix| glob(prefix).ok()) {
+            builder.add(glob);
+        }
+    }
+    builder.build().unwrap_or_else(|_| GlobSet::empty())
+}
+
+fn file_rules(settings: &settings::FileRules, problems: &mut Vec<Problem>) -> Vec<FileRule> {
+    let lists = [
+        (Presence::Required, &settings.required, "required"),
+        (Presence::Optional, &settings.optional, "optional"),
+        (Presence::Forbidden, &settings.forbidden, "forbidden"),
+    ];
+    let mut rules = Vec::new();
+    for (presence, list, place) in lists {
+        let new = |text: &String| FileRule::new(text, presence).map_err(|why| (String::new(), why));
+        rules.extend(collect(list, &format!("/files/{place}"), problems, new));
+    }
+    rules
+}
+
+/// Makes each part ready, or notes what is wrong with it, at its index.
+fn collect<S, R>(
+    parts: &[S],
+    place: &str,
+    problems: &mut Vec<Problem>,
+    new: impl Fn(&S) -> Result<R, Problem>,
+) -> Vec<R> {
+    let mut rules = Vec::new();
+    for (index, part) in parts.iter().enumerate() {
+        match new(part) {
+            Ok(rule) => rules.push(rule),
+            Err((below, why)) => problems.push((format!("{place}/{index}{below}"), why)),
+        }
+    }
+    rules
+}
+
+fn unique_rules(name: &CollectionName, settings: &[Unique], problems: &mut Vec<Problem>) -> Vec<UniqueRule> {
+    let indexed: Vec<(usize, &Unique)> = settings.iter().enumerate().collect();
+    collect(&indexed, "/unique", problems, |(index, unique)| match unique {
+        Unique::Within(text) => Ok(UniqueRule::within(pointer(text, "")?, name, *index)),
+        Unique::Across(rule) if rule.across.trim().is_empty() => {
+            Err(("/across".to_owned(), "`across` is empty; write a name such as `skus`".to_owned()))
+        }
+        Unique::Across(rule) => Ok(UniqueRule::across(pointer(&rule.pointer, "/pointer")?, &rule.across)),
+    })
+}
+
+fn declared_rules(settings: &[settings::Declared], problems: &mut Vec<Problem>) -> Vec<DeclaredRule> {
+    collect(settings, "/declared", problems, |declared| {
+        let file = pointer(&declared.file, "/file")?;
+        let value = |text: &Option<String>, place: &str| -> Result<Option<PointerPattern>, Problem> {
+            let Some(text) = text else { return Ok(None) };
+            let pattern = pointer(text, place)?;
+            if pattern.count_wildcards() > file.count_wildcards() {
+                let why =
+                    format!("{text:?} has more `*` than {:?}, so nobody knows what they stand for", declared.file);
+                return Err((place.to_owned(), why));
+            }
+            Ok(Some(pattern))
+        };
+        let (bytes, sha256) = (value(&declared.bytes, "/bytes")?, value(&declared.sha256, "/sha256")?);
+        if bytes.is_none() && sha256.is_none() {
+            let why = "neither `bytes` nor `sha256` is named; to say that the file must be there, use `references`";
+            return Err((String::new(), why.to_owned()));
+        }
+        Ok(DeclaredRule { file, bytes, sha256 })
+    })
+}
+
+/// A pointer into a record; the error is at `place`.
+pub(super) fn pointer(text: &str, place: &str) -> Result<PointerPattern, Problem> {
+    match PointerPattern::parse(text) {
+        Some(pattern) if !text.is_empty() => Ok(pattern),
+        _ => Err((place.to_owned(), format!("{text:?} is no JSON Pointer such as `/title`"))),
     }
 }
 
@@ -107,14 +215,7 @@ pub fn glob(text: &str) -> Result<Glob, String> {
 }
 
 fn pointers(texts: &[String], place: &str, problems: &mut Vec<Problem>) -> Vec<PointerPattern> {
-    let mut patterns = Vec::new();
-    for (index, text) in texts.iter().enumerate() {
-        match PointerPattern::parse(text) {
-            Some(pattern) if !text.is_empty() => patterns.push(pattern),
-            _ => problems.push((format!("{place}/{index}"), format!("{text:?} is no JSON Pointer such as `/title`"))),
-        }
-    }
-    patterns
+    collect(texts, place, problems, |text| pointer(text, ""))
 }
 
 fn glob_set<'a>(texts: impl Iterator<Item = &'a str>, place: &str, problems: &mut Vec<Problem>) -> GlobSet {

@@ -1,8 +1,9 @@
-//! The files beside a record: which belong to it, and which are missing.
+//! The files beside a record: which belong to it, which are missing, and which must not be there.
 
 use globset::GlobMatcher;
 
 use super::collection::{Collection, glob};
+use super::neighbours::{Neighbours, Verb};
 use super::record::Record;
 use super::template::Template;
 use super::tree::{Entry, EntryKind, Tree};
@@ -18,16 +19,34 @@ pub static FILE_MISSING: Code = Code {
 /// A file of the library is a symbolic link.
 pub static SYMLINK: Code = Code {
     id: "symlink",
-    meaning: "A record or a file beside it is a symbolic link. Links are never followed: put the file itself there.",
+    meaning: "A record, a file beside it or a folder of such files is a symbolic link. Links are never followed: put the \
+              file itself there.",
 };
+/// Something that is no file stands where one is wanted.
+pub static NOT_A_FILE: Code = Code {
+    id: "not-a-file",
+    meaning: "Where a record or a file beside it is looked for, there is another repository (a submodule), a pipe or a \
+              device. Such things are never entered nor opened: put the file itself there.",
+};
+
+/// What a rule says of the files that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// One must be there.
+    Required,
+    /// They may be there.
+    Optional,
+    /// None may be there.
+    Forbidden,
+}
 
 /// One rule of a collection's `files`.
 #[derive(Debug, Clone)]
 pub struct FileRule {
     /// As stockroom.yml has it.
     pub text: String,
-    /// Whether a record without such a file is wrong.
-    pub required: bool,
+    /// What it says of the files that it names.
+    pub presence: Presence,
     template: Template,
     constant: Option<GlobMatcher>,
     has_wildcard: bool,
@@ -35,7 +54,7 @@ pub struct FileRule {
 
 impl FileRule {
     /// Makes a rule ready; the error is a sentence about the text.
-    pub fn new(text: &str, required: bool) -> Result<Self, String> {
+    pub fn new(text: &str, presence: Presence) -> Result<Self, String> {
         let template = Template::parse(text)?;
         if text.starts_with('/') || text.split('/').any(|part| part == "..") {
             return Err(format!("{text:?} leaves the record's folder; name files in it or below it"));
@@ -45,11 +64,17 @@ impl FileRule {
             true => Some(glob(text)?.compile_matcher()),
             false => None,
         };
-        Ok(Self { text: text.to_owned(), required, template, constant, has_wildcard })
+        Ok(Self { text: text.to_owned(), presence, template, constant, has_wildcard })
+    }
+
+    /// Whether it names files in a folder of this name beside the record; a template may mean any.
+    pub fn may_be_in(&self, folder: &str) -> bool {
+        let Some((first, _)) = self.text.split_once('/') else { return false };
+        first.contains('{') || glob(first).is_ok_and(|glob| glob.compile_matcher().is_match(folder))
     }
 
     /// The name or glob for this record, and the files that it finds.
-    fn matches<'t>(&self, record: &Record, tree: &'t Tree) -> (String, Vec<&'t Entry>) {
+    pub fn matches<'t>(&self, record: &Record, tree: &'t Tree) -> (String, Vec<&'t Entry>) {
         let folder = record.path.folder();
         if !self.has_wildcard {
             let Ok(name) = self.template.fill(&record.path, &record.document.value, str::to_owned) else {
@@ -75,40 +100,50 @@ impl FileRule {
     }
 }
 
-/// The files that belong to a record, sorted by path, and what is wrong with them.
-pub fn companions<'t>(record: &Record, collection: &Collection, tree: &'t Tree) -> (Vec<&'t Entry>, Vec<Finding>) {
-    let (mut files, mut findings) = (Vec::new(), Vec::new());
-    for rule in &collection.files {
-        let (name, found) = rule.matches(record, tree);
-        if found.is_empty() && rule.required {
-            findings.push(missing(record, &name, tree));
+/// The files that rules find beside a record.
+#[derive(Debug, Default)]
+pub struct Companions<'t> {
+    /// Those that belong to it, sorted by path.
+    pub files: Vec<&'t Entry>,
+    /// Those that must not be there, each with the index of the rule that says so.
+    pub forbidden: Vec<(&'t Entry, usize)>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+}
+
+/// The files beside a record that the collection's rules name.
+pub fn companions<'t>(record: &Record, collection: &Collection, near: &Neighbours<'t>) -> Companions<'t> {
+    let mut beside = Companions::default();
+    for (index, rule) in collection.files.iter().enumerate() {
+        let (name, found) = rule.matches(record, near.tree);
+        if found.is_empty() && rule.presence == Presence::Required {
+            let wanted = RepoPath::join(record.path.folder(), &name);
+            let message = format!("the file {name:?} is missing beside the record");
+            let finding = Finding::error(&FILE_MISSING, record.path.clone(), message);
+            beside.findings.push(finding.help(near.advice(&wanted, &record.path, Verb::Rename)));
         }
-        for entry in found {
-            if entry.kind != EntryKind::File {
-                let message = format!("the file {:?} beside the record is a symbolic link", entry.path.as_str());
-                findings.push(Finding::error(&SYMLINK, record.path.clone(), message).help("put the file itself there"));
-            } else if entry.path != record.path {
-                files.push(entry);
+        for entry in found.into_iter().filter(|entry| entry.path != record.path) {
+            if rule.presence == Presence::Forbidden {
+                beside.forbidden.push((entry, index));
+            } else if entry.kind == EntryKind::File {
+                beside.files.push(entry);
+            } else {
+                beside.findings.push(irregular(entry, record));
             }
         }
     }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    files.dedup_by(|a, b| a.path == b.path);
-    (files, findings)
+    beside.files.sort_by(|a, b| a.path.cmp(&b.path));
+    beside.files.dedup_by(|a, b| a.path == b.path);
+    beside
 }
 
-fn missing(record: &Record, name: &str, tree: &Tree) -> Finding {
-    let wanted = RepoPath::join(record.path.folder(), name);
-    let message = format!("the file {name:?} is missing beside the record");
-    let nearest = tree
-        .folder(record.path.folder())
-        .filter(|entry| entry.path != record.path && entry.path.extension().eq_ignore_ascii_case(wanted.extension()))
-        .map(|entry| (strsim::damerau_levenshtein(entry.path.file_name(), wanted.file_name()), entry.path.file_name()))
-        .filter(|(distance, _)| *distance <= wanted.file_name().chars().count() / 3)
-        .min();
-    let help = match nearest {
-        Some((_, near)) => format!("there is {near:?}: rename it to {name:?}"),
-        None => format!("add it to the folder {:?}", record.path.folder()),
-    };
-    Finding::error(&FILE_MISSING, record.path.clone(), message).help(help)
+/// Something beside a record is named as a file and is none.
+pub fn irregular(entry: &Entry, record: &Record) -> Finding {
+    let message = format!("{:?} beside the record is {}", entry.path.as_str(), entry.kind.words());
+    Finding::error(code_of(entry.kind), record.path.clone(), message).help("put the file itself there")
+}
+
+/// The code for what is no regular file.
+pub fn code_of(kind: EntryKind) -> &'static Code {
+    if kind == EntryKind::Symlink { &SYMLINK } else { &NOT_A_FILE }
 }

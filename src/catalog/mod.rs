@@ -4,15 +4,25 @@
 //! [`record::Record`] whose every key and value knows its place, and what is valid becomes an [`asset::Asset`].
 
 pub mod asset;
+pub mod beside;
 pub mod collection;
+pub mod image;
 pub mod layout;
+pub mod leaks;
+pub mod lfs;
+pub mod links;
+pub mod lint;
+pub mod names;
+pub mod neighbours;
 pub mod place;
 pub mod pointer;
 pub mod read;
 pub mod record;
+pub mod references;
 pub mod settings;
 pub mod template;
 pub mod tree;
+pub mod unique;
 
 use crate::finding::Code;
 
@@ -22,10 +32,27 @@ pub fn codes() -> Vec<&'static Code> {
     codes.extend([
         &layout::FILE_MISSING,
         &layout::SYMLINK,
+        &layout::NOT_A_FILE,
+        &beside::FILE_FORBIDDEN,
+        &beside::FILE_UNEXPECTED,
+        &references::REFERENCE_MISSING,
+        &references::REFERENCE_UNFIT,
+        &references::SIZE_DIFFERS,
+        &references::DIGEST_DIFFERS,
+        &links::LINK_DANGLING,
+        &names::NAME_COLLISION,
+        &names::NAME_GIT,
+        &names::NAME_UNPORTABLE,
+        &lfs::LFS_POINTER,
+        &image::IMAGE_BROKEN,
+        &image::IMAGE_FORMAT,
+        &image::IMAGE_SIZE,
+        &leaks::SECRET,
+        &leaks::LEAK,
         &record::ID_MISSING,
         &record::ID_UNFIT,
-        &record::DUPLICATE_ID,
-        &record::DUPLICATE_VALUE,
+        &unique::DUPLICATE_ID,
+        &unique::DUPLICATE_VALUE,
         &record::TWO_COLLECTIONS,
         &record::UNKNOWN_FORMAT,
         &record::UNREADABLE,

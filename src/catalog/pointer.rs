@@ -40,6 +40,26 @@ impl PointerPattern {
         self.segments.iter().try_fold(value, |at, segment| child(at, segment))
     }
 
+    /// How many `*` it has.
+    pub fn count_wildcards(&self) -> usize {
+        self.segments.iter().filter(|segment| *segment == "*").count()
+    }
+
+    /// What each `*` stands for in the pointer of a value that it names.
+    pub fn wildcards(&self, pointer: &str) -> Vec<String> {
+        let pairs = self.segments.iter().zip(segments(pointer));
+        pairs.filter(|(pattern, _)| *pattern == "*").map(|(_, segment)| segment).collect()
+    }
+
+    /// The pointer that it is when its `*` stand for these, one after the other.
+    pub fn filled(&self, wildcards: &[String]) -> String {
+        let mut next = wildcards.iter();
+        self.segments.iter().fold(String::new(), |pointer, segment| {
+            let filled = if segment == "*" { next.next().unwrap_or(segment) } else { segment };
+            child_pointer(&pointer, filled)
+        })
+    }
+
     /// Takes the values that it names out of the document.
     pub fn remove(&self, value: &mut Value) {
         remove(&self.segments, value);
@@ -141,6 +161,13 @@ mod tests {
         assert_eq!(values("/m/*"), ["/m/a", "/m/z"]);
         assert!(values("/l/01").is_empty());
         assert!(PointerPattern::parse("/a~2").is_none() && PointerPattern::parse("/a~").is_none());
+    }
+
+    #[test]
+    fn what_the_stars_stand_for_fills_another_pattern() {
+        let (from, to) = (PointerPattern::new("/files/*/at/*/path"), PointerPattern::new("/sizes/*/*"));
+        assert_eq!(to.filled(&from.wildcards("/files/a~1b/at/3/path")), "/sizes/a~1b/3");
+        assert_eq!((from.count_wildcards(), PointerPattern::new("/a").filled(&["x".to_owned()])), (2, "/a".to_owned()));
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! One metadata file as a record of its collection.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::collection::{Collection, IdSource};
-use super::layout::SYMLINK;
+use super::layout::code_of;
+use super::lfs::{self, LFS_POINTER};
 use super::read::{self, Document, Format, MAX_RECORD_BYTES};
 use super::tree::{Contents, Entry, EntryKind, Tree};
 use crate::finding::{Code, Finding, Span};
@@ -21,16 +20,6 @@ pub static ID_UNFIT: Code = Code {
     id: "id-unfit",
     meaning: "The record's id is longer than 200 characters, holds control characters, or has a part `.` or `..`: it would \
               break addresses and file names that are made of it.",
-};
-/// Two records have one id.
-pub static DUPLICATE_ID: Code = Code {
-    id: "duplicate-id",
-    meaning: "Two records of a collection have the same id. An id names one asset for good: change one of them.",
-};
-/// A value stands twice that may stand once.
-pub static DUPLICATE_VALUE: Code = Code {
-    id: "duplicate-value",
-    meaning: "A value that the collection's `unique` lets stand only once stands in two places.",
 };
 /// A file matches two collections.
 pub static TWO_COLLECTIONS: Code = Code {
@@ -52,9 +41,6 @@ pub static EMPTY_COLLECTION: Code = Code {
     id: "empty-collection",
     meaning: "The globs of a collection match no file. Look at `metadata` and `exclude` in stockroom.yml.",
 };
-
-/// How many values of one record are told to stand elsewhere too.
-const MOST_REPEATS: usize = 100;
 
 /// A file that is to be read as a record of a collection.
 #[derive(Debug, Clone, Copy)]
@@ -98,10 +84,8 @@ impl Candidate<'_> {
         let path = &self.entry.path;
         let refuse = |code, message: String| (None, vec![Finding::error(code, path.clone(), message)]);
         if self.entry.kind != EntryKind::File {
-            return refuse(
-                &SYMLINK,
-                "the record is a symbolic link or a submodule, which is never followed".to_owned(),
-            );
+            let kind = self.entry.kind;
+            return refuse(code_of(kind), format!("the record is {}", kind.words()));
         }
         let Some(format) = Format::of(path) else {
             return refuse(&UNKNOWN_FORMAT, format!("{:?} is no notation of records", path.extension()));
@@ -110,6 +94,13 @@ impl Candidate<'_> {
             Ok(bytes) => bytes,
             Err(error) => return refuse(&UNREADABLE, format!("the record cannot be read: {error}")),
         };
+        if lfs::is_pointer(&bytes) {
+            let message = "the record is a Git LFS pointer: its content is not here".to_owned();
+            let help = "run `git lfs pull`, or set `lfs: true` for actions/checkout; better, keep records out of LFS, as \
+                        only their pointers are in a commit: `git lfs migrate export --include=\"NAME\"`";
+            let (none, findings) = refuse(&LFS_POINTER, message);
+            return (none, findings.into_iter().map(|finding| finding.help(help)).collect());
+        }
         let (document, findings) = read::read(path, format, bytes);
         (document.map(|document| Record { path: path.clone(), document }), findings)
     }
@@ -158,20 +149,6 @@ impl Record {
             .help(format!("give {name:?} a text that names this asset and no other"));
         Box::new(finding)
     }
-
-    /// The values that may stand only once in the collection, as (index of the rule, pointer, value as text).
-    pub fn unique_values(&self, collection: &Collection) -> Vec<(usize, String, String)> {
-        let rules = collection.unique.iter().enumerate();
-        rules
-            .flat_map(|(rule, pattern)| {
-                let found = pattern.select(&self.document.value).into_iter();
-                found.filter(|(_, value)| !value.is_null()).map(move |(pointer, value)| {
-                    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                    (rule, pointer, text)
-                })
-            })
-            .collect()
-    }
 }
 
 /// Why an id cannot go into addresses, file names and events.
@@ -183,76 +160,6 @@ fn unfit(id: &str) -> Option<&'static str> {
         return Some("has a part that is `.` or `..`");
     }
     (id.chars().count() > 200).then_some("is longer than 200 characters")
-}
-
-/// What stands twice among values that may stand once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repeat {
-    /// The index of the later record in the order of paths.
-    pub record: usize,
-    /// The pointer of the value in it; empty for an id without a pointer.
-    pub pointer: String,
-    /// The finding without its place.
-    pub finding: Finding,
-}
-
-/// Watches over what may stand only once; records come in the order of their paths.
-#[derive(Debug, Default)]
-pub struct Uniqueness {
-    ids: BTreeMap<AssetKey, RepoPath>,
-    values: BTreeMap<(String, usize, String), (RepoPath, String)>,
-    repeats: Vec<Repeat>,
-}
-
-impl Uniqueness {
-    /// Takes note of a record's id and unique values.
-    pub fn see(
-        &mut self,
-        record: usize,
-        path: &RepoPath,
-        key: &AssetKey,
-        collection: &Collection,
-        values: &[(usize, String, String)],
-    ) {
-        if let Some(first) = self.ids.get(key) {
-            let message = format!("the id {:?} is taken: {} has it too", key.id.as_str(), first);
-            let help = match &collection.id {
-                IdSource::Folder => {
-                    "records that share a folder need `id` in stockroom.yml, for example `id: \"{stem}\"`".to_owned()
-                }
-                _ => "give one of the two another id".to_owned(),
-            };
-            let pointer = match &collection.id {
-                IdSource::Pointer(pointer) => pointer.exact(),
-                _ => String::new(),
-            };
-            let finding = Finding::error(&DUPLICATE_ID, path.clone(), message).about(pointer.clone()).help(help);
-            self.repeats.push(Repeat { record, pointer, finding });
-        } else {
-            self.ids.insert(key.clone(), path.clone());
-        }
-        for (rule, pointer, text) in values {
-            let slot = (collection.name.to_string(), *rule, text.clone());
-            let told =
-                self.repeats.iter().rev().take_while(|repeat| repeat.record == record).take(MOST_REPEATS).count();
-            if told == MOST_REPEATS {
-                break;
-            }
-            if let Some((first, place)) = self.values.get(&slot) {
-                let message = format!("the value {text:?} may stand only once, and {first} has it at {place}");
-                let finding = Finding::error(&DUPLICATE_VALUE, path.clone(), message).about(pointer.clone());
-                self.repeats.push(Repeat { record, pointer: pointer.clone(), finding });
-            } else {
-                self.values.insert(slot, (path.clone(), pointer.clone()));
-            }
-        }
-    }
-
-    /// Everything that stood twice; `place` finds the exact place in a record and is asked record by record.
-    pub fn findings(self, mut place: impl FnMut(usize, &str) -> Span) -> Vec<Finding> {
-        let locate = |repeat: Repeat| repeat.finding.at(place(repeat.record, &repeat.pointer));
-        self.repeats.into_iter().map(locate).collect()
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The files of a library at one moment: which there are, not yet what is in them.
 
+use super::lfs;
 use crate::finding::Finding;
 use crate::ids::{BlobId, CommitId, RepoPath, Sha256Hex};
 
@@ -23,6 +24,20 @@ pub enum EntryKind {
     Symlink,
     /// Another repository inside this one, which is never entered.
     Submodule,
+    /// A pipe, a socket or a device, which is never opened.
+    Special,
+}
+
+impl EntryKind {
+    /// What it is, with its article.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::File => "a file",
+            Self::Symlink => "a symbolic link, which is never followed",
+            Self::Submodule => "another repository, which is never entered",
+            Self::Special => "a pipe or a device, which is never opened",
+        }
+    }
 }
 
 /// The files of a library at a commit or in the work tree.
@@ -95,10 +110,17 @@ pub trait Contents: Sync {
     /// The whole content of a regular file, if it has at most `limit` bytes.
     fn read(&self, entry: &Entry, limit: u64) -> Result<Vec<u8>, ContentError>;
 
-    /// The SHA-256 and the size of a regular file of any size.
+    /// The SHA-256 and the size of a regular file of any size; of an LFS pointer, those of the file that it stands for.
     fn hash(&self, entry: &Entry) -> Result<(Sha256Hex, u64), ContentError> {
-        let bytes = self.read(entry, u64::MAX)?;
-        Ok((Sha256Hex::of(&bytes), u64::try_from(bytes.len()).unwrap_or(u64::MAX)))
+        Ok(lfs::facts(&self.read(entry, u64::MAX)?))
+    }
+
+    /// The first bytes of a regular file of any size, at most so many, and how many it has in all.
+    fn head(&self, entry: &Entry, most: usize) -> Result<(Vec<u8>, u64), ContentError> {
+        let mut bytes = self.read(entry, u64::MAX)?;
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        bytes.truncate(most);
+        Ok((bytes, size))
     }
 }
 
@@ -116,8 +138,12 @@ pub(crate) mod tests {
 
     impl MemoryTree {
         pub(crate) fn new(files: &[(&str, &str)]) -> Self {
+            Self::of(&files.iter().map(|(path, text)| (*path, text.as_bytes())).collect::<Vec<_>>())
+        }
+
+        pub(crate) fn of(files: &[(&str, &[u8])]) -> Self {
             let files: BTreeMap<_, _> =
-                files.iter().map(|(path, text)| (RepoPath::new(*path), text.as_bytes().to_vec())).collect();
+                files.iter().map(|(path, bytes)| (RepoPath::new(*path), bytes.to_vec())).collect();
             let blob = |bytes: &[u8]| BlobId::parse(crate::ids::Sha256Hex::of(bytes).as_str()).unwrap();
             let mut entries: Vec<_> = files
                 .iter()

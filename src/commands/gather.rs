@@ -11,12 +11,17 @@ use rayon::prelude::*;
 use crate::adapters::schema_source::FolderSource;
 use crate::adapters::worktree::{Head, Worktree};
 use crate::catalog::asset::{Asset, CompanionFile, UsedSchema, meaning};
+use crate::catalog::beside::{Beside, inspect};
 use crate::catalog::collection::Collection;
-use crate::catalog::layout::companions;
+use crate::catalog::leaks;
+use crate::catalog::links::{Dangling, links};
+use crate::catalog::lint;
+use crate::catalog::neighbours::Neighbours;
 use crate::catalog::place::Places;
 use crate::catalog::read::Format;
-use crate::catalog::record::{Candidate, EMPTY_COLLECTION, Record, Uniqueness, candidates};
+use crate::catalog::record::{Candidate, EMPTY_COLLECTION, Record, candidates};
 use crate::catalog::tree::{Contents, Entry, Tree};
+use crate::catalog::unique::{Uniqueness, located, unique_values};
 use crate::config::{Config, PLACES};
 use crate::finding::{Code, Finding, Severity, Span};
 use crate::ids::{AssetKey, CollectionName, RepoPath, SchemaName};
@@ -112,12 +117,17 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     findings.extend(empty_collections(&config, &found));
     findings.extend(tree.findings.iter().cloned());
     findings.extend(missing_schemas(&config, &registry));
-    let sight = Sight { tree: &tree, contents: contents.as_ref(), registry: &registry, wanted };
-    let looks: Vec<Look> = found.par_iter().map(|candidate| sight.look(candidate)).collect();
-    let repeats = repeats(&found, &looks, contents.as_ref());
+    let near = Neighbours::new(&tree);
+    let lint = &config.settings.lint;
+    let sight = Sight { near: &near, contents: contents.as_ref(), registry: &registry, lint, wanted };
+    let looks: Vec<Look<'_>> = found.par_iter().map(|candidate| sight.look(candidate)).collect();
+    let repeats = between_records(&found, &looks, contents.as_ref());
     let by_schema = by_schema(&looks);
-    let (assets, counts) = settle(&found, looks, &repeats, &mut findings);
+    let beside: Vec<&Beside<'_>> = looks.iter().map(|look| &look.beside).collect();
+    let of_files = inspect(&found, &beside, &near, contents.as_ref(), lint);
+    let (assets, counts) = settle(&found, looks, &repeats, &of_files, &mut findings);
     findings.extend(repeats);
+    findings.extend(of_files);
     findings.extend(registry.findings());
     let mut check = Check::new(tree.commit.clone(), tree.is_dirty(), counts, findings);
     check.summary.by_schema = by_schema;
@@ -194,25 +204,28 @@ fn missing_schemas(config: &Config, registry: &Registry) -> Vec<Finding> {
 
 /// What was seen of one record.
 #[derive(Default)]
-struct Look {
+struct Look<'t> {
     findings: Vec<Finding>,
     key: Option<AssetKey>,
     schema: Option<UsedSchema>,
     unique: Vec<(usize, String, String)>,
+    links: Vec<(usize, String, String)>,
+    beside: Beside<'t>,
     is_valid: bool,
     asset: Option<Asset>,
 }
 
 /// All that a record is looked at with.
 struct Sight<'a> {
-    tree: &'a Tree,
+    near: &'a Neighbours<'a>,
     contents: &'a dyn Contents,
     registry: &'a Registry,
+    lint: &'a lint::Settings,
     wanted: Wanted,
 }
 
-impl Sight<'_> {
-    fn look(&self, candidate: &Candidate<'_>) -> Look {
+impl<'a> Sight<'a> {
+    fn look(&self, candidate: &Candidate<'_>) -> Look<'a> {
         catch_unwind(AssertUnwindSafe(|| self.look_closely(candidate))).unwrap_or_else(|_| {
             let finding = Finding::error(&INTERNAL, candidate.entry.path.clone(), "Stockroom failed on this file");
             Look {
@@ -222,20 +235,22 @@ impl Sight<'_> {
         })
     }
 
-    fn look_closely(&self, candidate: &Candidate<'_>) -> Look {
+    fn look_closely(&self, candidate: &Candidate<'_>) -> Look<'a> {
         let (record, findings) = candidate.load(self.contents);
         let Some(record) = record else { return Look { findings, ..Look::default() } };
         let collection = candidate.collection;
-        let mut look = Look { findings, unique: record.unique_values(collection), ..Look::default() };
+        let (unique, links) = (unique_values(&record, collection), links(&record, collection));
+        let mut look = Look { findings, unique, links, ..Look::default() };
         let (schema, more) = validate(&record, collection, self.registry);
         look.findings.extend(more);
         look.schema = schema;
-        let (files, more) = companions(&record, collection, self.tree);
+        let (beside, more) = Beside::of(&record, collection, self.near, self.contents);
         look.findings.extend(more);
         match record.key(collection) {
             Ok(key) => look.key = Some(key),
             Err(finding) => look.findings.push(*finding),
         }
+        leaks::look(&record, self.lint, &mut look.findings);
         // Where a schema is asked for and none could be used, nobody knows whether the record is valid.
         let is_checked = look.schema.is_some() || collection.settings.schema.is_none();
         look.is_valid = is_checked && !look.findings.iter().any(Finding::is_error);
@@ -243,7 +258,7 @@ impl Sight<'_> {
             let companion = |entry: &&Entry| CompanionFile { path: entry.path.clone(), blob: entry.blob.clone() };
             // What follows the front matter of a Markdown record is part of the asset as well: the file as a whole.
             let own = Some(candidate.entry).filter(|_| record.document.format == Format::Markdown);
-            let mut files: Vec<_> = files.iter().chain(&own).map(companion).collect();
+            let mut files: Vec<_> = beside.files.iter().chain(&own).map(companion).collect();
             files.sort_by(|a, b| a.path.cmp(&b.path));
             look.asset = Some(Asset {
                 key: key.clone(),
@@ -254,11 +269,12 @@ impl Sight<'_> {
                 record: record.path,
             });
         }
+        look.beside = beside;
         look
     }
 }
 
-fn by_schema(looks: &[Look]) -> BTreeMap<String, usize> {
+fn by_schema(looks: &[Look<'_>]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for schema in looks.iter().filter_map(|look| look.schema.as_ref()) {
         *counts.entry(schema).or_default() += 1;
@@ -266,16 +282,26 @@ fn by_schema(looks: &[Look]) -> BTreeMap<String, usize> {
     counts.into_iter().map(|(schema, count): (&UsedSchema, usize)| (schema.label(), count)).collect()
 }
 
-/// What stands twice among ids and unique values, each at its place in the later record.
-fn repeats(found: &[Candidate<'_>], looks: &[Look], contents: &dyn Contents) -> Vec<Finding> {
+/// What stands twice among ids and unique values, and what links to no record, each at its place.
+fn between_records(found: &[Candidate<'_>], looks: &[Look<'_>], contents: &dyn Contents) -> Vec<Finding> {
     let mut uniqueness = Uniqueness::default();
+    let mut unsure = BTreeSet::new();
     for (index, (candidate, look)) in found.iter().zip(looks).enumerate() {
-        if let Some(key) = &look.key {
-            uniqueness.see(index, &candidate.entry.path, key, candidate.collection, &look.unique);
+        match &look.key {
+            Some(key) => uniqueness.see(index, &candidate.entry.path, key, candidate.collection, &look.unique),
+            None => {
+                unsure.insert(&candidate.collection.name);
+            }
         }
     }
+    let mut dangling = Dangling::new(&uniqueness, unsure);
+    for (index, (candidate, look)) in found.iter().zip(looks).enumerate() {
+        dangling.see(index, &candidate.entry.path, candidate.collection, &look.links);
+    }
+    let mut unlocated = dangling.found();
+    unlocated.extend(uniqueness.repeats());
     let mut last: Option<(usize, Places)> = None;
-    uniqueness.findings(|index, pointer| {
+    located(unlocated, |index, pointer| {
         if last.as_ref().is_none_or(|(read, _)| *read != index) {
             let record: Option<Record> = found.get(index).and_then(|candidate| candidate.load(contents).0);
             last = record.map(|record| (index, record.document.places()));
@@ -287,13 +313,17 @@ fn repeats(found: &[Candidate<'_>], looks: &[Look], contents: &dyn Contents) -> 
 /// The assets that are valid, and the numbers by collection.
 fn settle(
     found: &[Candidate<'_>],
-    looks: Vec<Look>,
+    looks: Vec<Look<'_>>,
     repeats: &[Finding],
+    of_files: &[Finding],
     findings: &mut Vec<Finding>,
 ) -> (Vec<Asset>, BTreeMap<CollectionName, Counts>) {
     let repeated: BTreeSet<&RepoPath> = repeats.iter().map(|finding| &finding.path).collect();
     let misnamed: BTreeSet<RepoPath> =
         findings.iter().filter(|f| f.severity == Severity::Error).map(|finding| finding.path.clone()).collect();
+    let doubtful: BTreeSet<&RepoPath> = of_files.iter().map(|finding| &finding.path).collect();
+    let spoiled: BTreeSet<&RepoPath> =
+        of_files.iter().filter(|finding| finding.is_error()).map(|finding| &finding.path).collect();
     let mut counts: BTreeMap<CollectionName, Counts> = BTreeMap::new();
     let mut assets = Vec::new();
     for (candidate, look) in found.iter().zip(looks) {
@@ -301,9 +331,11 @@ fn settle(
         let counts = counts.entry(candidate.collection.name.clone()).or_default();
         counts.records += 1;
         findings.extend(look.findings);
-        if look.is_valid && !repeated.contains(path) && !misnamed.contains(path) {
+        let is_spoiled = spoiled.contains(path) || look.beside.touches(&spoiled);
+        if look.is_valid && !is_spoiled && !repeated.contains(path) && !misnamed.contains(path) {
             counts.valid += 1;
-            assets.extend(look.asset);
+            let is_doubtful = doubtful.contains(path) || look.beside.touches(&doubtful);
+            assets.extend(look.asset.map(|asset| Asset { warned: asset.warned || is_doubtful, ..asset }));
         } else {
             counts.invalid += 1;
         }

@@ -9,6 +9,7 @@ use super::gather::Library;
 use super::outside::Outside;
 use crate::adapters::publication::PublishTarget;
 use crate::catalog::asset::CompanionFile;
+use crate::catalog::lfs;
 use crate::catalog::tree::{Entry, EntryKind};
 use crate::downstream::{self, Announcement, Slice};
 use crate::embedding::plan::Actual;
@@ -266,6 +267,12 @@ fn texts(library: &Library, settings: &embedding::Settings) -> anyhow::Result<Ve
             let bytes = contents.read(entry, MAX_TEXT_BYTES).map_err(|error| {
                 anyhow!("the text {path} cannot be read for the index: {error}. Shorten it, or narrow `embed.text`")
             })?;
+            if lfs::is_pointer(&bytes) {
+                return Err(anyhow!(
+                    "the text {path} is a Git LFS pointer, so there is nothing to embed. Run `git lfs pull`, keep texts \
+                     out of LFS, or narrow `embed.text`"
+                ));
+            }
             Ok((path.clone(), bytes))
         };
         let bytes: BTreeMap<RepoPath, Vec<u8>> = beside.iter().map(read).collect::<anyhow::Result<_>>()?;

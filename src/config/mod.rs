@@ -54,6 +54,9 @@ pub struct Settings {
     pub downstreams: BTreeMap<DownstreamName, downstream::Settings>,
     /// The vector index of the assets' texts; without it there is none.
     pub embed: Option<embedding::Settings>,
+    /// How severe findings are that no rule of this file asks for.
+    #[serde(default)]
+    pub lint: catalog::lint::Settings,
     /// Where Stockroom remembers what it has done.
     #[serde(default)]
     pub state: StateSettings,

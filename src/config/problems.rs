@@ -58,6 +58,7 @@ pub(super) fn of_rooms(
     }
     let mut told = Told { path, places, known, findings: Vec::new() };
     let mut collections = Vec::new();
+    let names = members(&value, "collections").map(|(name, _)| name.as_str()).collect();
     for (name, part) in members(&value, "collections") {
         let at = child_pointer("/collections", name);
         if let Some(why) = bad_name(name) {
@@ -68,6 +69,7 @@ pub(super) fn of_rooms(
             let why = format!("{text:?} is no version: write `1.2.0`, a range such as `^1.0`, or `latest`");
             told.tell(format!("{at}/default_version"), why);
         }
+        told.all(&at, catalog::links::problems(&settings.links, &names));
         match Collection::new(CollectionName::new(name), &settings) {
             Ok(collection) => collections.push(collection),
             Err(problems) => told.all(&at, problems),

@@ -31,7 +31,12 @@ collections:
   products:
     metadata: ['*/*.json', 3]
     volatil: [/a]
-    files: {required: ['{stm}.blend']}
+    files: {required: ['{stm}.blend'], forbidden: ['../x'], others: never}
+    unique: [a~, {pointer: /sku, across: ''}, {pointer: /sku}]
+    references: ['']
+    declared: [{file: /f, bytes: '/f/*/b'}, {file: /f}]
+    images: [{files: '*.png'}, {files: '../x', width: 3}]
+    links: [{pointer: /by, to: makers}, {pointer: '', to: []}]
   \"a b\":
     metadata: '[x'
     version_field: v
@@ -41,6 +46,7 @@ downstreams:
   website: {repo: website, needs: [blog], token: ghp_0123456789}
   shop: {repo: org/shop, when: {collections: [nuts]}, needs: [shop]}
 embed: {chunk: {max: 100, overlap: 100}}
+lint: {leaks: loud, secretz: error}
 ";
     insta::assert_debug_snapshot!(problems(text), @r#"
     [
@@ -48,19 +54,33 @@ embed: {chunk: {max: 100, overlap: 100}}
         "5:28: 3 is an integer where a string is wanted (write it in quotes: \"3\")",
         "6:5: unknown field \"volatil\" (did you mean \"volatile\"?)",
         "7:24: \"{stm}.blend\" has {stm}; known are {stem}, {dir} and {/pointer}",
-        "9:5: \"a b\" is no name for a collection: use letters, digits, `-` and `_`, 64 at most",
-        "9:15: error parsing glob '[x': unclosed character class; missing ']'",
-        "10:20: `version_field` says nothing without `schema`",
-        "11:19: \"../elsewhere\" leaves the library; name a folder in it",
-        "11:41: \"strict\" is not one of the values allowed here (allowed: \"assert\", \"annotate\", \"off\")",
-        "12:21: \"title\" is no JSON Pointer; write \"/title\"",
-        "12:48: \"../up\" is not a folder inside the library",
-        "14:19: \"website\" does not match the pattern ^[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}$",
-        "14:36: there is no downstream \"blog\"; known downstreams: `shop`, `website`",
-        "14:50: the token is not a reference (secrets are references, never values: write `${{ env.NAME }}` and set NAME in the environment. If a real secret stood here, revoke it)",
-        "15:47: there is no collection \"nuts\"; known collections: `a b`, `products`",
-        "15:62: these downstreams wait for each other: shop -> shop; take one `needs` away",
-        "16:36: `overlap` is 100, which is not less than `max`, 100; a fifth of `max` is usual",
+        "7:52: \"../x\" leaves the record's folder; name files in it or below it",
+        "7:69: \"never\" is not one of the values allowed here (allowed: \"allow\", \"warn\", \"forbid\")",
+        "8:14: \"a~\" is no JSON Pointer such as `/title`",
+        "8:42: `across` is empty; write a name such as `skus`",
+        "8:47: \"across\" is missing",
+        "9:18: \"\" is no JSON Pointer such as `/title`",
+        "10:34: \"/f/*/b\" has more `*` than \"/f\", so nobody knows what they stand for",
+        "10:45: neither `bytes` nor `sha256` is named; to say that the file must be there, use `references`",
+        "11:14: nothing is asked of these images: name `width`, `height`, `square` or `max_bytes`",
+        "11:40: \"../x\" leaves the record's folder; name files in it or below it",
+        "12:32: there is no collection \"makers\"; known collections: `a b`, `products`",
+        "12:59: no collection is named whose records are meant",
+        "14:5: \"a b\" is no name for a collection: use letters, digits, `-` and `_`, 64 at most",
+        "14:15: error parsing glob '[x': unclosed character class; missing ']'",
+        "15:20: `version_field` says nothing without `schema`",
+        "16:19: \"../elsewhere\" leaves the library; name a folder in it",
+        "16:41: \"strict\" is not one of the values allowed here (allowed: \"assert\", \"annotate\", \"off\")",
+        "17:21: \"title\" is no JSON Pointer; write \"/title\"",
+        "17:48: \"../up\" is not a folder inside the library",
+        "19:19: \"website\" does not match the pattern ^[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}$",
+        "19:36: there is no downstream \"blog\"; known downstreams: `shop`, `website`",
+        "19:50: the token is not a reference (secrets are references, never values: write `${{ env.NAME }}` and set NAME in the environment. If a real secret stood here, revoke it)",
+        "20:47: there is no collection \"nuts\"; known collections: `a b`, `products`",
+        "20:62: these downstreams wait for each other: shop -> shop; take one `needs` away",
+        "21:36: `overlap` is 100, which is not less than `max`, 100; a fifth of `max` is usual",
+        "22:15: \"loud\" is not one of the values allowed here (allowed: \"off\", \"warning\", \"error\")",
+        "22:21: unknown field \"secretz\" (did you mean \"secrets\"?)",
     ]
     "#);
 }

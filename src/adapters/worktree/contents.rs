@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use git2::{ErrorCode, ObjectType, Oid, Repository};
 
 use super::Worktree;
+use crate::catalog::lfs::{self, MAX_POINTER};
 use crate::catalog::tree::{ContentError, Contents, Entry};
 use crate::ids::Sha256Hex;
 
@@ -60,17 +61,29 @@ impl Contents for DiskContents {
         Ok(bytes)
     }
 
-    /// The digest of the very bytes that the entry's git object id stands for.
+    /// The digest of the very bytes that the entry's git object id stands for; of an LFS pointer, of what that stands for.
     ///
-    /// The file on disk may have other bytes: line ends, LFS and other filters. Then those that git stored count, as they
+    /// The file on disk may have other bytes: line ends and other filters. Then those that git stored count, as they
     /// are what everybody gets from the commit. A filter that keeps the size of a file is not seen.
     fn hash(&self, entry: &Entry) -> Result<(Sha256Hex, u64), ContentError> {
         let stored = self.objects.size(entry).ok();
         match open_file(&self.root.join(entry.path.as_str())) {
             Err(Closed::Absent) => self.objects.hash(entry),
             Ok((_, size)) if stored.is_some_and(|stored| stored != size) => self.objects.hash(entry),
+            Ok((_, size)) if size <= MAX_POINTER => Ok(lfs::facts(&self.read(entry, MAX_POINTER)?)),
             other => Sha256Hex::of_stream(&mut other?.0).map_err(no_access),
         }
+    }
+
+    fn head(&self, entry: &Entry, most: usize) -> Result<(Vec<u8>, u64), ContentError> {
+        let (file, size) = match open_file(&self.root.join(entry.path.as_str())) {
+            Err(Closed::Absent) => return self.objects.head(entry, most),
+            other => other?,
+        };
+        let wanted = size.min(u64::try_from(most).unwrap_or(u64::MAX));
+        let mut bytes = Vec::with_capacity(usize::try_from(wanted).unwrap_or_default());
+        file.take(wanted).read_to_end(&mut bytes).map_err(no_access)?;
+        Ok((bytes, size))
     }
 }
 
@@ -192,7 +205,19 @@ impl Contents for CommitContents {
         self.with_object(entry, |objects, oid, bytes| {
             let _turn = (bytes > LARGE).then(|| self.large.lock());
             let object = objects.read(oid).map_err(|error| unreadable(&error))?;
-            Ok((Sha256Hex::of(object.data()), bytes))
+            Ok(lfs::facts(object.data()))
+        })
+    }
+
+    /// Git has no way to the first bytes of an object but through all of them.
+    fn head(&self, entry: &Entry, most: usize) -> Result<(Vec<u8>, u64), ContentError> {
+        self.with_object(entry, |objects, oid, bytes| {
+            if most == 0 {
+                return Ok((Vec::new(), bytes));
+            }
+            let _turn = (bytes > LARGE).then(|| self.large.lock());
+            let object = objects.read(oid).map_err(|error| unreadable(&error))?;
+            Ok((object.data().get(..most).unwrap_or(object.data()).to_vec(), bytes))
         })
     }
 }

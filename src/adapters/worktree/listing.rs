@@ -83,7 +83,35 @@ impl Worktree {
             changed.push(RepoPath::new(String::from_utf8_lossy(path)));
             self.look_again(raw, path, status.status())?;
         }
+        self.add_special(raw);
         Ok(changed)
+    }
+
+    /// Adds what git does not see: pipes, sockets and devices, in folders that it lists files of.
+    ///
+    /// Where a work tree is surely clean there is none of them that git does not ignore.
+    fn add_special(&self, raw: &mut Raw) {
+        let folder = |path: &Vec<u8>| {
+            path.iter().rposition(|byte| *byte == b'/').map(|end| path.get(..=end).unwrap_or_default().to_vec())
+        };
+        let mut folders: BTreeSet<Vec<u8>> = raw.keys().filter_map(folder).collect();
+        folders.insert(Vec::new());
+        for folder in folders {
+            let Ok(folder) = String::from_utf8(folder) else { continue };
+            // A folder that cannot be read has been told of by git, or has gone.
+            let Ok(entries) = std::fs::read_dir(self.root.join(&folder)) else { continue };
+            for entry in entries.flatten() {
+                let Ok(kind) = entry.file_type() else { continue };
+                if kind.is_file() || kind.is_dir() || kind.is_symlink() {
+                    continue;
+                }
+                let Ok(name) = entry.file_name().into_string() else { continue };
+                let path = format!("{folder}{name}");
+                if !self.repository.is_path_ignored(format!("{}{path}", self.prefix)).unwrap_or(false) {
+                    raw.insert(path.into_bytes(), (Oid::ZERO_SHA1, EntryKind::Special));
+                }
+            }
+        }
     }
 
     /// Whether the index holds of the library what HEAD holds.
@@ -132,7 +160,12 @@ impl Worktree {
                 Ok(facts) if facts.is_file() => {
                     raw.insert(path.to_vec(), (Oid::hash_file(ObjectType::Blob, &place)?, EntryKind::File));
                 }
-                // A folder (another repository), a pipe or a file that went away meanwhile is no file of the library.
+                // Of a folder git says so where it is another repository.
+                Ok(facts) if facts.is_dir() => {
+                    let path = path.strip_suffix(b"/").unwrap_or(path);
+                    raw.insert(path.to_vec(), (Oid::from_bytes(&[0; 20])?, EntryKind::Submodule));
+                }
+                // A file that became a pipe or went away meanwhile is no file of the library.
                 _ => {
                     raw.remove(path);
                 }

@@ -283,11 +283,58 @@ fn links_pipes_and_strange_names_are_seen_and_never_followed() {
     let worktree = repo.open();
     let tree = worktree.tree_now().unwrap();
     assert_eq!(tree.get("link").unwrap().kind, EntryKind::Symlink);
-    assert!(tree.get("pipe").is_none());
+    let pipe = tree.get("pipe").unwrap();
+    assert_eq!(pipe.kind, EntryKind::Special);
+    assert_eq!(worktree.disk().read(pipe, 100), Err(ContentError::NotAFile));
+    assert_eq!(worktree.disk().head(pipe, 100), Err(ContentError::NotAFile));
+    assert_eq!(worktree.disk().hash(pipe), Err(ContentError::NotAFile));
     assert_eq!(worktree.disk().read(tree.get("link").unwrap(), 100), Err(ContentError::NotAFile));
     let mut said: Vec<_> = tree.findings.iter().map(|f| (f.code.id, f.path.as_str())).collect();
     said.sort_unstable();
     assert_eq!(said, [("name-control-characters", "line\nbreak"), ("name-not-utf8", "bad\\xff")]);
+}
+
+#[test]
+fn another_repository_in_the_library_is_seen_and_not_entered() {
+    let repo = Repo::new();
+    repo.commit(&[("a/x", "1")]);
+    repo.write("a/nested/y", "1");
+    repo.git(&["-C", "a/nested", "init", "-q"]);
+    repo.git(&["-C", "a/nested", "add", "y"]);
+    repo.git(&["-C", "a/nested", "commit", "-q", "-m", "c"]);
+    let tree = repo.open().tree_now().unwrap();
+    assert_eq!(names(&tree), ["a/nested", "a/x"]);
+    assert_eq!(tree.entries[0].kind, EntryKind::Submodule);
+}
+
+#[test]
+fn the_first_bytes_come_from_the_disk_and_from_git() {
+    let repo = Repo::new();
+    repo.commit(&[("a", "12345")]);
+    let worktree = repo.open();
+    let tree = worktree.tree_now().unwrap();
+    let entry = &tree.entries[0];
+    for most in [0, 3, 5, 9] {
+        let expected = Ok(("12345".as_bytes()[..most.min(5)].to_vec(), 5));
+        assert_eq!(worktree.disk().head(entry, most), expected);
+        assert_eq!(worktree.objects().head(entry, most), expected);
+    }
+}
+
+#[test]
+fn an_lfs_file_has_one_digest_whether_its_content_is_here_or_not() {
+    let content = "a scene ".repeat(1000);
+    let facts = (Sha256Hex::of(content.as_bytes()), 8000);
+    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 8000\n", facts.0);
+    let repo = Repo::new();
+    repo.commit(&[("a.blend", &pointer)]);
+    let worktree = repo.open();
+    let tree = worktree.tree_now().unwrap();
+    assert_eq!(worktree.disk().hash(&tree.entries[0]), Ok(facts.clone()));
+    assert_eq!(worktree.objects().hash(&tree.entries[0]), Ok(facts.clone()));
+    // As `git lfs pull` leaves it.
+    repo.write("a.blend", &content);
+    assert_eq!(worktree.disk().hash(&tree.entries[0]), Ok(facts));
 }
 
 #[test]

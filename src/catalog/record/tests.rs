@@ -1,5 +1,7 @@
-use super::super::layout::companions;
+use super::super::layout::{Companions, companions};
+use super::super::neighbours::Neighbours;
 use super::super::tree::tests::MemoryTree;
+use super::super::unique::{Uniqueness, located, unique_values};
 use super::*;
 use crate::ids::CollectionName;
 
@@ -54,7 +56,8 @@ fn companion_files_are_found_by_template_and_a_missing_one_names_its_neighbour()
     let (found, _) = candidates(&memory.tree, &collections);
     let files = |index: usize| {
         let record = found[index].load(&memory).0.unwrap();
-        let (files, findings) = companions(&record, found[index].collection, &memory.tree);
+        let Companions { files, findings, .. } =
+            companions(&record, found[index].collection, &Neighbours::new(&memory.tree));
         (files.iter().map(|e| e.path.file_name().to_owned()).collect::<Vec<_>>(), findings)
     };
     let (bolt, findings) = files(0);
@@ -67,7 +70,7 @@ fn companion_files_are_found_by_template_and_a_missing_one_names_its_neighbour()
         [
             (
                 "the file \"Nut.blend\" is missing beside the record",
-                "there is \"nut.blend\": rename it to \"Nut.blend\""
+                "there is \"nut.blend\"; on Linux and on the web that is another file: rename it to \"Nut.blend\""
             ),
             ("the file \"icon_Nut.png\" is missing beside the record", "add it to the folder \"Nut\""),
         ]
@@ -82,9 +85,9 @@ fn an_id_or_a_unique_value_that_stands_twice_is_found_in_the_later_record() {
     let mut uniqueness = Uniqueness::default();
     for (index, record) in records.iter().enumerate() {
         let (collection, path) = (found[index].collection, &record.path);
-        uniqueness.see(index, path, &record.key(collection).unwrap(), collection, &record.unique_values(collection));
+        uniqueness.see(index, path, &record.key(collection).unwrap(), collection, &unique_values(record, collection));
     }
-    let findings = uniqueness.findings(|index, pointer| records[index].document.places().nearest(pointer));
+    let findings = located(uniqueness.repeats(), |index, pointer| records[index].document.places().nearest(pointer));
     let said: Vec<_> = findings.iter().map(|f| (f.code.id, f.span.line, f.pointer.as_str())).collect();
     assert_eq!(said, [("duplicate-id", 1, "/handle"), ("duplicate-value", 2, "/variants/0/sku")]);
 }

@@ -1,0 +1,225 @@
+//! All that a record and its collection say about files, and what these files are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+
+use super::collection::Collection;
+use super::image::{self, ImageRule};
+use super::layout::{Companions, code_of, companions};
+use super::leaks;
+use super::lint::Settings as Lint;
+use super::names::unportable;
+use super::neighbours::Neighbours;
+use super::record::{Candidate, Record};
+use super::references::references;
+use super::settings::Others;
+use super::tree::{Contents, Entry, EntryKind, Tree};
+use crate::finding::{Code, Finding};
+use crate::ids::RepoPath;
+
+/// A file is there that must not be.
+pub static FILE_FORBIDDEN: Code = Code {
+    id: "file-forbidden",
+    meaning: "A file is beside a record that the collection's `files.forbidden` names. Take it away.",
+};
+/// A file is there that nothing names.
+pub static FILE_UNEXPECTED: Code = Code {
+    id: "file-unexpected",
+    meaning: "A file is in a record's folder that belongs to no record, and `files.others` does not let it pass. Take it \
+              away, or name it in `files.optional`.",
+};
+
+/// How large a text beside a record may be that is searched for leaks, in bytes.
+const MAX_TEXT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The files of one record.
+#[derive(Debug, Default)]
+pub struct Beside<'t> {
+    /// Those that belong to it, sorted by path.
+    pub files: Vec<&'t Entry>,
+    /// Those that must not be there, each with the index of the rule that says so.
+    forbidden: Vec<(&'t Entry, usize)>,
+    /// The images of which something is asked, each with the index of the rule.
+    images: Vec<(&'t Entry, usize)>,
+}
+
+impl<'t> Beside<'t> {
+    /// The files that a record's collection and its values name, and what is wrong with that.
+    pub fn of(
+        record: &Record,
+        collection: &Collection,
+        near: &Neighbours<'t>,
+        contents: &dyn Contents,
+    ) -> (Self, Vec<Finding>) {
+        let Companions { mut files, forbidden, mut findings } = companions(record, collection, near);
+        let (referenced, more) = references(record, collection, near, contents);
+        findings.extend(more);
+        if !referenced.is_empty() {
+            files.extend(referenced);
+            files.sort_by(|a, b| a.path.cmp(&b.path));
+            files.dedup_by(|a, b| a.path == b.path);
+        }
+        let mut images = Vec::new();
+        for (index, rule) in collection.images.iter().enumerate() {
+            let (_, found) = rule.files.matches(record, near.tree);
+            images.extend(found.into_iter().filter(|entry| entry.kind == EntryKind::File).map(|entry| (entry, index)));
+        }
+        (Self { files, forbidden, images }, findings)
+    }
+
+    /// Whether one of the files is among these.
+    pub fn touches(&self, paths: &BTreeSet<&RepoPath>) -> bool {
+        let named = self.forbidden.iter().chain(&self.images).map(|(entry, _)| entry);
+        !paths.is_empty() && self.files.iter().chain(named).any(|entry| paths.contains(&entry.path))
+    }
+}
+
+/// What is wrong with the files of all records, each file looked at once.
+///
+/// `beside` has the files of each of `found`, in the same order.
+pub fn inspect(
+    found: &[Candidate<'_>],
+    beside: &[&Beside<'_>],
+    near: &Neighbours<'_>,
+    contents: &dyn Contents,
+    lint: &Lint,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut files: BTreeMap<&RepoPath, (&Entry, Vec<&ImageRule>)> = BTreeMap::new();
+    for (candidate, beside) in found.iter().zip(beside) {
+        let rules = &candidate.collection.images;
+        let asked = beside.images.iter().map(|(entry, index)| (*entry, rules.get(*index)));
+        for (entry, rule) in beside.files.iter().map(|entry| (*entry, None)).chain(asked) {
+            let (_, asked) = files.entry(&entry.path).or_insert_with(|| (entry, Vec::new()));
+            // Records of a folder share its files: each rule counts once.
+            if let Some(rule) = rule.filter(|rule| !asked.iter().any(|known| std::ptr::eq(*known, *rule))) {
+                asked.push(rule);
+            }
+        }
+    }
+    let looks = files.par_iter().map(|(_, (entry, rules))| {
+        let mut findings = image::findings(entry, rules, contents, lint.images);
+        findings.extend(text_findings(entry, contents, lint));
+        findings
+    });
+    findings.extend(looks.collect::<Vec<_>>().into_iter().flatten());
+    let records: BTreeSet<&RepoPath> = found.iter().map(|candidate| &candidate.entry.path).collect();
+    let named: BTreeSet<&RepoPath> = records.iter().copied().chain(files.keys().copied()).collect();
+    findings.extend(unportable(named.iter().copied(), lint.names));
+    findings.extend(forbidden(found, beside));
+    findings.extend(others(found, &named, near.tree));
+    findings.extend(irregular(found, near.tree));
+    let folders: BTreeSet<&str> = records.iter().map(|path| path.folder()).collect();
+    let matters = |path: &str| named.contains(&RepoPath::new(path)) || folders.iter().any(|folder| *folder == path);
+    findings.extend(near.folded().findings(matters));
+    findings
+}
+
+fn text_findings(entry: &Entry, contents: &dyn Contents, lint: &Lint) -> Vec<Finding> {
+    let is_text = ["md", "markdown", "txt"].iter().any(|known| entry.path.extension().eq_ignore_ascii_case(known));
+    if !is_text {
+        return Vec::new();
+    }
+    // A text that cannot be read is told of where it is used.
+    let Ok(bytes) = contents.read(entry, MAX_TEXT_BYTES) else { return Vec::new() };
+    let Ok(text) = String::from_utf8(bytes) else { return Vec::new() };
+    leaks::findings(&entry.path, &text, || None, lint)
+}
+
+fn forbidden(found: &[Candidate<'_>], beside: &[&Beside<'_>]) -> Vec<Finding> {
+    let mut told: BTreeMap<&RepoPath, (&Collection, usize)> = BTreeMap::new();
+    for (candidate, beside) in found.iter().zip(beside) {
+        for (entry, rule) in &beside.forbidden {
+            told.entry(&entry.path).or_insert((candidate.collection, *rule));
+        }
+    }
+    let finding = |(path, (collection, rule)): (&RepoPath, (&Collection, usize))| {
+        let rule = collection.files.get(rule).map(|rule| rule.text.as_str()).unwrap_or_default();
+        let message = format!("the file must not be here: the collection {} forbids {rule:?}", collection.name);
+        Finding::error(&FILE_FORBIDDEN, path.clone(), message).help("take it away")
+    };
+    told.into_iter().map(finding).collect()
+}
+
+/// The files in folders of records that belong to none, where the collection has something to say about them.
+fn others(found: &[Candidate<'_>], named: &BTreeSet<&RepoPath>, tree: &Tree) -> Vec<Finding> {
+    let strict = |candidate: &&Candidate<'_>| candidate.collection.settings.files.others != Others::Allow;
+    let mut folders: BTreeMap<&str, &Collection> = BTreeMap::new();
+    if !found.iter().any(|candidate| strict(&candidate)) {
+        return Vec::new();
+    }
+    let owned: BTreeSet<&str> = found.iter().map(|candidate| candidate.entry.path.folder()).collect();
+    for candidate in found.iter().filter(strict) {
+        folders.entry(candidate.entry.path.folder()).or_insert(candidate.collection);
+    }
+    let mut findings = Vec::new();
+    for (folder, collection) in folders {
+        let is_own = |entry: &&Entry| match folder {
+            // The root of the library holds much that is no asset's.
+            "" => entry.path.folder().is_empty() && !entry.path.file_name().starts_with("stockroom."),
+            _ => nearest_owned(entry.path.folder(), &owned) == Some(folder),
+        };
+        for entry in tree.below(folder).filter(is_own) {
+            let is_git = entry.path.file_name().starts_with(".git");
+            if is_git || named.contains(&entry.path) || collection.excludes(entry.path.as_str()) {
+                continue;
+            }
+            let message = format!("the file belongs to nothing: no rule and no record of {} names it", collection.name);
+            let finding = match collection.settings.files.others {
+                Others::Forbid => Finding::error(&FILE_UNEXPECTED, entry.path.clone(), message),
+                Others::Allow | Others::Warn => Finding::warning(&FILE_UNEXPECTED, entry.path.clone(), message),
+            };
+            findings.push(finding.help("take it away, or name it in `files.optional` of stockroom.yml"));
+        }
+    }
+    findings
+}
+
+/// The innermost folder with records around this one, or this one itself.
+fn nearest_owned<'f>(folder: &'f str, owned: &BTreeSet<&str>) -> Option<&'f str> {
+    let mut at = folder;
+    loop {
+        if owned.contains(at) {
+            return Some(at);
+        }
+        at = at.rsplit_once('/').map(|(around, _)| around)?;
+    }
+}
+
+/// What is no file and stands where records, or files beside them, would be looked for.
+fn irregular(found: &[Candidate<'_>], tree: &Tree) -> Vec<Finding> {
+    let strange: Vec<&Entry> = tree.entries.iter().filter(|entry| entry.kind != EntryKind::File).collect();
+    if strange.is_empty() {
+        return Vec::new();
+    }
+    let records: BTreeSet<&RepoPath> = found.iter().map(|candidate| &candidate.entry.path).collect();
+    let mut collections: Vec<&Collection> = Vec::new();
+    let mut folders: BTreeMap<&str, &Collection> = BTreeMap::new();
+    for candidate in found {
+        if folders.insert(candidate.entry.path.folder(), candidate.collection).is_none()
+            && !collections.iter().any(|known| known.name == candidate.collection.name)
+        {
+            collections.push(candidate.collection);
+        }
+    }
+    let stands_in_the_way = |entry: &&&Entry| {
+        let path = entry.path.as_str();
+        let beside = folders.get(entry.path.folder()).is_some_and(|collection| {
+            let name = entry.path.file_name();
+            collection.files.iter().any(|rule| rule.may_be_in(name))
+        });
+        !records.contains(&entry.path)
+            && entry.kind != EntryKind::Special
+            && (beside || collections.iter().any(|collection| collection.may_be_in(path)))
+    };
+    let finding = |entry: &&Entry| {
+        let message = format!("{:?} is {}: no record or file in it is seen", entry.path.as_str(), entry.kind.words());
+        let finding = Finding::warning(code_of(entry.kind), entry.path.clone(), message);
+        finding.help("put the folder itself there, or leave it out with `exclude`")
+    };
+    strange.iter().filter(stands_in_the_way).map(finding).collect()
+}
+
+#[cfg(test)]
+mod tests;

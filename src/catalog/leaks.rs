@@ -1,0 +1,262 @@
+//! What should not be in a text that is published: secrets, addresses in memory, folders of somebody's own machine.
+
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+use super::lint::{Level, Settings};
+use super::place::{Inside, Lines, Places, child_pointer};
+use super::record::Record;
+use crate::finding::{Code, Finding, Span};
+use crate::ids::RepoPath;
+
+/// A text holds a secret.
+pub static SECRET: Code = Code {
+    id: "secret",
+    meaning: "A text of the library holds what looks like a token or a private key. Whoever can read the library has it: \
+              revoke it where it was made, then take it out. Git's history keeps it, so taking it out is not enough.",
+};
+/// A text holds something of the machine that it was made on.
+pub static LEAK: Code = Code {
+    id: "leak",
+    meaning: "A text of the library holds an address in the memory of the program that wrote it, or a path on somebody's own \
+              machine. It means nothing to others, changes each time, and may tell a name: write the value that was meant.",
+};
+
+/// How many findings of this room are told of one file.
+const MOST: usize = 50;
+
+/// How a kind of match goes on after its first characters.
+enum Shape {
+    /// A secret: a name, which characters follow, and how many at least.
+    Secret(&'static str, fn(u8) -> bool, usize),
+    /// A private key in PEM.
+    Key,
+    /// An address in memory, in hex digits.
+    Address,
+    /// A folder of a person.
+    Home,
+    /// A file's address on this machine.
+    FileUrl,
+}
+
+fn word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+}
+
+fn token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
+}
+
+fn upper(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || byte.is_ascii_digit()
+}
+
+fn hex(byte: u8) -> bool {
+    byte.is_ascii_hexdigit()
+}
+
+fn path(byte: u8) -> bool {
+    token(byte) || matches!(byte, b'/' | b'.')
+}
+
+/// The first characters of what is looked for. Each is rare in texts, so that almost all of a text is passed in one go.
+static KINDS: &[(&str, Shape)] = &[
+    ("ghp_", Shape::Secret("a GitHub token", word, 36)),
+    ("gho_", Shape::Secret("a GitHub token", word, 36)),
+    ("ghu_", Shape::Secret("a GitHub token", word, 36)),
+    ("ghs_", Shape::Secret("a GitHub token", token, 36)),
+    ("ghr_", Shape::Secret("a GitHub token", word, 36)),
+    ("github_pat_", Shape::Secret("a GitHub token", token, 60)),
+    ("glpat-", Shape::Secret("a GitLab token", token, 20)),
+    ("xoxb-", Shape::Secret("a Slack token", token, 20)),
+    ("xoxp-", Shape::Secret("a Slack token", token, 20)),
+    ("xoxa-", Shape::Secret("a Slack token", token, 20)),
+    ("xoxr-", Shape::Secret("a Slack token", token, 20)),
+    ("hooks.slack.com/services/", Shape::Secret("the address of a Slack webhook", path, 30)),
+    ("sk-ant-", Shape::Secret("an Anthropic key", token, 40)),
+    ("sk-proj-", Shape::Secret("an OpenAI key", token, 40)),
+    ("sk-", Shape::Secret("an OpenAI key", word, 48)),
+    ("sk_live_", Shape::Secret("a Stripe key", word, 24)),
+    ("rk_live_", Shape::Secret("a Stripe key", word, 24)),
+    ("AKIA", Shape::Secret("the id of an AWS key", upper, 16)),
+    ("ASIA", Shape::Secret("the id of an AWS key", upper, 16)),
+    ("AIza", Shape::Secret("a Google key", token, 35)),
+    ("shpat_", Shape::Secret("a Shopify token", hex, 32)),
+    ("shpca_", Shape::Secret("a Shopify token", hex, 32)),
+    ("shppa_", Shape::Secret("a Shopify token", hex, 32)),
+    ("shpss_", Shape::Secret("a Shopify secret", hex, 32)),
+    ("polar_oat_", Shape::Secret("a Polar token", token, 32)),
+    ("polar_pat_", Shape::Secret("a Polar token", token, 32)),
+    ("npm_", Shape::Secret("an npm token", word, 36)),
+    ("pypi-AgE", Shape::Secret("a PyPI token", token, 50)),
+    ("hf_", Shape::Secret("a Hugging Face token", word, 34)),
+    ("-----BEGIN ", Shape::Key),
+    ("address=0x", Shape::Address),
+    (" at 0x", Shape::Address),
+    ("/home/", Shape::Home),
+    ("/Users/", Shape::Home),
+    (":\\Users\\", Shape::Home),
+    (":\\\\Users\\\\", Shape::Home),
+    ("file:///", Shape::FileUrl),
+];
+
+static SEARCHER: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let prefixes = KINDS.iter().map(|(prefix, _)| prefix);
+    AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(prefixes).ok()
+});
+
+/// Something that should not be in a text.
+struct Match<'t> {
+    /// Where it stands, in bytes.
+    bytes: std::ops::Range<usize>,
+    /// The name of the secret, or none for a leak.
+    secret: Option<&'static str>,
+    text: &'t str,
+}
+
+fn matches(text: &str) -> Vec<Match<'_>> {
+    let Some(searcher) = SEARCHER.as_ref() else { return Vec::new() };
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(hit) = searcher.find(aho_corasick::Input::new(text).range(from..)) {
+        let end = KINDS.get(hit.pattern().as_usize()).and_then(|(_, shape)| end(shape, text, hit.start(), hit.end()));
+        from = hit.end();
+        let Some((end, secret)) = end else { continue };
+        from = from.max(end);
+        found.push(Match { bytes: hit.start()..end, secret, text: text.get(hit.start()..end).unwrap_or_default() });
+        if found.len() == MOST {
+            break;
+        }
+    }
+    found
+}
+
+/// Where a match ends, and the name of the secret that it is; none where it is no match after all.
+fn end(shape: &Shape, text: &str, start: usize, after: usize) -> Option<(usize, Option<&'static str>)> {
+    let bytes = text.as_bytes();
+    let before = start.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
+    let run =
+        |fits: fn(u8) -> bool| bytes.get(after..).unwrap_or_default().iter().take_while(|byte| fits(**byte)).count();
+    match shape {
+        // What goes on where another word began is a part of that: `task-`, `desk-`.
+        Shape::Secret(name, fits, least) => {
+            let length = run(*fits);
+            (length >= *least && !token(before)).then_some((after + length, Some(*name)))
+        }
+        Shape::Key => {
+            let line = text.get(after..).unwrap_or_default().split("-----").next().unwrap_or_default();
+            let is_key = line.ends_with("PRIVATE KEY") && line.len() < 40;
+            is_key.then_some((after + line.len() + 5, Some("a private key")))
+        }
+        Shape::Address => {
+            let length = run(hex);
+            (length >= 4).then_some((after + length, None))
+        }
+        Shape::Home => {
+            // Below a host this is somebody's page, and below another folder it is anything.
+            let is_windows = before.is_ascii_alphabetic() && text.as_bytes().get(start) == Some(&b':');
+            let is_root = matches!(before, b' ' | b'"' | b'\'' | b'=' | b'(' | b'`' | b'\n' | b'\t' | b'<' | b',');
+            let is_drive = before == b':' && text.as_bytes().get(start) == Some(&b'/');
+            let name = run(|byte| token(byte) || byte == b'.' || byte >= 0x80);
+            let goes_on = matches!(bytes.get(after + name), Some(b'/' | b'\\'));
+            ((is_windows || is_root || is_drive) && name > 0 && goes_on).then_some((after + name, None))
+        }
+        Shape::FileUrl => {
+            let length = run(|byte| path(byte) || matches!(byte, b'%' | b':'));
+            (length > 0).then_some((after + length, None))
+        }
+    }
+}
+
+/// What should not be in a text of the library. `places` are asked for only when there is something.
+pub fn findings(
+    path: &RepoPath,
+    text: &str,
+    places: impl FnOnce() -> Option<Places>,
+    settings: &Settings,
+) -> Vec<Finding> {
+    if settings.leaks == Level::Off && settings.secrets == Level::Off {
+        return Vec::new();
+    }
+    let found = matches(text);
+    if found.is_empty() {
+        return Vec::new();
+    }
+    let (lines, places) = (Lines::new(text), places());
+    let finding = |found: &Match<'_>| {
+        let span = lines.span(found.bytes.clone());
+        let (finding, help) = match found.secret {
+            Some(name) => {
+                let shown: String = found.text.chars().take(4).collect();
+                let message = format!("what looks like {name} stands here ({shown}…)");
+                let help = "revoke it where it was made: it is in Git's history for good. Then take it out";
+                (settings.secrets.finding(&SECRET, path, message)?, help)
+            }
+            None => {
+                let (kind, help) = match found.text.contains("0x") {
+                    true => (
+                        "an address in memory",
+                        "write the value itself; the program that exported this wrote down an object",
+                    ),
+                    false => {
+                        ("a path on somebody's own machine", "write a path from the record's folder, or take it away")
+                    }
+                };
+                let message = format!("{kind} stands here: {:?}", found.text);
+                (settings.leaks.finding(&LEAK, path, message)?, help)
+            }
+        };
+        let pointer = places.as_ref().map(|places| pointer_at(places, span)).unwrap_or_default();
+        Some(finding.at(span).about(pointer).help(help))
+    };
+    found.iter().filter_map(finding).collect()
+}
+
+/// Adds what should not be in a record to the findings on it, and takes its secrets out of what these quote.
+pub fn look(record: &Record, settings: &Settings, findings: &mut Vec<Finding>) {
+    let more = self::findings(&record.path, &record.document.text, || Some(record.document.places()), settings);
+    if more.iter().any(|finding| finding.code == &SECRET) {
+        mask(findings, &record.document.text);
+    }
+    findings.extend(more);
+}
+
+fn mask(findings: &mut [Finding], text: &str) {
+    let secrets: Vec<&str> =
+        matches(text).into_iter().filter(|found| found.secret.is_some()).map(|found| found.text).collect();
+    for finding in findings {
+        for secret in &secrets {
+            finding.message = finding.message.replace(secret, "***");
+            finding.help = finding.help.take().map(|help| help.replace(secret, "***"));
+        }
+    }
+}
+
+/// The pointer of the innermost value around a place.
+fn pointer_at(places: &Places, span: Span) -> String {
+    let holds = |outer: &Span| {
+        (outer.line, outer.column) <= (span.line, span.column)
+            && (span.line, span.column) < (outer.end_line, outer.end_column)
+    };
+    let (mut at, mut pointer) = (places, String::new());
+    loop {
+        let next = match &at.inside {
+            Inside::Scalar => None,
+            Inside::Items(items) => {
+                let item = items.iter().enumerate().find(|(_, item)| holds(&item.span));
+                item.map(|(index, item)| (index.to_string(), item))
+            }
+            Inside::Members(members) => {
+                let member = members.iter().find(|member| holds(&member.value.span));
+                member.map(|member| (member.key.clone(), &member.value))
+            }
+        };
+        let Some((segment, inner)) = next else { return pointer };
+        pointer = child_pointer(&pointer, &segment);
+        at = inner;
+    }
+}
+
+#[cfg(test)]
+mod tests;

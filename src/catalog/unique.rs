@@ -1,0 +1,152 @@
+//! What may stand only once: ids in their collection, and the values that `unique` names.
+
+use std::collections::BTreeMap;
+
+use super::collection::{Collection, IdSource};
+use super::pointer::PointerPattern;
+use super::record::Record;
+use crate::finding::{Code, Finding, Span};
+use crate::ids::{AssetId, AssetKey, CollectionName, RepoPath};
+
+/// Two records have one id.
+pub static DUPLICATE_ID: Code = Code {
+    id: "duplicate-id",
+    meaning: "Two records of a collection have the same id. An id names one asset for good: change one of them.",
+};
+/// A value stands twice that may stand once.
+pub static DUPLICATE_VALUE: Code = Code {
+    id: "duplicate-value",
+    meaning: "A value that the collection's `unique` lets stand only once stands in two places.",
+};
+/// How many values of one record are told to stand elsewhere too.
+const MOST_REPEATS: usize = 100;
+
+/// A kind of value that stands only once.
+#[derive(Debug, Clone)]
+pub struct UniqueRule {
+    /// Where it stands.
+    pub pattern: PointerPattern,
+    /// All values with one scope are compared with each other.
+    pub scope: String,
+}
+
+impl UniqueRule {
+    /// Values of one rule in one collection.
+    pub fn within(pattern: PointerPattern, collection: &CollectionName, index: usize) -> Self {
+        // No name of a collection holds a space, and what `across` names begins with one.
+        Self { pattern, scope: format!("{collection} {index}") }
+    }
+
+    /// Values of all rules with this name.
+    pub fn across(pattern: PointerPattern, name: &str) -> Self {
+        Self { pattern, scope: format!(" {name}") }
+    }
+}
+
+/// The values of a record that may stand only once, as (index of the rule, pointer, value as text).
+pub fn unique_values(record: &Record, collection: &Collection) -> Vec<(usize, String, String)> {
+    let rules = collection.unique.iter().enumerate();
+    rules
+        .flat_map(|(index, rule)| {
+            let found = rule.pattern.select(&record.document.value).into_iter();
+            found.filter(|(_, value)| !value.is_null()).map(move |(pointer, value)| {
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                (index, pointer, text)
+            })
+        })
+        .collect()
+}
+
+/// A finding on a record that is not in memory any more: its place is still to be looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unlocated {
+    /// The index of the record in the order of paths.
+    pub record: usize,
+    /// The finding at the start of the file, about its pointer.
+    pub finding: Finding,
+}
+
+/// Finds the places of findings; `place` is asked record by record.
+pub fn located(mut findings: Vec<Unlocated>, mut place: impl FnMut(usize, &str) -> Span) -> Vec<Finding> {
+    findings.sort_by_key(|unlocated| unlocated.record);
+    let locate = |Unlocated { record, finding }| {
+        let span = place(record, &finding.pointer);
+        finding.at(span)
+    };
+    findings.into_iter().map(locate).collect()
+}
+
+/// Watches over what may stand only once; records come in the order of their paths.
+#[derive(Debug, Default)]
+pub struct Uniqueness {
+    ids: BTreeMap<AssetKey, RepoPath>,
+    values: BTreeMap<String, BTreeMap<String, (RepoPath, String)>>,
+    repeats: Vec<Unlocated>,
+}
+
+impl Uniqueness {
+    /// Takes note of a record's id and unique values.
+    pub fn see(
+        &mut self,
+        record: usize,
+        path: &RepoPath,
+        key: &AssetKey,
+        collection: &Collection,
+        values: &[(usize, String, String)],
+    ) {
+        if let Some(first) = self.ids.get(key) {
+            let message = format!("the id {:?} is taken: {} has it too", key.id.as_str(), first);
+            let help = match &collection.id {
+                IdSource::Folder => {
+                    "records that share a folder need `id` in stockroom.yml, for example `id: \"{stem}\"`".to_owned()
+                }
+                _ => "give one of the two another id".to_owned(),
+            };
+            let pointer = match &collection.id {
+                IdSource::Pointer(pointer) => pointer.exact(),
+                _ => String::new(),
+            };
+            let finding = Finding::error(&DUPLICATE_ID, path.clone(), message).about(pointer).help(help);
+            self.repeats.push(Unlocated { record, finding });
+        } else {
+            self.ids.insert(key.clone(), path.clone());
+        }
+        for (rule, pointer, text) in values {
+            let Some(scope) = collection.unique.get(*rule).map(|rule| &rule.scope) else { continue };
+            let told =
+                self.repeats.iter().rev().take_while(|repeat| repeat.record == record).take(MOST_REPEATS).count();
+            if told == MOST_REPEATS {
+                break;
+            }
+            let seen = match self.values.get_mut(scope) {
+                Some(seen) => seen,
+                None => self.values.entry(scope.clone()).or_default(),
+            };
+            if let Some((first, place)) = seen.get(text) {
+                let message = format!("the value {text:?} may stand only once, and {first} has it at {place}");
+                let finding = Finding::error(&DUPLICATE_VALUE, path.clone(), message).about(pointer.clone());
+                self.repeats.push(Unlocated { record, finding });
+            } else {
+                seen.insert(text.clone(), (path.clone(), pointer.clone()));
+            }
+        }
+    }
+
+    /// Whether a record of this collection has this id.
+    pub fn has(&self, key: &AssetKey) -> bool {
+        self.ids.contains_key(key)
+    }
+
+    /// The ids of a collection, in their order.
+    pub fn ids<'u>(&'u self, collection: &CollectionName) -> impl Iterator<Item = &'u str> + use<'u> {
+        let collection = collection.clone();
+        let from = AssetKey { collection: collection.clone(), id: AssetId::new("") };
+        let keys = self.ids.range(from..).map(|(key, _)| key);
+        keys.take_while(move |key| key.collection == collection).map(|key| key.id.as_str())
+    }
+
+    /// Everything that stood twice.
+    pub fn repeats(self) -> Vec<Unlocated> {
+        self.repeats
+    }
+}
