@@ -107,8 +107,10 @@ pub fn inspect(
     let records: BTreeSet<&RepoPath> = found.iter().map(|candidate| &candidate.entry.path).collect();
     let named: BTreeSet<&RepoPath> = records.iter().copied().chain(files.keys().copied()).collect();
     findings.extend(unportable(named.iter().copied(), lint.names));
-    findings.extend(forbidden(found, beside));
-    findings.extend(others(found, &named, near.tree));
+    let unwanted = forbidden(found, beside);
+    let known = named.iter().copied().chain(unwanted.iter().map(|finding| &finding.path)).collect();
+    findings.extend(others(found, &known, near.tree));
+    findings.extend(unwanted.iter().cloned());
     findings.extend(irregular(found, near.tree));
     let folders: BTreeSet<&str> = records.iter().map(|path| path.folder()).collect();
     let matters = |path: &str| named.contains(&RepoPath::new(path)) || folders.iter().any(|folder| *folder == path);
@@ -162,7 +164,12 @@ fn others(found: &[Candidate<'_>], named: &BTreeSet<&RepoPath>, tree: &Tree) -> 
         };
         for entry in tree.below(folder).filter(is_own) {
             let is_git = entry.path.file_name().starts_with(".git");
-            if is_git || named.contains(&entry.path) || collection.excludes(entry.path.as_str()) {
+            // What is no file is told of elsewhere.
+            if is_git
+                || entry.kind != EntryKind::File
+                || named.contains(&entry.path)
+                || collection.excludes(entry.path.as_str())
+            {
                 continue;
             }
             let message = format!("the file belongs to nothing: no rule and no record of {} names it", collection.name);

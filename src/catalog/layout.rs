@@ -69,7 +69,12 @@ impl FileRule {
 
     /// Whether it names files in a folder of this name beside the record; a template may mean any.
     pub fn may_be_in(&self, folder: &str) -> bool {
-        let Some((first, _)) = self.text.split_once('/') else { return false };
+        let mut depth = 0_u32;
+        let is_end = |c: char| {
+            depth = if c == '{' { depth + 1 } else { depth.saturating_sub(u32::from(c == '}')) };
+            c == '/' && depth == 0
+        };
+        let Some((first, _)) = self.text.split_once(is_end) else { return false };
         first.contains('{') || glob(first).is_ok_and(|glob| glob.compile_matcher().is_match(folder))
     }
 

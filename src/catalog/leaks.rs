@@ -214,19 +214,38 @@ pub fn findings(
 }
 
 /// Adds what should not be in a record to the findings on it, and takes its secrets out of what these quote.
-pub fn look(record: &Record, settings: &Settings, findings: &mut Vec<Finding>) {
-    let more = self::findings(&record.path, &record.document.text, || Some(record.document.places()), settings);
+///
+/// Gives the secrets, so that what other records' findings quote of them can be masked too.
+pub fn look(record: &Record, settings: &Settings, findings: &mut Vec<Finding>) -> Vec<String> {
+    let text = &record.document.text;
+    let more = self::findings(&record.path, text, || Some(record.document.places()), settings);
+    let mut secrets = Vec::new();
     if more.iter().any(|finding| finding.code == &SECRET) {
-        mask(findings, &record.document.text);
+        let found = matches(text).into_iter().filter(|found| found.secret.is_some());
+        secrets.extend(found.map(|found| found.text.to_owned()));
+        mask(findings, &secrets);
     }
     findings.extend(more);
+    secrets
 }
 
-fn mask(findings: &mut [Finding], text: &str) {
-    let secrets: Vec<&str> =
-        matches(text).into_iter().filter(|found| found.secret.is_some()).map(|found| found.text).collect();
+/// A text with a `*` for each character of a secret, for whoever shows a part of a file.
+pub fn masked(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut from = 0;
+    for found in matches(text).into_iter().filter(|found| found.secret.is_some()) {
+        masked.push_str(text.get(from..found.bytes.start).unwrap_or_default());
+        masked.extend(found.text.chars().map(|_| '*'));
+        from = found.bytes.end;
+    }
+    masked.push_str(text.get(from..).unwrap_or_default());
+    masked
+}
+
+/// Takes secrets out of what findings quote.
+pub fn mask(findings: &mut [Finding], secrets: &[String]) {
     for finding in findings {
-        for secret in &secrets {
+        for secret in secrets {
             finding.message = finding.message.replace(secret, "***");
             finding.help = finding.help.take().map(|help| help.replace(secret, "***"));
         }

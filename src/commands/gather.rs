@@ -211,6 +211,7 @@ struct Look<'t> {
     unique: Vec<(usize, String, String)>,
     links: Vec<(usize, String, String)>,
     beside: Beside<'t>,
+    secrets: Vec<String>,
     is_valid: bool,
     asset: Option<Asset>,
 }
@@ -250,7 +251,7 @@ impl<'a> Sight<'a> {
             Ok(key) => look.key = Some(key),
             Err(finding) => look.findings.push(*finding),
         }
-        leaks::look(&record, self.lint, &mut look.findings);
+        look.secrets = leaks::look(&record, self.lint, &mut look.findings);
         // Where a schema is asked for and none could be used, nobody knows whether the record is valid.
         let is_checked = look.schema.is_some() || collection.settings.schema.is_none();
         look.is_valid = is_checked && !look.findings.iter().any(Finding::is_error);
@@ -301,13 +302,16 @@ fn between_records(found: &[Candidate<'_>], looks: &[Look<'_>], contents: &dyn C
     let mut unlocated = dangling.found();
     unlocated.extend(uniqueness.repeats());
     let mut last: Option<(usize, Places)> = None;
-    located(unlocated, |index, pointer| {
+    let mut findings = located(unlocated, |index, pointer| {
         if last.as_ref().is_none_or(|(read, _)| *read != index) {
             let record: Option<Record> = found.get(index).and_then(|candidate| candidate.load(contents).0);
             last = record.map(|record| (index, record.document.places()));
         }
         last.as_ref().map_or_else(Span::start, |(_, places)| places.nearest(pointer))
-    })
+    });
+    let secrets: Vec<String> = looks.iter().flat_map(|look| &look.secrets).cloned().collect();
+    leaks::mask(&mut findings, &secrets);
+    findings
 }
 
 /// The assets that are valid, and the numbers by collection.

@@ -28,6 +28,7 @@ collections:
   circling: { metadata: "circling/*", id: id, schema: circling }
   slow: { metadata: "slow/*", id: id, schema: slow }
 schemas: { source: ./schemas }
+lint: { images: off }
 downstreams:
   website: { repo: example-org/website }
 embed: {}

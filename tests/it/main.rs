@@ -16,6 +16,7 @@ mod dispatch;
 mod documents;
 mod example_library;
 mod fake_github;
+mod files;
 mod guards;
 mod hostile_log;
 mod launcher;

@@ -136,6 +136,15 @@ fn what_other_findings_quote_of_a_secret_is_masked() {
 }
 
 #[test]
+fn a_masked_text_is_as_long_as_before() {
+    let secret = &secrets()[0];
+    let text = format!("é {secret} x {secret}");
+    let stars = "*".repeat(secret.len());
+    assert_eq!(masked(&text), format!("é {stars} x {stars}"));
+    assert_eq!(masked("nothing at 0x7f00dead"), "nothing at 0x7f00dead");
+}
+
+#[test]
 fn each_kind_can_be_switched_off() {
     let text = format!("{} at 0x7f00deadbeef", secrets()[0]);
     let codes = |leaks, secrets| {
