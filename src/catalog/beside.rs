@@ -113,7 +113,7 @@ pub fn inspect(
     findings.extend(unwanted.iter().cloned());
     findings.extend(irregular(found, near.tree));
     let folders: BTreeSet<&str> = records.iter().map(|path| path.folder()).collect();
-    let matters = |path: &str| named.contains(&RepoPath::new(path)) || folders.iter().any(|folder| *folder == path);
+    let matters = |path: &str| named.contains(&RepoPath::new(path)) || folders.contains(path);
     findings.extend(near.folded().findings(matters));
     findings
 }

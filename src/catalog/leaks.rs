@@ -139,15 +139,19 @@ fn end(shape: &Shape, text: &str, start: usize, after: usize) -> Option<(usize, 
     let run =
         |fits: fn(u8) -> bool| bytes.get(after..).unwrap_or_default().iter().take_while(|byte| fits(**byte)).count();
     match shape {
-        // What goes on where another word began is a part of that: `task-`, `desk-`.
+        // What goes on where another word began is a part of that: `task-`, `desk-`. It is asked first, since a long word
+        // may hold the beginning of a secret at every step.
+        Shape::Secret(..) if token(before) => None,
         Shape::Secret(name, fits, least) => {
             let length = run(*fits);
-            (length >= *least && !token(before)).then_some((after + length, Some(*name)))
+            (length >= *least).then_some((after + length, Some(*name)))
         }
         Shape::Key => {
-            let line = text.get(after..).unwrap_or_default().split("-----").next().unwrap_or_default();
-            let is_key = line.ends_with("PRIVATE KEY") && line.len() < 40;
-            is_key.then_some((after + line.len() + 5, Some("a private key")))
+            let length = run(|byte| byte.is_ascii_uppercase() || byte == b' ');
+            let kind = text.get(after..after + length).unwrap_or_default();
+            let is_key =
+                kind.ends_with("PRIVATE KEY") && bytes.get(after + length..).unwrap_or_default().starts_with(b"-----");
+            is_key.then_some((after + length + 5, Some("a private key")))
         }
         Shape::Address => {
             let length = run(hex);

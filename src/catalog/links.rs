@@ -120,6 +120,10 @@ impl<'a> Dangling<'a> {
     }
 
     fn nearest(&self, id: &str, to: &[CollectionName]) -> Option<&'a str> {
+        // No id is longer, and to compare takes the product of the lengths.
+        if id.len() > 800 {
+            return None;
+        }
         let most = id.chars().count() / 3;
         let ids = to.iter().flat_map(|to| self.ids.ids(to)).take(MOST_COMPARED);
         let close = ids.filter(|other| other.len().abs_diff(id.len()) <= most * 4);

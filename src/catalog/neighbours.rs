@@ -1,28 +1,45 @@
 //! The file that was probably meant, where a name finds none.
 
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, OnceLock};
 
 use percent_encoding::percent_decode_str;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::names::Folded;
-use super::tree::{Entry, Tree};
-use crate::ids::RepoPath;
+use super::tree::{ContentError, Contents, Entry, Tree};
+use crate::ids::{BlobId, RepoPath, Sha256Hex};
 
 /// How many entries before and after the place of a name are compared with it, letter by letter.
 const WINDOW: usize = 64;
+/// How long the name of a file can be, in bytes.
+const LONGEST: usize = 255;
 
 /// A tree that can say which file was probably meant.
 pub struct Neighbours<'t> {
     /// The files.
     pub tree: &'t Tree,
     folded: OnceLock<Folded<'t>>,
+    hashed: Mutex<BTreeMap<BlobId, (Sha256Hex, u64)>>,
 }
 
 impl<'t> Neighbours<'t> {
     /// Of these files.
     pub fn new(tree: &'t Tree) -> Self {
-        Self { tree, folded: OnceLock::new() }
+        Self { tree, folded: OnceLock::new(), hashed: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// The SHA-256 and the size of a file, which is read once however many values speak of it.
+    pub fn hash(&self, entry: &Entry, contents: &dyn Contents) -> Result<(Sha256Hex, u64), ContentError> {
+        let known = self.hashed.lock().ok().and_then(|known| known.get(&entry.blob).cloned());
+        if let Some(facts) = known {
+            return Ok(facts);
+        }
+        let facts = contents.hash(entry)?;
+        if let Ok(mut known) = self.hashed.lock() {
+            known.insert(entry.blob.clone(), facts.clone());
+        }
+        Ok(facts)
     }
 
     /// The names as systems see them that take no notice of case; made when they are first asked for.
@@ -62,6 +79,10 @@ impl<'t> Neighbours<'t> {
     /// The file of the same folder and kind whose name takes the fewest changes; of a large folder only a part is compared.
     fn nearest(&self, wanted: &RepoPath, asks: &RepoPath) -> Option<&'t Entry> {
         let name = wanted.file_name();
+        // No file has a longer name, and to compare takes the product of the lengths.
+        if name.len() > LONGEST {
+            return None;
+        }
         let most = name.chars().count() / 3;
         let at = self.tree.entries.partition_point(|entry| entry.path < *wanted);
         let around = self.tree.entries.iter().skip(at.saturating_sub(WINDOW)).take(2 * WINDOW);

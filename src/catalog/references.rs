@@ -56,8 +56,12 @@ struct Unplaced<'r> {
 }
 
 impl Unplaced<'_> {
+    fn is_full(&self) -> bool {
+        self.findings.len() >= MOST
+    }
+
     fn tell(&mut self, code: &'static Code, pointer: &str, message: String, help: impl Into<String>) {
-        if self.findings.len() < MOST {
+        if !self.is_full() {
             self.findings.push(Finding::error(code, self.record.path.clone(), message).about(pointer).help(help));
         }
     }
@@ -99,7 +103,8 @@ pub fn references<'t>(
                 let value = record.document.value.pointer(&pointer).filter(|value| !value.is_null())?;
                 Some((pointer, value))
             };
-            compare(entry, declared(&rule.bytes), declared(&rule.sha256), contents, &mut told);
+            let facts = Facts { entry, near, contents };
+            compare(&facts, declared(&rule.bytes), declared(&rule.sha256), &mut told);
             files.push(entry);
         }
     }
@@ -114,6 +119,9 @@ fn referenced<'t>(
     near: &Neighbours<'t>,
     told: &mut Unplaced<'_>,
 ) -> Option<&'t Entry> {
+    if told.is_full() {
+        return None;
+    }
     let name = match value {
         Value::Null => return None,
         Value::String(name) => name,
@@ -174,30 +182,42 @@ fn unfit(name: &str) -> Option<(&'static str, &'static str)> {
     None
 }
 
+/// A file, and what is needed to know its size and digest.
+struct Facts<'a, 't> {
+    entry: &'a Entry,
+    near: &'a Neighbours<'t>,
+    contents: &'a dyn Contents,
+}
+
+impl Facts<'_, '_> {
+    /// Whether the file has this size; `false` says nothing of an LFS pointer or of a file that cannot be read.
+    fn is_plainly(&self, bytes: u64) -> bool {
+        let head = self.contents.head(self.entry, 64);
+        head.is_ok_and(|(head, size)| size == bytes && !lfs::is_pointer(&head))
+    }
+}
+
 fn compare(
-    entry: &Entry,
+    facts: &Facts<'_, '_>,
     bytes: Option<(String, &Value)>,
     sha256: Option<(String, &Value)>,
-    contents: &dyn Contents,
     told: &mut Unplaced<'_>,
 ) {
-    let name = entry.path.file_name();
+    let name = facts.entry.path.file_name();
     let declared_bytes = bytes.as_ref().map(|(_, value)| size_of(value));
     let declared_sha256 = sha256.as_ref().map(|(_, value)| digest_of(value));
     // A size that is right needs no more than the file's facts; everything else, all of its bytes.
-    let is_plain =
-        |bytes: u64| contents.head(entry, 64).is_ok_and(|(head, size)| size == bytes && !lfs::is_pointer(&head));
     let is_settled = match (declared_bytes, &declared_sha256) {
         (_, Some(_)) => false,
-        (Some(Some(bytes)), None) => is_plain(bytes),
+        (Some(Some(bytes)), None) => facts.is_plainly(bytes),
         (None, None) => true,
         (Some(None), None) => false,
     };
     if is_settled {
         return;
     }
-    let (is_sha256, is_bytes) = match contents.hash(entry) {
-        Ok(facts) => facts,
+    let (is_sha256, is_bytes) = match facts.near.hash(facts.entry, facts.contents) {
+        Ok(is) => is,
         Err(error) => {
             let pointer = bytes.or(sha256).map(|(pointer, _)| pointer).unwrap_or_default();
             let message = format!("the file {name:?} cannot be compared with what the record says of it: {error}");

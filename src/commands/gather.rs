@@ -309,8 +309,17 @@ fn between_records(found: &[Candidate<'_>], looks: &[Look<'_>], contents: &dyn C
         }
         last.as_ref().map_or_else(Span::start, |(_, places)| places.nearest(pointer))
     });
-    let secrets: Vec<String> = looks.iter().flat_map(|look| &look.secrets).cloned().collect();
-    leaks::mask(&mut findings, &secrets);
+    let by_path: BTreeMap<&RepoPath, &Vec<String>> = found
+        .iter()
+        .zip(looks)
+        .filter(|(_, look)| !look.secrets.is_empty())
+        .map(|(candidate, look)| (&candidate.entry.path, &look.secrets))
+        .collect();
+    for finding in &mut findings {
+        if let Some(secrets) = by_path.get(&finding.path) {
+            leaks::mask(std::slice::from_mut(finding), secrets);
+        }
+    }
     findings
 }
 

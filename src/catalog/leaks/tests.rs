@@ -158,6 +158,12 @@ fn each_kind_can_be_switched_off() {
 }
 
 #[test]
+fn a_text_that_begins_a_secret_at_every_step_is_searched_in_one_pass() {
+    assert!(codes(&format!("x{}", "sk-ant-".repeat(300_000))).is_empty());
+    assert!(codes(&"-----BEGIN ".repeat(300_000)).is_empty());
+}
+
+#[test]
 fn of_a_million_leaks_a_few_are_told() {
     assert_eq!(said(&"<x at 0x7f00dead> ".repeat(10_000)).len(), MOST);
 }
