@@ -1,5 +1,6 @@
 //! All that a record and its collection say about files, and what these files are.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
@@ -86,36 +87,58 @@ pub fn inspect(
     lint: &Lint,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut files: BTreeMap<&RepoPath, (&Entry, Vec<&ImageRule>)> = BTreeMap::new();
-    for (candidate, beside) in found.iter().zip(beside) {
-        let rules = &candidate.collection.images;
-        let asked = beside.images.iter().map(|(entry, index)| (*entry, rules.get(*index)));
-        for (entry, rule) in beside.files.iter().map(|entry| (*entry, None)).chain(asked) {
-            let (_, asked) = files.entry(&entry.path).or_insert_with(|| (entry, Vec::new()));
-            // Records of a folder share its files: each rule counts once.
-            if let Some(rule) = rule.filter(|rule| !asked.iter().any(|known| std::ptr::eq(*known, *rule))) {
-                asked.push(rule);
-            }
-        }
-    }
-    let looks = files.par_iter().map(|(_, (entry, rules))| {
+    let files = distinct(found, beside);
+    let looks = files.par_iter().map(|(entry, rules)| {
         let mut findings = image::findings(entry, rules, contents, lint.images);
         findings.extend(text_findings(entry, contents, lint));
         findings
     });
     findings.extend(looks.collect::<Vec<_>>().into_iter().flatten());
-    let records: BTreeSet<&RepoPath> = found.iter().map(|candidate| &candidate.entry.path).collect();
-    let named: BTreeSet<&RepoPath> = records.iter().copied().chain(files.keys().copied()).collect();
+    let records = found.iter().map(|candidate| &candidate.entry.path);
+    // Both parts are in order already, which makes the sorting cheap.
+    let mut named: Vec<&RepoPath> = files.iter().map(|(entry, _)| &entry.path).chain(records).collect();
+    named.sort();
+    named.dedup();
     findings.extend(unportable(named.iter().copied(), lint.names));
     let unwanted = forbidden(found, beside);
-    let known = named.iter().copied().chain(unwanted.iter().map(|finding| &finding.path)).collect();
-    findings.extend(others(found, &known, near.tree));
-    findings.extend(unwanted.iter().cloned());
+    findings.extend(others(found, &named, &unwanted, near.tree));
+    findings.extend(unwanted);
     findings.extend(irregular(found, near.tree));
-    let folders: BTreeSet<&str> = records.iter().map(|path| path.folder()).collect();
-    let matters = |path: &str| named.contains(&RepoPath::new(path)) || folders.contains(path);
+    let folders: OnceCell<BTreeSet<&str>> = OnceCell::new();
+    let matters = |path: &str| {
+        let folders = folders.get_or_init(|| found.iter().map(|candidate| candidate.entry.path.folder()).collect());
+        is_among(&named, path) || folders.contains(path)
+    };
     findings.extend(near.folded().findings(matters));
     findings
+}
+
+fn is_among(sorted: &[&RepoPath], path: &str) -> bool {
+    sorted.binary_search_by(|known| known.as_str().cmp(path)).is_ok()
+}
+
+/// Each file beside any record once, in the order of paths, with all that is asked of it as an image.
+fn distinct<'a>(found: &[Candidate<'a>], beside: &[&Beside<'a>]) -> Vec<(&'a Entry, Vec<&'a ImageRule>)> {
+    let mut all: Vec<(&Entry, Option<&ImageRule>)> = Vec::new();
+    for (candidate, beside) in found.iter().zip(beside) {
+        let rules = &candidate.collection.images;
+        all.extend(beside.files.iter().map(|entry| (*entry, None)));
+        all.extend(beside.images.iter().map(|(entry, index)| (*entry, rules.get(*index))));
+    }
+    all.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+    let mut files: Vec<(&Entry, Vec<&ImageRule>)> = Vec::with_capacity(all.len());
+    for (entry, rule) in all {
+        if files.last().is_none_or(|(last, _)| last.path != entry.path) {
+            files.push((entry, Vec::new()));
+        }
+        // Records of a folder share its files: each rule counts once.
+        if let (Some((_, asked)), Some(rule)) = (files.last_mut(), rule)
+            && !asked.iter().any(|known| std::ptr::eq(*known, rule))
+        {
+            asked.push(rule);
+        }
+    }
+    files
 }
 
 fn text_findings(entry: &Entry, contents: &dyn Contents, lint: &Lint) -> Vec<Finding> {
@@ -145,7 +168,7 @@ fn forbidden(found: &[Candidate<'_>], beside: &[&Beside<'_>]) -> Vec<Finding> {
 }
 
 /// The files in folders of records that belong to none, where the collection has something to say about them.
-fn others(found: &[Candidate<'_>], named: &BTreeSet<&RepoPath>, tree: &Tree) -> Vec<Finding> {
+fn others(found: &[Candidate<'_>], named: &[&RepoPath], unwanted: &[Finding], tree: &Tree) -> Vec<Finding> {
     let strict = |candidate: &&Candidate<'_>| candidate.collection.settings.files.others != Others::Allow;
     let mut folders: BTreeMap<&str, &Collection> = BTreeMap::new();
     if !found.iter().any(|candidate| strict(&candidate)) {
@@ -155,6 +178,7 @@ fn others(found: &[Candidate<'_>], named: &BTreeSet<&RepoPath>, tree: &Tree) -> 
     for candidate in found.iter().filter(strict) {
         folders.entry(candidate.entry.path.folder()).or_insert(candidate.collection);
     }
+    let unwanted: BTreeSet<&RepoPath> = unwanted.iter().map(|finding| &finding.path).collect();
     let mut findings = Vec::new();
     for (folder, collection) in folders {
         let is_own = |entry: &&Entry| match folder {
@@ -167,7 +191,7 @@ fn others(found: &[Candidate<'_>], named: &BTreeSet<&RepoPath>, tree: &Tree) -> 
             // What is no file is told of elsewhere.
             if is_git
                 || entry.kind != EntryKind::File
-                || named.contains(&entry.path)
+                || is_among(named, entry.path.as_str())
                 || collection.excludes(entry.path.as_str())
             {
                 continue;

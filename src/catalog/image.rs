@@ -29,10 +29,12 @@ pub static IMAGE_SIZE: Code = Code {
     meaning: "An image is not as wide, high or small as the collection's `images` wants it. Scale or compress it.",
 };
 
-/// How much of an image is looked at, in bytes.
-const HEAD: usize = 64 * 1024;
-/// How much of it where a photograph's notes stand before its size, and the size is asked for.
-const LONG_HEAD: usize = 4 * 1024 * 1024;
+/// How much of an image is looked at, in bytes: almost always enough, and cheap.
+const HEAD: usize = 4 * 1024;
+/// How much of it where that does not tell what it is: an SVG may begin with a long remark.
+const LONG_HEAD: usize = 64 * 1024;
+/// How much of it where its size is asked for: a photograph's notes stand before that.
+const LONGEST_HEAD: usize = 4 * 1024 * 1024;
 
 /// What some images must be.
 #[derive(Debug, Clone)]
@@ -193,8 +195,13 @@ pub fn findings(entry: &Entry, rules: &[&ImageRule], contents: &dyn Contents, le
         Holds::Other(_) | Holds::Unknown => Ok(None),
     };
     let mut pixels = read(&head);
-    if wants_size && pixels == Ok(None) && u64::try_from(head.len()).is_ok_and(|read| read < bytes) {
-        head = contents.head(entry, LONG_HEAD).map_or(head, |(head, _)| head);
+    for (is_wanted, most) in [(true, LONG_HEAD), (wants_size, LONGEST_HEAD)] {
+        let is_whole = u64::try_from(head.len()).is_ok_and(|read| read >= bytes);
+        let is_settled = holds(&head) != Holds::Unknown && (!wants_size || pixels != Ok(None));
+        if is_whole || is_settled || !is_wanted {
+            break;
+        }
+        head = contents.head(entry, most).map_or(head, |(head, _)| head);
         pixels = read(&head);
     }
     let mut findings: Vec<Finding> = content(entry, &head, pixels.is_err(), level).into_iter().collect();

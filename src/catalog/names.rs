@@ -34,6 +34,8 @@ pub struct Folded<'t> {
     tree: &'t Tree,
     /// The hash of the folded path, the entry, and how much of its path is meant; sorted.
     keys: Vec<(u64, u32, u32)>,
+    /// What is taken for `.git`: the entry, and how much of its path is meant.
+    like_git: Vec<(&'t RepoPath, usize)>,
 }
 
 const HASH_START: u64 = 0xcbf2_9ce4_8422_2325;
@@ -81,8 +83,11 @@ impl<'t> Folded<'t> {
     pub fn of(tree: &'t Tree) -> Self {
         let mut keys = Vec::with_capacity(tree.entries.len() + tree.entries.len() / 4);
         // The hashes of the parts of the last path, each with where it ends.
-        let mut stack: Vec<(usize, u64)> = Vec::new();
-        each_part(tree.entries.iter().map(|entry| &entry.path), |index, _, end, part| {
+        let (mut stack, mut like_git): (Vec<(usize, u64)>, Vec<_>) = (Vec::new(), Vec::new());
+        each_part(tree.entries.iter().map(|entry| &entry.path), |index, path, end, part| {
+            if is_like_git(part) && like_git.len() < MOST {
+                like_git.push((path, end));
+            }
             let start = end - part.len();
             while stack.last().is_some_and(|(end, _)| *end >= start) {
                 stack.pop();
@@ -95,7 +100,7 @@ impl<'t> Folded<'t> {
             }
         });
         keys.sort_unstable();
-        Self { tree, keys }
+        Self { tree, keys, like_git }
     }
 
     fn path(&self, (_, index, end): (u64, u32, u32)) -> &'t str {
@@ -153,16 +158,12 @@ impl<'t> Folded<'t> {
         findings
     }
 
-    fn like_git(&self) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        each_part(self.tree.entries.iter().map(|entry| &entry.path), |_, path, end, part| {
-            if is_like_git(part) && findings.len() < MOST {
-                let shown = path.as_str().get(..end).unwrap_or_default();
-                let message = format!("some systems take {shown:?} for `.git`, Git's own folder");
-                findings.push(Finding::error(&NAME_GIT, path.clone(), message).help("rename it"));
-            }
-        });
-        findings
+    fn like_git(&self) -> impl Iterator<Item = Finding> + '_ {
+        self.like_git.iter().map(|(path, end)| {
+            let shown = path.as_str().get(..*end).unwrap_or_default();
+            let message = format!("some systems take {shown:?} for `.git`, Git's own folder");
+            Finding::error(&NAME_GIT, (*path).clone(), message).help("rename it")
+        })
     }
 }
 
@@ -334,5 +335,21 @@ mod tests {
         let many: Vec<_> = ["aux/a.json", "aux/b.json", "aux/c/d.json"].map(RepoPath::new).into();
         assert_eq!(unportable(many.iter(), Level::Error).len(), 1);
         assert!(unportable(many.iter(), Level::Off).is_empty());
+    }
+
+    proptest::proptest! {
+        /// A tree finds as colliding what folds to the same, whatever the folders are, and as a twin too.
+        #[test]
+        fn two_names_collide_when_they_fold_to_the_same(
+            a in "[aAbB\u{e9}\u{c9}e\u{301}\u{df}sS.]{1,4}", b in "[aAbB\u{e9}\u{c9}e\u{301}\u{df}sS.]{1,4}", depth in 0usize..3,
+        ) {
+            let folder = "d/".repeat(depth);
+            let (a, b) = (format!("{folder}{a}"), format!("{folder}{b}"));
+            let memory = MemoryTree::new(&[(a.as_str(), ""), (b.as_str(), "")]);
+            let names = Folded::of(&memory.tree);
+            let is_one = a != b && folded(&a) == folded(&b);
+            proptest::prop_assert_eq!(names.findings(|_| true).len(), usize::from(is_one));
+            proptest::prop_assert_eq!(names.twin(&a).is_some(), is_one);
+        }
     }
 }

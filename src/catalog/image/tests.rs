@@ -148,6 +148,13 @@ fn a_photograph_may_have_long_notes_before_its_size() {
 }
 
 #[test]
+fn a_drawing_may_begin_with_a_long_remark() {
+    let long = format!("<!-- {} -->\n<svg/>", "licence ".repeat(2_000));
+    assert_eq!(look("a.svg", long.as_bytes(), &[]), [""; 0]);
+    assert_eq!(look("a.png", long.as_bytes(), &[]).len(), 1);
+}
+
+#[test]
 fn an_lfs_pointer_is_judged_by_what_it_says() {
     let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 5000\n", "a".repeat(64));
     assert_eq!(look("a.png", pointer.as_bytes(), &[rule("width: 64\nmax_bytes: 5000")]), [""; 0]);

@@ -128,7 +128,7 @@ fn what_other_findings_quote_of_a_secret_is_masked() {
     let text = format!("{{\"token\": \"{secret}\"}}");
     let record = Record { path: path.clone(), document: read(&path, Format::Json, text.into_bytes()).0.unwrap() };
     let message = format!("{secret:?} is no colour");
-    let mut all = vec![Finding::error(&LEAK, path.clone(), message).help(format!("not {secret}"))];
+    let mut all = vec![Finding::error(&LEAK, path, message).help(format!("not {secret}"))];
     look(&record, &Settings::default(), &mut all);
     assert_eq!(all.iter().map(|f| f.code.id).collect::<Vec<_>>(), ["leak", "secret"]);
     assert_eq!((all[0].message.as_str(), all[0].help.as_deref()), ("\"***\" is no colour", Some("not ***")));
