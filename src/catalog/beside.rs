@@ -192,6 +192,7 @@ fn others(found: &[Candidate<'_>], named: &[&RepoPath], unwanted: &[Finding], tr
             if is_git
                 || entry.kind != EntryKind::File
                 || is_among(named, entry.path.as_str())
+                || unwanted.contains(&entry.path)
                 || collection.excludes(entry.path.as_str())
             {
                 continue;
