@@ -20,9 +20,10 @@ use crate::catalog::tree::{Contents, Entry, Tree};
 use crate::config::{Config, PLACES};
 use crate::finding::{Code, Finding, Severity, Span};
 use crate::ids::{AssetKey, CollectionName, RepoPath, SchemaName};
-use crate::report::{Check, Counts};
+use crate::report::{Check, Counts, Policy};
 use crate::schema::SCHEMA_MISSING;
 use crate::schema::registry::Registry;
+use crate::schema::settings as schemas;
 use crate::schema::validate::validate;
 use crate::schema::version;
 
@@ -107,7 +108,7 @@ pub fn open(place: &Place) -> anyhow::Result<Opened> {
 pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     let Opened { worktree, config, tree, contents } = opened;
     let source = Arc::new(FolderSource::new(&tree, &config.schema_folder, Arc::clone(&contents)));
-    let registry = Registry::new(source, &config.schema_names(), config.settings.schemas.format);
+    let registry = Registry::new(source, &config.schema_names(), config.settings.schemas.policy());
     let (found, mut findings) = candidates(&tree, &config.collections);
     findings.extend(empty_collections(&config, &found));
     findings.extend(tree.findings.iter().cloned());
@@ -116,11 +117,13 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     let looks: Vec<Look> = found.par_iter().map(|candidate| sight.look(candidate)).collect();
     let repeats = repeats(&found, &looks, contents.as_ref());
     let by_schema = by_schema(&looks);
+    let policy = policy(&config, &registry);
     let (assets, counts) = settle(&found, looks, &repeats, &mut findings);
     findings.extend(repeats);
     findings.extend(registry.findings());
     let mut check = Check::new(tree.commit.clone(), tree.is_dirty(), counts, findings);
     check.summary.by_schema = by_schema;
+    check.summary.policy = Some(policy);
     let head = worktree.head()?;
     Ok(Library { worktree, head, config, tree, contents, check, assets })
 }
@@ -256,6 +259,12 @@ impl Sight<'_> {
         }
         look
     }
+}
+
+fn policy(config: &Config, registry: &Registry) -> Policy {
+    let schemas::Policy { format, draft } = config.settings.schemas.policy();
+    let drafts = registry.drafts().into_iter().map(|draft| draft.as_str().to_owned()).collect();
+    Policy { format: format.as_str().to_owned(), draft: draft.as_str().to_owned(), drafts }
 }
 
 fn by_schema(looks: &[Look]) -> BTreeMap<String, usize> {

@@ -67,10 +67,11 @@ pub fn check(check: &Check, style: Style, most: usize) -> String {
     out
 }
 
-/// Such as `checked with product-metadata@1.0.0 (3), product-metadata@1.1.0 (10)`.
-fn schemas(summary: &Summary) -> Option<String> {
+/// Such as `checked with product-metadata@1.0.0 (3), product-metadata@1.1.0 (10); formats asserted, draft 2020-12`.
+pub(super) fn schemas(summary: &Summary) -> Option<String> {
     let said: Vec<String> = summary.by_schema.iter().map(|(label, n)| format!("{} ({n})", for_people(label))).collect();
-    (!said.is_empty()).then(|| format!("checked with {}", said.join(", ")))
+    let policy = summary.policy.as_ref().map(|policy| format!("; {}", policy.words())).unwrap_or_default();
+    (!said.is_empty()).then(|| format!("checked with {}{policy}", said.join(", ")))
 }
 
 fn count_more(n: usize) -> String {

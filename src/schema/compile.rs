@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
 
-use jsonschema::{Draft, PatternOptions, Retrieve, Uri, Validator};
+use jsonschema::{PatternOptions, Retrieve, Uri, Validator};
 use serde_json::Value;
 
+use super::lint::lint;
 use super::registry::{SchemaFiles, Slot};
-use super::settings::FormatPolicy;
+use super::settings::{DraftName, FormatPolicy, Policy};
 use super::weight::{MAX_WEIGHT, weigh};
 use crate::catalog::asset::UsedSchema;
 use crate::catalog::place::child_pointer;
@@ -49,10 +50,14 @@ pub struct Compiled {
     pub formats: Option<Validator>,
     /// How many subschemas it stands for.
     pub weight: usize,
+    /// The draft that is in force in it.
+    pub draft: DraftName,
+    /// What it says and most likely does not mean.
+    pub lint: Vec<Finding>,
 }
 
 /// Compiles the schema in a slot, or says what is wrong with it.
-pub(super) fn compile(files: &dyn SchemaFiles, slot: &Slot, format: FormatPolicy) -> Result<Compiled, Vec<Finding>> {
+pub(super) fn compile(files: &dyn SchemaFiles, slot: &Slot, policy: Policy) -> Result<Compiled, Vec<Finding>> {
     let broken = |message: String| Finding::error(&SCHEMA_BROKEN, slot.path.clone(), message);
     let bytes = files.read(&slot.path).map_err(|why| vec![broken(format!("the schema cannot be read: {why}"))])?;
     let sha256 = Sha256Hex::of(&bytes);
@@ -66,15 +71,11 @@ pub(super) fn compile(files: &dyn SchemaFiles, slot: &Slot, format: FormatPolicy
         return Err(vec![finding.help("refer to each definition from fewer places")]);
     }
     let shelf = Arc::new(Shelf::new(files, slot, &document.value));
-    // Drafts differ in what a keyword means; a `$schema` that no draft has is a dialect, most often of the newest one.
-    let draft = match Draft::default().detect(&document.value) {
-        Draft::Unknown => Draft::default(),
-        named => named,
-    };
+    let draft = policy.draft_of(&document.value);
     let build = |assert_formats: bool| {
         jsonschema::options()
             .offline()
-            .with_draft(draft)
+            .with_draft(draft.draft())
             .with_base_uri(format!("{BASE}{}", slot.path.percent_encoded()))
             .with_retriever(Shelved(Arc::clone(&shelf)))
             .with_pattern_options(
@@ -98,13 +99,14 @@ pub(super) fn compile(files: &dyn SchemaFiles, slot: &Slot, format: FormatPolicy
                 vec![finding.help("mend the schema; until then the records that use it are not checked")]
             })
     };
-    let validator = build(format == FormatPolicy::Assert)?;
-    let formats = match format {
+    let validator = build(policy.format == FormatPolicy::Assert)?;
+    let formats = match policy.format {
         FormatPolicy::Annotate => Some(build(true)?),
         FormatPolicy::Assert | FormatPolicy::Off => None,
     };
     let used = UsedSchema { name: slot.name.clone(), version: slot.version.clone(), sha256 };
-    Ok(Compiled { used, validator, formats, schema: document.value, weight })
+    let lint = lint(&slot.path, &document, policy);
+    Ok(Compiled { used, validator, formats, schema: document.value, weight, draft, lint })
 }
 
 fn cut(text: &str) -> String {

@@ -6,6 +6,8 @@
 pub mod choose;
 pub mod compile;
 pub mod explain;
+pub mod keyword;
+pub mod lint;
 pub mod registry;
 pub mod settings;
 pub mod validate;
@@ -33,5 +35,6 @@ pub fn codes() -> Vec<&'static Code> {
         &choose::SCHEMA_UNKNOWN,
     ];
     codes.extend(explain::CODES);
+    codes.extend(lint::CODES);
     codes
 }
