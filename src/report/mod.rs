@@ -9,6 +9,7 @@ use crate::finding::{self, Finding, Severity};
 use crate::ids::{CollectionName, CommitId};
 
 pub mod counting;
+pub mod excerpt;
 pub mod github;
 pub mod human;
 pub mod human_targets;
