@@ -1,8 +1,10 @@
 //! The steps that commands are made of: [`gather`] and [`plan`], then [`sync`] with [`dispatch`] and [`embed`], over what
 //! lies [`outside`] of the process.
 
+pub mod before;
 pub mod dispatch;
 pub mod embed;
+pub mod focus;
 pub mod gather;
 pub mod outside;
 pub mod plan;

@@ -6,6 +6,7 @@
 pub mod choose;
 pub mod compile;
 pub mod explain;
+pub mod lowered;
 pub mod registry;
 pub mod settings;
 pub mod validate;
@@ -31,6 +32,7 @@ pub fn codes() -> Vec<&'static Code> {
         &choose::VERSION_UNKNOWN,
         &choose::VERSION_NOT_TEXT,
         &choose::SCHEMA_UNKNOWN,
+        &lowered::VERSION_LOWERED,
     ];
     codes.extend(explain::CODES);
     codes
