@@ -8,6 +8,7 @@ pub mod compile;
 pub mod explain;
 pub mod keyword;
 pub mod lint;
+pub mod lowered;
 pub mod registry;
 pub mod settings;
 pub mod validate;
@@ -33,6 +34,7 @@ pub fn codes() -> Vec<&'static Code> {
         &choose::VERSION_UNKNOWN,
         &choose::VERSION_NOT_TEXT,
         &choose::SCHEMA_UNKNOWN,
+        &lowered::VERSION_LOWERED,
     ];
     codes.extend(explain::CODES);
     codes.extend(lint::CODES);

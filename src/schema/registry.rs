@@ -80,6 +80,11 @@ impl Registry {
         self.schemas.get(name)
     }
 
+    /// The schema in this file, if it is one that a collection names.
+    pub fn at(&self, path: &RepoPath) -> Option<&Slot> {
+        self.schemas.values().find_map(|versions| versions.at(path))
+    }
+
     /// The compiled schema, or nothing when it is broken (which `findings` says once).
     pub fn compiled<'s>(&self, slot: &'s Slot) -> Result<&'s Compiled, &'s [Finding]> {
         let compiled = slot.compiled.get_or_init(|| compile(self.files.as_ref(), slot, self.policy));
