@@ -58,8 +58,10 @@ pub struct Opened {
     pub worktree: Worktree,
     /// What stockroom.yml says.
     pub config: Config,
-    tree: Tree,
-    contents: Arc<dyn Contents + Send>,
+    /// The files.
+    pub tree: Tree,
+    /// Gives their bytes.
+    pub contents: Arc<dyn Contents + Send>,
 }
 
 /// A library that has been read.

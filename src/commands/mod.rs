@@ -4,6 +4,7 @@
 pub mod dispatch;
 pub mod embed;
 pub mod gather;
+pub mod infer;
 pub mod outside;
 pub mod plan;
 pub mod record;

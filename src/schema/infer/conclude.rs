@@ -171,7 +171,7 @@ fn of_texts(keywords: &mut Keywords, shape: &Shape, name: &str, has_texts_alone:
     let texts = &shape.texts;
     if has_texts_alone && let Some(choices) = choices(texts, name) {
         let mut values: Vec<Json> = choices.into_iter().map(scalar).collect();
-        values.extend((shape.nulls > 0).then(|| Json::Scalar(Value::Null)));
+        values.extend((shape.nulls > 0).then_some(Json::Scalar(Value::Null)));
         keywords.push(("enum".to_owned(), Json::List(values)));
     } else if let Some(format) = texts.format(FORMAT_EVIDENCE) {
         keywords.push(("format".to_owned(), scalar(format)));
