@@ -31,4 +31,27 @@ pub enum SchemaCommand {
         #[command(flatten)]
         common: Common,
     },
+    /// Infer a schema from records: it accepts all of them, and says as much as they give evidence for.
+    #[command(
+        after_help = "Globs are relative to the library's folder, as in stockroom.yml. Records that cannot be read are named and \
+                      left out (exit code 1).\n\nExample: stockroom schema infer 'icons/*.json' --title Icon -o icon.schema.json"
+    )]
+    Infer {
+        /// Files, folders or globs of records [default: the library's only collection].
+        #[arg(value_name = "PATH|GLOB")]
+        records: Vec<String>,
+        /// The records of this collection of stockroom.yml.
+        #[arg(long, value_name = "NAME", conflicts_with = "records")]
+        collection: Option<String>,
+        /// Write the schema into this file, which must not exist yet [default: print it].
+        #[arg(short = 'o', long = "output", value_name = "FILE")]
+        #[arg(value_parser = OsStringValueParser::new().map(PathBuf::from))]
+        output: Option<PathBuf>,
+        /// The schema's title.
+        #[arg(long)]
+        title: Option<String>,
+        /// Forbid members that no record has.
+        #[arg(long)]
+        strict: bool,
+    },
 }

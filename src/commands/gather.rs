@@ -71,6 +71,10 @@ impl Opened {
     pub fn about(self, focus: Focus) -> Self {
         Self { focus, ..self }
     }
+    /// The files.
+    pub tree: Tree,
+    /// Gives their bytes.
+    pub contents: Arc<dyn Contents + Send>,
 }
 
 /// A library that has been read.

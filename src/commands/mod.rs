@@ -7,6 +7,7 @@ pub mod embed;
 pub mod excerpts;
 pub mod focus;
 pub mod gather;
+pub mod infer;
 pub mod outside;
 pub mod plan;
 pub mod record;

@@ -9,6 +9,7 @@ pub mod explain;
 pub mod keyword;
 pub mod lint;
 pub mod lowered;
+pub mod infer;
 pub mod registry;
 pub mod settings;
 pub mod validate;
