@@ -6,8 +6,11 @@
 pub mod choose;
 pub mod compile;
 pub mod explain;
+pub mod lock;
 pub mod registry;
 pub mod settings;
+pub mod shelf;
+pub mod source;
 pub mod validate;
 pub mod version;
 pub mod weight;
@@ -31,6 +34,8 @@ pub fn codes() -> Vec<&'static Code> {
         &choose::VERSION_UNKNOWN,
         &choose::VERSION_NOT_TEXT,
         &choose::SCHEMA_UNKNOWN,
+        &lock::SCHEMA_EDITED,
+        &lock::SCHEMA_SOURCE_PROPOSED,
     ];
     codes.extend(explain::CODES);
     codes
