@@ -77,9 +77,8 @@ pub(super) fn of_rooms(
     }
     if let Some(settings) =
         value.get("schemas").and_then(|part| told.part::<schema::settings::Settings>(part, "/schemas"))
-        && let Err(why) = settings.folder()
     {
-        told.tell("/schemas/source".to_owned(), why);
+        told.all("/schemas", settings.problems());
     }
     if let Some(settings) =
         value.get("manifest").and_then(|part| told.part::<manifest::settings::Settings>(part, "/manifest"))

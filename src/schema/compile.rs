@@ -1,28 +1,29 @@
 //! A schema file into a validator that reads nothing but the registry.
 
-use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::Arc;
 
 use jsonschema::{PatternOptions, Retrieve, Uri, Validator};
+use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
 use super::lint::lint;
 use super::registry::{SchemaFiles, Slot};
 use super::settings::{DraftName, FormatPolicy, Policy};
+use super::settings::FormatPolicy;
+use super::shelf::{Shelf, Shelved};
 use super::weight::{MAX_WEIGHT, weigh};
 use crate::catalog::asset::UsedSchema;
 use crate::catalog::place::child_pointer;
 use crate::catalog::read::{self, Format};
 use crate::finding::{Code, Finding};
-use crate::ids::{RepoPath, Sha256Hex, percent_encode};
+use crate::ids::{RepoPath, Sha256Hex};
 
 /// How many steps a `pattern` may go back before the record counts as wrong.
 const BACKTRACK_LIMIT: usize = 10_000;
 /// How large a compiled `pattern` may get, in bytes.
 const PATTERN_SIZE_LIMIT: usize = 4 * 1024 * 1024;
 /// The scheme of schemas that name no `$id`: their path in the library follows.
-const BASE: &str = "stockroom:///";
+pub(super) const BASE: &str = "stockroom:///";
 
 /// A schema is itself wrong.
 pub static SCHEMA_BROKEN: Code = Code {
@@ -58,6 +59,11 @@ pub struct Compiled {
 
 /// Compiles the schema in a slot, or says what is wrong with it.
 pub(super) fn compile(files: &dyn SchemaFiles, slot: &Slot, policy: Policy) -> Result<Compiled, Vec<Finding>> {
+pub(super) fn compile(
+    files: &Arc<dyn SchemaFiles>,
+    slot: &Slot,
+    format: FormatPolicy,
+) -> Result<Compiled, Vec<Finding>> {
     let broken = |message: String| Finding::error(&SCHEMA_BROKEN, slot.path.clone(), message);
     let bytes = files.read(&slot.path).map_err(|why| vec![broken(format!("the schema cannot be read: {why}"))])?;
     let sha256 = Sha256Hex::of(&bytes);
@@ -72,6 +78,12 @@ pub(super) fn compile(files: &dyn SchemaFiles, slot: &Slot, policy: Policy) -> R
     }
     let shelf = Arc::new(Shelf::new(files, slot, &document.value));
     let draft = policy.draft_of(&document.value);
+    let shelf = Arc::new(Shelf::new(files, &slot.path, &document.value));
+    // Drafts differ in what a keyword means; a `$schema` that no draft has is a dialect, most often of the newest one.
+    let draft = match Draft::default().detect(&document.value) {
+        Draft::Unknown => Draft::default(),
+        named => named,
+    };
     let build = |assert_formats: bool| {
         jsonschema::options()
             .offline()
@@ -116,58 +128,6 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// The registry's schemas under the names by which a `$ref` may ask for them.
-struct Shelf {
-    schemas: BTreeMap<String, Value>,
-}
-
-impl Shelf {
-    /// Reads the schemas only if this one refers to another document at all.
-    fn new(files: &dyn SchemaFiles, slot: &Slot, schema: &Value) -> Self {
-        let mut shelf = Self { schemas: BTreeMap::new() };
-        if !refers_outward(schema) {
-            return shelf;
-        }
-        let prefix = id_of(schema).and_then(|id| folder_url(id, files.folder(), &slot.path));
-        for path in files.paths().iter().filter(|path| Format::of(path) == Some(Format::Json)) {
-            let Some(value) = files.read(path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
-            else {
-                continue;
-            };
-            if let Some(prefix) = &prefix {
-                let below = path.as_str().strip_prefix(files.folder()).unwrap_or(path.as_str());
-                let url = format!("{prefix}/{}", percent_encode(below.trim_start_matches('/')));
-                shelf.schemas.insert(url, value.clone());
-            }
-            if let Some(id) = id_of(&value) {
-                shelf.schemas.insert(id.trim_end_matches('#').to_owned(), value.clone());
-            }
-            shelf.schemas.insert(format!("{BASE}{}", path.percent_encoded()), value);
-        }
-        shelf
-    }
-}
-
-/// Gives the validator what is on the shelf and refuses everything else.
-struct Shelved(Arc<Shelf>);
-
-impl Retrieve for Shelved {
-    fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn Error + Send + Sync>> {
-        let name = uri.as_str().trim_end_matches('#');
-        self.0.schemas.get(name).cloned().ok_or_else(|| format!("{name:?} is not in the registry").into())
-    }
-}
-
-fn id_of(schema: &Value) -> Option<&str> {
-    schema.get("$id").or_else(|| schema.get("id")).and_then(Value::as_str)
-}
-
-/// What the registry's folder is called in the `$id` of one of its files, if the `$id` ends like the file's path.
-fn folder_url(id: &str, folder: &str, path: &RepoPath) -> Option<String> {
-    let below = path.as_str().strip_prefix(folder)?.trim_start_matches('/');
-    id.trim_end_matches('#').strip_suffix(&percent_encode(below))?.strip_suffix('/').map(str::to_owned)
-}
-
 /// The reference that an error complains of, with its place: the error has only words, in which the target stands resolved.
 fn lost_reference<'s>(schema: &'s Value, at: &str, words: &str, from: &RepoPath) -> Option<(String, &'s str)> {
     let is_named = |target: &str| {
@@ -194,22 +154,10 @@ fn lost_reference<'s>(schema: &'s Value, at: &str, words: &str, from: &RepoPath)
     }
 }
 
-fn refers_outward(schema: &Value) -> bool {
-    match schema {
-        Value::Object(members) => members.iter().any(|(key, value)| match value.as_str() {
-            Some(target) if matches!(key.as_str(), "$ref" | "$dynamicRef" | "$recursiveRef") => {
-                !target.starts_with('#')
-            }
-            _ => refers_outward(value),
-        }),
-        Value::Array(items) => items.iter().any(refers_outward),
-        _ => false,
-    }
-}
-
 /// The path of another file, from the folder of this one.
 pub(super) fn resolve_path(from: &RepoPath, relative: &str) -> Option<RepoPath> {
-    let mut parts: Vec<&str> = from.folder().split('/').filter(|part| !part.is_empty()).collect();
+    let mut parts: Vec<&str> = from.folder().split('/').collect();
+    parts.retain(|_| !from.folder().is_empty());
     for part in relative.split('/') {
         match part {
             "" | "." => {}

@@ -10,8 +10,11 @@ pub mod keyword;
 pub mod lint;
 pub mod lowered;
 pub mod infer;
+pub mod lock;
 pub mod registry;
 pub mod settings;
+pub mod shelf;
+pub mod source;
 pub mod validate;
 pub mod version;
 pub mod weight;
@@ -36,6 +39,8 @@ pub fn codes() -> Vec<&'static Code> {
         &choose::VERSION_NOT_TEXT,
         &choose::SCHEMA_UNKNOWN,
         &lowered::VERSION_LOWERED,
+        &lock::SCHEMA_EDITED,
+        &lock::SCHEMA_SOURCE_PROPOSED,
     ];
     codes.extend(explain::CODES);
     codes.extend(lint::CODES);

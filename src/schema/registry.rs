@@ -92,6 +92,16 @@ impl Registry {
     }
 
     /// What is wrong with the schemas that were asked for so far, and with the newest of each, which is asked for next.
+        let compiled = slot.compiled.get_or_init(|| compile(&self.files, slot, self.format));
+        compiled.as_ref().map_err(Vec::as_slice)
+    }
+
+    /// Where its files are, for a sentence: a folder of the library, or a registry elsewhere.
+    pub fn folder(&self) -> &str {
+        self.files.folder()
+    }
+
+    /// What is wrong with the schemas that were asked for so far.
     pub fn findings(&self) -> Vec<Finding> {
         for versions in self.schemas.values() {
             versions.find(&Wanted::Latest).into_iter().chain(versions.newest()).for_each(|slot| {
@@ -164,10 +174,28 @@ enum Label {
 }
 
 fn place_in_registry<'p>(folder: &str, path: &'p RepoPath) -> Option<(&'p str, Label)> {
-    let below = match folder {
-        "" => path.as_str(),
-        folder => path.as_str().strip_prefix(folder)?.strip_prefix('/')?,
-    };
+    named(below(folder, path)?)
+}
+
+/// The path of a file below its registry's folder.
+pub fn below<'p>(folder: &str, path: &'p RepoPath) -> Option<&'p str> {
+    match folder {
+        "" => Some(path.as_str()),
+        folder => path.as_str().strip_prefix(folder)?.strip_prefix('/'),
+    }
+}
+
+/// Whether the file at this path, below the registry's folder, is one version of a schema, which stays as it is.
+pub fn is_release(below: &str) -> bool {
+    matches!(named(below), Some((_, Label::Version(_))))
+}
+
+/// The name of the schema in the file at this path, below the registry's folder; none for a file that holds no schema.
+pub fn schema_name(below: &str) -> Option<SchemaName> {
+    named(below).map(|(name, _)| SchemaName::new(name))
+}
+
+fn named(below: &str) -> Option<(&str, Label)> {
     let stem =
         below.strip_suffix(".json").or_else(|| below.strip_suffix(".yaml")).or_else(|| below.strip_suffix(".yml"))?;
     match stem.rsplit_once('/') {

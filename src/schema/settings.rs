@@ -5,12 +5,23 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::source::{self, Source};
+use crate::secret::SecretRef;
+
 /// Where the schemas are and how strictly they are applied.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// The registry: a folder of this repository, such as `./schemas`.
+    /// The registry: a folder of this repository, such as `./schemas`; `github:owner/repo@ref:path`, where `ref` is a tag, a
+    /// branch or a commit; or `https://…` of a `.tar.gz` or of one `NAME.schema.json`, with a `digest`.
     pub source: String,
+    /// The token for a registry on GitHub that is not public: it needs `contents: read` there.
+    pub token: Option<SecretRef>,
+    /// The SHA-256 of a registry on a web server, as `sha256:…`: nothing else is taken from there.
+    #[schemars(regex(pattern = r"^sha256:[0-9a-f]{64}$"))]
+    pub digest: Option<String>,
+    /// `match`: in a pull request the branch of the same name is tried first in the registry's repository.
+    pub branch: Option<BranchPolicy>,
     /// What the keyword `format` does; `assert` when this is left out.
     pub format: FormatPolicy,
     /// The draft of a schema that names none in its `$schema`; `2020-12` when this is left out.
@@ -20,6 +31,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self { source: "./schemas".to_owned(), format: FormatPolicy::Assert, draft: DraftName::Draft202012 }
+        Self { source: "./schemas".to_owned(), token: None, digest: None, branch: None, format: FormatPolicy::Assert }
     }
 }
 
@@ -33,13 +45,52 @@ impl Settings {
     pub fn folder(&self) -> Result<String, String> {
         if self.source.contains(':') {
             return Err(format!("{:?} is not a folder; this version reads schemas from a folder only", self.source));
+    /// The registry's folder as a path of the library, empty where the registry lies elsewhere or its source is wrong.
+    pub fn folder(&self) -> String {
+        match Source::parse(&self.source) {
+            Ok(Source::Folder(folder)) => folder,
+            _ => String::new(),
         }
-        let parts: Vec<_> = self.source.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-        if self.source.starts_with('/') || parts.contains(&"..") {
-            return Err(format!("{:?} leaves the library; name a folder in it", self.source));
-        }
-        Ok(parts.join("/"))
     }
+
+    /// Everything that is wrong with them: a JSON Pointer relative to `schemas`, and a sentence.
+    pub fn problems(&self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let mut tell = |pointer: &str, why: String| found.push((pointer.to_owned(), why));
+        if let Some(Err(why)) = self.digest.as_deref().map(source::digest) {
+            tell("/digest", why);
+        }
+        let source = match Source::parse(&self.source) {
+            Ok(source) => source,
+            Err(why) => {
+                tell("/source", why);
+                return found;
+            }
+        };
+        let is_github = matches!(source, Source::GitHub(_));
+        let only = |what: &str| format!("{what}; take it away, or correct `source`");
+        if self.token.is_some() && !is_github {
+            tell("/token", only("a token is for a registry on GitHub alone"));
+        }
+        if self.branch.is_some() && !is_github {
+            tell("/branch", only("branches are those of a registry on GitHub"));
+        }
+        if self.digest.is_some() && !matches!(source, Source::Web(_)) {
+            tell(
+                "/digest",
+                only("a digest is for a registry on a web server; `stockroom schema lock` pins the others"),
+            );
+        }
+        found
+    }
+}
+
+/// Which branch of the registry's repository counts in a pull request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BranchPolicy {
+    /// The one of the same name, where there is one.
+    Match,
 }
 
 /// What the keyword `format` does: it decides hundreds of verdicts, so it is said and not guessed.
@@ -139,5 +190,34 @@ impl Policy {
             None => self.draft,
             Some(uri) => DraftName::of_uri(uri).unwrap_or(DraftName::Draft202012),
         }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(yaml: &str) -> Vec<String> {
+        let settings: Settings = serde_yaml::from_str(yaml).unwrap();
+        settings.problems().into_iter().map(|(pointer, _)| pointer).collect()
+    }
+
+    #[test]
+    fn each_setting_belongs_to_a_kind_of_source() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        assert_eq!(problems("source: ./schemas"), [""; 0]);
+        assert_eq!(problems("{source: 'github:o/r@v1', token: '${{ env.T }}', branch: match}"), [""; 0]);
+        assert_eq!(problems(&format!("{{source: 'https://e.com/r.tar.gz', digest: '{digest}'}}")), [""; 0]);
+        assert_eq!(
+            problems(&format!("{{token: '${{T}}', branch: match, digest: '{digest}'}}")),
+            ["/token", "/branch", "/digest"]
+        );
+        assert_eq!(problems("{source: 'github:o', digest: 'md5:0'}"), ["/digest", "/source"]);
+    }
+
+    #[test]
+    fn only_a_folder_is_a_folder() {
+        let folder = |source: &str| Settings { source: source.to_owned(), ..Settings::default() }.folder();
+        assert_eq!(
+            (folder("./a//b/"), folder("."), folder("github:o/r:a")),
+            ("a/b".into(), String::new(), String::new())
+        );
     }
 }
