@@ -60,8 +60,10 @@ pub struct Opened {
     pub worktree: Worktree,
     /// What stockroom.yml says.
     pub config: Config,
-    pub(super) tree: Tree,
-    contents: Arc<dyn Contents + Send>,
+    /// The files.
+    pub tree: Tree,
+    /// Gives their bytes.
+    pub contents: Arc<dyn Contents + Send>,
     focus: Focus,
 }
 
@@ -71,10 +73,6 @@ impl Opened {
     pub fn about(self, focus: Focus) -> Self {
         Self { focus, ..self }
     }
-    /// The files.
-    pub tree: Tree,
-    /// Gives their bytes.
-    pub contents: Arc<dyn Contents + Send>,
 }
 
 /// A library that has been read.
