@@ -61,6 +61,9 @@ pub fn check(check: &Check, style: Style, most: usize) -> String {
     }
     out.push_str(&totals(&check.summary, style));
     out.push('\n');
+    if let Some(said) = check.division_said() {
+        let _ = writeln!(out, "{}", for_people(&said));
+    }
     if let Some(line) = schemas(&check.summary) {
         let _ = writeln!(out, "{}", style.quiet(&line));
     }
