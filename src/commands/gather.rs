@@ -21,9 +21,11 @@ use crate::catalog::tree::{Contents, Entry, Tree};
 use crate::config::{Config, PLACES};
 use crate::finding::{Code, Finding, Severity, Span};
 use crate::ids::{AssetKey, CollectionName, RepoPath, SchemaName};
-use crate::report::{Check, Counts};
+use crate::report::{Check, Counts, Policy};
 use crate::schema::SCHEMA_MISSING;
+use crate::schema::choose::choose;
 use crate::schema::registry::Registry;
+use crate::schema::settings as schemas;
 use crate::schema::validate::validate;
 use crate::schema::version;
 
@@ -59,8 +61,10 @@ pub struct Opened {
     pub worktree: Worktree,
     /// What stockroom.yml says.
     pub config: Config,
-    pub(super) tree: Tree,
-    contents: Arc<dyn Contents + Send>,
+    /// The files.
+    pub tree: Tree,
+    /// Gives their bytes.
+    pub contents: Arc<dyn Contents + Send>,
     focus: Focus,
 }
 
@@ -117,7 +121,7 @@ pub fn open(place: &Place) -> anyhow::Result<Opened> {
 pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     let Opened { worktree, config, tree, contents, focus } = opened;
     let source = Arc::new(FolderSource::new(&tree, &config.schema_folder, Arc::clone(&contents)));
-    let registry = Registry::new(source, &config.schema_names(), config.settings.schemas.format);
+    let registry = Registry::new(source, &config.schema_names(), config.settings.schemas.policy());
     let (found, mut findings) = candidates(&tree, &config.collections);
     findings.extend(empty_collections(&config, &found));
     findings.extend(tree.findings.iter().cloned());
@@ -125,23 +129,26 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     let looks: Vec<Look> = found.par_iter().map(|candidate| sight.look(candidate)).collect();
     let repeats = repeats(&found, &looks, contents.as_ref());
     let by_schema = by_schema(&looks);
+    let policy = policy(&config, &registry);
     let concerned = |is_so: fn(&Concern) -> bool| {
         let those = found.iter().zip(&looks).filter(|(_, look)| is_so(&look.concern));
         those.map(|(candidate, _)| candidate.entry.path.clone()).collect::<BTreeSet<_>>()
     };
     let (named, touched) = (concerned(|it| it.is_named), concerned(|it| it.is_touched));
     let records = if focus.lists_records { by_name(&found, &looks) } else { BTreeMap::new() };
+    let unusable: BTreeSet<RepoPath> = looks.iter().filter_map(|look| look.unusable.clone()).collect();
     let (assets, counts) = settle(&found, looks, &repeats, &mut findings);
     findings.extend(repeats);
     focus.keep(&mut findings, &named);
     findings.extend(missing_schemas(&config, &registry).into_iter().filter(|finding| focus.asks(finding, &counts)));
-    findings.extend(registry.findings());
+    findings.extend(registry.findings().into_iter().filter(|finding| focus.needs(finding, &unusable)));
     let mut check = Check::new(tree.commit.clone(), tree.is_dirty(), counts, findings);
     check.records = records;
     if let Some(touched) = focus.touched(touched) {
         check = check.touching(touched);
     }
     check.summary.by_schema = by_schema;
+    check.summary.policy = Some(policy);
     let head = worktree.head()?;
     Ok(Library { worktree, head, config, tree, contents, check, assets })
 }
@@ -223,6 +230,8 @@ struct Look {
     is_valid: bool,
     asset: Option<Asset>,
     concern: Concern,
+    /// The schema that it should be checked with, where that is broken.
+    unusable: Option<RepoPath>,
 }
 
 /// All that a record is looked at with.
@@ -260,6 +269,9 @@ impl Sight<'_> {
         let (schema, more) = validate(&record, collection, self.registry);
         look.findings.extend(more);
         look.schema = schema;
+        if look.schema.is_none() {
+            look.unusable = choose(&record, collection, self.registry).ok().flatten().map(|(slot, _)| slot.path.clone());
+        }
         look.findings.extend(self.focus.lowered(&record, collection, look.schema.as_ref()));
         let (files, more) = companions(&record, collection, self.tree);
         look.findings.extend(more);
@@ -287,6 +299,12 @@ impl Sight<'_> {
         }
         look
     }
+}
+
+fn policy(config: &Config, registry: &Registry) -> Policy {
+    let schemas::Policy { format, draft } = config.settings.schemas.policy();
+    let drafts = registry.drafts().into_iter().map(|draft| draft.as_str().to_owned()).collect();
+    Policy { format: format.as_str().to_owned(), draft: draft.as_str().to_owned(), drafts }
 }
 
 fn by_schema(looks: &[Look]) -> BTreeMap<String, usize> {

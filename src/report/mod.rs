@@ -12,6 +12,7 @@ use crate::ids::{CollectionName, CommitId, RepoPath};
 use touched::Touched;
 
 pub mod counting;
+pub mod excerpt;
 pub mod github;
 pub mod human;
 pub mod human_targets;
@@ -65,6 +66,37 @@ pub struct Summary {
     pub by_collection: BTreeMap<CollectionName, Counts>,
     /// How many records were checked with each schema, by `name@version`.
     pub by_schema: BTreeMap<String, usize>,
+    /// What decided the verdicts beside the schemas themselves.
+    pub policy: Option<Policy>,
+}
+
+/// What decides verdicts beside the schemas themselves, as stockroom.yml names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// What the keyword `format` did: `assert`, `annotate` or `off`.
+    pub format: String,
+    /// The draft of a schema that names none.
+    pub draft: String,
+    /// The drafts of the schemas that records were checked with, the oldest first.
+    pub drafts: Vec<String>,
+}
+
+impl Policy {
+    /// Such as `formats asserted, draft 2020-12`.
+    pub fn words(&self) -> String {
+        let formats = match self.format.as_str() {
+            "assert" => "asserted",
+            "annotate" => "annotated",
+            _ => "not looked at",
+        };
+        let short = |draft: &String| draft.trim_start_matches("draft-0").to_owned();
+        let drafts: Vec<String> = self.drafts.iter().map(short).collect();
+        match drafts.as_slice() {
+            [] => format!("formats {formats}, draft {}", short(&self.draft)),
+            [one] => format!("formats {formats}, draft {one}"),
+            several => format!("formats {formats}, drafts {}", several.join(" and ")),
+        }
+    }
 }
 
 /// How many records there are and how many hold.

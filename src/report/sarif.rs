@@ -259,8 +259,12 @@ mod tests {
 
     fn valid(text: &str) -> Value {
         let schema = include_str!("../../tests/fixtures/sarif/sarif-schema-2.1.0.json");
-        let validator = jsonschema::options().offline().should_validate_formats(true);
-        let validator = validator.build(&serde_json::from_str(schema).unwrap()).unwrap();
+        let mut schema: Value = serde_json::from_str(schema).unwrap();
+        for owner in ["run", "toolComponent"] {
+            // A regular expression with one bracket too many, by which the schema would be no schema.
+            schema["definitions"][owner]["properties"]["language"].as_object_mut().unwrap().remove("pattern");
+        }
+        let validator = jsonschema::options().offline().should_validate_formats(true).build(&schema).unwrap();
         let document: Value = serde_json::from_str(text).unwrap();
         let errors: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
         assert_eq!(errors, [""; 0], "{text}");

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::Check;
 use super::counting::count;
-use super::human::{Style, totals};
+use super::human::{Style, schemas, totals};
 use super::log_text::shortened;
 use super::markdown::{Cell, SUMMARY_LIMIT, Table, code_span};
 use super::touched::Extent;
@@ -34,6 +34,9 @@ pub fn within(check: &Check, limit: usize) -> String {
     }
     out.push_str(if check.dirty { ", with changes that are not committed\n" } else { "\n" });
     division(&mut out, check);
+    if let Some(line) = schemas(&check.summary) {
+        let _ = writeln!(out, "\n{}", code_span(&line));
+    }
     collections(&mut out, check, table_bytes);
     if !check.findings.is_empty() {
         codes(&mut out, &check.findings, table_bytes);
