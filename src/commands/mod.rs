@@ -7,5 +7,6 @@ pub mod gather;
 pub mod outside;
 pub mod plan;
 pub mod record;
+pub mod registry;
 pub mod search;
 pub mod sync;
