@@ -10,6 +10,7 @@ use super::environment::Environment;
 use super::wiring::{Reach, outside, set_damaged_aside};
 use super::words::{CheckFormat, Command, Common, FailOn, Format, Limits, Part, PlanFormat, Words};
 use crate::adapters::publication::{FolderTarget, PublishTarget};
+use crate::commands::excerpts::excerpts;
 use crate::commands::gather::{Library, Moment, Place, Wanted, gather, open};
 use crate::commands::plan::{Plan, Scope};
 use crate::commands::{plan as planning, search as searching, sync as syncing};
@@ -75,11 +76,12 @@ impl Execution<'_> {
             Command::Sync { format, common, limits } => self.sync(&common, &limits, format).await,
             Command::Manifest { output, common } => self.manifest(&common, output).await,
             Command::Search { query, most, format } => self.search(&query, usize::from(most), format).await,
+            Command::Schema { command } => self.schema(command).await,
             Command::Run => self.run().await,
         }
     }
 
-    fn place(&self, rev: Option<&str>) -> Place {
+    pub(super) fn place(&self, rev: Option<&str>) -> Place {
         Place {
             folder: self.folder.clone(),
             config: self.config.as_ref().map(|file| self.folder.join(file)),
@@ -92,7 +94,9 @@ impl Execution<'_> {
         let library = gather(open(&self.place(common.rev.as_deref()))?, Wanted::Verdict)?;
         let check = &library.check;
         match format {
-            CheckFormat::Human => self.console.text(&human::check(check, self.style(), MOST_FINDINGS)),
+            CheckFormat::Human => {
+                self.console.text(&human::check(check, &excerpts(&library, MOST_FINDINGS), self.style(), MOST_FINDINGS))
+            }
             CheckFormat::Json => self.console.json(&json::check::render(check)),
             CheckFormat::Github => self.console.commands_as_data(&github::check(check, library.worktree.prefix())),
         }
@@ -109,7 +113,7 @@ impl Execution<'_> {
         }
     }
 
-    fn style(&self) -> Style {
+    pub(super) fn style(&self) -> Style {
         self.environment.style()
     }
 
@@ -119,7 +123,7 @@ impl Execution<'_> {
         self.annotate(&library);
         self.console.add_summary(&summary::check(&library.check))?;
         let is_fit = verdict(&library.check, common.fail_on) == Ending::Done;
-        let text = human::check(&library.check, self.style(), MOST_FINDINGS);
+        let text = human::check(&library.check, &excerpts(&library, MOST_FINDINGS), self.style(), MOST_FINDINGS);
         match awaited {
             Awaited::Text => self.console.text(&text),
             Awaited::Json | Awaited::Other => self.console.talk(&text),

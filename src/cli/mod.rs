@@ -4,9 +4,11 @@ pub mod captured;
 pub mod console;
 pub mod environment;
 pub mod execute;
+mod execute_schema;
 pub mod step_files;
 pub mod wiring;
 pub mod words;
+pub mod words_schema;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,6 +20,7 @@ use environment::Environment;
 use execute::{Ending, Execution};
 use words::Words;
 
+use crate::commands::excerpts::in_config;
 use crate::config::ConfigError;
 use crate::report::log_text::{LINE_LIMIT, shortened};
 use crate::report::{human, workflow_command};
@@ -70,8 +73,9 @@ fn carry_out(words: Words, environment: &Environment, console: &Console) -> Endi
 fn say_error(error: &anyhow::Error, environment: &Environment, console: &Console) {
     if let Some(config) = error.downcast_ref::<ConfigError>() {
         let mut text = String::new();
+        let excerpts = in_config(&config.text, &config.problems);
         for finding in &config.problems {
-            human::finding(&mut text, finding, environment.style());
+            human::finding(&mut text, finding, &excerpts, environment.style());
         }
         console.talk(&format!("{text}\nerror: {config}; nothing was done\n"));
     } else {

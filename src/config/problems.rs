@@ -13,6 +13,7 @@ use crate::catalog::pointer::PointerPattern;
 use crate::finding::Finding;
 use crate::ids::{CollectionName, DownstreamName, RepoPath, SchemaName, Sha256Hex};
 use crate::schema::compile::Compiled;
+use crate::schema::settings::DraftName;
 use crate::schema::validate::check;
 use crate::schema::version::Wanted;
 use crate::secret::NotAReference;
@@ -29,7 +30,8 @@ pub(super) fn of_shape(path: &RepoPath, value: &Value, places: &Places) -> Vec<F
     };
     let name = SchemaName::new("stockroom.yml");
     let used = UsedSchema { name, version: None, sha256: Sha256Hex::of(b"") };
-    let compiled = Compiled { used, schema, validator, formats: None, weight: 1 };
+    let draft = DraftName::Draft202012;
+    let compiled = Compiled { used, schema, validator, formats: None, weight: 1, draft, lint: Vec::new() };
     let mut findings = check(value, &compiled, path, || places.clone());
     for finding in &mut findings {
         if finding.pointer.ends_with("/token") {

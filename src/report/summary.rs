@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::Check;
 use super::counting::count;
-use super::human::{Style, totals};
+use super::human::{Style, schemas, totals};
 use super::markdown::{Cell, SUMMARY_LIMIT, Table, code_span};
 use crate::finding::{Finding, Severity};
 
@@ -25,6 +25,9 @@ pub fn check(check: &Check) -> String {
         let _ = write!(out, " at {}", code_span(commit.short()));
     }
     out.push_str(if check.dirty { ", with changes that are not committed\n" } else { "\n" });
+    if let Some(line) = schemas(&check.summary) {
+        let _ = writeln!(out, "\n{}", code_span(&line));
+    }
     collections(&mut out, check);
     if !check.findings.is_empty() {
         codes(&mut out, &check.findings);

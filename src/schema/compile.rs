@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use jsonschema::{PatternOptions, Retrieve, Uri, Validator};
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
+use super::lint::lint;
 use super::registry::{SchemaFiles, Slot};
+use super::settings::{DraftName, FormatPolicy, Policy};
 use super::settings::FormatPolicy;
 use super::shelf::{Shelf, Shelved};
 use super::weight::{MAX_WEIGHT, weigh};
@@ -48,9 +51,14 @@ pub struct Compiled {
     pub formats: Option<Validator>,
     /// How many subschemas it stands for.
     pub weight: usize,
+    /// The draft that is in force in it.
+    pub draft: DraftName,
+    /// What it says and most likely does not mean.
+    pub lint: Vec<Finding>,
 }
 
 /// Compiles the schema in a slot, or says what is wrong with it.
+pub(super) fn compile(files: &dyn SchemaFiles, slot: &Slot, policy: Policy) -> Result<Compiled, Vec<Finding>> {
 pub(super) fn compile(
     files: &Arc<dyn SchemaFiles>,
     slot: &Slot,
@@ -68,6 +76,8 @@ pub(super) fn compile(
         let finding = Finding::error(&SCHEMA_TOO_LARGE, slot.path.clone(), message);
         return Err(vec![finding.help("refer to each definition from fewer places")]);
     }
+    let shelf = Arc::new(Shelf::new(files, slot, &document.value));
+    let draft = policy.draft_of(&document.value);
     let shelf = Arc::new(Shelf::new(files, &slot.path, &document.value));
     // Drafts differ in what a keyword means; a `$schema` that no draft has is a dialect, most often of the newest one.
     let draft = match Draft::default().detect(&document.value) {
@@ -77,7 +87,7 @@ pub(super) fn compile(
     let build = |assert_formats: bool| {
         jsonschema::options()
             .offline()
-            .with_draft(draft)
+            .with_draft(draft.draft())
             .with_base_uri(format!("{BASE}{}", slot.path.percent_encoded()))
             .with_retriever(Shelved(Arc::clone(&shelf)))
             .with_pattern_options(
@@ -101,13 +111,14 @@ pub(super) fn compile(
                 vec![finding.help("mend the schema; until then the records that use it are not checked")]
             })
     };
-    let validator = build(format == FormatPolicy::Assert)?;
-    let formats = match format {
+    let validator = build(policy.format == FormatPolicy::Assert)?;
+    let formats = match policy.format {
         FormatPolicy::Annotate => Some(build(true)?),
         FormatPolicy::Assert | FormatPolicy::Off => None,
     };
     let used = UsedSchema { name: slot.name.clone(), version: slot.version.clone(), sha256 };
-    Ok(Compiled { used, validator, formats, schema: document.value, weight })
+    let lint = lint(&slot.path, &document, policy);
+    Ok(Compiled { used, validator, formats, schema: document.value, weight, draft, lint })
 }
 
 fn cut(text: &str) -> String {

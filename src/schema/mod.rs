@@ -6,6 +6,10 @@
 pub mod choose;
 pub mod compile;
 pub mod explain;
+pub mod keyword;
+pub mod lint;
+pub mod lowered;
+pub mod infer;
 pub mod lock;
 pub mod registry;
 pub mod settings;
@@ -34,9 +38,11 @@ pub fn codes() -> Vec<&'static Code> {
         &choose::VERSION_UNKNOWN,
         &choose::VERSION_NOT_TEXT,
         &choose::SCHEMA_UNKNOWN,
+        &lowered::VERSION_LOWERED,
         &lock::SCHEMA_EDITED,
         &lock::SCHEMA_SOURCE_PROPOSED,
     ];
     codes.extend(explain::CODES);
+    codes.extend(lint::CODES);
     codes
 }

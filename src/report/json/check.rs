@@ -43,6 +43,20 @@ struct SummaryV1<'a> {
     by_collection: BTreeMap<&'a str, CountsV1>,
     /// How many records were checked with each schema, by `name@version`.
     by_schema: &'a BTreeMap<String, usize>,
+    /// What decided the verdicts beside the schemas themselves; null where there was nothing to decide.
+    policy: Option<PolicyV1<'a>>,
+}
+
+/// What decides verdicts beside the schemas themselves.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Policy")]
+struct PolicyV1<'a> {
+    /// What the keyword `format` did: `assert`, `annotate` or `off`.
+    format: &'a str,
+    /// The draft of a schema that names none, as `schemas.draft` has it.
+    draft: &'a str,
+    /// The drafts of the schemas that records were checked with, the oldest first.
+    drafts: &'a [String],
 }
 
 /// The records of a collection.
@@ -106,7 +120,7 @@ impl<'a> From<&'a Check> for CheckV1<'a> {
 
 impl<'a> From<&'a Summary> for SummaryV1<'a> {
     fn from(summary: &'a Summary) -> Self {
-        let Summary { records, valid, invalid, errors, warnings, by_collection, by_schema } = summary;
+        let Summary { records, valid, invalid, errors, warnings, by_collection, by_schema, policy } = summary;
         Self {
             records: *records,
             valid: *valid,
@@ -114,6 +128,11 @@ impl<'a> From<&'a Summary> for SummaryV1<'a> {
             errors: *errors,
             warnings: *warnings,
             by_schema,
+            policy: policy.as_ref().map(|policy| PolicyV1 {
+                format: &policy.format,
+                draft: &policy.draft,
+                drafts: &policy.drafts,
+            }),
             by_collection: by_collection
                 .iter()
                 .map(|(name, counts)| (name.as_str(), CountsV1::from(*counts)))
@@ -235,6 +254,7 @@ mod tests {
         "by_schema": {},
         "errors": 1,
         "invalid": 1,
+        "policy": null,
         "records": 13,
         "valid": 12,
         "warnings": 2
