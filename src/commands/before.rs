@@ -24,9 +24,8 @@ pub struct Before {
 impl Before {
     /// Reads those of these files that were records, as they were in `base`; no other file is read.
     pub fn read(worktree: &Worktree, base: &Tree, collections: &[Collection], touched: &[RepoPath]) -> Self {
-        let wants_versions = |collection: &&Collection| {
-            collection.settings.schema.is_some() && !collection.settings.allow_downgrade
-        };
+        let wants_versions =
+            |collection: &&Collection| collection.settings.schema.is_some() && !collection.settings.allow_downgrade;
         let collections: Vec<&Collection> = collections.iter().filter(wants_versions).collect();
         let candidate = |path: &RepoPath| {
             let entry = base.get(path.as_str())?;

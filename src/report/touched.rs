@@ -96,10 +96,7 @@ mod tests {
         let check = check(findings()).touching(of(&["b", "c"]));
         assert_eq!(order(&check), ["b", "d", "a", "c", "a"]);
         assert_eq!(check.division(), Some(Division { touched: 3, elsewhere: 2 }));
-        assert_eq!(
-            check.division_said().as_deref(),
-            Some("3 findings in what was touched since a1b2c3d, 2 elsewhere")
-        );
+        assert_eq!(check.division_said().as_deref(), Some("3 findings in what was touched since a1b2c3d, 2 elsewhere"));
     }
 
     #[test]

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use jsonschema::{PatternOptions, Retrieve, Uri, Validator};
-use jsonschema::{Draft, PatternOptions, Validator};
+use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
 use super::lint::lint;
 use super::registry::{SchemaFiles, Slot};
 use super::settings::{DraftName, FormatPolicy, Policy};
-use super::settings::FormatPolicy;
 use super::shelf::{Shelf, Shelved};
 use super::weight::{MAX_WEIGHT, weigh};
 use crate::catalog::asset::UsedSchema;
@@ -58,12 +56,7 @@ pub struct Compiled {
 }
 
 /// Compiles the schema in a slot, or says what is wrong with it.
-pub(super) fn compile(files: &dyn SchemaFiles, slot: &Slot, policy: Policy) -> Result<Compiled, Vec<Finding>> {
-pub(super) fn compile(
-    files: &Arc<dyn SchemaFiles>,
-    slot: &Slot,
-    format: FormatPolicy,
-) -> Result<Compiled, Vec<Finding>> {
+pub(super) fn compile(files: &Arc<dyn SchemaFiles>, slot: &Slot, policy: Policy) -> Result<Compiled, Vec<Finding>> {
     let broken = |message: String| Finding::error(&SCHEMA_BROKEN, slot.path.clone(), message);
     let bytes = files.read(&slot.path).map_err(|why| vec![broken(format!("the schema cannot be read: {why}"))])?;
     let sha256 = Sha256Hex::of(&bytes);
@@ -76,14 +69,8 @@ pub(super) fn compile(
         let finding = Finding::error(&SCHEMA_TOO_LARGE, slot.path.clone(), message);
         return Err(vec![finding.help("refer to each definition from fewer places")]);
     }
-    let shelf = Arc::new(Shelf::new(files, slot, &document.value));
-    let draft = policy.draft_of(&document.value);
     let shelf = Arc::new(Shelf::new(files, &slot.path, &document.value));
-    // Drafts differ in what a keyword means; a `$schema` that no draft has is a dialect, most often of the newest one.
-    let draft = match Draft::default().detect(&document.value) {
-        Draft::Unknown => Draft::default(),
-        named => named,
-    };
+    let draft = policy.draft_of(&document.value);
     let build = |assert_formats: bool| {
         jsonschema::options()
             .offline()

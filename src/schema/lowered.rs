@@ -101,7 +101,10 @@ mod tests {
     fn a_lower_version_is_an_error_at_its_place() {
         let finding = found(FIELD, "{\"a\": 1,\n \"schema_version\": \"1.9.0\"}", "1.10.0").unwrap();
         assert_eq!(finding.message, "the schema version is lowered from 1.10.0 to 1.9.0");
-        assert_eq!((finding.span, finding.is_error()), (Span { line: 2, column: 20, end_line: 2, end_column: 27 }, true));
+        assert_eq!(
+            (finding.span, finding.is_error()),
+            (Span { line: 2, column: 20, end_line: 2, end_column: 27 }, true)
+        );
         assert_eq!(finding.pointer, "/schema_version");
     }
 

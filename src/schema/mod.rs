@@ -6,11 +6,11 @@
 pub mod choose;
 pub mod compile;
 pub mod explain;
+pub mod infer;
 pub mod keyword;
 pub mod lint;
-pub mod lowered;
-pub mod infer;
 pub mod lock;
+pub mod lowered;
 pub mod registry;
 pub mod settings;
 pub mod shelf;

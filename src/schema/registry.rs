@@ -87,12 +87,7 @@ impl Registry {
 
     /// The compiled schema, or nothing when it is broken (which `findings` says once).
     pub fn compiled<'s>(&self, slot: &'s Slot) -> Result<&'s Compiled, &'s [Finding]> {
-        let compiled = slot.compiled.get_or_init(|| compile(self.files.as_ref(), slot, self.policy));
-        compiled.as_ref().map_err(Vec::as_slice)
-    }
-
-    /// What is wrong with the schemas that were asked for so far, and with the newest of each, which is asked for next.
-        let compiled = slot.compiled.get_or_init(|| compile(&self.files, slot, self.format));
+        let compiled = slot.compiled.get_or_init(|| compile(&self.files, slot, self.policy));
         compiled.as_ref().map_err(Vec::as_slice)
     }
 
@@ -101,7 +96,7 @@ impl Registry {
         self.files.folder()
     }
 
-    /// What is wrong with the schemas that were asked for so far.
+    /// What is wrong with the schemas that were asked for so far, and with the newest of each, which is asked for next.
     pub fn findings(&self) -> Vec<Finding> {
         for versions in self.schemas.values() {
             versions.find(&Wanted::Latest).into_iter().chain(versions.newest()).for_each(|slot| {

@@ -30,8 +30,14 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { source: "./schemas".to_owned(), format: FormatPolicy::Assert, draft: DraftName::Draft202012 }
-        Self { source: "./schemas".to_owned(), token: None, digest: None, branch: None, format: FormatPolicy::Assert }
+        Self {
+            source: "./schemas".to_owned(),
+            token: None,
+            digest: None,
+            branch: None,
+            format: FormatPolicy::Assert,
+            draft: DraftName::Draft202012,
+        }
     }
 }
 
@@ -41,10 +47,6 @@ impl Settings {
         Policy { format: self.format, draft: self.draft }
     }
 
-    /// The registry's folder as a path of the library, or a sentence about what is wrong with it.
-    pub fn folder(&self) -> Result<String, String> {
-        if self.source.contains(':') {
-            return Err(format!("{:?} is not a folder; this version reads schemas from a folder only", self.source));
     /// The registry's folder as a path of the library, empty where the registry lies elsewhere or its source is wrong.
     pub fn folder(&self) -> String {
         match Source::parse(&self.source) {
@@ -203,6 +205,9 @@ impl Policy {
             None => self.draft,
             Some(uri) => DraftName::of_uri(uri).unwrap_or(DraftName::Draft202012),
         }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
