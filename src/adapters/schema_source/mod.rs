@@ -12,6 +12,12 @@ mod web;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+#[path = "../../../tests/it/file_server.rs"]
+#[allow(dead_code, clippy::unwrap_used, reason = "part of the integration tests, which use all of it")]
+mod file_server;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
