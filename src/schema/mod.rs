@@ -6,6 +6,7 @@
 pub mod choose;
 pub mod compile;
 pub mod explain;
+pub mod notation;
 pub mod registry;
 pub mod settings;
 pub mod validate;
