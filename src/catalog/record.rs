@@ -95,24 +95,26 @@ pub fn candidates<'a>(tree: &'a Tree, collections: &'a [Collection]) -> (Vec<Can
 impl Candidate<'_> {
     /// Reads and parses the file.
     pub fn load(&self, contents: &dyn Contents) -> (Option<Record>, Vec<Finding>) {
-        let path = &self.entry.path;
-        let refuse = |code, message: String| (None, vec![Finding::error(code, path.clone(), message)]);
-        if self.entry.kind != EntryKind::File {
-            return refuse(
-                &SYMLINK,
-                "the record is a symbolic link or a submodule, which is never followed".to_owned(),
-            );
-        }
-        let Some(format) = Format::of(path) else {
-            return refuse(&UNKNOWN_FORMAT, format!("{:?} is no notation of records", path.extension()));
-        };
-        let bytes = match contents.read(self.entry, MAX_RECORD_BYTES) {
-            Ok(bytes) => bytes,
-            Err(error) => return refuse(&UNREADABLE, format!("the record cannot be read: {error}")),
-        };
-        let (document, findings) = read::read(path, format, bytes);
-        (document.map(|document| Record { path: path.clone(), document }), findings)
+        load(self.entry, contents)
     }
+}
+
+/// Reads and parses a file as a record, of whatever collection.
+pub fn load(entry: &Entry, contents: &dyn Contents) -> (Option<Record>, Vec<Finding>) {
+    let path = &entry.path;
+    let refuse = |code, message: String| (None, vec![Finding::error(code, path.clone(), message)]);
+    if entry.kind != EntryKind::File {
+        return refuse(&SYMLINK, "the record is a symbolic link or a submodule, which is never followed".to_owned());
+    }
+    let Some(format) = Format::of(path) else {
+        return refuse(&UNKNOWN_FORMAT, format!("{:?} is no notation of records", path.extension()));
+    };
+    let bytes = match contents.read(entry, MAX_RECORD_BYTES) {
+        Ok(bytes) => bytes,
+        Err(error) => return refuse(&UNREADABLE, format!("the record cannot be read: {error}")),
+    };
+    let (document, findings) = read::read(path, format, bytes);
+    (document.map(|document| Record { path: path.clone(), document }), findings)
 }
 
 impl Record {
@@ -227,6 +229,7 @@ impl Uniqueness {
                 _ => String::new(),
             };
             let finding = Finding::error(&DUPLICATE_ID, path.clone(), message).about(pointer.clone()).help(help);
+            let finding = finding.related(first.clone());
             self.repeats.push(Repeat { record, pointer, finding });
         } else {
             self.ids.insert(key.clone(), path.clone());
@@ -241,6 +244,7 @@ impl Uniqueness {
             if let Some((first, place)) = self.values.get(&slot) {
                 let message = format!("the value {text:?} may stand only once, and {first} has it at {place}");
                 let finding = Finding::error(&DUPLICATE_VALUE, path.clone(), message).about(pointer.clone());
+                let finding = finding.related(first.clone());
                 self.repeats.push(Repeat { record, pointer: pointer.clone(), finding });
             } else {
                 self.values.insert(slot, (path.clone(), pointer.clone()));

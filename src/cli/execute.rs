@@ -76,11 +76,12 @@ impl Execution<'_> {
             Command::Sync { format, common, limits } => self.sync(&common, &limits, format).await,
             Command::Manifest { output, common } => self.manifest(&common, output).await,
             Command::Search { query, most, format } => self.search(&query, usize::from(most), format).await,
+            Command::Schema { command } => self.schema(command).await,
             Command::Run => self.run().await,
         }
     }
 
-    fn place(&self, rev: Option<&str>) -> Place {
+    pub(super) fn place(&self, rev: Option<&str>) -> Place {
         Place {
             folder: self.folder.clone(),
             config: self.config.as_ref().map(|file| self.folder.join(file)),
@@ -112,7 +113,7 @@ impl Execution<'_> {
         }
     }
 
-    fn style(&self) -> Style {
+    pub(super) fn style(&self) -> Style {
         self.environment.style()
     }
 

@@ -4,9 +4,11 @@ pub mod captured;
 pub mod console;
 pub mod environment;
 pub mod execute;
+mod execute_schema;
 pub mod step_files;
 pub mod wiring;
 pub mod words;
+pub mod words_schema;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::words_schema::SchemaCommand;
+
 /// Turns a Git repository of assets into a database that others can build on.
 #[derive(Debug, Parser)]
 #[command(
@@ -88,6 +90,12 @@ pub enum Command {
         /// How the result is written.
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
+    },
+    /// Work on the schemas themselves.
+    Schema {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: SchemaCommand,
     },
     /// Do what the GitHub event asks for; this is what the action runs.
     #[command(

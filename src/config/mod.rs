@@ -131,7 +131,7 @@ impl Config {
             let help = "write numbers without leading zeros or underscores, and texts such as yes, no and on in quotes";
             return fail(vec![Finding::error(&SETTING, path.clone(), message).help(help)]);
         }
-        let schema_folder = settings.schemas.folder().unwrap_or_default();
+        let schema_folder = settings.schemas.folder();
         Ok(Self { path: path.clone(), settings, collections, schema_folder, places })
     }
 

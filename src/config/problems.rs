@@ -14,6 +14,7 @@ use crate::finding::Finding;
 use crate::ids::{CollectionName, DownstreamName, RepoPath, SchemaName, Sha256Hex};
 use crate::schema::compile::Compiled;
 use crate::schema::notation::Notation;
+use crate::schema::settings::DraftName;
 use crate::schema::validate::{Source, check};
 use crate::schema::version::Wanted;
 use crate::secret::NotAReference;
@@ -30,7 +31,8 @@ pub(super) fn of_shape(path: &RepoPath, text: &str, value: &Value, places: &Plac
     };
     let name = SchemaName::new("stockroom.yml");
     let used = UsedSchema { name, version: None, sha256: Sha256Hex::of(b"") };
-    let compiled = Compiled { used, schema, validator, formats: None, weight: 1 };
+    let draft = DraftName::Draft202012;
+    let compiled = Compiled { used, schema, validator, formats: None, weight: 1, draft, lint: Vec::new() };
     let mut findings = check(value, &compiled, &Source { path, notation: Notation::Yaml, text }, || places.clone());
     for finding in &mut findings {
         if finding.pointer.ends_with("/token") {
@@ -76,9 +78,8 @@ pub(super) fn of_rooms(
     }
     if let Some(settings) =
         value.get("schemas").and_then(|part| told.part::<schema::settings::Settings>(part, "/schemas"))
-        && let Err(why) = settings.folder()
     {
-        told.tell("/schemas/source".to_owned(), why);
+        told.all("/schemas", settings.problems());
     }
     if let Some(settings) =
         value.get("manifest").and_then(|part| told.part::<manifest::settings::Settings>(part, "/manifest"))

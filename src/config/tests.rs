@@ -51,7 +51,7 @@ embed: {chunk: {max: 100, overlap: 100}}
         "9:5: \"a b\" is no name for a collection: use letters, digits, `-` and `_`, 64 at most",
         "9:15: error parsing glob '[x': unclosed character class; missing ']'",
         "10:20: `version_field` says nothing without `schema`",
-        "11:19: \"../elsewhere\" leaves the library; name a folder in it",
+        "11:19: \"../elsewhere\" leads outside; name a folder in the repository",
         "11:41: \"strict\" is not one of the values allowed here (write \"assert\", \"annotate\" or \"off\")",
         "12:21: \"title\" is no JSON Pointer; write \"/title\"",
         "12:48: \"../up\" is not a folder inside the library",

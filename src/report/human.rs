@@ -62,16 +62,20 @@ pub fn check(check: &Check, excerpts: &Excerpts, style: Style, most: usize) -> S
     }
     out.push_str(&totals(&check.summary, style));
     out.push('\n');
+    if let Some(said) = check.division_said() {
+        let _ = writeln!(out, "{}", for_people(&said));
+    }
     if let Some(line) = schemas(&check.summary) {
         let _ = writeln!(out, "{}", style.quiet(&line));
     }
     out
 }
 
-/// Such as `checked with product-metadata@1.0.0 (3), product-metadata@1.1.0 (10)`.
-fn schemas(summary: &Summary) -> Option<String> {
+/// Such as `checked with product-metadata@1.0.0 (3), product-metadata@1.1.0 (10); formats asserted, draft 2020-12`.
+pub(super) fn schemas(summary: &Summary) -> Option<String> {
     let said: Vec<String> = summary.by_schema.iter().map(|(label, n)| format!("{} ({n})", for_people(label))).collect();
-    (!said.is_empty()).then(|| format!("checked with {}", said.join(", ")))
+    let policy = summary.policy.as_ref().map(|policy| format!("; {}", policy.words())).unwrap_or_default();
+    (!said.is_empty()).then(|| format!("checked with {}{policy}", said.join(", ")))
 }
 
 fn count_more(n: usize) -> String {

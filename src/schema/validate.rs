@@ -115,6 +115,7 @@ pub fn locate(explanations: Vec<Explanation>, path: &RepoPath, severity: Severit
             pointer: explanation.pointer,
             message: explanation.message,
             help: explanation.help,
+            related: Vec::new(),
         }
     };
     explanations.into_iter().map(finding).collect()

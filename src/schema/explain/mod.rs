@@ -92,16 +92,21 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    fn new(code: &'static Code, pointer: impl Into<String>, message: impl Into<String>) -> Self {
+    /// An objection at a value.
+    pub fn new(code: &'static Code, pointer: impl Into<String>, message: impl Into<String>) -> Self {
         let (pointer, message) = (pointer.into(), message.into());
         Self { code, pointer, aim: Aim::Value, message, help: None, subject: Subject::Value }
     }
 
-    fn help(self, help: impl Into<String>) -> Self {
+    /// The same, with advice.
+    #[must_use]
+    pub fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
 
-    fn aim(self, aim: Aim) -> Self {
+    /// The same, with another aim.
+    #[must_use]
+    pub fn aim(self, aim: Aim) -> Self {
         Self { aim, ..self }
     }
 }

@@ -17,7 +17,8 @@ pub(super) fn unmatched(error: &ValidationError<'_>, pattern: &str) -> Explanati
         let message = format!("{shown} does not match the pattern {}", cut(pattern, 120));
         return about(error, &PATTERN, message);
     };
-    let stranger = form.only().and_then(|class| text.chars().find(|c| !holds(class, *c)));
+    let stranger =
+        form.class.as_ref().and_then(|(class, joint)| text.chars().find(|c| !holds(class, *c) && *joint != Some(*c)));
     let message = match stranger {
         Some(c) => format!("{} may not stand in {shown}", character(c)),
         None => format!("{shown} has not the form that is wanted"),
@@ -80,7 +81,7 @@ impl Form {
                 return Some(Self { words, begins, ends, class: Some((class.clone(), None)) });
             }
             if let Some((class, joint)) = joined(&parts) {
-                let words = format!("{}, and {} between the words", class_in_words(class)?, character(joint));
+                let words = format!("words of {}, joined by {}", class_in_words(class)?, character(joint));
                 return Some(Self { words, begins, ends, class: Some((class.clone(), Some(joint))) });
             }
         }
@@ -91,15 +92,11 @@ impl Form {
         Some(Self { words: words?.join(", then "), begins, ends, class: None })
     }
 
-    fn only(&self) -> Option<&ClassUnicode> {
-        self.class.as_ref().filter(|(_, joint)| joint.is_none()).map(|(class, _)| class)
-    }
-
     fn advice(&self) -> String {
         let words = &self.words;
         match (&self.class, self.begins, self.ends) {
-            (Some(_), ..) => format!("write {words} only"),
-            (None, true, true) => format!("write {words}"),
+            (Some((_, None)), ..) => format!("write {words} only"),
+            (Some(_), ..) | (None, true, true) => format!("write {words}"),
             (None, true, false) => format!("begin it with {words}"),
             (None, false, true) => format!("end it with {words}"),
             (None, false, false) => format!("it must hold {words}"),
@@ -305,7 +302,7 @@ mod tests {
             ("^[a-z0-9-]+$", "write lower-case letters, digits and - only"),
             (r"^[\w.]+$", "write letters, digits and the signs . _ only"),
             (r"^\d{4}$", "write digits, 4 characters only"),
-            ("^[a-z0-9]+(-[a-z0-9]+)*$", "write lower-case letters and digits, and \"-\" between the words only"),
+            ("^[a-z0-9]+(-[a-z0-9]+)*$", "write words of lower-case letters and digits, joined by \"-\""),
             ("^#[0-9a-f]{6}$", "write \"#\", then 6 of digits and a to f"),
             (
                 r"^v?\d+\.\d+$",

@@ -251,7 +251,7 @@ fn a_schema_is_read_by_the_draft_that_it_names() {
         let path = RepoPath::new("a.json");
         let document = read(&path, Format::Json, record.as_bytes().to_vec()).0.unwrap();
         let (_, findings) = validate(&Record { path, document }, &collection, &registry);
-        assert_eq!(registry.findings(), [], "{schema}");
+        assert!(!registry.findings().iter().any(Finding::is_error), "{schema}");
         findings.is_empty()
     };
     let draft = |version: &str, rest: &str| format!(r#"{{"$schema": "{version}", "properties": {{"x": {rest}}}}}"#);
