@@ -312,7 +312,8 @@ impl Sight<'_> {
         look.findings.extend(more);
         look.schema = schema;
         if look.schema.is_none() {
-            look.unusable = choose(&record, collection, self.registry).ok().flatten().map(|(slot, _)| slot.path.clone());
+            look.unusable =
+                choose(&record, collection, self.registry).ok().flatten().map(|(slot, _)| slot.path.clone());
         }
         look.findings.extend(self.focus.lowered(&record, collection, look.schema.as_ref()));
         let (files, more) = companions(&record, collection, self.tree);
