@@ -18,9 +18,9 @@ use crate::finding::{Code, Finding};
 use crate::ids::{RepoPath, Sha256Hex, percent_encode};
 
 /// How many steps a `pattern` may go back before the record counts as wrong.
-const BACKTRACK_LIMIT: usize = 10_000;
+pub(super) const BACKTRACK_LIMIT: usize = 10_000;
 /// How large a compiled `pattern` may get, in bytes.
-const PATTERN_SIZE_LIMIT: usize = 4 * 1024 * 1024;
+pub(super) const PATTERN_SIZE_LIMIT: usize = 4 * 1024 * 1024;
 /// The scheme of schemas that name no `$id`: their path in the library follows.
 const BASE: &str = "stockroom:///";
 
@@ -70,13 +70,13 @@ pub(super) fn compile(files: &dyn SchemaFiles, slot: &Slot, policy: Policy) -> R
         let finding = Finding::error(&SCHEMA_TOO_LARGE, slot.path.clone(), message);
         return Err(vec![finding.help("refer to each definition from fewer places")]);
     }
-    let shelf = Arc::new(Shelf::new(files, slot, &document.value));
+    let shelf = Arc::new(Shelf::new(files, &slot.path, &document.value));
     let draft = policy.draft_of(&document.value);
     let build = |assert_formats: bool| {
         jsonschema::options()
             .offline()
             .with_draft(draft.draft())
-            .with_base_uri(format!("{BASE}{}", slot.path.percent_encoded()))
+            .with_base_uri(base_of(&slot.path))
             .with_retriever(Shelved(Arc::clone(&shelf)))
             .with_pattern_options(
                 PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT).size_limit(PATTERN_SIZE_LIMIT),
@@ -109,6 +109,11 @@ pub(super) fn compile(files: &dyn SchemaFiles, slot: &Slot, policy: Policy) -> R
     Ok(Compiled { used, validator, formats, schema: document.value, weight, draft, lint })
 }
 
+/// What the relative references of a schema without `$id` are relative to.
+pub(super) fn base_of(path: &RepoPath) -> String {
+    format!("{BASE}{}", path.percent_encoded())
+}
+
 fn cut(text: &str) -> String {
     match text.char_indices().nth(300) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
@@ -117,18 +122,18 @@ fn cut(text: &str) -> String {
 }
 
 /// The registry's schemas under the names by which a `$ref` may ask for them.
-struct Shelf {
+pub(super) struct Shelf {
     schemas: BTreeMap<String, Value>,
 }
 
 impl Shelf {
     /// Reads the schemas only if this one refers to another document at all.
-    fn new(files: &dyn SchemaFiles, slot: &Slot, schema: &Value) -> Self {
+    pub(super) fn new(files: &dyn SchemaFiles, own: &RepoPath, schema: &Value) -> Self {
         let mut shelf = Self { schemas: BTreeMap::new() };
         if !refers_outward(schema) {
             return shelf;
         }
-        let prefix = id_of(schema).and_then(|id| folder_url(id, files.folder(), &slot.path));
+        let prefix = id_of(schema).and_then(|id| folder_url(id, files.folder(), own));
         for path in files.paths().iter().filter(|path| Format::of(path) == Some(Format::Json)) {
             let Some(value) = files.read(path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
             else {
@@ -149,7 +154,7 @@ impl Shelf {
 }
 
 /// Gives the validator what is on the shelf and refuses everything else.
-struct Shelved(Arc<Shelf>);
+pub(super) struct Shelved(pub(super) Arc<Shelf>);
 
 impl Retrieve for Shelved {
     fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn Error + Send + Sync>> {

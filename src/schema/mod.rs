@@ -5,6 +5,7 @@
 
 pub mod choose;
 pub mod compile;
+pub mod diff;
 pub mod explain;
 pub mod keyword;
 pub mod lint;
