@@ -16,6 +16,7 @@ pub mod json;
 pub mod log_text;
 pub mod markdown;
 pub mod redaction;
+pub mod schema_diff;
 pub mod search;
 pub mod summary;
 pub mod summary_targets;

@@ -34,6 +34,7 @@ pub fn codes() -> Vec<&'static Code> {
         &choose::VERSION_UNKNOWN,
         &choose::VERSION_NOT_TEXT,
         &choose::SCHEMA_UNKNOWN,
+        &diff::release::SCHEMA_BUMP,
     ];
     codes.extend(explain::CODES);
     codes.extend(lint::CODES);

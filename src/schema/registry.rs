@@ -109,6 +109,28 @@ impl Registry {
     }
 }
 
+/// Compiles a file as a version of a schema, or says what is wrong with it.
+pub fn compile_file(
+    files: &dyn SchemaFiles,
+    path: &RepoPath,
+    name: &SchemaName,
+    version: Option<String>,
+    policy: Policy,
+) -> Result<Compiled, Vec<Finding>> {
+    let slot = Slot { path: path.clone(), name: name.clone(), version, compiled: OnceLock::new() };
+    compile(files, &slot, policy)
+}
+
+/// Which schema, and which version of it, a file of the registry is; nothing where it is none.
+pub fn named(folder: &str, path: &RepoPath) -> Option<(SchemaName, Option<Version>)> {
+    let (name, label) = place_in_registry(folder, path)?;
+    let version = match label {
+        Label::Version(version) => Some(version),
+        Label::Latest | Label::Plain => None,
+    };
+    Some((SchemaName::new(name), version))
+}
+
 impl Versions {
     fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.exact.values().chain(&self.latest).chain(&self.plain)
@@ -152,13 +174,13 @@ impl Versions {
     }
 }
 
-enum Label {
+pub(super) enum Label {
     Version(Version),
     Latest,
     Plain,
 }
 
-fn place_in_registry<'p>(folder: &str, path: &'p RepoPath) -> Option<(&'p str, Label)> {
+pub(super) fn place_in_registry<'p>(folder: &str, path: &'p RepoPath) -> Option<(&'p str, Label)> {
     let below = match folder {
         "" => path.as_str(),
         folder => path.as_str().strip_prefix(folder)?.strip_prefix('/')?,
@@ -180,9 +202,14 @@ pub(crate) mod tests {
     pub(crate) struct MemoryFiles(pub(crate) BTreeMap<RepoPath, String>, pub(crate) Vec<RepoPath>);
 
     impl MemoryFiles {
-        pub(crate) fn registry(files: &[(&str, &str)], format: FormatPolicy) -> Registry {
+        pub(crate) fn new(files: &[(&str, &str)]) -> Self {
             let map: BTreeMap<_, _> = files.iter().map(|(p, t)| (RepoPath::new(*p), (*t).to_owned())).collect();
             let paths: Vec<_> = map.keys().cloned().collect();
+            Self(map, paths)
+        }
+
+        pub(crate) fn registry(files: &[(&str, &str)], format: FormatPolicy) -> Registry {
+            let Self(map, paths) = Self::new(files);
             let names =
                 paths.iter().filter_map(|path| place_in_registry("schemas", path).map(|(n, _)| SchemaName::new(n)));
             let names = names.collect();

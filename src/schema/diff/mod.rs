@@ -74,3 +74,6 @@ pub fn side(compiled: &Compiled, path: &RepoPath, files: &dyn SchemaFiles) -> Si
     let shelf = Arc::new(Shelf::new(files, path, &compiled.schema));
     Side { schema: Arc::new(compiled.schema.clone()), base: base_of(path), shelf }
 }
+
+#[cfg(test)]
+mod tests;
