@@ -5,6 +5,7 @@ pub mod dispatch;
 pub mod embed;
 pub mod gather;
 pub mod infer;
+pub mod init;
 pub mod outside;
 pub mod plan;
 pub mod record;
