@@ -32,7 +32,7 @@ pub(super) fn companions(records: &[RepoPath], tree: &Tree, taken: &BTreeSet<&Re
     let mut found: Vec<Companion> = having
         .into_iter()
         .map(|(template, having)| (template, having.len()))
-        .filter(|(_, having)| *having > 1 || records.len() == 1)
+        .filter(|(_, having)| (*having > 1 && *having * 20 >= records.len()) || records.len() == 1)
         .map(|(template, having)| Companion {
             template,
             having,

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::counted;
 use super::facts::Glance;
+use super::{counted, names};
+use crate::catalog::collection::literal;
 use crate::catalog::tree::Tree;
+use crate::ids::RepoPath;
 
 /// How many folders are joined to one star, whatever they are called, where each holds several records.
 const MANY_FOLDERS: usize = 4;
@@ -31,11 +33,11 @@ pub(super) struct Group {
 impl Group {
     /// The globs that match them.
     pub(super) fn globs(&self) -> Vec<String> {
-        let part = |name: &Option<String>| name.as_deref().map_or_else(|| "*".to_owned(), globset::escape);
+        let part = |name: &Option<String>| name.as_deref().map_or_else(|| "*".to_owned(), literal);
         let folders: Vec<String> = self.folders.iter().map(part).collect();
         let with = |file: String| folders.iter().cloned().chain([file]).collect::<Vec<_>>().join("/");
         match &self.file {
-            Some(file) => vec![with(globset::escape(file))],
+            Some(file) => vec![with(literal(file))],
             None => self.extensions.iter().map(|extension| with(format!("*.{extension}"))).collect(),
         }
     }
@@ -85,16 +87,31 @@ fn leaves(glances: &[Glance]) -> Vec<Group> {
             let core = core(&members, glances);
             Group { folders: folders.clone(), file, extensions: BTreeSet::from([extension.to_owned()]), members, core }
         };
-        let file_name = |at: usize| glances.get(at).map_or("", |glance| glance.path.file_name());
-        let is_own = |at: usize| glances.get(at).is_some_and(|g| Some(g.path.stem()) == folder.rsplit('/').next());
+        let path = |at: usize| glances.get(at).map(|glance| &glance.path);
+        let file_name = |at: usize| path(at).map_or("", RepoPath::file_name);
+        let is_foreign = |at: usize| path(at).is_some_and(names::is_read_by_programs);
+        let is_own = |at: usize| path(at).is_some_and(|path| Some(path.stem()) == folder.rsplit('/').next());
         if let Some(own) = members.iter().copied().find(|at| is_own(*at)) {
             groups.push(make(Some(file_name(own).to_owned()), vec![own]));
             continue;
         }
         let comes_again = |at: usize| recurring.get(&(parent(folder), file_name(at))).is_some_and(|count| *count > 1);
-        let (again, rest): (Vec<usize>, Vec<usize>) =
-            members.into_iter().partition(|at| !folder.is_empty() && comes_again(*at));
-        groups.extend(again.into_iter().map(|at| make(Some(file_name(at).to_owned()), vec![at])));
+        let (again, mut rest): (Vec<usize>, Vec<usize>) =
+            members.iter().copied().partition(|at| !folder.is_empty() && comes_again(*at));
+        // Of a folder with many records some share their names with those of another folder.
+        if again.len() * 3 >= members.len() {
+            let named = again.into_iter().filter(|at| !is_foreign(*at));
+            groups.extend(named.map(|at| make(Some(file_name(at).to_owned()), vec![at])));
+        } else {
+            rest = members;
+        }
+        let known: Vec<usize> = rest.iter().copied().filter(|at| !is_foreign(*at)).collect();
+        let shared = core(&known, glances);
+        let is_one_of_many = |at: usize| {
+            let facts = glances.get(at).and_then(|glance| glance.facts.as_ref());
+            !folder.is_empty() && known.len() > 2 && facts.is_some_and(|facts| is_alike(&facts.keys, &shared))
+        };
+        rest.retain(|at| !is_foreign(*at) || is_one_of_many(*at));
         match rest.as_slice() {
             [] => {}
             [one] if !folder.is_empty() => groups.push(make(Some(file_name(*one).to_owned()), rest.clone())),

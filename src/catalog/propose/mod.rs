@@ -10,7 +10,7 @@ mod names;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::collection::glob;
+use super::collection::{glob, literal};
 use super::tree::{Entry, EntryKind, Tree};
 use crate::ids::RepoPath;
 use group::Group;
@@ -113,8 +113,8 @@ fn excluded(metadata: &[String], records: &[RepoPath], tree: &Tree) -> Vec<Strin
     for file in files.filter(|file| !own.contains(file) && matchers.iter().any(|glob| glob.is_match(file))) {
         let mut outer = file.match_indices('/').filter_map(|(at, _)| file.get(..at));
         globs.insert(match outer.find(|folder| !folders.contains(folder)) {
-            Some(folder) => format!("{}/**", globset::escape(folder)),
-            None => globset::escape(file),
+            Some(folder) => format!("{}/**", literal(folder)),
+            None => literal(file),
         });
     }
     globs.into_iter().collect()

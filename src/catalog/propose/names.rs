@@ -112,25 +112,28 @@ const FOREIGN_STEMS: &[&str] = &[
     "claude",
 ];
 
-/// Whether a file may be a record.
+/// Whether a file may be a record, by its name, its folders and its notation.
 pub fn is_candidate(path: &RepoPath) -> bool {
     let is_foreign = |folder: &str| {
         folder.starts_with(['.', '_']) || FOREIGN_FOLDERS.contains(&folder.to_ascii_lowercase().as_str())
     };
     let stem = path.stem().to_ascii_lowercase();
-    let first = stem.split('.').next().unwrap_or_default();
-    let is_named_by_a_program = stem.starts_with(['.', '_'])
-        || [".schema", ".config", ".lock", "-lock", ".package"].iter().any(|end| stem.ends_with(end))
-        || FOREIGN_STEMS.contains(&first)
-        || first.starts_with("tsconfig");
-    let has_controls = path.as_str().chars().any(char::is_control);
-    // In a product's own folder any of these may be the record: `Hex Bolt/metadata.json`, `Hex Bolt/manifest.json`.
-    let is_excused =
-        matches!(first, "manifest" | "index" | "config" | "settings") && path.as_str().matches('/').count() > 1;
+    let is_foreign_file = stem.starts_with(['.', '_'])
+        || [".schema", ".config", ".lock", "-lock.yaml"].iter().any(|end| stem.ends_with(end))
+        || matches!(path.file_name(), "package-lock.json" | "npm-shrinkwrap.json" | "pnpm-lock.yaml");
     Format::of(path).is_some()
-        && !has_controls
+        && !path.as_str().chars().any(char::is_control)
         && !path.folder().split('/').any(|folder| !folder.is_empty() && is_foreign(folder))
-        && (!is_named_by_a_program || is_excused)
+        && !is_foreign_file
+}
+
+/// Whether programs and forges read files of this name: among many records it may still be one, alone it is none.
+pub(super) fn is_read_by_programs(path: &RepoPath) -> bool {
+    let stem = path.stem().to_ascii_lowercase();
+    let first = stem.split('.').next().unwrap_or_default();
+    // In an asset's own folder these may be the record: `Hex Bolt/manifest.json`.
+    let is_excused = matches!(first, "manifest" | "index" | "config" | "settings") && !path.folder().is_empty();
+    (FOREIGN_STEMS.contains(&first) || first.starts_with("tsconfig")) && !is_excused
 }
 
 /// A name for a collection: that of the innermost folder with a name, else what its keys suggest.
