@@ -97,6 +97,12 @@ pub fn companions<'t>(record: &Record, collection: &Collection, tree: &'t Tree) 
     (files, findings)
 }
 
+/// Whether one of these files belongs to the record, or would if it were there: those too that a change has removed.
+pub fn has_a_part_in(record: &Record, collection: &Collection, files: &Tree) -> bool {
+    let is_beside = |entry: &&Entry| entry.path != record.path;
+    collection.files.iter().any(|rule| rule.matches(record, files).1.iter().any(is_beside))
+}
+
 fn missing(record: &Record, name: &str, tree: &Tree) -> Finding {
     let wanted = RepoPath::join(record.path.folder(), name);
     let message = format!("the file {name:?} is missing beside the record");

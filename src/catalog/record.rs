@@ -229,6 +229,7 @@ impl Uniqueness {
                 _ => String::new(),
             };
             let finding = Finding::error(&DUPLICATE_ID, path.clone(), message).about(pointer.clone()).help(help);
+            let finding = finding.related(first.clone());
             self.repeats.push(Repeat { record, pointer, finding });
         } else {
             self.ids.insert(key.clone(), path.clone());
@@ -243,6 +244,7 @@ impl Uniqueness {
             if let Some((first, place)) = self.values.get(&slot) {
                 let message = format!("the value {text:?} may stand only once, and {first} has it at {place}");
                 let finding = Finding::error(&DUPLICATE_VALUE, path.clone(), message).about(pointer.clone());
+                let finding = finding.related(first.clone());
                 self.repeats.push(Repeat { record, pointer: pointer.clone(), finding });
             } else {
                 self.values.insert(slot, (path.clone(), pointer.clone()));

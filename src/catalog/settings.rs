@@ -21,6 +21,10 @@ pub struct Settings {
     pub version_field: Option<String>,
     /// The version for records that name none: exact, a range such as `^1.0`, or `latest`.
     pub default_version: Option<String>,
+    /// Whether a change may let a record name a lower schema version than before. Without it that is an error wherever a
+    /// change is looked at: in pull requests, and with `--changed-since`.
+    #[serde(default)]
+    pub allow_downgrade: bool,
     /// JSON Pointers whose values are no change; `*` stands for any key or index.
     #[serde(default)]
     pub volatile: Vec<String>,

@@ -9,6 +9,7 @@ use super::words_schema::SchemaCommand;
 use crate::commands::infer::{self, Which, write_new};
 use crate::finding::Finding;
 use crate::report::counting::count;
+use crate::report::excerpt::Excerpts;
 use crate::report::human;
 
 /// How many records that were left out are named.
@@ -16,7 +17,6 @@ const MOST_LEFT_OUT: usize = 20;
 
 impl Execution<'_> {
     /// Carries out what is to be done with schemas.
-    #[allow(clippy::unused_async, reason = "the registry's other sources answer over the network")]
     pub(super) async fn schema(&self, command: SchemaCommand) -> anyhow::Result<Ending> {
         match command {
             SchemaCommand::Infer { records, collection, output, title, strict } => {
@@ -27,6 +27,7 @@ impl Execution<'_> {
                 };
                 self.infer(&which, output, &infer::Style { title, strict })
             }
+            SchemaCommand::Lock => self.schema_lock().await,
             SchemaCommand::Diff { old, new, .. } => Err(anyhow!("{old} and {new} cannot be compared yet")),
         }
     }
@@ -49,7 +50,7 @@ impl Execution<'_> {
     pub(super) fn name_findings(&self, findings: &[Finding]) {
         let mut text = String::new();
         for finding in findings.iter().take(MOST_LEFT_OUT) {
-            human::finding(&mut text, finding, self.style());
+            human::finding(&mut text, finding, &Excerpts::default(), self.style());
         }
         if findings.len() > MOST_LEFT_OUT {
             text.push_str(&format!("… and {} more\n", findings.len() - MOST_LEFT_OUT));

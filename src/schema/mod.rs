@@ -7,8 +7,15 @@ pub mod choose;
 pub mod compile;
 pub mod explain;
 pub mod infer;
+pub mod keyword;
+pub mod lint;
+pub mod lock;
+pub mod lowered;
+pub mod notation;
 pub mod registry;
 pub mod settings;
+pub mod shelf;
+pub mod source;
 pub mod validate;
 pub mod version;
 pub mod weight;
@@ -32,7 +39,11 @@ pub fn codes() -> Vec<&'static Code> {
         &choose::VERSION_UNKNOWN,
         &choose::VERSION_NOT_TEXT,
         &choose::SCHEMA_UNKNOWN,
+        &lowered::VERSION_LOWERED,
+        &lock::SCHEMA_EDITED,
+        &lock::SCHEMA_SOURCE_PROPOSED,
     ];
     codes.extend(explain::CODES);
+    codes.extend(lint::CODES);
     codes
 }
