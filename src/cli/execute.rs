@@ -71,6 +71,7 @@ impl Execution<'_> {
     /// Carries out the words.
     pub async fn command(&self, words: Words) -> anyhow::Result<Ending> {
         match words.command {
+            Command::Init { dry_run } => self.init(dry_run),
             Command::Check { format, common } => {
                 let library = self.check(&common, format).await?;
                 self.outputs("check", &library.check, common.fail_on)?;

@@ -4,6 +4,7 @@ pub mod captured;
 pub mod console;
 pub mod environment;
 pub mod execute;
+mod execute_init;
 mod execute_schema;
 pub mod registry;
 pub mod step_files;

@@ -33,6 +33,13 @@ pub struct Words {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Look at a repository and write a first stockroom.yml, schemas and a workflow; overwrites nothing.
+    #[command(after_help = "Example: stockroom init --dry-run")]
+    Init {
+        /// Print what would be written, and write nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Validate every record and the files beside it; changes nothing.
     #[command(after_help = "Example: stockroom -C examples/library check --format json")]
     Check {

@@ -71,6 +71,11 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// These files with this configuration, all of them to be looked at.
+    pub fn new(worktree: Worktree, config: Config, tree: Tree, contents: Arc<dyn Contents + Send>) -> Self {
+        Self { worktree, config, tree, contents, focus: Focus::default(), registry: None }
+    }
+
     /// The same, to be looked at with this focus.
     #[must_use]
     pub fn about(self, focus: Focus) -> Self {
@@ -132,7 +137,7 @@ pub fn open(place: &Place) -> anyhow::Result<Opened> {
     };
     let config = read_config(place, &worktree, &tree, contents.as_ref())?;
     let tree = without_output(tree, &config);
-    Ok(Opened { worktree, config, tree, contents, focus: Focus::default(), registry: None })
+    Ok(Opened::new(worktree, config, tree, contents))
 }
 
 /// The same at a commit, with the configuration that stands in that commit even where a file was named.
@@ -148,7 +153,7 @@ pub fn open_committed(place: &Place, revision: &str) -> anyhow::Result<Opened> {
         None => read_config(&Place { config: None, ..place.clone() }, &worktree, &tree, contents.as_ref())?,
     };
     let tree = without_output(tree, &config);
-    Ok(Opened { worktree, config, tree, contents, focus: Focus::default(), registry: None })
+    Ok(Opened::new(worktree, config, tree, contents))
 }
 
 /// Reads and checks every record. What is wrong with them is a finding and no error.

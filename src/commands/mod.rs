@@ -8,6 +8,7 @@ pub mod excerpts;
 pub mod focus;
 pub mod gather;
 pub mod infer;
+pub mod init;
 pub mod outside;
 pub mod plan;
 pub mod record;
