@@ -41,7 +41,7 @@ pub fn requests(check: &Check, run: CheckRun<'_>) -> Vec<Value> {
     let unsaid = check.findings.len() - shown.len();
     let mut text = summary::within(check, SUMMARY_LIMIT);
     if unsaid > 0 {
-        text.push_str(&format!("\n{} not shown on a line.\n", count(unsaid, "more finding is").replace("is", "are")));
+        text.push_str(&format!("\n… and {} that no line shows.\n", count(unsaid, "more finding")));
     }
     let output = |batch: &[Value]| json!({ "title": title(check), "summary": text, "annotations": batch });
     let mut batches = annotations.chunks(BATCH);
@@ -164,7 +164,7 @@ mod tests {
             assert!(output["summary"].as_str().unwrap().len() <= 65_535);
             assert_eq!(output["annotations"][0]["start_column"], Value::Null);
         }
-        assert!(requests[0]["output"]["summary"].as_str().unwrap().contains("9000 more findings are not shown on a line."));
+        assert!(requests[0]["output"]["summary"].as_str().unwrap().contains("9000 more findings that no line shows."));
         assert_eq!(requests[1]["head_sha"], Value::Null);
     }
 
