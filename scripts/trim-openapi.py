@@ -23,6 +23,9 @@ OPERATIONS = {
     "/repos/{owner}/{repo}/issues/{issue_number}/comments": ["get", "post"],
     "/repos/{owner}/{repo}/issues/comments/{comment_id}": ["patch"],
     "/user": ["get"],
+    "/repos/{owner}/{repo}/commits/{ref}": ["get"],
+    "/repos/{owner}/{repo}/git/trees/{tree_sha}": ["get"],
+    "/repos/{owner}/{repo}/git/blobs/{file_sha}": ["get"],
     "/rate_limit": ["get"],
 }
 EXAMPLES = [

@@ -1,6 +1,7 @@
 //! Carries out a command: gather, plan, apply, and say what came of it.
 
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
@@ -11,6 +12,7 @@ use super::execute_check::{Asked, Since, least};
 use super::wiring::{Reach, outside, set_damaged_aside};
 use super::words::{CheckFormat, Command, Common, FailOn, Format, Limits, Part, PlanFormat, Words};
 use crate::adapters::publication::{FolderTarget, PublishTarget};
+use crate::adapters::schema_source::Cache;
 use crate::commands::gather::{Library, Moment, Place, Wanted, gather, open};
 use crate::commands::plan::{Plan, Scope};
 use crate::commands::{plan as planning, search as searching, sync as syncing};
@@ -59,6 +61,8 @@ pub struct Execution<'a> {
     pub folder: PathBuf,
     /// The configuration file, where one is named.
     pub config: Option<PathBuf>,
+    /// What was fetched of registries elsewhere, once it is known where that is kept.
+    pub schemas: OnceLock<Arc<Cache>>,
 }
 
 impl Execution<'_> {
@@ -180,7 +184,8 @@ impl Execution<'_> {
             Some("warning") => FailOn::Warning,
             Some(other) => return Err(anyhow!("fail-on is {other:?}; it is `error` or `warning`")),
         };
-        let common = Common { rev: Some("HEAD".to_owned()), fail_on };
+        let locked = is_yes(self.environment.get("STOCKROOM_LOCKED"));
+        let common = Common { rev: Some("HEAD".to_owned()), fail_on, locked };
         let allow_mass_delete = self.environment.get("STOCKROOM_ALLOW_MASS_DELETE") == Some("true");
         let limits = Limits { allow_mass_delete, ..Limits::default() };
         let event = self.environment.event()?;
@@ -224,7 +229,10 @@ impl Execution<'_> {
         let asked = Asked { since: Since::of(event), ..Asked::default() };
         let Some(library) = self.checked(common, Awaited::Text, &asked).await? else { return Ok(Ending::Findings) };
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console)?;
-        let base = event.and_then(|event| self.base(event, &library));
+        let base = match event {
+            Some(event) => self.base(event, &library).await,
+            None => None,
+        };
         let plan = match &base {
             Some(base) => planning::plan_merge(&library, base, &outside).await?,
             None => planning::plan(&library, &outside, Scope::default(), false).await?.plan,
@@ -236,9 +244,9 @@ impl Execution<'_> {
     }
 
     /// The library that a proposal would be merged into; none, said aloud, where its commit is not in this clone.
-    fn base(&self, event: &Event, library: &Library) -> Option<Library> {
+    async fn base(&self, event: &Event, library: &Library) -> Option<Library> {
         let base = library.worktree.base(event.base()?, event.head()?);
-        let gathered = open(&self.place(Some(&base))).and_then(|opened| gather(opened, Wanted::Assets));
+        let gathered = self.open_base(&base).await.and_then(|opened| gather(opened, Wanted::Assets));
         match gathered {
             Ok(base_library) => Some(base_library),
             Err(error) => {
@@ -348,4 +356,9 @@ fn scope(limits: &Limits) -> Scope {
         embed: wants(Part::Embed),
         allow_mass_delete: limits.allow_mass_delete,
     }
+}
+
+/// Whether a variable says yes, as clap reads it for a flag.
+fn is_yes(value: Option<&str>) -> bool {
+    !matches!(value.map(str::to_ascii_lowercase).as_deref(), None | Some("" | "n" | "no" | "f" | "false" | "off" | "0"))
 }

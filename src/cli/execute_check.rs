@@ -9,7 +9,7 @@ use super::words::{CheckFormat, Common, FailOn, FurtherReport};
 use crate::adapters::whole_file;
 use crate::commands::excerpts::excerpts;
 use crate::commands::focus::Focus;
-use crate::commands::gather::{Library, Wanted, gather, open};
+use crate::commands::gather::{Library, Wanted, gather};
 use crate::event::Event;
 use crate::finding::Severity;
 use crate::report::excerpt::Excerpts;
@@ -63,7 +63,7 @@ impl Execution<'_> {
         asked: &Asked<'_>,
     ) -> anyhow::Result<Library> {
         let lists_records = format == CheckFormat::Junit;
-        let (library, reports) = self.look(common, Wanted::Verdict, asked, lists_records)?;
+        let (library, reports) = self.look(common, Wanted::Verdict, asked, lists_records).await?;
         let text = match format {
             CheckFormat::Human => self.rendered_for_people(&library),
             _ => rendered(&library, format, common.fail_on),
@@ -93,7 +93,7 @@ impl Execution<'_> {
         awaited: Awaited,
         asked: &Asked<'_>,
     ) -> anyhow::Result<Option<Library>> {
-        let (library, reports) = self.look(common, Wanted::Assets, asked, false)?;
+        let (library, reports) = self.look(common, Wanted::Assets, asked, false).await?;
         if !self.tell_check_run(&library, asked.since.event(), common.fail_on).await {
             self.annotate(&library);
         }
@@ -117,7 +117,7 @@ impl Execution<'_> {
         Ok(None)
     }
 
-    fn look(
+    async fn look(
         &self,
         common: &Common,
         wanted: Wanted,
@@ -126,7 +126,7 @@ impl Execution<'_> {
     ) -> anyhow::Result<(Library, Vec<FurtherReport>)> {
         let reports = self.reports(asked.reports)?;
         let lists_records = lists_records || reports.iter().any(|report| report.format == CheckFormat::Junit);
-        let opened = open(&self.place(common.rev.as_deref()))?;
+        let opened = self.open(common.rev.as_deref(), common.locked).await?;
         let mut focus = Focus::default();
         focus.lists_records = lists_records;
         if !asked.paths.is_empty() {

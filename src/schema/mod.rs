@@ -11,6 +11,7 @@ pub mod keyword;
 pub mod lint;
 pub mod lock;
 pub mod lowered;
+pub mod notation;
 pub mod registry;
 pub mod settings;
 pub mod shelf;

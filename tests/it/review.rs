@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::fake_github::{Commentary, Fault, Grant, WORKFLOW};
+use crate::fake_github::reviews::WORKFLOW;
+use crate::fake_github::{Commentary, Fault, Grant};
 use crate::program::Library;
 use crate::proposal::{Job, Step, proposed, pull_request};
 

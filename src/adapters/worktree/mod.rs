@@ -6,6 +6,7 @@
 mod changes;
 mod clean;
 mod contents;
+mod index;
 mod listing;
 
 use std::path::{Path, PathBuf};
@@ -182,6 +183,12 @@ impl Worktree {
         let mut parts = url.rsplit(['/', ':']);
         let (name, owner) = (parts.next()?, parts.next()?);
         RepoSlug::parse(&format!("{owner}/{name}")).ok()
+    }
+
+    /// The branch that `origin` calls its default one, where the clone knows it.
+    pub fn default_branch(&self) -> Option<String> {
+        let head = self.repository.find_reference("refs/remotes/origin/HEAD").ok()?;
+        head.symbolic_target().ok()??.strip_prefix("refs/remotes/origin/").map(str::to_owned)
     }
 
     /// The revision that a change is compared with: what the merge that is checked out merges into, where HEAD is the

@@ -77,7 +77,11 @@ type Members = Map<String, Value>;
 
 impl Lint {
     fn tell(&mut self, code: &'static Code, pointer: String, aim: Aim, message: String, help: Option<String>) {
-        self.found.push(Explanation { code, pointer, aim, message, help });
+        let explanation = Explanation::new(code, pointer, message).aim(aim);
+        self.found.push(match help {
+            Some(help) => explanation.help(help),
+            None => explanation,
+        });
     }
 
     fn dialect(&mut self, root: &Value) {

@@ -4,9 +4,10 @@
 //! are scripted: [`FakeGitHub::script`] says what befalls the next requests, one after the other.
 
 mod answers;
+mod contents;
 mod contract;
 mod faults;
-mod reviews;
+pub mod reviews;
 mod server;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -16,7 +17,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 pub use faults::Fault;
-pub use reviews::{Commentary, WORKFLOW};
+pub use reviews::Commentary;
 
 /// The server's handle: it stops when this is dropped, and the test fails if the contract was broken.
 pub struct FakeGitHub {
@@ -56,6 +57,7 @@ pub struct Seen {
 pub struct World {
     repos: BTreeMap<String, Repo>,
     grants: BTreeMap<String, BTreeMap<String, Grant>>,
+    contents: BTreeMap<String, contents::Contents>,
     faults: VecDeque<Fault>,
     seen: Vec<Seen>,
     violations: Vec<String>,
