@@ -83,7 +83,11 @@ impl Event {
             },
             "pull_request" | "pull_request_target" => {
                 let number = payload.pointer("/pull_request/number").and_then(Value::as_u64);
-                Self::Proposal { base: commit("/pull_request/base/sha")?, head: commit("/pull_request/head/sha")?, number }
+                Self::Proposal {
+                    base: commit("/pull_request/base/sha")?,
+                    head: commit("/pull_request/head/sha")?,
+                    number,
+                }
             }
             "merge_group" => {
                 let (base, head) = (commit("/merge_group/base_sha")?, commit("/merge_group/head_sha")?);

@@ -97,7 +97,9 @@ impl Execution<'_> {
     }
 
     async fn plan(&self, common: &Common, limits: &Limits, format: PlanFormat) -> anyhow::Result<Ending> {
-        let Some(library) = self.checked(common, format.into(), &Asked::default()).await? else { return Ok(Ending::Findings) };
+        let Some(library) = self.checked(common, format.into(), &Asked::default()).await? else {
+            return Ok(Ending::Findings);
+        };
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console)?;
         let desired = planning::plan(&library, &outside, scope(limits), false).await?;
         self.say_plan(&desired.plan, format)?;
@@ -115,7 +117,9 @@ impl Execution<'_> {
     }
 
     async fn sync(&self, common: &Common, limits: &Limits, format: Format) -> anyhow::Result<Ending> {
-        let Some(library) = self.checked(common, format.into(), &Asked::default()).await? else { return Ok(Ending::Findings) };
+        let Some(library) = self.checked(common, format.into(), &Asked::default()).await? else {
+            return Ok(Ending::Findings);
+        };
         set_damaged_aside(&library.worktree, self.console)?;
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console)?;
         let desired = planning::plan(&library, &outside, scope(limits), true).await?;
@@ -147,7 +151,9 @@ impl Execution<'_> {
     }
 
     async fn manifest(&self, common: &Common, output: Option<PathBuf>) -> anyhow::Result<Ending> {
-        let Some(library) = self.checked(common, Awaited::Other, &Asked::default()).await? else { return Ok(Ending::Findings) };
+        let Some(library) = self.checked(common, Awaited::Other, &Asked::default()).await? else {
+            return Ok(Ending::Findings);
+        };
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console)?;
         let desired = planning::plan(&library, &outside, Scope::default(), false).await?;
         let own = self.manifest_folder(&library).zip(library.config.settings.manifest.publish.first());
@@ -224,7 +230,8 @@ impl Execution<'_> {
         }
     }
 
-    /// Checks a proposal and says what merging it would do; no secret is read and nothing is written.
+    /// Checks a proposal and says what merging it would do; but for a check run and a comment that are asked for, no secret is
+    /// read and nothing is written.
     async fn propose(&self, common: &Common, event: Option<&Event>) -> anyhow::Result<Ending> {
         let asked = Asked { since: Since::of(event), ..Asked::default() };
         let Some(library) = self.checked(common, Awaited::Text, &asked).await? else { return Ok(Ending::Findings) };

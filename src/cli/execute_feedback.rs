@@ -45,7 +45,8 @@ impl Execution<'_> {
             page: page.as_deref(),
         };
         let (github, repo) = self.feedback()?;
-        let requests: Vec<_> = requests(&library.check, run).into_iter().map(|body| self.without_secrets(body)).collect();
+        let requests: Vec<_> =
+            requests(&library.check, run).into_iter().map(|body| self.without_secrets(body)).collect();
         Ok(github.check_run(&repo, &requests).await?)
     }
 

@@ -154,7 +154,12 @@ mod tests {
     fn ten_thousand_findings_are_twenty_requests_within_the_limits() {
         let finding = |n: u32| {
             let path = RepoPath::new(format!("{n}/{}", "😀".repeat(500)));
-            Finding::error(&WRONG_TYPE, path, "`".repeat(9000)).at(Span { line: n, column: 3, end_line: n + 1, end_column: 1 })
+            Finding::error(&WRONG_TYPE, path, "`".repeat(9000)).at(Span {
+                line: n,
+                column: 3,
+                end_line: n + 1,
+                end_column: 1,
+            })
         };
         let requests = of((1..=10_000).map(finding).collect(), "");
         assert_eq!(requests.len(), 20);
@@ -172,6 +177,9 @@ mod tests {
     fn a_check_without_findings_is_shown_too() {
         let requests = of(vec![], "");
         assert_eq!(requests.len(), 1);
-        assert_eq!((&requests[0]["name"], &requests[0]["output"]["title"]), (&json!("Stockroom"), &json!("12 records valid")));
+        assert_eq!(
+            (&requests[0]["name"], &requests[0]["output"]["title"]),
+            (&json!("Stockroom"), &json!("12 records valid"))
+        );
     }
 }

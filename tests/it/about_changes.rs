@@ -1,6 +1,8 @@
 //! A check of a change, or of the files that somebody names.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use stockroom::report;
@@ -11,6 +13,7 @@ use crate::proposal::{Job, proposed, pull_request};
 const HEX: &str = "Hex Bolt Gen v2/Hex Bolt Gen v2.json";
 const CHAIR: &str = "Tavern Chair & Table/Tavern Chair & Table.json";
 const LANTERN: &str = "Dojo Lantern Kit/Dojo Lantern Kit.json";
+const PLANKS: &str = "Sci-Fi Cable Scatter v1/Sci-Fi Cable Scatter v1.json";
 const COPY: &str = "A copy/A copy.json";
 
 /// The example library with one old fault, committed.
@@ -99,7 +102,11 @@ fn what_the_verdicts_hang_on_touches_everything() {
 fn a_base_that_is_not_there_is_said_and_everything_counts() {
     let library = faulty();
     let run = library.run(&["check", "--changed-since", &"0".repeat(40)]).ends(1);
-    assert!(run.out.contains("everything counts as touched, because what it is compared with cannot be read"), "{}", run.out);
+    assert!(
+        run.out.contains("everything counts as touched, because what it is compared with cannot be read"),
+        "{}",
+        run.out
+    );
     let clone = library.clone_of_depth(1);
     let run = clone.run(&["check", "--changed-since", "HEAD^"]).ends(1);
     assert!(run.out.contains("the clone is shallow") && run.out.contains("`fetch-depth: 2`"), "{}", run.out);
@@ -129,11 +136,11 @@ fn a_version_must_not_be_lowered_by_a_change_unless_it_is_allowed() {
         library.git(&["mv", &format!("Kit/{file}"), &format!("Kit/{}", file.replace("Dojo Lantern Kit", "Kit"))]);
     }
     library.edit("Kit/Kit.json", "\"1.1.0\"", "\"1.0.0\"");
-    library.edit(CHAIR, "\"1.1.0\"", "\"1.0.0\"");
+    library.edit(PLANKS, "\"1.1.0\"", "\"1.0.0\"");
     assert_eq!(told(&check(&library, &[])), []);
     let document = check(&library, &["--changed-since", "HEAD"]);
     let lowered = |path: &str| entry(path, "version-lowered", json!(true));
-    assert_eq!(told(&document), [lowered("Kit/Kit.json"), lowered(CHAIR)], "a rename is no way around it");
+    assert_eq!(told(&document), [lowered("Kit/Kit.json"), lowered(PLANKS)], "a rename is no way around it");
     assert_eq!(document["findings"][0]["pointer"], "/schema_version");
     library.edit("stockroom.yml", "    id: handle\n", "    id: handle\n    allow_downgrade: true\n");
     assert_eq!(told(&check(&library, &["--changed-since", "HEAD"])), []);
@@ -213,6 +220,35 @@ fn one_run_writes_many_reports() {
 }
 
 #[test]
+fn the_pre_commit_hook_checks_the_names_that_it_is_given() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let hooks: Value = serde_yaml::from_str(&fs::read_to_string(root.join(".pre-commit-hooks.yaml")).unwrap()).unwrap();
+    let [hook] = &hooks.as_array().unwrap()[..] else { panic!("{hooks}") };
+    assert_eq!((&hook["id"], &hook["language"]), (&json!("stockroom-check"), &json!("script")));
+    assert_eq!((&hook["pass_filenames"], &hook["require_serial"]), (&json!(true), &json!(true)));
+    let library = faulty();
+    // A script's entry is found below the hook's own repository, and started in the root of the user's.
+    let run = |names: &[&str]| {
+        let mut words = hook["entry"].as_str().unwrap().split(' ');
+        let mut command = Command::new(root.join(words.next().unwrap()));
+        command
+            .args(words)
+            .args(names)
+            .current_dir(library.root())
+            .env("STOCKROOM_BIN", env!("CARGO_BIN_EXE_stockroom"));
+        command.env_remove("GITHUB_ACTIONS").output().unwrap()
+    };
+    assert_eq!(
+        run(&[HEX, ".gitignore", "stockroom.yml"]).status.code(),
+        Some(1),
+        "stockroom.yml stands for everything"
+    );
+    assert_eq!(run(&[HEX, "guides/choosing-a-thread.md"]).status.code(), Some(0));
+    let failed = run(&["Tavern Chair & Table/Tavern Chair & Table.blend"]);
+    assert!(failed.status.code() == Some(1) && String::from_utf8_lossy(&failed.stdout).contains("actve"), "{failed:?}");
+}
+
+#[test]
 fn a_pull_request_is_divided_by_itself() {
     let (job, base, head) = proposed();
     job.library.edit(CHAIR, "\"active\"", "\"actve\"");
@@ -230,5 +266,9 @@ fn a_pull_request_is_divided_by_itself() {
 
     let shallow = Job::new(job.library.clone_of_depth(1));
     let step = shallow.step("pull_request", &pull_request(&base, &head), &[("STOCKROOM_COMMAND", "check")]);
-    assert!(step.run.out.contains("everything counts as touched") && step.run.out.contains("fetch-depth"), "{}", step.run.out);
+    assert!(
+        step.run.out.contains("everything counts as touched") && step.run.out.contains("fetch-depth"),
+        "{}",
+        step.run.out
+    );
 }

@@ -49,8 +49,8 @@ impl GitHubDispatcher {
     async fn runs(&self, repo: &RepoSlug, since: Timestamp, page: u32) -> Result<Vec<Run>, DispatchError> {
         let path = runs_path(repo, since, page);
         let policy = Policy { idempotent: true, ..self.policy };
-        let reply = self.api.call(&policy, Method::GET, &path, None).await.map_err(|error| DispatchError::Unavailable {
-            why: format!("the runs of {repo} cannot be listed: {error}"),
+        let reply = self.api.call(&policy, Method::GET, &path, None).await.map_err(|error| {
+            DispatchError::Unavailable { why: format!("the runs of {repo} cannot be listed: {error}") }
         })?;
         match reply.status {
             200 => parse_runs(&reply.body).ok_or_else(|| DispatchError::Unavailable {
