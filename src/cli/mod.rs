@@ -5,6 +5,8 @@ pub mod console;
 pub mod environment;
 pub mod execute;
 mod execute_init;
+mod execute_check;
+mod execute_feedback;
 mod execute_schema;
 pub mod registry;
 pub mod step_files;

@@ -8,6 +8,7 @@
     reason = "clippy sees tests only in functions marked so; all of this is test"
 )]
 
+mod about_changes;
 mod action;
 mod bad_input;
 mod convergence;
@@ -24,4 +25,5 @@ mod linters;
 mod overlap;
 mod program;
 mod proposal;
+mod review;
 mod runner_log;
