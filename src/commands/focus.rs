@@ -146,6 +146,12 @@ impl Focus {
         self.named.is_none() || reported.keys().any(is_about)
     }
 
+    /// Whether a finding on a schema is asked for: the schema was named, or records that are reported hang on it.
+    pub fn needs(&self, finding: &Finding, unusable: &BTreeSet<RepoPath>) -> bool {
+        let is_named = |named: &Named| named.files.get(finding.path.as_str()).is_some();
+        self.named.as_ref().is_none_or(is_named) || unusable.contains(&finding.path)
+    }
+
     /// What the change touched: its files, and these records that they belong to.
     pub fn touched(&self, records: BTreeSet<RepoPath>) -> Option<Touched> {
         let change = self.change.as_ref()?;
@@ -221,7 +227,12 @@ fn is_of_registry(path: &RepoPath, config: &Config) -> bool {
 
 /// Whether the record is checked with one of these schemas. A file of the registry that is no schema by itself may be a part
 /// of any.
-fn uses_one_of(schemas: &BTreeSet<RepoPath>, record: &Record, collection: &Collection, registry: &Registry) -> bool {
+fn uses_one_of(
+    schemas: &BTreeSet<RepoPath>,
+    record: &Record,
+    collection: &Collection,
+    registry: &Registry,
+) -> bool {
     if schemas.is_empty() || collection.settings.schema.is_none() {
         return false;
     }

@@ -23,6 +23,7 @@ use crate::finding::{Code, Finding, Severity, Span};
 use crate::ids::{AssetKey, CollectionName, RepoPath, SchemaName};
 use crate::report::{Check, Counts, Policy};
 use crate::schema::SCHEMA_MISSING;
+use crate::schema::choose::choose;
 use crate::schema::registry::{Registry, SchemaFiles};
 use crate::schema::settings as schemas;
 use crate::schema::validate::validate;
@@ -177,11 +178,12 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     };
     let (named, touched) = (concerned(|it| it.is_named), concerned(|it| it.is_touched));
     let records = if focus.lists_records { by_name(&found, &looks) } else { BTreeMap::new() };
+    let unusable: BTreeSet<RepoPath> = looks.iter().filter_map(|look| look.unusable.clone()).collect();
     let (assets, counts) = settle(&found, looks, &repeats, &mut findings);
     findings.extend(repeats);
     focus.keep(&mut findings, &named);
     findings.extend(missing_schemas(&config, &registry).into_iter().filter(|finding| focus.asks(finding, &counts)));
-    findings.extend(registry.findings());
+    findings.extend(registry.findings().into_iter().filter(|finding| focus.needs(finding, &unusable)));
     let mut check = Check::new(tree.commit.clone(), tree.is_dirty(), counts, findings);
     check.records = records;
     if let Some(touched) = focus.touched(touched) {
@@ -270,6 +272,8 @@ struct Look {
     is_valid: bool,
     asset: Option<Asset>,
     concern: Concern,
+    /// The schema that it should be checked with, where that is broken.
+    unusable: Option<RepoPath>,
 }
 
 /// All that a record is looked at with.
@@ -307,6 +311,9 @@ impl Sight<'_> {
         let (schema, more) = validate(&record, collection, self.registry);
         look.findings.extend(more);
         look.schema = schema;
+        if look.schema.is_none() {
+            look.unusable = choose(&record, collection, self.registry).ok().flatten().map(|(slot, _)| slot.path.clone());
+        }
         look.findings.extend(self.focus.lowered(&record, collection, look.schema.as_ref()));
         let (files, more) = companions(&record, collection, self.tree);
         look.findings.extend(more);

@@ -62,6 +62,9 @@ pub fn check(check: &Check, excerpts: &Excerpts, style: Style, most: usize) -> S
     }
     out.push_str(&totals(&check.summary, style));
     out.push('\n');
+    if let Some(said) = check.division_said() {
+        let _ = writeln!(out, "{}", for_people(&said));
+    }
     if let Some(line) = schemas(&check.summary) {
         let _ = writeln!(out, "{}", style.quiet(&line));
     }

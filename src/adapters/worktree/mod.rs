@@ -6,6 +6,7 @@
 mod changes;
 mod clean;
 mod contents;
+mod index;
 mod listing;
 
 use std::path::{Path, PathBuf};

@@ -106,6 +106,7 @@ fn kind(schema: &Value, property: &Value) -> String {
             _ => "integer".to_owned(),
         },
         Some("string") => "text".to_owned(),
+        Some("boolean") => "`true` or `false`".to_owned(),
         other => panic!("the reference knows no name for the type {other:?}: {value}"),
     }
 }
