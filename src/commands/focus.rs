@@ -227,12 +227,7 @@ fn is_of_registry(path: &RepoPath, config: &Config) -> bool {
 
 /// Whether the record is checked with one of these schemas. A file of the registry that is no schema by itself may be a part
 /// of any.
-fn uses_one_of(
-    schemas: &BTreeSet<RepoPath>,
-    record: &Record,
-    collection: &Collection,
-    registry: &Registry,
-) -> bool {
+fn uses_one_of(schemas: &BTreeSet<RepoPath>, record: &Record, collection: &Collection, registry: &Registry) -> bool {
     if schemas.is_empty() || collection.settings.schema.is_none() {
         return false;
     }

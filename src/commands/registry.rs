@@ -7,6 +7,7 @@ use anyhow::{Context as _, anyhow};
 
 use super::gather::Opened;
 use crate::adapters::schema_source::{Brought, RemoteSource, SourceError, select};
+use crate::config::Config;
 use crate::finding::Finding;
 use crate::ids::{RepoPath, SchemaName, Sha256Hex};
 use crate::schema::lock::{LOCK, Lock, MAX_LOCK_BYTES, SCHEMA_EDITED};
@@ -177,6 +178,18 @@ fn how_to_pin(source: &Source, brought: &Brought) -> Option<String> {
         Some(why) => format!("{why}; so its commit {commit} is used, which it was when it was last seen"),
         None => format!("{source} is commit {commit} now; `stockroom schema lock` pins it"),
     })
+}
+
+/// A finding on a file of a registry elsewhere, put where the library names that registry: every report leads to files of the
+/// library alone.
+pub fn at_source(finding: Finding, registry: &str, config: &Config) -> Finding {
+    // No folder of a library that can be a registry has a colon in its name.
+    if !registry.contains(':') || !finding.path.as_str().starts_with(registry) {
+        return finding;
+    }
+    let Finding { code, severity, path, span, message, help, .. } = finding;
+    let message = format!("{path}:{}:{}: {message}", span.line, span.column);
+    Finding { severity, help, ..config.finding(code, "/schemas/source", message) }
 }
 
 /// Holds what was brought against the lock.
