@@ -10,6 +10,7 @@ pub mod gather;
 pub mod infer;
 pub mod outside;
 pub mod plan;
+pub mod proposed_registry;
 pub mod record;
 pub mod registry;
 pub mod search;
