@@ -115,7 +115,7 @@ impl Config {
         let (document, findings) = read::read(path, Format::Yaml, bytes);
         let Some(document) = document else { return fail(findings) };
         let places = document.places();
-        let mut problems = problems::of_shape(path, &document.value, &places);
+        let mut problems = problems::of_shape(path, &document.text, &document.value, &places);
         let (collections, more) = problems::of_rooms(path, &document.value, &places, &problems);
         problems.extend(more);
         if !problems.is_empty() {
