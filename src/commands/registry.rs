@@ -21,12 +21,17 @@ use crate::secret::SecretRef;
 /// A way to a registry elsewhere.
 pub type Way = anyhow::Result<Box<dyn RemoteSource>>;
 
+/// Makes the way to a repository.
+pub type ToRepository<'a> = Box<dyn Fn(&Repository, Option<&SecretRef>) -> Way + Sync + 'a>;
+/// Makes the way to a download.
+pub type ToDownload<'a> = Box<dyn Fn(&Download, Option<Sha256Hex>) -> Way + Sync + 'a>;
+
 /// Makes the ways to registries elsewhere.
 pub struct Ways<'a> {
     /// To a repository, with the token that a reference leads to.
-    pub github: Box<dyn Fn(&Repository, Option<&SecretRef>) -> Way + Sync + 'a>,
+    pub github: ToRepository<'a>,
     /// To a download with its digest.
-    pub web: Box<dyn Fn(&Download, Option<Sha256Hex>) -> Way + Sync + 'a>,
+    pub web: ToDownload<'a>,
 }
 
 /// What is asked of a registry.
