@@ -81,6 +81,8 @@ pub struct Finding {
     pub message: String,
     /// What to do next, where there is something to say.
     pub help: Option<String>,
+    /// Other files that have a part in it, such as the one that has a value too that may stand only once.
+    pub related: Vec<RepoPath>,
 }
 
 impl Finding {
@@ -94,6 +96,7 @@ impl Finding {
             pointer: String::new(),
             message: message.into(),
             help: None,
+            related: Vec::new(),
         }
     }
 
@@ -118,6 +121,13 @@ impl Finding {
     #[must_use]
     pub fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
+    }
+
+    /// The same, with another file that has a part in it.
+    #[must_use]
+    pub fn related(mut self, path: RepoPath) -> Self {
+        self.related.push(path);
+        self
     }
 
     /// Whether it stops a publication.

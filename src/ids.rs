@@ -117,6 +117,11 @@ impl CommitId {
 }
 
 impl BlobId {
+    /// The id of no blob at all, for a file of which only the name counts.
+    pub fn of_nothing() -> Self {
+        Self("0".repeat(40))
+    }
+
     /// Takes a full object id; an abbreviated one is refused.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         object_id("a blob id", text).map(Self)

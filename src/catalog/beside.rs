@@ -69,22 +69,29 @@ impl<'t> Beside<'t> {
         (Self { files, forbidden, images }, findings)
     }
 
+    /// The paths of all of them.
+    pub fn paths(&self) -> impl Iterator<Item = &RepoPath> {
+        let named = self.forbidden.iter().chain(&self.images).map(|(entry, _)| entry);
+        self.files.iter().chain(named).map(|entry| &entry.path)
+    }
+
     /// Whether one of the files is among these.
     pub fn touches(&self, paths: &BTreeSet<&RepoPath>) -> bool {
-        let named = self.forbidden.iter().chain(&self.images).map(|(entry, _)| entry);
-        !paths.is_empty() && self.files.iter().chain(named).any(|entry| paths.contains(&entry.path))
+        !paths.is_empty() && self.paths().any(|path| paths.contains(path))
     }
 }
 
 /// What is wrong with the files of all records, each file looked at once.
 ///
-/// `beside` has the files of each of `found`, in the same order.
+/// `beside` has the files of each of `found`, in the same order; `is_whole` says that none was left out, since only then it
+/// is known which files belong to no record.
 pub fn inspect(
     found: &[Candidate<'_>],
     beside: &[&Beside<'_>],
     near: &Neighbours<'_>,
     contents: &dyn Contents,
     lint: &Lint,
+    is_whole: bool,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let files = distinct(found, beside);
@@ -101,7 +108,9 @@ pub fn inspect(
     named.dedup();
     findings.extend(unportable(named.iter().copied(), lint.names));
     let unwanted = forbidden(found, beside);
-    findings.extend(others(found, &named, &unwanted, near.tree));
+    if is_whole {
+        findings.extend(others(found, &named, &unwanted, near.tree));
+    }
     findings.extend(unwanted);
     findings.extend(irregular(found, near.tree));
     let folders: OnceCell<BTreeSet<&str>> = OnceCell::new();

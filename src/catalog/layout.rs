@@ -5,6 +5,7 @@ use globset::GlobMatcher;
 use super::collection::{Collection, glob};
 use super::neighbours::{Neighbours, Verb};
 use super::record::Record;
+use super::references::referenced_paths;
 use super::template::Template;
 use super::tree::{Entry, EntryKind, Tree};
 use crate::finding::{Code, Finding};
@@ -140,6 +141,13 @@ pub fn companions<'t>(record: &Record, collection: &Collection, near: &Neighbour
     beside.files.sort_by(|a, b| a.path.cmp(&b.path));
     beside.files.dedup_by(|a, b| a.path == b.path);
     beside
+}
+
+/// Whether one of these files belongs to the record, or would if it were there: those too that a change has removed.
+pub fn has_a_part_in(record: &Record, collection: &Collection, files: &Tree) -> bool {
+    let is_beside = |entry: &&Entry| entry.path != record.path;
+    collection.files.iter().any(|rule| rule.matches(record, files).1.iter().any(is_beside))
+        || referenced_paths(record, collection).any(|path| files.get(path.as_str()).is_some())
 }
 
 /// Something beside a record is named as a file and is none.

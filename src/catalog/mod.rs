@@ -16,6 +16,7 @@ pub mod names;
 pub mod neighbours;
 pub mod place;
 pub mod pointer;
+pub mod propose;
 pub mod read;
 pub mod record;
 pub mod references;

@@ -134,14 +134,14 @@ impl<'t> Folded<'t> {
             // Files in two folders that collide do so too, but it is enough to name the folders.
             let folder = |path: &str| path.rsplit_once('/').map_or(0, |(folder, _)| folder.len());
             pairs.extend(paths.windows(2).filter_map(|pair| match pair {
-                [(a, _), (b, at)] if a.get(..folder(a)) == b.get(..folder(b)) && folded(a) == folded(b) => {
-                    Some((*a, *b, *at))
+                [(a, other), (b, at)] if a.get(..folder(a)) == b.get(..folder(b)) && folded(a) == folded(b) => {
+                    Some((*a, *b, *at, *other))
                 }
                 _ => None,
             }));
         }
         pairs.sort_unstable();
-        let collision = |(a, b, at): &(&str, &str, &RepoPath)| {
+        let collision = |(a, b, at, other): &(&str, &str, &RepoPath, &RepoPath)| {
             let why = match a.nfc().eq(b.nfc()) {
                 true => "only by how Unicode writes an accent",
                 false => "only by case",
@@ -151,7 +151,7 @@ impl<'t> Folded<'t> {
                 true => Finding::error(&NAME_COLLISION, (*at).clone(), message),
                 false => Finding::warning(&NAME_COLLISION, (*at).clone(), message),
             };
-            finding.help("rename one of the two, or take it away")
+            finding.related((*other).clone()).help("rename one of the two, or take it away")
         };
         let mut findings: Vec<Finding> = pairs.iter().take(MOST).map(collision).collect();
         findings.extend(self.like_git());

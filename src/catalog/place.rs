@@ -126,6 +126,31 @@ impl<'a> Lines<'a> {
         Span { line, column, end_line, end_column }
     }
 
+    /// The line on which a span begins, without its end, and the bytes in it that the span covers.
+    pub fn line_with(&self, span: Span) -> Option<(&'a str, std::ops::Range<usize>)> {
+        let number = usize::try_from(span.line).ok()?;
+        let start = *self.starts.get(number.checked_sub(1)?)?;
+        let end = self.starts.get(number).copied().unwrap_or(self.text.len());
+        let line = self.text.get(start..end)?.trim_end_matches(['\n', '\r']);
+        let at = |column: u32| self.offset(start, column).saturating_sub(start).min(line.len());
+        let to = if span.end_line > span.line { line.len() } else { at(span.end_column) };
+        Some((line, at(span.column)..to.max(at(span.column))))
+    }
+
+    /// The byte at which a column of the line that starts here begins.
+    fn offset(&self, start: usize, column: u32) -> usize {
+        let before = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
+        if self.characters.is_empty() {
+            return start.saturating_add(before);
+        }
+        let wanted = self.characters_before(start).saturating_add(before);
+        let block = self.characters.partition_point(|begun| *begun <= wanted).saturating_sub(1);
+        let bytes = self.text.as_bytes().get(block * BLOCK..).unwrap_or_default();
+        let first = self.characters.get(block).copied().unwrap_or(0);
+        let begins = bytes.iter().enumerate().filter(|(_, byte)| !matches!(byte, 0x80..=0xbf)).map(|(at, _)| at);
+        begins.skip(wanted - first).next().map_or(self.text.len(), |at| block * BLOCK + at)
+    }
+
     fn place(&self, offset: usize) -> (u32, u32) {
         let mut offset = offset.min(self.text.len());
         while !self.text.is_char_boundary(offset) {
@@ -183,6 +208,20 @@ mod tests {
             let span = Lines::new(&text).span(text.len() - 1..text.len());
             let column = u32::try_from(length).unwrap() + 1;
             assert_eq!((span.line, span.column, span.end_column), (2, column, column + 1), "{length}");
+        }
+    }
+
+    #[test]
+    fn what_a_span_covers_is_found_again() {
+        for length in [0, 1, 100, BLOCK / 2, BLOCK - 1, BLOCK, 1_000] {
+            let text = format!("a\r\n{}xyz\rb\n", "é".repeat(length));
+            let at = text.find('x').unwrap();
+            let lines = Lines::new(&text);
+            let (line, marked) = lines.line_with(lines.span(at..at + 2)).unwrap();
+            assert_eq!((&line[marked], line.chars().count()), ("xy", length + 3));
+            let (line, marked) = lines.line_with(lines.span(at + 1..text.len())).unwrap();
+            assert_eq!(&line[marked], "yz");
+            assert_eq!(lines.line_with(Span::at(9, 1)), None);
         }
     }
 

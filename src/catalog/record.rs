@@ -81,29 +81,33 @@ pub fn candidates<'a>(tree: &'a Tree, collections: &'a [Collection]) -> (Vec<Can
 impl Candidate<'_> {
     /// Reads and parses the file.
     pub fn load(&self, contents: &dyn Contents) -> (Option<Record>, Vec<Finding>) {
-        let path = &self.entry.path;
-        let refuse = |code, message: String| (None, vec![Finding::error(code, path.clone(), message)]);
-        if self.entry.kind != EntryKind::File {
-            let kind = self.entry.kind;
-            return refuse(code_of(kind), format!("the record is {}", kind.words()));
-        }
-        let Some(format) = Format::of(path) else {
-            return refuse(&UNKNOWN_FORMAT, format!("{:?} is no notation of records", path.extension()));
-        };
-        let bytes = match contents.read(self.entry, MAX_RECORD_BYTES) {
-            Ok(bytes) => bytes,
-            Err(error) => return refuse(&UNREADABLE, format!("the record cannot be read: {error}")),
-        };
-        if lfs::is_pointer(&bytes) {
-            let message = "the record is a Git LFS pointer: its content is not here".to_owned();
-            let help = "run `git lfs pull`, or set `lfs: true` for actions/checkout; better, keep records out of LFS, as \
-                        only their pointers are in a commit: `git lfs migrate export --include=\"NAME\"`";
-            let (none, findings) = refuse(&LFS_POINTER, message);
-            return (none, findings.into_iter().map(|finding| finding.help(help)).collect());
-        }
-        let (document, findings) = read::read(path, format, bytes);
-        (document.map(|document| Record { path: path.clone(), document }), findings)
+        load(self.entry, contents)
     }
+}
+
+/// Reads and parses a file as a record, of whatever collection.
+pub fn load(entry: &Entry, contents: &dyn Contents) -> (Option<Record>, Vec<Finding>) {
+    let path = &entry.path;
+    let refuse = |code, message: String| (None, vec![Finding::error(code, path.clone(), message)]);
+    if entry.kind != EntryKind::File {
+        return refuse(code_of(entry.kind), format!("the record is {}", entry.kind.words()));
+    }
+    let Some(format) = Format::of(path) else {
+        return refuse(&UNKNOWN_FORMAT, format!("{:?} is no notation of records", path.extension()));
+    };
+    let bytes = match contents.read(entry, MAX_RECORD_BYTES) {
+        Ok(bytes) => bytes,
+        Err(error) => return refuse(&UNREADABLE, format!("the record cannot be read: {error}")),
+    };
+    if lfs::is_pointer(&bytes) {
+        let message = "the record is a Git LFS pointer: its content is not here".to_owned();
+        let help = "run `git lfs pull`, or set `lfs: true` for actions/checkout; better, keep records out of LFS, as \
+                    only their pointers are in a commit: `git lfs migrate export --include=\"NAME\"`";
+        let (none, findings) = refuse(&LFS_POINTER, message);
+        return (none, findings.into_iter().map(|finding| finding.help(help)).collect());
+    }
+    let (document, findings) = read::read(path, format, bytes);
+    (document.map(|document| Record { path: path.clone(), document }), findings)
 }
 
 impl Record {

@@ -112,6 +112,14 @@ pub fn references<'t>(
     (files, told.placed())
 }
 
+/// The paths that the values of a record name, whether or not there are such files.
+pub fn referenced_paths<'r>(record: &'r Record, collection: &'r Collection) -> impl Iterator<Item = RepoPath> + 'r {
+    let patterns = collection.references.iter().chain(collection.declared.iter().map(|rule| &rule.file));
+    let names =
+        patterns.flat_map(|pattern| pattern.select(&record.document.value)).filter_map(|(_, value)| value.as_str());
+    names.map(|name| RepoPath::join(record.path.folder(), name.strip_prefix("./").unwrap_or(name)))
+}
+
 fn referenced<'t>(
     record: &Record,
     pointer: &str,

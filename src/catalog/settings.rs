@@ -21,6 +21,10 @@ pub struct Settings {
     pub version_field: Option<String>,
     /// The version for records that name none: exact, a range such as `^1.0`, or `latest`.
     pub default_version: Option<String>,
+    /// Whether a change may let a record name a lower schema version than before. Without it that is an error wherever a
+    /// change is looked at: in pull requests, and with `--changed-since`.
+    #[serde(default)]
+    pub allow_downgrade: bool,
     /// JSON Pointers whose values are no change; `*` stands for any key or index.
     #[serde(default)]
     pub volatile: Vec<String>,
@@ -105,6 +109,28 @@ pub struct Link {
     pub pointer: String,
     /// The collection whose record it names, or several of which one must have it.
     pub to: OneOrMany,
+}
+
+impl Settings {
+    /// A collection of these files, of which nothing else is said.
+    pub fn new(metadata: OneOrMany) -> Self {
+        Self {
+            metadata,
+            exclude: Vec::new(),
+            id: None,
+            schema: None,
+            version_field: None,
+            default_version: None,
+            allow_downgrade: false,
+            volatile: Vec::new(),
+            files: FileRules::default(),
+            references: Vec::new(),
+            declared: Vec::new(),
+            images: Vec::new(),
+            unique: Vec::new(),
+            links: Vec::new(),
+        }
+    }
 }
 
 /// The files that belong to a record, as names relative to its folder.

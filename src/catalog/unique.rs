@@ -107,6 +107,7 @@ impl Uniqueness {
                 _ => String::new(),
             };
             let finding = Finding::error(&DUPLICATE_ID, path.clone(), message).about(pointer).help(help);
+            let finding = finding.related(first.clone());
             self.repeats.push(Unlocated { record, finding });
         } else {
             self.ids.insert(key.clone(), path.clone());
@@ -125,6 +126,7 @@ impl Uniqueness {
             if let Some((first, place)) = seen.get(text) {
                 let message = format!("the value {text:?} may stand only once, and {first} has it at {place}");
                 let finding = Finding::error(&DUPLICATE_VALUE, path.clone(), message).about(pointer.clone());
+                let finding = finding.related(first.clone());
                 self.repeats.push(Unlocated { record, finding });
             } else {
                 seen.insert(text.clone(), (path.clone(), pointer.clone()));

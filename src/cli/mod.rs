@@ -4,12 +4,19 @@ pub mod captured;
 pub mod console;
 pub mod environment;
 pub mod execute;
+mod execute_check;
+mod execute_feedback;
+mod execute_init;
+mod execute_schema;
+pub mod registry;
 pub mod step_files;
 pub mod wiring;
 pub mod words;
+pub mod words_schema;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::Parser as _;
 
@@ -18,6 +25,7 @@ use environment::Environment;
 use execute::{Ending, Execution};
 use words::Words;
 
+use crate::commands::excerpts::in_config;
 use crate::config::ConfigError;
 use crate::report::log_text::{LINE_LIMIT, shortened};
 use crate::report::{human, workflow_command};
@@ -55,7 +63,7 @@ fn carry_out(words: Words, environment: &Environment, console: &Console) -> Endi
     let given = |path: &PathBuf| Some(path.clone()).filter(|path| !path.as_os_str().is_empty());
     let folder = given(&words.directory).unwrap_or_else(|| PathBuf::from("."));
     let config = words.config.as_ref().and_then(given);
-    let execution = Execution { console, environment, folder, config };
+    let execution = Execution { console, environment, folder, config, schemas: OnceLock::new() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(execution.command(words)),
@@ -70,8 +78,9 @@ fn carry_out(words: Words, environment: &Environment, console: &Console) -> Endi
 fn say_error(error: &anyhow::Error, environment: &Environment, console: &Console) {
     if let Some(config) = error.downcast_ref::<ConfigError>() {
         let mut text = String::new();
+        let excerpts = in_config(&config.text, &config.problems);
         for finding in &config.problems {
-            human::finding(&mut text, finding, environment.style());
+            human::finding(&mut text, finding, &excerpts, environment.style());
         }
         console.talk(&format!("{text}\nerror: {config}; nothing was done\n"));
     } else {

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use rayon::prelude::*;
 
+use super::focus::{Concern, Focus};
+use super::registry::at_source;
 use crate::adapters::schema_source::FolderSource;
 use crate::adapters::worktree::{Head, Worktree};
 use crate::catalog::asset::{Asset, CompanionFile, UsedSchema, meaning};
@@ -20,14 +22,16 @@ use crate::catalog::neighbours::Neighbours;
 use crate::catalog::place::Places;
 use crate::catalog::read::Format;
 use crate::catalog::record::{Candidate, EMPTY_COLLECTION, Record, candidates};
-use crate::catalog::tree::{Contents, Entry, Tree};
+use crate::catalog::tree::{ContentError, Contents, Entry, Tree};
 use crate::catalog::unique::{Uniqueness, located, unique_values};
 use crate::config::{Config, PLACES};
 use crate::finding::{Code, Finding, Severity, Span};
 use crate::ids::{AssetKey, CollectionName, RepoPath, SchemaName};
-use crate::report::{Check, Counts};
+use crate::report::{Check, Counts, Policy};
 use crate::schema::SCHEMA_MISSING;
-use crate::schema::registry::Registry;
+use crate::schema::choose::choose;
+use crate::schema::registry::{Registry, SchemaFiles};
+use crate::schema::settings as schemas;
 use crate::schema::validate::validate;
 use crate::schema::version;
 
@@ -63,8 +67,42 @@ pub struct Opened {
     pub worktree: Worktree,
     /// What stockroom.yml says.
     pub config: Config,
-    tree: Tree,
-    contents: Arc<dyn Contents + Send>,
+    /// The files.
+    pub tree: Tree,
+    /// Gives their bytes.
+    pub contents: Arc<dyn Contents + Send>,
+    focus: Focus,
+    /// The registry and what is wrong with it as a whole, where it was brought from elsewhere.
+    registry: Option<(Arc<dyn SchemaFiles>, Vec<Finding>)>,
+}
+
+impl Opened {
+    /// These files with this configuration, all of them to be looked at.
+    pub fn new(worktree: Worktree, config: Config, tree: Tree, contents: Arc<dyn Contents + Send>) -> Self {
+        Self { worktree, config, tree, contents, focus: Focus::default(), registry: None }
+    }
+
+    /// The same, to be looked at with this focus.
+    #[must_use]
+    pub fn about(self, focus: Focus) -> Self {
+        Self { focus, ..self }
+    }
+
+    /// The registry in a folder of the library.
+    pub fn folder_files(&self, folder: &str) -> FolderSource {
+        FolderSource::new(&self.tree, folder, Arc::clone(&self.contents))
+    }
+
+    /// A file at the library's root, of at most so many bytes; none where there is no such file.
+    pub fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, ContentError> {
+        self.tree.get(path).map(|entry| self.contents.read(entry, limit)).transpose()
+    }
+
+    /// The same, to be checked with this registry.
+    #[must_use]
+    pub fn with_registry(self, files: Arc<dyn SchemaFiles>, findings: Vec<Finding>) -> Self {
+        Self { registry: Some((files, findings)), ..self }
+    }
 }
 
 /// A library that has been read.
@@ -105,32 +143,76 @@ pub fn open(place: &Place) -> anyhow::Result<Opened> {
     };
     let config = read_config(place, &worktree, &tree, contents.as_ref())?;
     let tree = without_output(tree, &config);
-    Ok(Opened { worktree, config, tree, contents })
+    Ok(Opened::new(worktree, config, tree, contents))
+}
+
+/// The same at a commit, with the configuration that stands in that commit even where a file was named.
+pub fn open_committed(place: &Place, revision: &str) -> anyhow::Result<Opened> {
+    let worktree = Worktree::open(&place.folder)?;
+    let (tree, contents) = (worktree.tree_at(revision)?, Arc::new(worktree.objects()));
+    let named = place.config.as_ref().map(|file| {
+        let below = file.strip_prefix(&place.folder).ok().and_then(Path::to_str);
+        below.and_then(|path| tree.get(path)).ok_or_else(|| anyhow!("it holds no {}", file.display()))
+    });
+    let config = match named.transpose()? {
+        Some(entry) => Config::read(&entry.path, contents.read(entry, crate::catalog::read::MAX_RECORD_BYTES)?)?,
+        None => read_config(&Place { config: None, ..place.clone() }, &worktree, &tree, contents.as_ref())?,
+    };
+    let tree = without_output(tree, &config);
+    Ok(Opened::new(worktree, config, tree, contents))
 }
 
 /// Reads and checks every record. What is wrong with them is a finding and no error.
 pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
-    let Opened { worktree, config, tree, contents } = opened;
-    let source = Arc::new(FolderSource::new(&tree, &config.schema_folder, Arc::clone(&contents)));
-    let registry = Registry::new(source, &config.schema_names(), config.settings.schemas.format);
+    let Opened { worktree, config, tree, contents, focus, registry } = opened;
+    let (source, more) = match registry {
+        Some(registry) => registry,
+        None if config.settings.schemas.is_elsewhere() => return Err(anyhow!("the registry has not been brought")),
+        None => {
+            let folder = FolderSource::new(&tree, &config.schema_folder, Arc::clone(&contents));
+            (Arc::new(folder) as Arc<dyn SchemaFiles>, Vec::new())
+        }
+    };
+    let registry = Registry::new(source, &config.schema_names(), config.settings.schemas.policy());
     let (found, mut findings) = candidates(&tree, &config.collections);
     findings.extend(empty_collections(&config, &found));
     findings.extend(tree.findings.iter().cloned());
-    findings.extend(missing_schemas(&config, &registry));
     let near = Neighbours::new(&tree);
     let lint = &config.settings.lint;
-    let sight = Sight { near: &near, contents: contents.as_ref(), registry: &registry, lint, wanted };
+    let sight = Sight { near: &near, contents: contents.as_ref(), registry: &registry, focus: &focus, lint, wanted };
     let looks: Vec<Look<'_>> = found.par_iter().map(|candidate| sight.look(candidate)).collect();
     let repeats = between_records(&found, &looks, contents.as_ref());
     let by_schema = by_schema(&looks);
+    let policy = policy(&config, &registry);
+    let concerned = |is_so: fn(&Concern) -> bool| {
+        let those = found.iter().zip(&looks).filter(|(_, look)| is_so(&look.concern));
+        those.map(|(candidate, _)| candidate.entry.path.clone()).collect::<BTreeSet<_>>()
+    };
     let beside: Vec<&Beside<'_>> = looks.iter().map(|look| &look.beside).collect();
-    let of_files = inspect(&found, &beside, &near, contents.as_ref(), lint);
+    let is_whole = looks.iter().all(|look| look.concern.is_named);
+    let of_files = inspect(&found, &beside, &near, contents.as_ref(), lint, is_whole);
+    let (mut named, touched) = (concerned(|it| it.is_named), concerned(|it| it.is_touched));
+    let records = if focus.lists_records { by_name(&found, &looks) } else { BTreeMap::new() };
+    let unusable: BTreeSet<RepoPath> = looks.iter().filter_map(|look| look.unusable.clone()).collect();
+    if !is_whole {
+        // What lies beside a record that was named is asked for too.
+        named.extend(beside.iter().flat_map(|beside| beside.paths()).cloned());
+    }
     let (assets, counts) = settle(&found, looks, &repeats, &of_files, &mut findings);
     findings.extend(repeats);
     findings.extend(of_files);
-    findings.extend(registry.findings());
+    focus.keep(&mut findings, &named);
+    findings.extend(missing_schemas(&config, &registry).into_iter().filter(|finding| focus.asks(finding, &counts)));
+    findings.extend(more);
+    let of_schemas = registry.findings().into_iter().filter(|finding| focus.needs(finding, &unusable));
+    findings.extend(of_schemas.map(|finding| at_source(finding, registry.folder(), &config)));
     let mut check = Check::new(tree.commit.clone(), tree.is_dirty(), counts, findings);
+    check.records = records;
+    if let Some(touched) = focus.touched(touched) {
+        check = check.touching(touched);
+    }
     check.summary.by_schema = by_schema;
+    check.summary.policy = Some(policy);
     let head = worktree.head()?;
     Ok(Library { worktree, head, config, tree, contents, check, assets })
 }
@@ -157,7 +239,7 @@ fn no_config(folder: &Path) -> anyhow::Error {
 }
 
 /// What we write ourselves is no part of the library, even where git does not ignore it.
-fn without_output(mut tree: Tree, config: &Config) -> Tree {
+pub(super) fn without_output(mut tree: Tree, config: &Config) -> Tree {
     let own = |folder: &str| {
         let parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
         format!("{}/", parts.join("/"))
@@ -186,7 +268,7 @@ fn missing_schemas(config: &Config, registry: &Registry) -> Vec<Finding> {
     let missing = |(name, collection): (&CollectionName, &crate::catalog::settings::Settings)| {
         let schema = collection.schema.as_deref()?;
         let Some(versions) = registry.get(&SchemaName::new(schema)) else {
-            let folder = if config.schema_folder.is_empty() { "the library's root" } else { &config.schema_folder };
+            let folder = if registry.folder().is_empty() { "the library's root" } else { registry.folder() };
             let message = format!("the registry has no schema {schema:?}, so the records of {name} are not checked");
             let finding = config.finding(&SCHEMA_MISSING, &format!("/collections/{name}/schema"), message);
             return Some(finding.help(format!("add {schema}/v1.0.0.json or {schema}.schema.json to {folder}")));
@@ -214,6 +296,9 @@ struct Look<'t> {
     secrets: Vec<String>,
     is_valid: bool,
     asset: Option<Asset>,
+    concern: Concern,
+    /// The schema that it should be checked with, where that is broken.
+    unusable: Option<RepoPath>,
 }
 
 /// All that a record is looked at with.
@@ -222,6 +307,7 @@ struct Sight<'a> {
     contents: &'a dyn Contents,
     registry: &'a Registry,
     lint: &'a lint::Settings,
+    focus: &'a Focus,
     wanted: Wanted,
 }
 
@@ -238,13 +324,25 @@ impl<'a> Sight<'a> {
 
     fn look_closely(&self, candidate: &Candidate<'_>) -> Look<'a> {
         let (record, findings) = candidate.load(self.contents);
-        let Some(record) = record else { return Look { findings, ..Look::default() } };
+        let Some(record) = record else {
+            return Look { findings, concern: self.focus.of_file(&candidate.entry.path), ..Look::default() };
+        };
         let collection = candidate.collection;
+        let concern = self.focus.of_record(&record, collection, self.registry);
         let (unique, links) = (unique_values(&record, collection), links(&record, collection));
-        let mut look = Look { findings, unique, links, ..Look::default() };
+        let mut look = Look { findings, unique, links, concern, ..Look::default() };
+        if !concern.is_named {
+            // Nobody asked about it; but what stands in it may not stand in another.
+            return Look { key: record.key(collection).ok(), ..look };
+        }
         let (schema, more) = validate(&record, collection, self.registry);
         look.findings.extend(more);
         look.schema = schema;
+        if look.schema.is_none() {
+            look.unusable =
+                choose(&record, collection, self.registry).ok().flatten().map(|(slot, _)| slot.path.clone());
+        }
+        look.findings.extend(self.focus.lowered(&record, collection, look.schema.as_ref()));
         let (beside, more) = Beside::of(&record, collection, self.near, self.contents);
         look.findings.extend(more);
         match record.key(collection) {
@@ -275,12 +373,27 @@ impl<'a> Sight<'a> {
     }
 }
 
+fn policy(config: &Config, registry: &Registry) -> Policy {
+    let schemas::Policy { format, draft } = config.settings.schemas.policy();
+    let drafts = registry.drafts().into_iter().map(|draft| draft.as_str().to_owned()).collect();
+    Policy { format: format.as_str().to_owned(), draft: draft.as_str().to_owned(), drafts }
+}
+
 fn by_schema(looks: &[Look<'_>]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for schema in looks.iter().filter_map(|look| look.schema.as_ref()) {
         *counts.entry(schema).or_default() += 1;
     }
     counts.into_iter().map(|(schema, count): (&UsedSchema, usize)| (schema.label(), count)).collect()
+}
+
+/// The records that are reported, by collection.
+fn by_name(found: &[Candidate<'_>], looks: &[Look<'_>]) -> BTreeMap<CollectionName, Vec<RepoPath>> {
+    let mut names: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (candidate, _) in found.iter().zip(looks).filter(|(_, look)| look.concern.is_named) {
+        names.entry(candidate.collection.name.clone()).or_default().push(candidate.entry.path.clone());
+    }
+    names
 }
 
 /// What stands twice among ids and unique values, and what links to no record, each at its place.
@@ -339,7 +452,7 @@ fn settle(
         of_files.iter().filter(|finding| finding.is_error()).map(|finding| &finding.path).collect();
     let mut counts: BTreeMap<CollectionName, Counts> = BTreeMap::new();
     let mut assets = Vec::new();
-    for (candidate, look) in found.iter().zip(looks) {
+    for (candidate, look) in found.iter().zip(looks).filter(|(_, look)| look.concern.is_named) {
         let path = &candidate.entry.path;
         let counts = counts.entry(candidate.collection.name.clone()).or_default();
         counts.records += 1;

@@ -1,11 +1,18 @@
 //! The steps that commands are made of: [`gather`] and [`plan`], then [`sync`] with [`dispatch`] and [`embed`], over what
-//! lies [`outside`] of the process.
+//! lies [`outside`] of the process; [`excerpts`] are for who reads what they found.
 
+pub mod before;
 pub mod dispatch;
 pub mod embed;
+pub mod excerpts;
+pub mod focus;
 pub mod gather;
+pub mod infer;
+pub mod init;
 pub mod outside;
 pub mod plan;
+pub mod proposed_registry;
 pub mod record;
+pub mod registry;
 pub mod search;
 pub mod sync;

@@ -4,6 +4,7 @@
 //! problem on its line. The JSON Schema is generated from the types and published as
 //! `dist/schemas/stockroom.schema.json`.
 
+pub mod draft;
 mod problems;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,21 +102,24 @@ pub struct ConfigError {
     pub path: RepoPath,
     /// What is wrong, in the order of the file; never empty.
     pub problems: Vec<Finding>,
+    /// What the file says, for whoever shows the lines in question.
+    pub text: String,
 }
 
 impl Config {
     /// Reads a configuration, or tells all that is wrong with it.
     pub fn read(path: &RepoPath, bytes: Vec<u8>) -> Result<Self, ConfigError> {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         let fail = |problems: Vec<Finding>| {
             let mut problems: Vec<_> = problems.into_iter().filter(Finding::is_error).collect();
             problems.sort_by(|a, b| (a.span, &a.message).cmp(&(b.span, &b.message)));
             problems.dedup();
-            Err(ConfigError { path: path.clone(), problems })
+            Err(ConfigError { path: path.clone(), problems, text: text.clone() })
         };
         let (document, findings) = read::read(path, Format::Yaml, bytes);
         let Some(document) = document else { return fail(findings) };
         let places = document.places();
-        let mut problems = problems::of_shape(path, &document.value, &places);
+        let mut problems = problems::of_shape(path, &document.text, &document.value, &places);
         let (collections, more) = problems::of_rooms(path, &document.value, &places, &problems);
         problems.extend(more);
         if !problems.is_empty() {
@@ -131,7 +135,7 @@ impl Config {
             let help = "write numbers without leading zeros or underscores, and texts such as yes, no and on in quotes";
             return fail(vec![Finding::error(&SETTING, path.clone(), message).help(help)]);
         }
-        let schema_folder = settings.schemas.folder().unwrap_or_default();
+        let schema_folder = settings.schemas.folder();
         Ok(Self { path: path.clone(), settings, collections, schema_folder, places })
     }
 

@@ -50,15 +50,15 @@ lint: {leaks: loud, secretz: error}
 ";
     insta::assert_debug_snapshot!(problems(text), @r#"
     [
-        "2:1: unknown field \"colections\" (did you mean \"collections\"?)",
-        "5:28: 3 is an integer where a string is wanted (write it in quotes: \"3\")",
+        "2:1: unknown field \"colections\" (\"collections\" is there already: take this one away)",
+        "5:28: the number 3 stands where text is wanted (write it in quotes: \"3\")",
         "6:5: unknown field \"volatil\" (did you mean \"volatile\"?)",
         "7:24: \"{stm}.blend\" has {stm}; known are {stem}, {dir} and {/pointer}",
         "7:52: \"../x\" leaves the record's folder; name files in it or below it",
-        "7:69: \"never\" is not one of the values allowed here (allowed: \"allow\", \"warn\", \"forbid\")",
+        "7:69: \"never\" is not one of the values allowed here (write \"allow\", \"warn\" or \"forbid\")",
         "8:14: \"a~\" is no JSON Pointer such as `/title`",
         "8:42: `across` is empty; write a name such as `skus`",
-        "8:47: \"across\" is missing",
+        "8:47: the field \"across\" is missing (add it, as in across: \"…\")",
         "9:18: \"\" is no JSON Pointer such as `/title`",
         "10:34: \"/f/*/b\" has more `*` than \"/f\", so nobody knows what they stand for",
         "10:45: neither `bytes` nor `sha256` is named; to say that the file must be there, use `references`",
@@ -69,17 +69,17 @@ lint: {leaks: loud, secretz: error}
         "14:5: \"a b\" is no name for a collection: use letters, digits, `-` and `_`, 64 at most",
         "14:15: error parsing glob '[x': unclosed character class; missing ']'",
         "15:20: `version_field` says nothing without `schema`",
-        "16:19: \"../elsewhere\" leaves the library; name a folder in it",
-        "16:41: \"strict\" is not one of the values allowed here (allowed: \"assert\", \"annotate\", \"off\")",
+        "16:19: \"../elsewhere\" leads outside; name a folder in the repository",
+        "16:41: \"strict\" is not one of the values allowed here (write \"assert\", \"annotate\" or \"off\")",
         "17:21: \"title\" is no JSON Pointer; write \"/title\"",
         "17:48: \"../up\" is not a folder inside the library",
-        "19:19: \"website\" does not match the pattern ^[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}$",
+        "19:19: \"website\" has not the form that is wanted (write 1 to 100 of letters, digits and the signs - . _, then \"/\", then 1 to 100 of letters, digits and the signs - . _)",
         "19:36: there is no downstream \"blog\"; known downstreams: `shop`, `website`",
         "19:50: the token is not a reference (secrets are references, never values: write `${{ env.NAME }}` and set NAME in the environment. If a real secret stood here, revoke it)",
         "20:47: there is no collection \"nuts\"; known collections: `a b`, `products`",
         "20:62: these downstreams wait for each other: shop -> shop; take one `needs` away",
         "21:36: `overlap` is 100, which is not less than `max`, 100; a fifth of `max` is usual",
-        "22:15: \"loud\" is not one of the values allowed here (allowed: \"off\", \"warning\", \"error\")",
+        "22:15: \"loud\" is not one of the values allowed here (write \"off\", \"warning\" or \"error\")",
         "22:21: unknown field \"secretz\" (did you mean \"secrets\"?)",
     ]
     "#);
@@ -95,7 +95,10 @@ fn a_secret_in_the_configuration_is_never_repeated() {
 #[test]
 fn a_configuration_of_a_newer_version_says_update() {
     let told = problems("version: 2\ncollections: {p: {metadata: '*.json'}}\n");
-    assert_eq!(told, ["1:10: 2 is not 1 (this file was written for a newer Stockroom: update it)"]);
+    assert_eq!(
+        told,
+        ["1:10: 2 is not 1, the only value allowed here (this file was written for a newer Stockroom: update it)"]
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::counting::count;
+use super::excerpt::Excerpts;
 use super::log_text::for_people;
 use super::{Check, Summary};
 use crate::finding::{Finding, Severity};
@@ -47,10 +48,10 @@ impl Style {
 }
 
 /// The findings, at most `most` of them, and a line with the totals.
-pub fn check(check: &Check, style: Style, most: usize) -> String {
+pub fn check(check: &Check, excerpts: &Excerpts, style: Style, most: usize) -> String {
     let mut out = String::new();
     for finding in check.findings.iter().take(most) {
-        self::finding(&mut out, finding, style);
+        self::finding(&mut out, finding, excerpts, style);
     }
     let unsaid = check.findings.len().saturating_sub(most);
     if unsaid > 0 {
@@ -61,24 +62,28 @@ pub fn check(check: &Check, style: Style, most: usize) -> String {
     }
     out.push_str(&totals(&check.summary, style));
     out.push('\n');
+    if let Some(said) = check.division_said() {
+        let _ = writeln!(out, "{}", for_people(&said));
+    }
     if let Some(line) = schemas(&check.summary) {
         let _ = writeln!(out, "{}", style.quiet(&line));
     }
     out
 }
 
-/// Such as `checked with product-metadata@1.0.0 (3), product-metadata@1.1.0 (10)`.
-fn schemas(summary: &Summary) -> Option<String> {
+/// Such as `checked with product-metadata@1.0.0 (3), product-metadata@1.1.0 (10); formats asserted, draft 2020-12`.
+pub(super) fn schemas(summary: &Summary) -> Option<String> {
     let said: Vec<String> = summary.by_schema.iter().map(|(label, n)| format!("{} ({n})", for_people(label))).collect();
-    (!said.is_empty()).then(|| format!("checked with {}", said.join(", ")))
+    let policy = summary.policy.as_ref().map(|policy| format!("; {}", policy.words())).unwrap_or_default();
+    (!said.is_empty()).then(|| format!("checked with {}{policy}", said.join(", ")))
 }
 
 fn count_more(n: usize) -> String {
     count(n, "more finding")
 }
 
-/// One finding: its place, what is wrong, and below it what to do.
-pub fn finding(out: &mut String, finding: &Finding, style: Style) {
+/// One finding: its place, what is wrong, and below it the line in question and what to do.
+pub fn finding(out: &mut String, finding: &Finding, excerpts: &Excerpts, style: Style) {
     let severity = match finding.severity {
         Severity::Error => style.error("error"),
         Severity::Warning => style.warning("warning"),
@@ -88,6 +93,7 @@ pub fn finding(out: &mut String, finding: &Finding, style: Style) {
     let message = for_people(&finding.message);
     let code = style.quiet(&format!("[{}]", finding.code.id));
     let _ = writeln!(out, "{path}:{line}:{column}: {severity}: {message} {code}");
+    excerpts.write(out, finding, style);
     // Indented throughout: no text of a record can begin a block of its own.
     for (at, line) in finding.help.iter().flat_map(|help| help.lines()).enumerate() {
         let lead = if at == 0 { "  help: " } else { "        " };
@@ -118,7 +124,7 @@ mod tests {
 
     #[test]
     fn each_finding_is_a_block_and_the_last_line_adds_up() {
-        insta::assert_snapshot!(check(&check_of(three_findings()), Style::Plain, 100), @r#"
+        insta::assert_snapshot!(check(&check_of(three_findings()), &Excerpts::default(), Style::Plain, 100), @r#"
         Hex Bolt/hex.json:4:12: error: /price is a string, not a number [wrong-type]
           help: write 4.5 without quotes
         Hex Bolt/hex.json:1:1: warning: the record names no schema version [no-version]
@@ -131,19 +137,19 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_counted() {
-        let text = check(&check_of(three_findings()), Style::Plain, 1);
+        let text = check(&check_of(three_findings()), &Excerpts::default(), Style::Plain, 1);
         assert!(text.contains("\n… and 2 more findings\n\n13 records"), "{text}");
     }
 
     #[test]
     fn a_clean_check_is_one_line() {
         let clean = crate::report::Check::new(None, false, Default::default(), vec![]);
-        assert_eq!(check(&clean, Style::Plain, 100), "0 records in 0 collections: 0 valid\n");
+        assert_eq!(check(&clean, &Excerpts::default(), Style::Plain, 100), "0 records in 0 collections: 0 valid\n");
     }
 
     #[test]
     fn colours_are_closed_on_their_line() {
-        let text = check(&check_of(three_findings()), Style::Ansi, 100);
+        let text = check(&check_of(three_findings()), &Excerpts::default(), Style::Ansi, 100);
         assert!(text.lines().all(|line| line.matches("\u{1b}[").count() % 2 == 0), "{text:?}");
         assert!(text.contains("\u{1b}[1;31merror\u{1b}[0m"));
         assert!(!text.contains("\u{1b}[2J"), "an escape in a file's name is shown, not obeyed");

@@ -3,23 +3,33 @@
 //! The text of a record, a path or an answer is hostile here. [`log_text`] makes it harmless in a log, [`markdown`] in a
 //! summary, [`workflow_command`] in an annotation; `cli` writes it.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::finding::{self, Finding, Severity};
-use crate::ids::{CollectionName, CommitId};
+use crate::ids::{CollectionName, CommitId, RepoPath};
 
+use touched::Touched;
+
+pub mod check_run;
+pub mod comment;
 pub mod counting;
+pub mod excerpt;
 pub mod github;
 pub mod human;
 pub mod human_targets;
 pub mod json;
+pub mod junit;
 pub mod log_text;
 pub mod markdown;
 pub mod redaction;
+pub mod sarif;
+pub mod schema_diff;
 pub mod search;
 pub mod summary;
 pub mod summary_targets;
 pub mod targets;
+pub mod touched;
 pub mod workflow_command;
 
 #[cfg(test)]
@@ -34,8 +44,12 @@ pub struct Check {
     pub dirty: bool,
     /// The totals.
     pub summary: Summary,
-    /// Every finding, in the order of [`finding::sort`].
+    /// Every finding, in the order of [`finding::sort`]; of those that are equally bad, the touched ones first.
     pub findings: Vec<Finding>,
+    /// What the change touched that is looked at, where there is one.
+    pub touched: Option<Touched>,
+    /// The records by name, where a report is to list them.
+    pub records: BTreeMap<CollectionName, Vec<RepoPath>>,
 }
 
 /// The totals of a check.
@@ -55,6 +69,37 @@ pub struct Summary {
     pub by_collection: BTreeMap<CollectionName, Counts>,
     /// How many records were checked with each schema, by `name@version`.
     pub by_schema: BTreeMap<String, usize>,
+    /// What decided the verdicts beside the schemas themselves.
+    pub policy: Option<Policy>,
+}
+
+/// What decides verdicts beside the schemas themselves, as stockroom.yml names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// What the keyword `format` did: `assert`, `annotate` or `off`.
+    pub format: String,
+    /// The draft of a schema that names none.
+    pub draft: String,
+    /// The drafts of the schemas that records were checked with, the oldest first.
+    pub drafts: Vec<String>,
+}
+
+impl Policy {
+    /// Such as `formats asserted, draft 2020-12`.
+    pub fn words(&self) -> String {
+        let formats = match self.format.as_str() {
+            "assert" => "asserted",
+            "annotate" => "annotated",
+            _ => "not looked at",
+        };
+        let short = |draft: &String| draft.trim_start_matches("draft-0").to_owned();
+        let drafts: Vec<String> = self.drafts.iter().map(short).collect();
+        match drafts.as_slice() {
+            [] => format!("formats {formats}, draft {}", short(&self.draft)),
+            [one] => format!("formats {formats}, draft {one}"),
+            several => format!("formats {formats}, drafts {}", several.join(" and ")),
+        }
+    }
 }
 
 /// How many records there are and how many hold.
@@ -85,7 +130,20 @@ impl Check {
             summary.invalid += counts.invalid;
         }
         summary.by_collection = by_collection;
-        Self { commit, dirty, summary, findings }
+        Self { commit, dirty, summary, findings, touched: None, records: BTreeMap::new() }
+    }
+
+    /// The same, as the check of a change: what it touched comes first.
+    #[must_use]
+    pub fn touching(mut self, touched: Touched) -> Self {
+        self.findings.sort_by_key(|finding| (Reverse(finding.severity), !touched.holds(finding)));
+        self.touched = Some(touched);
+        self
+    }
+
+    /// Whether the change touched what a finding is about; none where no change is looked at.
+    pub fn is_touched(&self, finding: &Finding) -> Option<bool> {
+        self.touched.as_ref().map(|touched| touched.holds(finding))
     }
 }
 

@@ -5,19 +5,27 @@ use std::fmt::Write as _;
 
 use super::Check;
 use super::counting::count;
-use super::human::{Style, totals};
+use super::human::{Style, schemas, totals};
+use super::log_text::shortened;
 use super::markdown::{Cell, SUMMARY_LIMIT, Table, code_span};
+use super::touched::Extent;
 use crate::finding::{Finding, Severity};
 
 const MOST_COLLECTIONS: usize = 100;
 const MOST_CODES: usize = 50;
 const MOST_FILES: usize = 10;
 const MOST_FINDINGS: usize = 200;
-/// No table takes more, so that the tables of all sections fit into [`SUMMARY_LIMIT`].
-const TABLE_BYTES: usize = SUMMARY_LIMIT / 8;
+/// How much of a reason is shown.
+const WHY_LIMIT: usize = 500;
 
 /// The section on a check: totals, then collections, codes, the worst files and the first findings, each as a table.
 pub fn check(check: &Check) -> String {
+    within(check, SUMMARY_LIMIT)
+}
+
+/// The same in at most so many bytes, 32 KiB at least: its tables are cut short.
+pub fn within(check: &Check, limit: usize) -> String {
+    let table_bytes = limit / 8;
     let mut out = String::from("## Check\n\n");
     let verdict = if check.summary.errors > 0 { "❌" } else { "✅" };
     let _ = write!(out, "{verdict} {}", totals(&check.summary, Style::Plain));
@@ -25,18 +33,37 @@ pub fn check(check: &Check) -> String {
         let _ = write!(out, " at {}", code_span(commit.short()));
     }
     out.push_str(if check.dirty { ", with changes that are not committed\n" } else { "\n" });
-    collections(&mut out, check);
+    division(&mut out, check);
+    if let Some(line) = schemas(&check.summary) {
+        let _ = writeln!(out, "\n{}", code_span(&line));
+    }
+    collections(&mut out, check, table_bytes);
     if !check.findings.is_empty() {
-        codes(&mut out, &check.findings);
-        files(&mut out, &check.findings);
-        findings(&mut out, &check.findings);
+        codes(&mut out, &check.findings, table_bytes);
+        files(&mut out, &check.findings, table_bytes);
+        findings(&mut out, &check.findings, MOST_FINDINGS, table_bytes);
     }
     out
 }
 
-fn collections(out: &mut String, check: &Check) {
+/// What the change that is looked at has to do with it.
+pub(super) fn division(out: &mut String, check: &Check) {
+    let Some((touched, division)) = check.touched.as_ref().zip(check.division()) else { return };
+    let _ = match &touched.extent {
+        Extent::Everything { why } => {
+            writeln!(out, "\nEverything counts as touched: {}.", code_span(&shortened(why, WHY_LIMIT)))
+        }
+        Extent::Files(_) => {
+            let here = count(division.touched, "finding");
+            let since = code_span(&touched.since);
+            writeln!(out, "\n{here} in what was touched since {since}, {} elsewhere.", division.elsewhere)
+        }
+    };
+}
+
+fn collections(out: &mut String, check: &Check, table_bytes: usize) {
     let mut table = Table::new(&["Collection", "#Records", "#Valid", "#Invalid"]);
-    let left_out = table.rows(&check.summary.by_collection, MOST_COLLECTIONS, TABLE_BYTES, |(name, counts)| {
+    let left_out = table.rows(&check.summary.by_collection, MOST_COLLECTIONS, table_bytes, |(name, counts)| {
         let numbers = [counts.records, counts.valid, counts.invalid].map(Cell::number);
         [vec![Cell::code(name.as_str())], numbers.to_vec()].concat()
     });
@@ -67,21 +94,22 @@ fn tally_row((name, tally): (&str, Tally)) -> Vec<Cell> {
     vec![Cell::code(name), Cell::number(tally.errors), Cell::number(tally.warnings)]
 }
 
-fn codes(out: &mut String, findings: &[Finding]) {
+fn codes(out: &mut String, findings: &[Finding], table_bytes: usize) {
     let mut table = Table::new(&["Code", "#Errors", "#Warnings"]);
-    let left_out = table.rows(tallied(findings, |f| f.code.id), MOST_CODES, TABLE_BYTES, tally_row);
+    let left_out = table.rows(tallied(findings, |f| f.code.id), MOST_CODES, table_bytes, tally_row);
     section(out, "By kind", table, left_out, "kind");
 }
 
-fn files(out: &mut String, findings: &[Finding]) {
+fn files(out: &mut String, findings: &[Finding], table_bytes: usize) {
     let mut table = Table::new(&["File", "#Errors", "#Warnings"]);
-    let left_out = table.rows(tallied(findings, |f| f.path.as_str()), MOST_FILES, TABLE_BYTES, tally_row);
+    let left_out = table.rows(tallied(findings, |f| f.path.as_str()), MOST_FILES, table_bytes, tally_row);
     section(out, "Files with the most findings", table, left_out, "file");
 }
 
-fn findings(out: &mut String, findings: &[Finding]) {
+/// The first findings as a table.
+pub(super) fn findings(out: &mut String, findings: &[Finding], most: usize, table_bytes: usize) {
     let mut table = Table::new(&["", "Place", "What is wrong", "What to do", "Code"]);
-    let left_out = table.rows(findings, MOST_FINDINGS, TABLE_BYTES, |finding| {
+    let left_out = table.rows(findings, most, table_bytes, |finding| {
         let severity = match finding.severity {
             Severity::Error => Cell::words("❌"),
             Severity::Warning => Cell::words("⚠️"),
@@ -110,6 +138,7 @@ mod tests {
     use crate::ids::RepoPath;
     use crate::report::runner_parser::hostile_text;
     use crate::report::tests::{NO_VERSION, WRONG_TYPE, check as check_of, three_findings};
+    use crate::report::touched::Touched;
 
     #[test]
     fn every_table_is_there() {
@@ -164,6 +193,20 @@ mod tests {
         let text = check(&check_of((0..10_000).map(finding).collect()));
         assert!(text.len() < SUMMARY_LIMIT, "{}", text.len());
         assert!(text.contains("more findings.") && text.contains("more files."));
+        let text = within(&check_of((0..10_000).map(finding).collect()), 64 * 1024);
+        assert!(text.len() < 64 * 1024 && text.contains("more findings."), "{}", text.len());
+    }
+
+    #[test]
+    fn a_change_is_told_from_the_rest() {
+        let files = [RepoPath::new("Hex Bolt/hex.json")].into();
+        let touched = Touched { since: "b2c3d4e".to_owned(), extent: Extent::Files(files) };
+        let text = check(&check_of(three_findings()).touching(touched));
+        assert!(text.contains("\n2 findings in what was touched since `b2c3d4e`, 1 elsewhere.\n"), "{text}");
+        let why = "[x](http://evil) was changed".to_owned();
+        let touched = Touched { since: String::new(), extent: Extent::Everything { why } };
+        let text = check(&check_of(vec![]).touching(touched));
+        assert!(text.contains("\nEverything counts as touched: `[x](http://evil) was changed`.\n"), "{text}");
     }
 
     proptest! {

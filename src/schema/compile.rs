@@ -1,27 +1,27 @@
 //! A schema file into a validator that reads nothing but the registry.
 
-use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::Arc;
 
-use jsonschema::{Draft, PatternOptions, Retrieve, Uri, Validator};
+use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
+use super::lint::lint;
 use super::registry::{SchemaFiles, Slot};
-use super::settings::FormatPolicy;
+use super::settings::{DraftName, FormatPolicy, Policy};
+use super::shelf::{Shelf, Shelved};
 use super::weight::{MAX_WEIGHT, weigh};
 use crate::catalog::asset::UsedSchema;
 use crate::catalog::place::child_pointer;
 use crate::catalog::read::{self, Format};
 use crate::finding::{Code, Finding};
-use crate::ids::{RepoPath, Sha256Hex, percent_encode};
+use crate::ids::{RepoPath, Sha256Hex};
 
 /// How many steps a `pattern` may go back before the record counts as wrong.
-const BACKTRACK_LIMIT: usize = 10_000;
+pub(super) const BACKTRACK_LIMIT: usize = 10_000;
 /// How large a compiled `pattern` may get, in bytes.
-const PATTERN_SIZE_LIMIT: usize = 4 * 1024 * 1024;
+pub(super) const PATTERN_SIZE_LIMIT: usize = 4 * 1024 * 1024;
 /// The scheme of schemas that name no `$id`: their path in the library follows.
-const BASE: &str = "stockroom:///";
+pub(super) const BASE: &str = "stockroom:///";
 
 /// A schema is itself wrong.
 pub static SCHEMA_BROKEN: Code = Code {
@@ -49,10 +49,14 @@ pub struct Compiled {
     pub formats: Option<Validator>,
     /// How many subschemas it stands for.
     pub weight: usize,
+    /// The draft that is in force in it.
+    pub draft: DraftName,
+    /// What it says and most likely does not mean.
+    pub lint: Vec<Finding>,
 }
 
 /// Compiles the schema in a slot, or says what is wrong with it.
-pub(super) fn compile(files: &dyn SchemaFiles, slot: &Slot, format: FormatPolicy) -> Result<Compiled, Vec<Finding>> {
+pub(super) fn compile(files: &Arc<dyn SchemaFiles>, slot: &Slot, policy: Policy) -> Result<Compiled, Vec<Finding>> {
     let broken = |message: String| Finding::error(&SCHEMA_BROKEN, slot.path.clone(), message);
     let bytes = files.read(&slot.path).map_err(|why| vec![broken(format!("the schema cannot be read: {why}"))])?;
     let sha256 = Sha256Hex::of(&bytes);
@@ -65,17 +69,13 @@ pub(super) fn compile(files: &dyn SchemaFiles, slot: &Slot, format: FormatPolicy
         let finding = Finding::error(&SCHEMA_TOO_LARGE, slot.path.clone(), message);
         return Err(vec![finding.help("refer to each definition from fewer places")]);
     }
-    let shelf = Arc::new(Shelf::new(files, slot, &document.value));
-    // Drafts differ in what a keyword means; a `$schema` that no draft has is a dialect, most often of the newest one.
-    let draft = match Draft::default().detect(&document.value) {
-        Draft::Unknown => Draft::default(),
-        named => named,
-    };
+    let shelf = Arc::new(Shelf::new(files, &slot.path, &document.value));
+    let draft = policy.draft_of(&document.value);
     let build = |assert_formats: bool| {
         jsonschema::options()
             .offline()
-            .with_draft(draft)
-            .with_base_uri(format!("{BASE}{}", slot.path.percent_encoded()))
+            .with_draft(draft.draft())
+            .with_base_uri(base_of(&slot.path))
             .with_retriever(Shelved(Arc::clone(&shelf)))
             .with_pattern_options(
                 PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT).size_limit(PATTERN_SIZE_LIMIT),
@@ -98,13 +98,19 @@ pub(super) fn compile(files: &dyn SchemaFiles, slot: &Slot, format: FormatPolicy
                 vec![finding.help("mend the schema; until then the records that use it are not checked")]
             })
     };
-    let validator = build(format == FormatPolicy::Assert)?;
-    let formats = match format {
+    let validator = build(policy.format == FormatPolicy::Assert)?;
+    let formats = match policy.format {
         FormatPolicy::Annotate => Some(build(true)?),
         FormatPolicy::Assert | FormatPolicy::Off => None,
     };
     let used = UsedSchema { name: slot.name.clone(), version: slot.version.clone(), sha256 };
-    Ok(Compiled { used, validator, formats, schema: document.value, weight })
+    let lint = lint(&slot.path, &document, policy);
+    Ok(Compiled { used, validator, formats, schema: document.value, weight, draft, lint })
+}
+
+/// What the relative references of a schema without `$id` are relative to.
+pub(super) fn base_of(path: &RepoPath) -> String {
+    format!("{BASE}{}", path.percent_encoded())
 }
 
 fn cut(text: &str) -> String {
@@ -112,58 +118,6 @@ fn cut(text: &str) -> String {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
         None => text.to_owned(),
     }
-}
-
-/// The registry's schemas under the names by which a `$ref` may ask for them.
-struct Shelf {
-    schemas: BTreeMap<String, Value>,
-}
-
-impl Shelf {
-    /// Reads the schemas only if this one refers to another document at all.
-    fn new(files: &dyn SchemaFiles, slot: &Slot, schema: &Value) -> Self {
-        let mut shelf = Self { schemas: BTreeMap::new() };
-        if !refers_outward(schema) {
-            return shelf;
-        }
-        let prefix = id_of(schema).and_then(|id| folder_url(id, files.folder(), &slot.path));
-        for path in files.paths().iter().filter(|path| Format::of(path) == Some(Format::Json)) {
-            let Some(value) = files.read(path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
-            else {
-                continue;
-            };
-            if let Some(prefix) = &prefix {
-                let below = path.as_str().strip_prefix(files.folder()).unwrap_or(path.as_str());
-                let url = format!("{prefix}/{}", percent_encode(below.trim_start_matches('/')));
-                shelf.schemas.insert(url, value.clone());
-            }
-            if let Some(id) = id_of(&value) {
-                shelf.schemas.insert(id.trim_end_matches('#').to_owned(), value.clone());
-            }
-            shelf.schemas.insert(format!("{BASE}{}", path.percent_encoded()), value);
-        }
-        shelf
-    }
-}
-
-/// Gives the validator what is on the shelf and refuses everything else.
-struct Shelved(Arc<Shelf>);
-
-impl Retrieve for Shelved {
-    fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn Error + Send + Sync>> {
-        let name = uri.as_str().trim_end_matches('#');
-        self.0.schemas.get(name).cloned().ok_or_else(|| format!("{name:?} is not in the registry").into())
-    }
-}
-
-fn id_of(schema: &Value) -> Option<&str> {
-    schema.get("$id").or_else(|| schema.get("id")).and_then(Value::as_str)
-}
-
-/// What the registry's folder is called in the `$id` of one of its files, if the `$id` ends like the file's path.
-fn folder_url(id: &str, folder: &str, path: &RepoPath) -> Option<String> {
-    let below = path.as_str().strip_prefix(folder)?.trim_start_matches('/');
-    id.trim_end_matches('#').strip_suffix(&percent_encode(below))?.strip_suffix('/').map(str::to_owned)
 }
 
 /// The reference that an error complains of, with its place: the error has only words, in which the target stands resolved.
@@ -192,22 +146,10 @@ fn lost_reference<'s>(schema: &'s Value, at: &str, words: &str, from: &RepoPath)
     }
 }
 
-fn refers_outward(schema: &Value) -> bool {
-    match schema {
-        Value::Object(members) => members.iter().any(|(key, value)| match value.as_str() {
-            Some(target) if matches!(key.as_str(), "$ref" | "$dynamicRef" | "$recursiveRef") => {
-                !target.starts_with('#')
-            }
-            _ => refers_outward(value),
-        }),
-        Value::Array(items) => items.iter().any(refers_outward),
-        _ => false,
-    }
-}
-
 /// The path of another file, from the folder of this one.
 pub(super) fn resolve_path(from: &RepoPath, relative: &str) -> Option<RepoPath> {
-    let mut parts: Vec<&str> = from.folder().split('/').filter(|part| !part.is_empty()).collect();
+    let mut parts: Vec<&str> = from.folder().split('/').collect();
+    parts.retain(|_| !from.folder().is_empty());
     for part in relative.split('/') {
         match part {
             "" | "." => {}

@@ -5,9 +5,18 @@
 
 pub mod choose;
 pub mod compile;
+pub mod diff;
 pub mod explain;
+pub mod infer;
+pub mod keyword;
+pub mod lint;
+pub mod lock;
+pub mod lowered;
+pub mod notation;
 pub mod registry;
 pub mod settings;
+pub mod shelf;
+pub mod source;
 pub mod validate;
 pub mod version;
 pub mod weight;
@@ -31,7 +40,12 @@ pub fn codes() -> Vec<&'static Code> {
         &choose::VERSION_UNKNOWN,
         &choose::VERSION_NOT_TEXT,
         &choose::SCHEMA_UNKNOWN,
+        &lowered::VERSION_LOWERED,
+        &lock::SCHEMA_EDITED,
+        &lock::SCHEMA_SOURCE_PROPOSED,
+        &diff::release::SCHEMA_BUMP,
     ];
     codes.extend(explain::CODES);
+    codes.extend(lint::CODES);
     codes
 }

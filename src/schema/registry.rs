@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use semver::Version;
 
 use super::compile::{Compiled, compile};
-use super::settings::FormatPolicy;
+use super::settings::{DraftName, Policy};
 use super::version::{self, Wanted};
 use crate::finding::Finding;
 use crate::ids::{RepoPath, SchemaName};
@@ -47,13 +47,13 @@ pub struct Versions {
 /// The schemas that a library's collections name.
 pub struct Registry {
     files: Arc<dyn SchemaFiles>,
-    format: FormatPolicy,
+    policy: Policy,
     schemas: BTreeMap<SchemaName, Versions>,
 }
 
 impl Registry {
     /// Looks the named schemas up among the registry's files; a name without a file is simply not there.
-    pub fn new(files: Arc<dyn SchemaFiles>, names: &BTreeSet<SchemaName>, format: FormatPolicy) -> Self {
+    pub fn new(files: Arc<dyn SchemaFiles>, names: &BTreeSet<SchemaName>, policy: Policy) -> Self {
         let mut schemas: BTreeMap<SchemaName, Versions> = BTreeMap::new();
         for path in files.paths() {
             let Some((name, label)) = place_in_registry(files.folder(), path) else { continue };
@@ -72,7 +72,7 @@ impl Registry {
                 Label::Plain => versions.plain = Some(slot(None)),
             }
         }
-        Self { files, format, schemas }
+        Self { files, policy, schemas }
     }
 
     /// All versions of a schema.
@@ -80,17 +80,65 @@ impl Registry {
         self.schemas.get(name)
     }
 
+    /// The schema in this file, if it is one that a collection names.
+    pub fn at(&self, path: &RepoPath) -> Option<&Slot> {
+        self.schemas.values().find_map(|versions| versions.at(path))
+    }
+
     /// The compiled schema, or nothing when it is broken (which `findings` says once).
     pub fn compiled<'s>(&self, slot: &'s Slot) -> Result<&'s Compiled, &'s [Finding]> {
-        let compiled = slot.compiled.get_or_init(|| compile(self.files.as_ref(), slot, self.format));
+        let compiled = slot.compiled.get_or_init(|| compile(&self.files, slot, self.policy));
         compiled.as_ref().map_err(Vec::as_slice)
     }
 
-    /// What is wrong with the schemas that were asked for so far.
-    pub fn findings(&self) -> Vec<Finding> {
-        let slots = self.schemas.values().flat_map(Versions::slots);
-        slots.filter_map(|slot| slot.compiled.get()?.as_ref().err()).flatten().cloned().collect()
+    /// Where its files are, for a sentence: a folder of the library, or a registry elsewhere.
+    pub fn folder(&self) -> &str {
+        self.files.folder()
     }
+
+    /// What is wrong with the schemas that were asked for so far, and with the newest of each, which is asked for next.
+    pub fn findings(&self) -> Vec<Finding> {
+        for versions in self.schemas.values() {
+            versions.find(&Wanted::Latest).into_iter().chain(versions.newest()).for_each(|slot| {
+                let _ = self.compiled(slot);
+            });
+        }
+        let slots = self.schemas.values().flat_map(Versions::slots);
+        let told = |slot: &Slot| match slot.compiled.get() {
+            Some(Ok(compiled)) => compiled.lint.clone(),
+            Some(Err(findings)) => findings.clone(),
+            None => Vec::new(),
+        };
+        slots.flat_map(told).collect()
+    }
+
+    /// The drafts that are in force in the schemas that were asked for so far.
+    pub fn drafts(&self) -> BTreeSet<DraftName> {
+        let slots = self.schemas.values().flat_map(Versions::slots);
+        slots.filter_map(|slot| Some(slot.compiled.get()?.as_ref().ok()?.draft)).collect()
+    }
+}
+
+/// Compiles a file as a version of a schema, or says what is wrong with it.
+pub fn compile_file(
+    files: &Arc<dyn SchemaFiles>,
+    path: &RepoPath,
+    name: &SchemaName,
+    version: Option<String>,
+    policy: Policy,
+) -> Result<Compiled, Vec<Finding>> {
+    let slot = Slot { path: path.clone(), name: name.clone(), version, compiled: OnceLock::new() };
+    compile(files, &slot, policy)
+}
+
+/// Which schema, and which version of it, a file of the registry is; nothing where it is none.
+pub fn named(folder: &str, path: &RepoPath) -> Option<(SchemaName, Option<Version>)> {
+    let (name, label) = place_in_registry(folder, path)?;
+    let version = match label {
+        Label::Version(version) => Some(version),
+        Label::Latest | Label::Plain => None,
+    };
+    Some((SchemaName::new(name), version))
 }
 
 impl Versions {
@@ -136,17 +184,35 @@ impl Versions {
     }
 }
 
-enum Label {
+pub(super) enum Label {
     Version(Version),
     Latest,
     Plain,
 }
 
-fn place_in_registry<'p>(folder: &str, path: &'p RepoPath) -> Option<(&'p str, Label)> {
-    let below = match folder {
-        "" => path.as_str(),
-        folder => path.as_str().strip_prefix(folder)?.strip_prefix('/')?,
-    };
+pub(super) fn place_in_registry<'p>(folder: &str, path: &'p RepoPath) -> Option<(&'p str, Label)> {
+    label_of(below(folder, path)?)
+}
+
+/// The path of a file below its registry's folder.
+pub fn below<'p>(folder: &str, path: &'p RepoPath) -> Option<&'p str> {
+    match folder {
+        "" => Some(path.as_str()),
+        folder => path.as_str().strip_prefix(folder)?.strip_prefix('/'),
+    }
+}
+
+/// Whether the file at this path, below the registry's folder, is one version of a schema, which stays as it is.
+pub fn is_release(below: &str) -> bool {
+    matches!(label_of(below), Some((_, Label::Version(_))))
+}
+
+/// The name of the schema in the file at this path, below the registry's folder; none for a file that holds no schema.
+pub fn schema_name(below: &str) -> Option<SchemaName> {
+    label_of(below).map(|(name, _)| SchemaName::new(name))
+}
+
+fn label_of(below: &str) -> Option<(&str, Label)> {
     let stem =
         below.strip_suffix(".json").or_else(|| below.strip_suffix(".yaml")).or_else(|| below.strip_suffix(".yml"))?;
     match stem.rsplit_once('/') {
@@ -159,17 +225,23 @@ fn place_in_registry<'p>(folder: &str, path: &'p RepoPath) -> Option<(&'p str, L
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::schema::settings::FormatPolicy;
 
     pub(crate) struct MemoryFiles(pub(crate) BTreeMap<RepoPath, String>, pub(crate) Vec<RepoPath>);
 
     impl MemoryFiles {
-        pub(crate) fn registry(files: &[(&str, &str)], format: FormatPolicy) -> Registry {
+        pub(crate) fn new(files: &[(&str, &str)]) -> Self {
             let map: BTreeMap<_, _> = files.iter().map(|(p, t)| (RepoPath::new(*p), (*t).to_owned())).collect();
             let paths: Vec<_> = map.keys().cloned().collect();
+            Self(map, paths)
+        }
+
+        pub(crate) fn registry(files: &[(&str, &str)], format: FormatPolicy) -> Registry {
+            let Self(map, paths) = Self::new(files);
             let names =
                 paths.iter().filter_map(|path| place_in_registry("schemas", path).map(|(n, _)| SchemaName::new(n)));
             let names = names.collect();
-            Registry::new(Arc::new(Self(map, paths)), &names, format)
+            Registry::new(Arc::new(Self(map, paths)), &names, Policy { format, draft: DraftName::Draft202012 })
         }
     }
 

@@ -113,6 +113,22 @@ fn what_does_not_fit_together_is_told_where_it_stands() {
 }
 
 #[test]
+fn a_record_that_is_named_is_checked_with_the_files_beside_it() {
+    let library = good();
+    library.write("products/Bolt/icon.png", png(8, 9));
+    library.write("products/Nut/Nut.json", "{\"id\": \"nut\", \"by\": \"nobody\"}");
+    let named = |path: &str| {
+        let place = library.path(path);
+        let run = library.run(&["check", place.to_str().unwrap(), "--format", "json"]).ends(1);
+        let codes = run.json()["findings"].as_array().unwrap().clone();
+        codes.into_iter().map(|finding| finding["code"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(named("products/Bolt/Bolt.json"), ["image-size"]);
+    assert_eq!(named("products/Bolt/shot.jpg"), ["image-size"], "a referenced file stands for its record");
+    assert_eq!(named("products/Nut"), ["file-missing", "link-dangling"]);
+}
+
+#[test]
 fn what_is_no_file_is_never_opened_and_told_where_files_would_be() {
     let library = good();
     symlink("Bolt", library.path("products/Linked")).unwrap();

@@ -101,7 +101,7 @@ fn the_second_sync_is_in_step_and_changes_no_byte() {
     assert_eq!(
         run.out,
         format!(
-            "15 records in 2 collections: 15 valid\nchecked with guide@1.0.0 (2), product-metadata@1.0.0 (3), product-metadata@1.1.0 (10)\nin step with commit {commit}\n"
+            "15 records in 2 collections: 15 valid\nchecked with guide@1.0.0 (2), product-metadata@1.0.0 (3), product-metadata@1.1.0 (10); formats asserted, draft 2020-12\nin step with commit {commit}\n"
         )
     );
     assert_eq!(library.digests(&OURS), before);

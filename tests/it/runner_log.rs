@@ -10,7 +10,7 @@ use stockroom::cli::step_files::StepFiles;
 use stockroom::finding::{Code, Finding, Span};
 use stockroom::ids::{CollectionName, RepoPath};
 use stockroom::report::workflow_command::Command;
-use stockroom::report::{Check, Counts, github, human, json as documents, summary};
+use stockroom::report::{Check, Counts, excerpt, github, human, json as documents, summary};
 
 const ACTIONS: Surroundings = Surroundings { actions: true, terminal: false };
 static CODE: Code = Code { id: "wrong-type", meaning: "A value has another type than its schema says." };
@@ -125,8 +125,8 @@ fn free_text_reaches_the_runner_without_a_command() {
         console.json(&json!({ text: [text] }).to_string());
     }
     for check in texts.chunks(100).map(check_of) {
-        console.text(&human::check(&check, human::Style::Plain, 1000));
-        console.text(&human::check(&check, human::Style::Ansi, 1000));
+        console.text(&human::check(&check, &excerpt::Excerpts::default(), human::Style::Plain, 1000));
+        console.text(&human::check(&check, &excerpt::Excerpts::default(), human::Style::Ansi, 1000));
         console.text(&summary::check(&check));
         console.json(&documents::check::render(&check));
     }

@@ -2,8 +2,8 @@
 
 use git2::{Delta, DiffOptions};
 
-use super::{Worktree, WorktreeError};
-use crate::ids::RepoPath;
+use super::{Worktree, WorktreeError, commit_id};
+use crate::ids::{CommitId, RepoPath};
 
 /// A file that two commits do not have in common.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +26,15 @@ impl FileChange {
 }
 
 impl Worktree {
+    /// The commit from which a change is counted: where the history of `tip` left that of `revision`. Where the clone does
+    /// not hold enough history to tell, the revision itself.
+    pub fn fork_point(&self, revision: &str, tip: Option<&CommitId>) -> Result<CommitId, WorktreeError> {
+        let commit = self.commit(revision)?.id();
+        let tip = tip.and_then(|tip| git2::Oid::from_str(tip.as_str()).ok());
+        let common = tip.and_then(|tip| self.repository.merge_base(commit, tip).ok());
+        commit_id(common.unwrap_or(commit))
+    }
+
     /// The library's files that differ between two revisions, sorted by path; a rename is a removal and an addition.
     ///
     /// Two trees are compared, no history is walked: it works in a clone of any depth that holds both commits.

@@ -4,149 +4,215 @@
 //! when they are checked, and a walk on all cores can show it: each file is in the index with the size and the time that
 //! the index remembers, and none of the index is absent. Whatever leaves a doubt is left to git.
 
-use std::path::{Path, PathBuf};
-
-use git2::{IndexEntry, IndexEntryExtendedFlag, IndexEntryFlag, ObjectType, Oid};
-use rayon::prelude::*;
+use git2::{ObjectType, Oid};
 
 use super::Worktree;
+use super::index::{Index, Moment, Remembered};
 
 /// How many names that the index does not know are asked about before it is git's turn.
 const MOST_UNKNOWN: usize = 100;
-/// The bits of an entry's flags that number the side of a conflict.
-const STAGE: u16 = 0x3000;
 
-/// A moment in seconds and nanoseconds, as file systems and the index have it.
-type Moment = (i64, i64);
-
-/// When the index was written, which must be asked before it is read.
-pub(super) fn written(index: &Path) -> Option<Moment> {
-    Some(facts_of(&index.metadata().ok()?).changed)
-}
-
-/// What the index remembers of the library's files.
-struct Remembered<'a> {
-    root: PathBuf,
-    prefix: &'a str,
-    /// In the order of their paths, which begin with `prefix`.
-    entries: Vec<IndexEntry>,
-    written: Moment,
-}
-
-/// What a walk has met.
-#[derive(Default)]
-struct Met {
-    known: usize,
-    unknown: Vec<String>,
-}
-
-impl Met {
-    fn and(mut self, other: Self) -> Option<Self> {
-        self.known += other.known;
-        self.unknown.extend(other.unknown);
-        (self.unknown.len() <= MOST_UNKNOWN).then_some(self)
-    }
+/// An index that describes the work tree.
+pub(super) struct Clean {
+    /// The library's files: name and content.
+    pub(super) files: Vec<(Vec<u8>, Oid)>,
+    /// The tree that they are committed as, if git has noted it.
+    pub(super) tree: Option<Oid>,
 }
 
 impl Worktree {
-    /// Whether no file of the library can differ from the index; `false` says nothing.
-    pub(super) fn is_surely_clean(&self, entries: Vec<IndexEntry>, written: Option<Moment>) -> bool {
-        let Some(written) = written.filter(|_| entries.iter().all(is_plain)) else { return false };
-        let remembered = Remembered { root: self.root.clone(), prefix: &self.prefix, entries, written };
-        let Some(met) = remembered.walk("") else { return false };
-        let is_ignored = |path: &String| {
-            let path = format!("{}{path}", self.prefix);
-            self.repository.is_path_ignored(path).unwrap_or(false)
-        };
-        met.known == remembered.entries.len() && met.unknown.iter().all(is_ignored)
-    }
-}
-
-/// Whether the entry is a file like any other: no conflict, no submodule, nothing that git was told to overlook.
-fn is_plain(entry: &IndexEntry) -> bool {
-    let overlooked = IndexEntryExtendedFlag::SKIP_WORKTREE | IndexEntryExtendedFlag::INTENT_TO_ADD;
-    matches!(entry.mode, 0o100_644 | 0o100_755)
-        && entry.flags & (STAGE | IndexEntryFlag::VALID.bits()) == 0
-        && entry.flags_extended & overlooked.bits() == 0
-}
-
-impl Remembered<'_> {
-    /// What is in a folder of the library and below it, or nothing where there is a doubt.
-    fn walk(&self, folder: &str) -> Option<Met> {
-        let (mut met, mut folders) = (Met::default(), Vec::new());
-        for entry in std::fs::read_dir(self.root.join(folder)).ok()? {
-            let entry = entry.ok()?;
-            let name = entry.file_name().into_string().ok()?;
-            if name == ".git" {
-                if folder.is_empty() && self.prefix.is_empty() {
-                    continue;
-                }
-                return None;
-            }
-            let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
-            if entry.file_type().ok()?.is_dir() {
-                match self.has_below(&path) {
-                    true => folders.push(path),
-                    false => met.unknown.push(path),
-                }
-            } else if let Some(known) = self.get(&path) {
-                if !self.is_same(known, &path, &entry.metadata().ok()?) {
-                    return None;
-                }
-                met.known += 1;
-            } else {
-                met.unknown.push(path);
-            }
+    /// The library's files if none of them can differ from the index; nothing says nothing.
+    pub(super) fn clean(&self) -> Option<Clean> {
+        let place = self.repository.path().join("index");
+        // When it was written must be asked before it is read.
+        let written = written(&place)?;
+        let index = Index::read(&place)?;
+        let (files, extensions) = index.files(self.prefix.as_bytes())?;
+        let unknown = walk::unknown(&self.root, &self.prefix, &files, written)?;
+        let is_ignored =
+            |path: &String| self.repository.is_path_ignored(format!("{}{path}", self.prefix)).unwrap_or(false);
+        if !unknown.iter().all(is_ignored) {
+            return None;
         }
-        folders.par_iter().map(|folder| self.walk(folder)).try_reduce(Met::default, Met::and)?.and(met)
+        let file = |file: &Remembered<'_>| Some((file.path.get(self.prefix.len()..)?.to_vec(), file.blob));
+        Some(Clean { files: files.iter().map(file).collect::<Option<_>>()?, tree: extensions.tree(&self.prefix) })
     }
-
-    fn get(&self, path: &str) -> Option<&IndexEntry> {
-        let below = |entry: &IndexEntry| entry.path.get(self.prefix.len()..).unwrap_or_default().cmp(path.as_bytes());
-        self.entries.binary_search_by(below).ok().and_then(|at| self.entries.get(at))
-    }
-
-    fn has_below(&self, folder: &str) -> bool {
-        let folder = format!("{}{folder}/", self.prefix);
-        let from = self.entries.partition_point(|entry| entry.path.as_slice() < folder.as_bytes());
-        self.entries.get(from).is_some_and(|entry| entry.path.starts_with(folder.as_bytes()))
-    }
-
-    fn is_same(&self, known: &IndexEntry, path: &str, metadata: &std::fs::Metadata) -> bool {
-        let facts = facts_of(metadata);
-        let moment = |time: &git2::IndexTime| (i64::from(time.seconds()), i64::from(time.nanoseconds()));
-        let looks_same = facts.mode == Some(known.mode)
-            && facts.changed == moment(&known.mtime)
-            && facts.touched == moment(&known.ctime)
-            && u64::from(known.file_size) == metadata.len();
-        // A file that changed in the moment when the index was written may look as before.
-        let is_old = facts.changed < self.written;
-        looks_same && (is_old || Oid::hash_file(ObjectType::Blob, self.root.join(path)).is_ok_and(|id| id == known.id))
-    }
-}
-
-/// What a file system says of a file that the index remembers too.
-struct Facts {
-    /// As git writes it; nothing for what is no regular file.
-    mode: Option<u32>,
-    changed: Moment,
-    /// The change of the file's facts, which nobody can set back.
-    touched: Moment,
 }
 
 #[cfg(unix)]
-fn facts_of(metadata: &std::fs::Metadata) -> Facts {
+fn written(index: &std::path::Path) -> Option<Moment> {
     use std::os::unix::fs::MetadataExt as _;
-    let mode = if metadata.mode() & 0o100 == 0 { 0o100_644 } else { 0o100_755 };
-    Facts {
-        mode: metadata.is_file().then_some(mode),
-        changed: (metadata.mtime(), metadata.mtime_nsec()),
-        touched: (metadata.ctime(), metadata.ctime_nsec()),
-    }
+    let facts = index.metadata().ok()?;
+    Some((u32::try_from(facts.mtime()).ok()?, u32::try_from(facts.mtime_nsec()).ok()?))
 }
 
 /// Elsewhere the index remembers what the standard library does not tell.
 #[cfg(not(unix))]
-fn facts_of(_: &std::fs::Metadata) -> Facts {
-    Facts { mode: None, changed: (0, 0), touched: (0, 0) }
+fn written(_: &std::path::Path) -> Option<Moment> {
+    None
+}
+
+#[cfg(not(unix))]
+mod walk {
+    use super::*;
+
+    pub(super) fn unknown(_: &std::path::Path, _: &str, _: &[Remembered<'_>], _: Moment) -> Option<Vec<String>> {
+        None
+    }
+}
+
+#[cfg(unix)]
+mod walk {
+    use std::cmp::Ordering;
+    use std::ffi::CStr;
+    use std::os::fd::{BorrowedFd, OwnedFd};
+    use std::path::Path;
+
+    use rayon::prelude::*;
+    use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
+
+    use super::*;
+
+    /// What a walk has met.
+    #[derive(Default)]
+    struct Met {
+        known: usize,
+        unknown: Vec<String>,
+    }
+
+    impl Met {
+        fn and(mut self, other: Self) -> Option<Self> {
+            self.known += other.known;
+            self.unknown.extend(other.unknown);
+            (self.unknown.len() <= MOST_UNKNOWN).then_some(self)
+        }
+    }
+
+    /// What the index knows of a folder and of those below it.
+    #[derive(Clone, Copy)]
+    struct Folder<'f, 'i> {
+        /// The files, in the order of their paths.
+        files: &'f [Remembered<'i>],
+        /// How many bytes of each path lead to the folder.
+        at: usize,
+        /// Whether it is the repository's own.
+        is_top: bool,
+    }
+
+    /// The names that the index does not know, if all that it knows is as it was.
+    pub(super) fn unknown(root: &Path, prefix: &str, files: &[Remembered<'_>], written: Moment) -> Option<Vec<String>> {
+        let top = Folder { files, at: prefix.len(), is_top: prefix.is_empty() };
+        let met = Walk { root, prefix, written }.folder(open(CWD, root.as_os_str())?, top)?;
+        (met.known == files.len()).then_some(met.unknown)
+    }
+
+    fn open<N: rustix::path::Arg>(parent: BorrowedFd<'_>, name: N) -> Option<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::openat(parent, name, flags, Mode::empty()).ok()
+    }
+
+    struct Walk<'w> {
+        root: &'w Path,
+        prefix: &'w str,
+        written: Moment,
+    }
+
+    impl Walk<'_> {
+        /// What is in a folder and below it, or nothing where there is a doubt.
+        fn folder(&self, open_folder: OwnedFd, folder: Folder<'_, '_>) -> Option<Met> {
+            let (mut met, mut folders) = (Met::default(), Vec::new());
+            let mut names = Dir::new(open_folder).ok()?;
+            while let Some(entry) = names.read() {
+                let entry = entry.ok()?;
+                let name = entry.file_name();
+                match name.to_bytes() {
+                    b"." | b".." => continue,
+                    b".git" if folder.is_top => continue,
+                    b".git" => return None,
+                    _ => {}
+                }
+                let kind = match entry.file_type() {
+                    FileType::Unknown => FileType::from_raw_mode(facts(names.fd().ok()?, name)?.st_mode),
+                    kind => kind,
+                };
+                if kind == FileType::Directory {
+                    match folder.below(name.to_bytes()) {
+                        [] => met.unknown.push(self.path(folder, name)?),
+                        files => folders.push((name.to_owned(), files)),
+                    }
+                } else if let Some(known) = folder.get(name.to_bytes()) {
+                    if !self.is_same(known, &facts(names.fd().ok()?, name)?) {
+                        return None;
+                    }
+                    met.known += 1;
+                } else {
+                    met.unknown.push(self.path(folder, name)?);
+                }
+            }
+            let parent = names.fd().ok()?;
+            let inner = |(name, files): &(std::ffi::CString, &[Remembered<'_>])| {
+                let at = folder.at + name.as_bytes().len() + 1;
+                self.folder(open(parent, name.as_c_str())?, Folder { files, at, is_top: false })
+            };
+            folders.par_iter().map(inner).try_reduce(Met::default, Met::and)?.and(met)
+        }
+
+        /// The path of an unknown name, in the library.
+        fn path(&self, folder: Folder<'_, '_>, name: &CStr) -> Option<String> {
+            let path = folder.files.first().and_then(|file| file.path.get(self.prefix.len()..folder.at));
+            Some(format!("{}{}", std::str::from_utf8(path.unwrap_or_default()).ok()?, name.to_str().ok()?))
+        }
+
+        fn is_same(&self, known: &Remembered<'_>, facts: &Stat) -> bool {
+            let Some((changed, touched)) = moments(facts) else { return false };
+            let mode = if facts.st_mode & 0o100 == 0 { 0o100_644 } else { 0o100_755 };
+            let looks_same = FileType::from_raw_mode(facts.st_mode) == FileType::RegularFile
+                && mode == known.mode
+                && changed == known.changed
+                && touched == known.touched
+                && u32::try_from(facts.st_size) == Ok(known.size);
+            // A file that changed in the moment when the index was written may look as before.
+            looks_same && (changed < self.written || self.holds_the_same(known))
+        }
+
+        fn holds_the_same(&self, known: &Remembered<'_>) -> bool {
+            let path = known.path.get(self.prefix.len()..).and_then(|path| std::str::from_utf8(path).ok());
+            path.is_some_and(|path| {
+                Oid::hash_file(ObjectType::Blob, self.root.join(path)).is_ok_and(|id| id == known.blob)
+            })
+        }
+    }
+
+    fn facts(folder: BorrowedFd<'_>, name: &CStr) -> Option<Stat> {
+        rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()
+    }
+
+    fn moments(facts: &Stat) -> Option<(Moment, Moment)> {
+        let changed = (u32::try_from(facts.st_mtime).ok()?, u32::try_from(facts.st_mtime_nsec).ok()?);
+        let touched = (u32::try_from(facts.st_ctime).ok()?, u32::try_from(facts.st_ctime_nsec).ok()?);
+        Some((changed, touched))
+    }
+
+    impl<'f, 'i> Folder<'f, 'i> {
+        fn get(&self, name: &[u8]) -> Option<&'f Remembered<'i>> {
+            let found = self.files.binary_search_by(|file| self.rest(file).cmp(name)).ok()?;
+            self.files.get(found)
+        }
+
+        /// The files in and below the folder of this name.
+        fn below(&self, name: &[u8]) -> &'f [Remembered<'i>] {
+            let place = |file: &Remembered<'_>| {
+                let rest = self.rest(file);
+                let begin = rest.get(..rest.len().min(name.len())).unwrap_or_default();
+                begin.cmp(name).then_with(|| rest.get(name.len()).map_or(Ordering::Less, |next| next.cmp(&b'/')))
+            };
+            let from = self.files.partition_point(|file| place(file) == Ordering::Less);
+            let to = self.files.partition_point(|file| place(file) != Ordering::Greater);
+            self.files.get(from..to).unwrap_or_default()
+        }
+
+        fn rest<'r>(&self, file: &Remembered<'r>) -> &'r [u8] {
+            file.path.get(self.at..).unwrap_or_default()
+        }
+    }
 }

@@ -10,11 +10,11 @@ use git2::{ErrorCode, ObjectType, Oid, Repository};
 use super::Worktree;
 use crate::catalog::lfs::{self, MAX_POINTER};
 use crate::catalog::tree::{ContentError, Contents, Entry};
-use crate::ids::Sha256Hex;
+use crate::ids::{RepoPath, Sha256Hex};
 
 /// The files as they are on disk; those that a sparse checkout left out, as git stored them.
 pub struct DiskContents {
-    root: PathBuf,
+    root: Root,
     objects: CommitContents,
 }
 
@@ -33,7 +33,7 @@ const LARGE: u64 = 16 * 1024 * 1024;
 impl Worktree {
     /// Gives the bytes of the files that `tree_now` lists.
     pub fn disk(&self) -> DiskContents {
-        DiskContents { root: self.root.clone(), objects: self.objects() }
+        DiskContents { root: Root::new(&self.root), objects: self.objects() }
     }
 
     /// Gives the bytes of the files that `tree_at` lists.
@@ -48,7 +48,7 @@ impl Worktree {
 
 impl Contents for DiskContents {
     fn read(&self, entry: &Entry, limit: u64) -> Result<Vec<u8>, ContentError> {
-        let (file, size) = match open_file(&self.root.join(entry.path.as_str())) {
+        let (file, size) = match self.root.open(&entry.path) {
             Err(Closed::Absent) => return self.objects.read(entry, limit),
             other => other?,
         };
@@ -67,7 +67,7 @@ impl Contents for DiskContents {
     /// are what everybody gets from the commit. A filter that keeps the size of a file is not seen.
     fn hash(&self, entry: &Entry) -> Result<(Sha256Hex, u64), ContentError> {
         let stored = self.objects.size(entry).ok();
-        match open_file(&self.root.join(entry.path.as_str())) {
+        match self.root.open(&entry.path) {
             Err(Closed::Absent) => self.objects.hash(entry),
             Ok((_, size)) if stored.is_some_and(|stored| stored != size) => self.objects.hash(entry),
             Ok((_, size)) if size <= MAX_POINTER => Ok(lfs::facts(&self.read(entry, MAX_POINTER)?)),
@@ -76,7 +76,7 @@ impl Contents for DiskContents {
     }
 
     fn head(&self, entry: &Entry, most: usize) -> Result<(Vec<u8>, u64), ContentError> {
-        let (file, size) = match open_file(&self.root.join(entry.path.as_str())) {
+        let (file, size) = match self.root.open(&entry.path) {
             Err(Closed::Absent) => return self.objects.head(entry, most),
             other => other?,
         };
@@ -113,31 +113,65 @@ impl From<std::io::Error> for Closed {
     }
 }
 
-/// A regular file and its size.
+/// The library's folder, held open: the way to it is gone once and not for each file.
 #[cfg(unix)]
-fn open_file(place: &Path) -> Result<(File, u64), Closed> {
-    use rustix::fs::{Mode, OFlags};
-    // Of a link nothing is opened, and opening a pipe must not wait for somebody to write.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = match rustix::fs::open(place, flags, Mode::empty()) {
-        Ok(file) => File::from(file),
-        Err(_) if place.symlink_metadata().is_ok_and(|facts| !facts.is_file()) => {
-            return Err(Closed::Refused(ContentError::NotAFile));
-        }
-        Err(error) => return Err(std::io::Error::from(error).into()),
-    };
-    let facts = file.metadata()?;
-    if facts.is_file() { Ok((file, facts.len())) } else { Err(Closed::Refused(ContentError::NotAFile)) }
+struct Root {
+    place: PathBuf,
+    folder: Option<std::os::fd::OwnedFd>,
 }
 
-/// A regular file and its size.
-#[cfg(not(unix))]
-fn open_file(place: &Path) -> Result<(File, u64), Closed> {
-    let facts = place.symlink_metadata()?;
-    if !facts.is_file() {
-        return Err(Closed::Refused(ContentError::NotAFile));
+#[cfg(unix)]
+impl Root {
+    fn new(place: &Path) -> Self {
+        use rustix::fs::{Mode, OFlags};
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Self { place: place.to_owned(), folder: rustix::fs::open(place, flags, Mode::empty()).ok() }
     }
-    Ok((File::open(place)?, facts.len()))
+
+    /// A regular file and its size.
+    fn open(&self, path: &RepoPath) -> Result<(File, u64), Closed> {
+        use std::os::fd::AsFd as _;
+
+        use rustix::fs::{CWD, Mode, OFlags};
+        // Of a link nothing is opened, and opening a pipe must not wait for somebody to write.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let opened = match &self.folder {
+            Some(folder) => rustix::fs::openat(folder.as_fd(), path.as_str(), flags, Mode::empty()),
+            None => rustix::fs::openat(CWD, self.place.join(path.as_str()), flags, Mode::empty()),
+        };
+        let file = match opened {
+            Ok(file) => File::from(file),
+            Err(_) if self.place.join(path.as_str()).symlink_metadata().is_ok_and(|facts| !facts.is_file()) => {
+                return Err(Closed::Refused(ContentError::NotAFile));
+            }
+            Err(error) => return Err(std::io::Error::from(error).into()),
+        };
+        let facts = file.metadata()?;
+        if facts.is_file() { Ok((file, facts.len())) } else { Err(Closed::Refused(ContentError::NotAFile)) }
+    }
+}
+
+/// The library's folder.
+#[cfg(not(unix))]
+struct Root {
+    place: PathBuf,
+}
+
+#[cfg(not(unix))]
+impl Root {
+    fn new(place: &Path) -> Self {
+        Self { place: place.to_owned() }
+    }
+
+    /// A regular file and its size.
+    fn open(&self, path: &RepoPath) -> Result<(File, u64), Closed> {
+        let place = self.place.join(path.as_str());
+        let facts = place.symlink_metadata()?;
+        if !facts.is_file() {
+            return Err(Closed::Refused(ContentError::NotAFile));
+        }
+        Ok((File::open(place)?, facts.len()))
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]

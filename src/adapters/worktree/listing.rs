@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use git2::{DiffOptions, IndexEntry, IndexEntryExtendedFlag, ObjectType, Oid, Status, StatusOptions, StatusShow};
 
-use super::{NAME_CONTROL, NAME_NOT_UTF8, Worktree, WorktreeError, clean, commit_id};
+use super::clean::Clean;
+use super::{NAME_CONTROL, NAME_NOT_UTF8, Worktree, WorktreeError, commit_id};
 use crate::catalog::tree::{Entry, EntryKind, Tree};
 use crate::finding::Finding;
 use crate::ids::{BlobId, RepoPath};
@@ -45,25 +46,47 @@ impl Worktree {
 
     /// The files as they are now: tracked ones and new ones that git does not ignore.
     pub fn tree_now(&self) -> Result<Tree, WorktreeError> {
-        let written = clean::written(&self.repository.path().join("index"));
+        let head = self.head()?.commit.map(|commit| Oid::from_str(commit.as_str())).transpose()?;
+        if let Some(Clean { files, tree: noted }) = self.clean() {
+            let staged = match (head, noted) {
+                (Some(head), Some(noted)) => self.committed(head)? != Some(noted),
+                _ => self.is_staged(head, files.is_empty())?,
+            };
+            return tree(
+                files.into_iter().map(|(path, blob)| (path, (blob, EntryKind::File))),
+                head,
+                staged,
+                Vec::new(),
+            );
+        }
         let entries: Vec<IndexEntry> =
             self.repository.index()?.iter().filter(|entry| self.below(&entry.path).is_some()).collect();
         let file =
             |entry: &IndexEntry| Some((self.below(&entry.path)?.to_vec(), (entry.id, kind_of_mode(entry.mode)?)));
         let mut raw: Raw = entries.iter().filter_map(file).collect();
-        let head = self.head()?.commit.map(|commit| Oid::from_str(commit.as_str())).transpose()?;
-        let staged = match head {
-            Some(head) => !self.index_is_committed(head)?,
-            None => !raw.is_empty(),
-        };
+        let staged = self.is_staged(head, raw.is_empty())?;
         let left_out = |entry: &IndexEntry| entry.flags_extended & IndexEntryExtendedFlag::SKIP_WORKTREE.bits() != 0;
         let sparse: BTreeSet<Vec<u8>> =
             entries.iter().filter(|e| left_out(e)).filter_map(|e| self.below(&e.path).map(<[u8]>::to_vec)).collect();
-        let changed = match self.is_surely_clean(entries, written) {
-            true => Vec::new(),
-            false => self.add_changes(&mut raw, &sparse)?,
-        };
+        let changed = self.add_changes(&mut raw, &sparse)?;
         tree(raw, head, staged, changed)
+    }
+
+    /// Whether the index holds of the library something else than HEAD.
+    fn is_staged(&self, head: Option<Oid>, is_empty: bool) -> Result<bool, WorktreeError> {
+        match head {
+            Some(head) => Ok(!self.index_is_committed(head)?),
+            None => Ok(!is_empty),
+        }
+    }
+
+    /// The library's folder as a commit has it.
+    fn committed(&self, commit: Oid) -> Result<Option<Oid>, WorktreeError> {
+        let tree = self.repository.find_commit(commit)?.tree()?;
+        if self.prefix.is_empty() {
+            return Ok(Some(tree.id()));
+        }
+        Ok(tree.get_path(std::path::Path::new(self.prefix.trim_end_matches('/'))).ok().map(|entry| entry.id()))
     }
 
     /// Brings what git finds different from the index and names it. What a sparse checkout leaves out is no difference.
@@ -202,8 +225,13 @@ fn kind_of_mode(mode: u32) -> Option<EntryKind> {
     }
 }
 
-fn tree(raw: Raw, commit: Option<Oid>, staged: bool, changed: Vec<RepoPath>) -> Result<Tree, WorktreeError> {
-    let (mut entries, mut findings) = (Vec::with_capacity(raw.len()), Vec::new());
+fn tree(
+    raw: impl IntoIterator<Item = (Vec<u8>, (Oid, EntryKind))>,
+    commit: Option<Oid>,
+    staged: bool,
+    changed: Vec<RepoPath>,
+) -> Result<Tree, WorktreeError> {
+    let (mut entries, mut findings) = (Vec::new(), Vec::new());
     for (path, (oid, kind)) in raw {
         let path = match String::from_utf8(path) {
             Ok(name) => RepoPath::new(name),

@@ -92,12 +92,6 @@ fn what_is_staged_differs_from_the_commit_and_leaves_no_trace_in_git() {
     assert!(dirty(""));
 }
 
-fn is_surely_clean(worktree: &Worktree) -> bool {
-    let written = clean::written(&worktree.repository.path().join("index"));
-    let entries = worktree.repository.index().unwrap().iter().collect();
-    worktree.is_surely_clean(entries, written)
-}
-
 // Only here is it certain that git keeps times in nanoseconds.
 #[cfg(target_os = "linux")]
 #[test]
@@ -108,7 +102,7 @@ fn a_clean_work_tree_is_known_without_git_and_everything_else_is_not() {
         repo.commit(&files);
         change(&repo);
         let worktree = repo.open();
-        (is_surely_clean(&worktree), worktree.tree_now().unwrap().is_dirty())
+        (worktree.clean().is_some(), worktree.tree_now().unwrap().is_dirty())
     };
     assert_eq!(after(&|_| {}), (true, false));
     assert_eq!(after(&|repo| repo.write("out/deep/x", "")), (true, false));
@@ -144,7 +138,7 @@ fn an_edit_in_the_moment_in_which_the_index_was_written_is_seen() {
     fs::File::options().write(true).open(&place).unwrap().set_modified(moment).unwrap();
     fs::File::options().write(true).open(&index).unwrap().set_modified(moment).unwrap();
     let worktree = repo.open();
-    assert!(!is_surely_clean(&worktree));
+    assert!(worktree.clean().is_none());
     assert!(worktree.tree_now().unwrap().is_dirty());
 }
 

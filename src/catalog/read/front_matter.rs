@@ -6,17 +6,37 @@ use super::super::place::Places;
 use super::{NO_FRONT_MATTER, Problem, toml, yaml};
 use crate::finding::Span;
 
+/// Reads the front matter.
+pub(super) fn value(text: &str) -> Result<Value, Vec<Problem>> {
+    match matter(text)? {
+        Matter::Yaml(yaml) => yaml::value(yaml),
+        Matter::Toml(toml) => toml::read(&toml).map(|(value, _)| value).map_err(|problem| vec![problem]),
+    }
+}
+
 /// Reads the front matter with the places that it has in the whole file.
 pub(super) fn read(text: &str) -> Result<(Value, Places), Vec<Problem>> {
+    match matter(text)? {
+        Matter::Yaml(yaml) => yaml::read(yaml),
+        Matter::Toml(toml) => toml::read(&toml).map_err(|problem| vec![problem]),
+    }
+}
+
+enum Matter<'t> {
+    Yaml(&'t str),
+    Toml(String),
+}
+
+fn matter(text: &str) -> Result<Matter<'_>, Vec<Problem>> {
     let Some(matter) = split(text).map(|(matter, _)| matter) else {
         let problem = Problem::new(&NO_FRONT_MATTER, Span::start(), "the Markdown file has no front matter");
         return Err(vec![problem.help("begin it with a line `---`, the fields, and a line `---`")]);
     };
-    match matter.strip_prefix("+++") {
+    Ok(match matter.strip_prefix("+++") {
         // A comment of the same length keeps every place where it is in the file.
-        Some(rest) => toml::read(&format!("###{rest}")).map_err(|problem| vec![problem]),
-        None => yaml::read(matter),
-    }
+        Some(rest) => Matter::Toml(format!("###{rest}")),
+        None => Matter::Yaml(matter),
+    })
 }
 
 /// The front matter with its opening line, and the text after its closing line.

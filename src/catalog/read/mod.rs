@@ -8,6 +8,7 @@ mod json;
 mod json_places;
 mod toml;
 mod yaml;
+mod yaml_node;
 mod yaml_scalar;
 
 use serde_json::Value;
@@ -180,9 +181,9 @@ pub fn read(path: &RepoPath, format: Format, bytes: Vec<u8>) -> (Option<Document
     }
     let value = match format {
         Format::Json => json::read(&text),
-        Format::Yaml => yaml::read(&text).and_then(|(value, places)| unique_keys(value, &places)),
+        Format::Yaml => yaml::value(&text),
         Format::Toml => toml::read(&text).map(|(value, _)| value).map_err(|problem| vec![problem]),
-        Format::Markdown => front_matter::read(&text).and_then(|(value, places)| unique_keys(value, &places)),
+        Format::Markdown => front_matter::value(&text),
     };
     match value {
         Ok(value) if value.is_object() => {
@@ -212,13 +213,13 @@ pub fn read(path: &RepoPath, format: Format, bytes: Vec<u8>) -> (Option<Document
 /// A value's kind in words, with its article.
 pub fn kind_of(value: &Value) -> &'static str {
     match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
+        Value::Null => "an empty value (null)",
+        Value::Bool(_) => "true or false",
         Value::Number(number) if number.is_f64() => "a number",
-        Value::Number(_) => "an integer",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
+        Value::Number(_) => "a whole number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a group of fields",
     }
 }
 
@@ -230,11 +231,6 @@ fn not_utf8(path: &RepoPath, error: &std::string::FromUtf8Error) -> Finding {
     Finding::error(&NOT_UTF8, path.clone(), format!("the byte 0x{byte:02x} is not UTF-8 text"))
         .at(Span::at(span.line, span.column))
         .help("save the file with the encoding UTF-8")
-}
-
-fn unique_keys(value: Value, places: &Places) -> Result<Value, Vec<Problem>> {
-    let problems = duplicate_keys(places);
-    if problems.is_empty() { Ok(value) } else { Err(problems) }
 }
 
 /// Every key that stands a second time in its object.

@@ -1,36 +1,48 @@
 //! YAML 1.2 from granit-parser's events into a JSON value and its places, within budgets.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span as YamlSpan, Tag};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::super::place::{Inside, Member, Places, narrow};
+use super::super::place::{Places, narrow};
+use super::yaml_node::{Node, place};
 use super::yaml_scalar::plain;
-use super::{MAX_DEPTH, MAX_VALUES, NO_JSON_VALUE, Problem, SYNTAX, TOO_DEEP, TOO_MANY_VALUES};
+use super::{MAX_DEPTH, MAX_VALUES, NO_JSON_VALUE, Problem, SYNTAX, TOO_DEEP, TOO_MANY_VALUES, duplicate_keys};
 use crate::finding::Span;
 
-type Node = (Value, Places);
+/// Reads one document with unique keys.
+pub(super) fn value(text: &str) -> Result<Value, Vec<Problem>> {
+    let (value, is_unique) = document::<Value>(text)?;
+    if is_unique { Ok(value) } else { Err(duplicate_keys(&read(text)?.1)) }
+}
 
-/// Reads one document; keys that stand twice are still in the places, for the caller to see.
-pub(super) fn read(text: &str) -> Result<Node, Vec<Problem>> {
-    Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), values: 0 }
+/// Reads one document with its places, among which a key may stand twice.
+pub(super) fn read(text: &str) -> Result<(Value, Places), Vec<Problem>> {
+    document(text).map(|(node, _)| node)
+}
+
+/// One document, and whether all its keys are unique.
+fn document<N: Node>(text: &str) -> Result<(N, bool), Vec<Problem>> {
+    Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), values: 0, is_unique: true }
         .document()
         .map_err(|problem| vec![problem])
 }
 
-struct Reader<'i, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser::ScanError>>> {
+struct Reader<'i, N, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser::ScanError>>> {
     parser: P,
-    anchors: HashMap<usize, Anchored>,
+    anchors: HashMap<usize, Anchored<N>>,
+    values: usize,
+    is_unique: bool,
+}
+
+struct Anchored<N> {
+    node: N,
     values: usize,
 }
 
-struct Anchored {
-    node: Node,
-    values: usize,
-}
-
-impl<'i, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser::ScanError>>> Reader<'i, P> {
+impl<'i, N: Node, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser::ScanError>>> Reader<'i, N, P> {
     fn next(&mut self) -> Result<(Event<'i>, YamlSpan), Problem> {
         loop {
             match self.parser.next() {
@@ -51,18 +63,18 @@ impl<'i, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser::ScanErr
         }
     }
 
-    fn document(mut self) -> Result<Node, Problem> {
+    fn document(mut self) -> Result<(N, bool), Problem> {
         let node = match self.next()? {
             (Event::DocumentStart(..), _) => {
                 let first = self.next()?;
                 self.node(first, 0)?
             }
-            (_, span) => return Ok((Value::Null, Places::scalar(place(span)))),
+            (_, span) => return Ok((N::scalar(Value::Null, span), true)),
         };
         loop {
             match self.next()? {
                 (Event::DocumentEnd, _) => {}
-                (Event::StreamEnd, _) => return Ok(node),
+                (Event::StreamEnd, _) => return Ok((node, self.is_unique)),
                 (_, span) => {
                     return Err(
                         refuse(span, "several documents stand in one file").help("give each record its own file")
@@ -72,7 +84,7 @@ impl<'i, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser::ScanErr
         }
     }
 
-    fn node(&mut self, (event, span): (Event<'i>, YamlSpan), depth: usize) -> Result<Node, Problem> {
+    fn node(&mut self, (event, span): (Event<'i>, YamlSpan), depth: usize) -> Result<N, Problem> {
         if depth > MAX_DEPTH {
             let message = format!("arrays and objects stand more than {MAX_DEPTH} deep");
             return Err(Problem::new(&TOO_DEEP, place(span), message));
@@ -82,7 +94,7 @@ impl<'i, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser::ScanErr
         self.spend(weight, span)?;
         let (anchor, node) = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                (anchor, (scalar(&text, style, tag.as_deref(), span)?, Places::scalar(place(span))))
+                (anchor, N::scalar(scalar(text, style, tag.as_deref(), span)?, span))
             }
             Event::SequenceStart(_, anchor, tag) => {
                 core_tag(tag.as_deref(), "seq", span)?;
@@ -105,17 +117,17 @@ impl<'i, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser::ScanErr
     }
 
     /// A copy of the anchored node, which stands where the alias stands and counts as often as it is used.
-    fn alias(&mut self, anchor: usize, span: YamlSpan, depth: usize) -> Result<Node, Problem> {
+    fn alias(&mut self, anchor: usize, span: YamlSpan, depth: usize) -> Result<N, Problem> {
         let Some(anchored) = self.anchors.get(&anchor) else {
             return Err(refuse(span, "the alias refers to a value that contains it"));
         };
-        let (cost, (value, places)) = (anchored.values, anchored.node.clone());
+        let (cost, node) = (anchored.values, anchored.node.clone());
         self.spend(cost, span)?;
-        if depth + height(&value) > MAX_DEPTH {
+        if depth + height(node.value()) > MAX_DEPTH {
             let message = format!("the alias makes arrays and objects stand more than {MAX_DEPTH} deep");
             return Err(Problem::new(&TOO_DEEP, place(span), message));
         }
-        Ok((value, Places { span: place(span), inside: places.inside }))
+        Ok(node.moved(span))
     }
 
     fn spend(&mut self, values: usize, span: YamlSpan) -> Result<(), Problem> {
@@ -128,45 +140,34 @@ impl<'i, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser::ScanErr
         Err(Problem::new(&TOO_MANY_VALUES, place(span), message))
     }
 
-    fn sequence(&mut self, start: YamlSpan, depth: usize) -> Result<Node, Problem> {
-        let (mut values, mut items) = (Vec::new(), Vec::new());
+    fn sequence(&mut self, start: YamlSpan, depth: usize) -> Result<N, Problem> {
+        let mut items = Vec::new();
         loop {
             match self.next()? {
-                (Event::SequenceEnd, end) => {
-                    let span = around(start, end, items.last().map(|p: &Places| p.span));
-                    return Ok((Value::Array(values), Places { span, inside: Inside::Items(items) }));
-                }
-                next => {
-                    let (value, places) = self.node(next, depth + 1)?;
-                    values.push(value);
-                    items.push(places);
-                }
+                (Event::SequenceEnd, end) => return Ok(N::sequence(items, start, end)),
+                next => items.push(self.node(next, depth + 1)?),
             }
         }
     }
 
-    fn mapping(&mut self, start: YamlSpan, depth: usize) -> Result<Node, Problem> {
-        let (mut object, mut members) = (Map::new(), Vec::new());
+    fn mapping(&mut self, start: YamlSpan, depth: usize) -> Result<N, Problem> {
+        let mut members = N::Members::default();
         loop {
             let (key, key_span) = match self.next()? {
-                (Event::MappingEnd, end) => {
-                    let span = around(start, end, members.last().map(|m: &Member| m.value.span));
-                    return Ok((Value::Object(object), Places { span, inside: Inside::Members(members) }));
-                }
+                (Event::MappingEnd, end) => return Ok(N::mapping(members, start, end)),
                 (Event::Scalar(text, style, _, _), span) => {
                     if style == ScalarStyle::Plain && text == "<<" {
                         let problem = refuse(span, "a merge key `<<` is not part of YAML 1.2");
                         return Err(problem.help("write the members out where they are wanted"));
                     }
-                    (text.into_owned(), place(span))
+                    (text.into_owned(), span)
                 }
                 (_, span) => return Err(refuse(span, "a key is a list, a mapping or an alias; JSON keys are strings")),
             };
             self.spend(weight(&key), start)?;
             let next = self.next()?;
-            let (value, places) = self.node(next, depth + 1)?;
-            members.push(Member { key: key.clone(), key_span, value: places });
-            object.insert(key, value);
+            let node = self.node(next, depth + 1)?;
+            self.is_unique &= N::add(&mut members, key, key_span, node);
         }
     }
 }
@@ -176,7 +177,7 @@ fn weight(text: &str) -> usize {
     1 + text.len() / 64
 }
 
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: YamlSpan) -> Result<Value, Problem> {
+fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>, span: YamlSpan) -> Result<Value, Problem> {
     let is_string = match tag {
         None => style != ScalarStyle::Plain,
         Some(tag) => match tag.core_suffix() {
@@ -186,9 +187,9 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: YamlSpan) -> 
         },
     };
     if is_string {
-        return Ok(Value::String(text.to_owned()));
+        return Ok(Value::String(text.into_owned()));
     }
-    plain(text).map_err(|why| refuse(span, format!("{text:?} cannot be said in JSON: {why}")))
+    plain(&text).map_err(|why| refuse(span, format!("{text:?} cannot be said in JSON: {why}")))
 }
 
 fn core_tag(tag: Option<&Tag>, wanted: &str, span: YamlSpan) -> Result<(), Problem> {
@@ -211,24 +212,5 @@ fn height(value: &Value) -> usize {
         Value::Array(items) => 1 + items.iter().map(height).max().unwrap_or(0),
         Value::Object(members) => 1 + members.values().map(height).max().unwrap_or(0),
         _ => 0,
-    }
-}
-
-fn place(span: YamlSpan) -> Span {
-    Span {
-        line: narrow(span.start.line()),
-        column: narrow(span.start.col() + 1),
-        end_line: narrow(span.end.line()),
-        end_column: narrow(span.end.col() + 1),
-    }
-}
-
-/// A block collection's end event stands on the next line that is indented less: its last value is a truer end.
-fn around(start: YamlSpan, end: YamlSpan, last: Option<Span>) -> Span {
-    let (start, end) = (place(start), place(end));
-    let is_flow = end.end_column > end.column || end.end_line > end.line;
-    match last {
-        Some(last) if !is_flow => Span { end_line: last.end_line, end_column: last.end_column, ..start },
-        _ => Span { end_line: end.end_line, end_column: end.end_column, ..start },
     }
 }

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::finding::{Finding, Severity};
+use crate::report::touched::Extent;
 use crate::report::{Check, Counts, Summary};
 
 /// What `stockroom check` found.
@@ -21,7 +22,7 @@ struct CheckV1<'a> {
     dirty: bool,
     /// The totals.
     summary: SummaryV1<'a>,
-    /// Every finding: errors first, then by path and place.
+    /// Every finding: errors first; among those that are equally bad the touched ones first, then by path and place.
     findings: Vec<FindingV1<'a>>,
 }
 
@@ -43,6 +44,38 @@ struct SummaryV1<'a> {
     by_collection: BTreeMap<&'a str, CountsV1>,
     /// How many records were checked with each schema, by `name@version`.
     by_schema: &'a BTreeMap<String, usize>,
+    /// What decided the verdicts beside the schemas themselves; null where there was nothing to decide.
+    policy: Option<PolicyV1<'a>>,
+    /// What the change touched that is looked at; null where none is.
+    touched: Option<TouchedV1<'a>>,
+}
+
+/// What a change touched.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Touched")]
+struct TouchedV1<'a> {
+    /// The commit that the change is counted from.
+    since: &'a str,
+    /// Whether every finding counts as touched.
+    everything: bool,
+    /// Why everything does; null where it does not.
+    why: Option<&'a str>,
+    /// Findings in what the change touched.
+    findings: usize,
+    /// Findings in what it left alone.
+    elsewhere: usize,
+}
+
+/// What decides verdicts beside the schemas themselves.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Policy")]
+struct PolicyV1<'a> {
+    /// What the keyword `format` did: `assert`, `annotate` or `off`.
+    format: &'a str,
+    /// The draft of a schema that names none, as `schemas.draft` has it.
+    draft: &'a str,
+    /// The drafts of the schemas that records were checked with, the oldest first.
+    drafts: &'a [String],
 }
 
 /// The records of a collection.
@@ -60,7 +93,7 @@ struct CountsV1 {
 /// One thing that is wrong with the data.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Finding")]
-struct FindingV1<'a> {
+pub(super) struct FindingV1<'a> {
     /// What kind of thing: lower-case words joined by `-`.
     code: &'a str,
     /// How bad.
@@ -81,6 +114,8 @@ struct FindingV1<'a> {
     message: &'a str,
     /// What to do; null where there is nothing to say.
     help: Option<&'a str>,
+    /// Whether the change touched what it is about; null where no change is looked at.
+    touched: Option<bool>,
 }
 
 /// How bad a finding is.
@@ -98,15 +133,34 @@ impl<'a> From<&'a Check> for CheckV1<'a> {
             version: 1,
             commit: check.commit.as_ref().map(crate::ids::CommitId::as_str),
             dirty: check.dirty,
-            summary: SummaryV1::from(&check.summary),
-            findings: check.findings.iter().map(FindingV1::from).collect(),
+            summary: SummaryV1 { touched: touched(check), ..SummaryV1::from(&check.summary) },
+            findings: check
+                .findings
+                .iter()
+                .map(|finding| FindingV1 { touched: check.is_touched(finding), ..FindingV1::from(finding) })
+                .collect(),
         }
     }
 }
 
+fn touched(check: &Check) -> Option<TouchedV1<'_>> {
+    let (touched, division) = (check.touched.as_ref()?, check.division()?);
+    let why = match &touched.extent {
+        Extent::Everything { why } => Some(why.as_str()),
+        Extent::Files(_) => None,
+    };
+    Some(TouchedV1 {
+        since: &touched.since,
+        everything: why.is_some(),
+        why,
+        findings: division.touched,
+        elsewhere: division.elsewhere,
+    })
+}
+
 impl<'a> From<&'a Summary> for SummaryV1<'a> {
     fn from(summary: &'a Summary) -> Self {
-        let Summary { records, valid, invalid, errors, warnings, by_collection, by_schema } = summary;
+        let Summary { records, valid, invalid, errors, warnings, by_collection, by_schema, policy } = summary;
         Self {
             records: *records,
             valid: *valid,
@@ -114,6 +168,12 @@ impl<'a> From<&'a Summary> for SummaryV1<'a> {
             errors: *errors,
             warnings: *warnings,
             by_schema,
+            touched: None,
+            policy: policy.as_ref().map(|policy| PolicyV1 {
+                format: &policy.format,
+                draft: &policy.draft,
+                drafts: &policy.drafts,
+            }),
             by_collection: by_collection
                 .iter()
                 .map(|(name, counts)| (name.as_str(), CountsV1::from(*counts)))
@@ -144,6 +204,7 @@ impl<'a> From<&'a Finding> for FindingV1<'a> {
             pointer: &finding.pointer,
             message: &finding.message,
             help: finding.help.as_deref(),
+            touched: None,
         }
     }
 }
@@ -162,7 +223,9 @@ pub fn schema() -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::RepoPath;
     use crate::report::tests::{check, three_findings};
+    use crate::report::touched::Touched;
 
     #[test]
     fn the_document_validates_against_its_schema() {
@@ -176,7 +239,9 @@ mod tests {
 
     #[test]
     fn the_shape_is_frozen() {
-        let document: serde_json::Value = serde_json::from_str(&render(&check(three_findings()))).unwrap();
+        let files = Extent::Files([RepoPath::new("Hex Bolt/hex.json")].into());
+        let check = check(three_findings()).touching(Touched { since: "b2c3d4e".to_owned(), extent: files });
+        let document: serde_json::Value = serde_json::from_str(&render(&check)).unwrap();
         insta::assert_json_snapshot!(document, @r#"
     {
       "commit": "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1",
@@ -192,7 +257,8 @@ mod tests {
           "message": "/price is a string, not a number",
           "path": "Hex Bolt/hex.json",
           "pointer": "/price",
-          "severity": "error"
+          "severity": "error",
+          "touched": true
         },
         {
           "code": "no-version",
@@ -204,7 +270,8 @@ mod tests {
           "message": "the record names no schema version",
           "path": "Hex Bolt/hex.json",
           "pointer": "",
-          "severity": "warning"
+          "severity": "warning",
+          "touched": true
         },
         {
           "code": "no-version",
@@ -216,7 +283,8 @@ mod tests {
           "message": "::error::the record names none",
           "path": "new\nline\u001b[2J.json",
           "pointer": "",
-          "severity": "warning"
+          "severity": "warning",
+          "touched": false
         }
       ],
       "summary": {
@@ -235,7 +303,15 @@ mod tests {
         "by_schema": {},
         "errors": 1,
         "invalid": 1,
+        "policy": null,
         "records": 13,
+        "touched": {
+          "elsewhere": 1,
+          "everything": false,
+          "findings": 2,
+          "since": "b2c3d4e",
+          "why": null
+        },
         "valid": 12,
         "warnings": 2
       },
