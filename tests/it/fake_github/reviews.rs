@@ -19,7 +19,14 @@ pub struct Commentary {
 }
 
 /// Answers what is about check runs and comments; none for anything else.
-pub(super) fn answer(repo: &mut Repo, grant: Grant, template: &str, path: &str, query: &str, body: &[u8]) -> Option<Answer> {
+pub(super) fn answer(
+    repo: &mut Repo,
+    grant: Grant,
+    template: &str,
+    path: &str,
+    query: &str,
+    body: &[u8],
+) -> Option<Answer> {
     let number = |at: usize| path.split('/').nth(at).and_then(|part| part.parse::<u64>().ok()).unwrap_or_default();
     let told: Value = serde_json::from_slice(body).unwrap_or_default();
     let denied = || Answer::error(403, "Resource not accessible by integration");
