@@ -69,6 +69,7 @@ impl Execution<'_> {
     /// Carries out the words.
     pub async fn command(&self, words: Words) -> anyhow::Result<Ending> {
         match words.command {
+            Command::Init { dry_run } => self.init(dry_run),
             Command::Check { paths, changed_since, format, reports, common } => {
                 let since = changed_since.as_deref().map_or(Since::Nothing, Since::Revision);
                 let asked = Asked { paths: &paths, since, reports: &reports };

@@ -6,6 +6,7 @@ pub mod environment;
 pub mod execute;
 mod execute_check;
 mod execute_feedback;
+mod execute_init;
 mod execute_schema;
 pub mod registry;
 pub mod step_files;

@@ -34,6 +34,13 @@ pub struct Words {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Look at a repository and write a first stockroom.yml, schemas and a workflow; overwrites nothing.
+    #[command(after_help = "Example: stockroom init --dry-run")]
+    Init {
+        /// Print what would be written, and write nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Validate every record and the files beside it; changes nothing.
     #[command(
         after_help = "A path stands for the records that the file has a part in, a folder for the files below it. Whatever is \
