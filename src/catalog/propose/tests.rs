@@ -29,6 +29,7 @@ fn matches_what_it_says(proposal: &Proposal, tree: &Tree) {
         id: Some(proposal.id.clone()),
         schema: None,
         version_field: None,
+        allow_downgrade: false,
         default_version: None,
         volatile: Vec::new(),
         files: FileRules {
