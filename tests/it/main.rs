@@ -26,6 +26,6 @@ mod linters;
 mod overlap;
 mod program;
 mod proposal;
-mod review;
 mod registry;
+mod review;
 mod runner_log;
