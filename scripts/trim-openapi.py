@@ -18,6 +18,9 @@ OPERATIONS = {
     "/repos/{owner}/{repo}": ["get"],
     "/repos/{owner}/{repo}/dispatches": ["post"],
     "/repos/{owner}/{repo}/actions/runs": ["get"],
+    "/repos/{owner}/{repo}/commits/{ref}": ["get"],
+    "/repos/{owner}/{repo}/git/trees/{tree_sha}": ["get"],
+    "/repos/{owner}/{repo}/git/blobs/{file_sha}": ["get"],
     "/rate_limit": ["get"],
 }
 EXAMPLES = ["full-repository-default-response", "workflow-run-paginated", "rate-limit-overview"]

@@ -1,6 +1,7 @@
 //! Carries out a command: gather, plan, apply, and say what came of it.
 
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
@@ -10,6 +11,7 @@ use super::environment::Environment;
 use super::wiring::{Reach, outside, set_damaged_aside};
 use super::words::{CheckFormat, Command, Common, FailOn, Format, Limits, Part, PlanFormat, Words};
 use crate::adapters::publication::{FolderTarget, PublishTarget};
+use crate::adapters::schema_source::Cache;
 use crate::commands::excerpts::excerpts;
 use crate::commands::gather::{Library, Moment, Place, Wanted, gather, open};
 use crate::commands::plan::{Plan, Scope};
@@ -61,6 +63,8 @@ pub struct Execution<'a> {
     pub folder: PathBuf,
     /// The configuration file, where one is named.
     pub config: Option<PathBuf>,
+    /// What was fetched of registries elsewhere, once it is known where that is kept.
+    pub schemas: OnceLock<Arc<Cache>>,
 }
 
 impl Execution<'_> {
@@ -68,7 +72,7 @@ impl Execution<'_> {
     pub async fn command(&self, words: Words) -> anyhow::Result<Ending> {
         match words.command {
             Command::Check { format, common } => {
-                let library = self.check(&common, format)?;
+                let library = self.check(&common, format).await?;
                 self.outputs("check", &library.check, common.fail_on)?;
                 Ok(verdict(&library.check, common.fail_on))
             }
@@ -90,8 +94,8 @@ impl Execution<'_> {
     }
 
     /// Reads and checks the library, and reports what was found.
-    fn check(&self, common: &Common, format: CheckFormat) -> anyhow::Result<Library> {
-        let library = gather(open(&self.place(common.rev.as_deref()))?, Wanted::Verdict)?;
+    async fn check(&self, common: &Common, format: CheckFormat) -> anyhow::Result<Library> {
+        let library = gather(self.open(common.rev.as_deref(), common.locked).await?, Wanted::Verdict)?;
         let check = &library.check;
         match format {
             CheckFormat::Human => {
@@ -118,8 +122,8 @@ impl Execution<'_> {
     }
 
     /// Checks for a command whose result is something else: none when the records do not let it go on.
-    fn checked(&self, common: &Common, awaited: Awaited) -> anyhow::Result<Option<Library>> {
-        let library = gather(open(&self.place(common.rev.as_deref()))?, Wanted::Assets)?;
+    async fn checked(&self, common: &Common, awaited: Awaited) -> anyhow::Result<Option<Library>> {
+        let library = gather(self.open(common.rev.as_deref(), common.locked).await?, Wanted::Assets)?;
         self.annotate(&library);
         self.console.add_summary(&summary::check(&library.check))?;
         let is_fit = verdict(&library.check, common.fail_on) == Ending::Done;
@@ -140,7 +144,7 @@ impl Execution<'_> {
     }
 
     async fn plan(&self, common: &Common, limits: &Limits, format: PlanFormat) -> anyhow::Result<Ending> {
-        let Some(library) = self.checked(common, format.into())? else { return Ok(Ending::Findings) };
+        let Some(library) = self.checked(common, format.into()).await? else { return Ok(Ending::Findings) };
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console)?;
         let desired = planning::plan(&library, &outside, scope(limits), false).await?;
         self.say_plan(&desired.plan, format)?;
@@ -158,7 +162,7 @@ impl Execution<'_> {
     }
 
     async fn sync(&self, common: &Common, limits: &Limits, format: Format) -> anyhow::Result<Ending> {
-        let Some(library) = self.checked(common, format.into())? else { return Ok(Ending::Findings) };
+        let Some(library) = self.checked(common, format.into()).await? else { return Ok(Ending::Findings) };
         set_damaged_aside(&library.worktree, self.console)?;
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console)?;
         let desired = planning::plan(&library, &outside, scope(limits), true).await?;
@@ -190,7 +194,7 @@ impl Execution<'_> {
     }
 
     async fn manifest(&self, common: &Common, output: Option<PathBuf>) -> anyhow::Result<Ending> {
-        let Some(library) = self.checked(common, Awaited::Other)? else { return Ok(Ending::Findings) };
+        let Some(library) = self.checked(common, Awaited::Other).await? else { return Ok(Ending::Findings) };
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console)?;
         let desired = planning::plan(&library, &outside, Scope::default(), false).await?;
         let own = self.manifest_folder(&library).zip(library.config.settings.manifest.publish.first());
@@ -227,13 +231,14 @@ impl Execution<'_> {
             Some("warning") => FailOn::Warning,
             Some(other) => return Err(anyhow!("fail-on is {other:?}; it is `error` or `warning`")),
         };
-        let common = Common { rev: Some("HEAD".to_owned()), fail_on };
+        let locked = is_yes(self.environment.get("STOCKROOM_LOCKED"));
+        let common = Common { rev: Some("HEAD".to_owned()), fail_on, locked };
         let allow_mass_delete = self.environment.get("STOCKROOM_ALLOW_MASS_DELETE") == Some("true");
         let limits = Limits { allow_mass_delete, ..Limits::default() };
         let event = self.environment.event()?;
         match self.environment.get("STOCKROOM_COMMAND") {
             Some("check") => {
-                let library = self.check(&common, CheckFormat::Human)?;
+                let library = self.check(&common, CheckFormat::Human).await?;
                 self.outputs("check", &library.check, fail_on)?;
                 return Ok(verdict(&library.check, fail_on));
             }
@@ -267,9 +272,12 @@ impl Execution<'_> {
 
     /// Checks a proposal and says what merging it would do; no secret is read and nothing is written.
     async fn propose(&self, common: &Common, event: Option<&Event>) -> anyhow::Result<Ending> {
-        let Some(library) = self.checked(common, Awaited::Text)? else { return Ok(Ending::Findings) };
+        let Some(library) = self.checked(common, Awaited::Text).await? else { return Ok(Ending::Findings) };
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console)?;
-        let base = event.and_then(|event| self.base(event, &library));
+        let base = match event {
+            Some(event) => self.base(event, &library).await,
+            None => None,
+        };
         let plan = match &base {
             Some(base) => planning::plan_merge(&library, base, &outside).await?,
             None => planning::plan(&library, &outside, Scope::default(), false).await?.plan,
@@ -280,9 +288,9 @@ impl Execution<'_> {
     }
 
     /// The library that a proposal would be merged into; none, said aloud, where its commit is not in this clone.
-    fn base(&self, event: &Event, library: &Library) -> Option<Library> {
+    async fn base(&self, event: &Event, library: &Library) -> Option<Library> {
         let base = library.worktree.base(event.base()?, event.head()?);
-        let gathered = open(&self.place(Some(&base))).and_then(|opened| gather(opened, Wanted::Assets));
+        let gathered = self.open_base(&base).await.and_then(|opened| gather(opened, Wanted::Assets));
         match gathered {
             Ok(base_library) => {
                 if let Ok(changes) = library.worktree.changes(&base, "HEAD") {
@@ -401,4 +409,9 @@ fn scope(limits: &Limits) -> Scope {
         embed: wants(Part::Embed),
         allow_mass_delete: limits.allow_mass_delete,
     }
+}
+
+/// Whether a variable says yes, as clap reads it for a flag.
+fn is_yes(value: Option<&str>) -> bool {
+    !matches!(value.map(str::to_ascii_lowercase).as_deref(), None | Some("" | "n" | "no" | "f" | "false" | "off" | "0"))
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{OsStringValueParser, TypedValueParser as _};
+use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::words_schema::SchemaCommand;
@@ -115,6 +115,9 @@ pub struct Common {
     /// The least severe finding that counts as a failure (exit code 1).
     #[arg(long, value_enum, env = "STOCKROOM_FAIL_ON", default_value_t = FailOn::Error)]
     pub fail_on: FailOn,
+    /// Refuse whatever stockroom.lock does not say of the registry.
+    #[arg(long, env = "STOCKROOM_LOCKED", value_parser = FalseyValueParser::new(), hide_env_values = true)]
+    pub locked: bool,
 }
 
 /// Which targets, and how much may vanish.

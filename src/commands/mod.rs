@@ -11,5 +11,6 @@ pub mod infer;
 pub mod outside;
 pub mod plan;
 pub mod record;
+pub mod registry;
 pub mod search;
 pub mod sync;

@@ -11,6 +11,8 @@ use crate::ids::{CorrelationId, DownstreamName, RepoSlug};
 use crate::state::Timestamp;
 
 pub use memory::MemoryDispatcher;
+#[cfg(test)]
+pub(crate) use octocrab::fake_github;
 pub use octocrab::{GITHUB_API, GitHubDispatcher};
 pub use outbox::OutboxDispatcher;
 

@@ -247,7 +247,7 @@ fn parse_runs(body: &[u8]) -> Option<Vec<Run>> {
     clippy::expect_used,
     reason = "part of the integration tests, which use all of it"
 )]
-mod fake_github;
+pub(crate) mod fake_github;
 
 #[cfg(test)]
 mod tests {

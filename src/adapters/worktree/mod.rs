@@ -185,6 +185,12 @@ impl Worktree {
         RepoSlug::parse(&format!("{owner}/{name}")).ok()
     }
 
+    /// The branch that `origin` calls its default one, where the clone knows it.
+    pub fn default_branch(&self) -> Option<String> {
+        let head = self.repository.find_reference("refs/remotes/origin/HEAD").ok()?;
+        head.symbolic_target().ok()??.strip_prefix("refs/remotes/origin/").map(str::to_owned)
+    }
+
     /// The revision that a change is compared with: what the merge that is checked out merges into, where HEAD is the
     /// merge of `head`, else the base that the event names.
     pub fn base(&self, base: &CommitId, head: &CommitId) -> String {

@@ -4,6 +4,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
 
+use super::contents;
 use super::contract::Contract;
 use super::{Fault, Grant, Repo, Run, World};
 
@@ -18,16 +19,16 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn empty(status: u16) -> Self {
+    pub fn empty(status: u16) -> Self {
         Self { status, headers: HeaderMap::new(), body: Vec::new() }
     }
 
-    fn json(status: u16, body: &Value) -> Self {
+    pub fn json(status: u16, body: &Value) -> Self {
         let answer = Self { body: body.to_string().into_bytes(), ..Self::empty(status) };
         answer.with("content-type", "application/json; charset=utf-8")
     }
 
-    fn error(status: u16, message: &str) -> Self {
+    pub fn error(status: u16, message: &str) -> Self {
         let documentation = "https://docs.github.com/rest/repos/repos#create-a-repository-dispatch-event";
         Self::json(
             status,
@@ -35,7 +36,7 @@ impl Answer {
         )
     }
 
-    fn with(mut self, name: &'static str, value: &str) -> Self {
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
         self.headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).expect("a header"));
         self
     }
@@ -87,6 +88,9 @@ pub fn answer(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Answer {
+    if let Some(told) = contents::answer(world, template, path, query, headers) {
+        return told;
+    }
     let authorization = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let token = authorization.strip_prefix("Bearer ").or_else(|| authorization.strip_prefix("token "));
     let Some(token) = token else { return Answer::error(401, "Requires authentication") };

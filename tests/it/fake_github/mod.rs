@@ -4,6 +4,7 @@
 //! are scripted: [`FakeGitHub::script`] says what befalls the next requests, one after the other.
 
 mod answers;
+mod contents;
 mod contract;
 mod faults;
 mod server;
@@ -52,6 +53,7 @@ pub struct Seen {
 pub struct World {
     repos: BTreeMap<String, Repo>,
     grants: BTreeMap<String, BTreeMap<String, Grant>>,
+    contents: BTreeMap<String, contents::Contents>,
     faults: VecDeque<Fault>,
     seen: Vec<Seen>,
     violations: Vec<String>,
