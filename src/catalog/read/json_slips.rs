@@ -96,8 +96,12 @@ impl<'t> Scan<'t> {
             return Step::Done;
         };
         let (open, close) = if bracket == b'{' { ('{', '}') } else { ('[', ']') };
-        let message = format!("the {open} that opens here is never closed");
+        let message = format!("the {open} of line {} is never closed", self.line(at));
         Step::Slip(Slip::new(at..at + 1, message, format!("write a {close} where it should end")))
+    }
+
+    fn line(&self, at: usize) -> usize {
+        self.text.get(..at).unwrap_or_default().matches('\n').count() + 1
     }
 
     fn open_at(&self, at: usize) -> Option<(u8, usize)> {
@@ -250,8 +254,7 @@ impl<'t> Scan<'t> {
         let is_matched = (bracket == b'{') == (c == '}');
         if !is_matched {
             let right = if bracket == b'{' { '}' } else { ']' };
-            let line = self.text.get(..at).unwrap_or_default().matches('\n').count() + 1;
-            let message = format!("the {} of line {line} is closed by a {c}", char::from(bracket));
+            let message = format!("the {} of line {} is closed by a {c}", char::from(bracket), self.line(at));
             return self.slip(1, message, format!("write {right}, or close what is open before it"));
         }
         if self.suspect.is_none()
@@ -475,11 +478,11 @@ mod tests {
                 "a quote ends the text, and more text follows",
                 "write a quote inside a text as \\\"",
             ),
-            ("{\"a\": 1", "{", "the { that opens here is never closed", "write a } where it should end"),
+            ("{\"a\": 1", "{", "the { of line 1 is never closed", "write a } where it should end"),
             (
                 "{\n  \"a\": {\n    \"x\": 1,\n  \"b\": 2\n}\n",
                 "{",
-                "the { that opens here is never closed",
+                "the { of line 2 is never closed",
                 "write a } where it should end",
             ),
             ("{\"a\": [1, 2}", "}", "the [ of line 1 is closed by a }", "write ], or close what is open before it"),

@@ -49,7 +49,7 @@ fn in_line(line: &str) -> Option<(usize, usize, String, String)> {
     if content.is_empty() || content.starts_with('#') {
         return None;
     }
-    let Some(colon) = content.find(':') else { return None };
+    let colon = content.find(':')?;
     let key = content.get(..colon)?;
     let is_key =
         !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ' ' | '"' | '\''));
