@@ -122,4 +122,6 @@ pub fn locate(explanations: Vec<Explanation>, path: &RepoPath, severity: Severit
 }
 
 #[cfg(test)]
+mod places;
+#[cfg(test)]
 mod tests;

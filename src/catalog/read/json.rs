@@ -44,7 +44,7 @@ fn syntax(text: &str, error: &serde_json::Error) -> Problem {
     let words = error.to_string();
     let words = words.rsplit_once(" at line ").map_or(words.as_str(), |(words, _)| words);
     if words.starts_with(DEEP) || words.starts_with("recursion limit") {
-        return Problem::new(&TOO_DEEP, span, format!("arrays and objects stand more than {MAX_DEPTH} deep"));
+        return Problem::new(&TOO_DEEP, span, format!("lists and groups stand more than {MAX_DEPTH} deep"));
     }
     if words.starts_with(MANY) {
         return Problem::new(&TOO_MANY_VALUES, span, format!("the file holds more than {MAX_VALUES} values"));

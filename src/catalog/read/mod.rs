@@ -6,10 +6,13 @@
 mod front_matter;
 mod json;
 mod json_places;
+mod json_slips;
+mod slips;
 mod toml;
 mod yaml;
 mod yaml_node;
 mod yaml_scalar;
+mod yaml_slips;
 
 use serde_json::Value;
 
@@ -36,6 +39,12 @@ pub static DUPLICATE_KEY: Code = Code {
     id: "duplicate-key",
     meaning: "A key stands twice in one object. Programs disagree on which one counts: keep one.",
 };
+/// Git left its marks in the file.
+pub static CONFLICT_MARKERS: Code = Code {
+    id: "conflict-markers",
+    meaning: "Git could not merge two versions of the file and left both in it, between lines `<<<<<<<` and `>>>>>>>`. Keep \
+              what is right and take the lines away.",
+};
 /// The file is not UTF-8.
 pub static NOT_UTF8: Code =
     Code { id: "not-utf8", meaning: "The file has bytes that are not UTF-8 text. Save it with the encoding UTF-8." };
@@ -46,7 +55,7 @@ pub static BYTE_ORDER_MARK: Code = Code {
 };
 /// The record is nested too deeply.
 pub static TOO_DEEP: Code =
-    Code { id: "too-deep", meaning: "Arrays and objects stand in each other more than 64 deep. Make it flatter." };
+    Code { id: "too-deep", meaning: "Lists and groups stand in each other more than 64 deep. Make it flatter." };
 /// The record has too many values.
 pub static TOO_MANY_VALUES: Code = Code {
     id: "too-many-values",
@@ -61,7 +70,7 @@ pub static NO_JSON_VALUE: Code = Code {
 /// The record is not an object.
 pub static NOT_AN_OBJECT: Code = Code {
     id: "not-an-object",
-    meaning: "A record is an object (a mapping) at its top, not a list or a single value.",
+    meaning: "A record is a group of fields at its top (an object, a mapping), not a list or a single value.",
 };
 /// A number changes when it is written again.
 pub static IMPRECISE: Code = Code {
@@ -78,6 +87,7 @@ pub static NO_FRONT_MATTER: Code = Code {
 /// The codes of this part of the room.
 pub static CODES: &[&Code] = &[
     &SYNTAX,
+    &CONFLICT_MARKERS,
     &DUPLICATE_KEY,
     &NOT_UTF8,
     &BYTE_ORDER_MARK,
@@ -192,18 +202,19 @@ pub fn read(path: &RepoPath, format: Format, bytes: Vec<u8>) -> (Option<Document
             (Some(document), findings)
         }
         Ok(value) => {
-            let found = kind_of(&value);
-            findings.push(
-                Finding::error(
-                    &NOT_AN_OBJECT,
-                    path.clone(),
-                    format!("the file holds {found} where an object is wanted"),
-                )
-                .help("write the record's fields as `\"key\": value` inside `{ }`"),
-            );
+            let message = match &value {
+                Value::Null => "the file is empty".to_owned(),
+                value => format!("the file holds {} where a group of fields is wanted", kind_of(value)),
+            };
+            let help = match format {
+                Format::Json => "write the record's fields as \"key\": value between { and }",
+                _ => "write the record's fields as key: value, each on its line, with a space behind the colon",
+            };
+            findings.push(Finding::error(&NOT_AN_OBJECT, path.clone(), message).help(help));
             (None, findings)
         }
         Err(problems) => {
+            let problems = slips::recognise(format, &text, problems);
             findings.extend(problems.into_iter().map(|problem| problem.into_finding(path)));
             (None, findings)
         }
@@ -228,9 +239,16 @@ fn not_utf8(path: &RepoPath, error: &std::string::FromUtf8Error) -> Finding {
     let before = String::from_utf8_lossy(error.as_bytes().get(..good).unwrap_or_default()).into_owned();
     let span = Lines::new(&before).span(good..good);
     let byte = error.as_bytes().get(good).copied().unwrap_or_default();
-    Finding::error(&NOT_UTF8, path.clone(), format!("the byte 0x{byte:02x} is not UTF-8 text"))
-        .at(Span::at(span.line, span.column))
-        .help("save the file with the encoding UTF-8")
+    let is_utf16 = matches!(error.as_bytes(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
+    let message = match char::from(byte) {
+        _ if is_utf16 => "the file is saved as UTF-16".to_owned(),
+        likely if byte >= 0xa0 => {
+            format!("the byte 0x{byte:02x} is not UTF-8 text; in an older encoding it is {likely:?}")
+        }
+        _ => format!("the byte 0x{byte:02x} is not UTF-8 text"),
+    };
+    let span = if is_utf16 { Span::start() } else { Span::at(span.line, span.column) };
+    Finding::error(&NOT_UTF8, path.clone(), message).at(span).help("save the file with the encoding UTF-8")
 }
 
 /// Every key that stands a second time in its object.

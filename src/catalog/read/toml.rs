@@ -15,7 +15,7 @@ pub(super) fn read(text: &str) -> Result<(Value, Places), Problem> {
         let span = lines.span(error.span().unwrap_or(0..0));
         // The parser's own limit is for the stack; it says so in words alone.
         if error.message().contains("recurs") {
-            return Problem::new(&TOO_DEEP, span, format!("arrays and tables stand more than {MAX_DEPTH} deep"));
+            return Problem::new(&TOO_DEEP, span, format!("lists and groups stand more than {MAX_DEPTH} deep"));
         }
         Problem::new(&SYNTAX, span, format!("not valid TOML: {}", error.message()))
     })?;
@@ -48,7 +48,7 @@ impl Reader<'_> {
     fn value(&self, spanned: &Spanned<DeValue<'_>>, depth: usize) -> Result<(Value, Places), Problem> {
         let span = self.lines.span(spanned.span());
         if depth > MAX_DEPTH {
-            return Err(Problem::new(&TOO_DEEP, span, format!("arrays and tables stand more than {MAX_DEPTH} deep")));
+            return Err(Problem::new(&TOO_DEEP, span, format!("lists and groups stand more than {MAX_DEPTH} deep")));
         }
         self.values.set(self.values.get() + 1);
         if self.values.get() > MAX_VALUES {

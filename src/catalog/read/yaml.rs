@@ -53,7 +53,7 @@ impl<'i, N: Node, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser
                     let span = Span::at(narrow(mark.line()), narrow(mark.col() + 1));
                     // The parser looks ahead, so its own limit can come before ours.
                     if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
-                        let message = format!("arrays and objects stand more than {MAX_DEPTH} deep");
+                        let message = format!("lists and groups stand more than {MAX_DEPTH} deep");
                         return Err(Problem::new(&TOO_DEEP, span, message));
                     }
                     return Err(Problem::new(&SYNTAX, span, format!("not valid YAML: {}", error.info())));
@@ -86,7 +86,7 @@ impl<'i, N: Node, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser
 
     fn node(&mut self, (event, span): (Event<'i>, YamlSpan), depth: usize) -> Result<N, Problem> {
         if depth > MAX_DEPTH {
-            let message = format!("arrays and objects stand more than {MAX_DEPTH} deep");
+            let message = format!("lists and groups stand more than {MAX_DEPTH} deep");
             return Err(Problem::new(&TOO_DEEP, place(span), message));
         }
         let before = self.values;
@@ -124,7 +124,7 @@ impl<'i, N: Node, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser
         let (cost, node) = (anchored.values, anchored.node.clone());
         self.spend(cost, span)?;
         if depth + height(node.value()) > MAX_DEPTH {
-            let message = format!("the alias makes arrays and objects stand more than {MAX_DEPTH} deep");
+            let message = format!("the alias makes lists and groups stand more than {MAX_DEPTH} deep");
             return Err(Problem::new(&TOO_DEEP, place(span), message));
         }
         Ok(node.moved(span))
