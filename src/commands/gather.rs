@@ -71,6 +71,12 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// A library as it would be with this configuration and these files.
+    pub fn would_be(worktree: Worktree, config: Config, tree: Tree, contents: Arc<dyn Contents + Send>) -> Self {
+        let tree = without_output(tree, &config);
+        Self { worktree, config, tree, contents, focus: Focus::default(), registry: None }
+    }
+
     /// The same, to be looked at with this focus.
     #[must_use]
     pub fn about(self, focus: Focus) -> Self {

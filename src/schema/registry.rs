@@ -168,11 +168,6 @@ enum Label {
     Plain,
 }
 
-/// The name of the schema at this path of a registry in this folder.
-pub fn schema_name(folder: &str, path: &RepoPath) -> Option<SchemaName> {
-    place_in_registry(folder, path).map(|(name, _)| SchemaName::new(name))
-}
-
 fn place_in_registry<'p>(folder: &str, path: &'p RepoPath) -> Option<(&'p str, Label)> {
     named(below(folder, path)?)
 }

@@ -18,6 +18,7 @@ mod example_library;
 mod fake_github;
 mod guards;
 mod hostile_log;
+mod init;
 mod launcher;
 mod library;
 mod linters;

@@ -36,6 +36,7 @@ fn matches_what_it_says(proposal: &Proposal, tree: &Tree) {
             optional: Vec::new(),
         },
         unique: proposal.unique.clone(),
+        allow_downgrade: false,
     };
     let collection = Collection::new(CollectionName::new(proposal.name.as_str()), &settings).unwrap();
     let mut held: Vec<&RepoPath> =

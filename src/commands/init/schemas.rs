@@ -13,9 +13,9 @@ use crate::commands::infer::{Style, from_records};
 use crate::finding::{Code, Finding};
 use crate::ids::{CollectionName, RepoPath, SchemaName};
 use crate::report::Check;
+use crate::schema;
 use crate::schema::choose::{SCHEMA_UNKNOWN, VERSION_NOT_TEXT, VERSION_UNKNOWN};
-use crate::schema::registry::{Registry, schema_name};
-use crate::schema::settings::FormatPolicy;
+use crate::schema::registry::{Registry, below, schema_name};
 use crate::schema::validate::validate;
 use crate::schema::version;
 
@@ -160,15 +160,16 @@ impl<'a> Shelf<'a> {
         let paths = tree.below(&source).map(|entry| &entry.path);
         // A registry at the library's root shares its folder with everything else.
         let may_be = |path: &&RepoPath| !source.is_empty() || path.file_name().ends_with(".schema.json");
-        let names: BTreeSet<SchemaName> = paths.filter(may_be).filter_map(|path| schema_name(&source, path)).collect();
+        let names: BTreeSet<SchemaName> =
+            paths.filter(may_be).filter_map(|path| below(&source, path).and_then(schema_name)).collect();
         let files = Arc::new(FolderSource::new(tree, &source, Arc::clone(contents)));
-        let registry = Registry::new(files, &names, FormatPolicy::Assert);
+        let registry = Registry::new(files, &names, schema::settings::Settings::default().policy());
         Self { source, tree, contents, names, registry }
     }
 
     fn choose(&self, proposal: &Proposal) -> Chosen {
         if let Some(path) = referred(proposal).filter(|path| source_of(path) == self.source)
-            && let Some(name) = schema_name(&self.source, &path)
+            && let Some(name) = below(&self.source, &path).and_then(schema_name)
         {
             return match self.tree.get(path.as_str()) {
                 Some(_) => Chosen::There(name.to_string(), None),
@@ -275,6 +276,7 @@ fn as_collection(proposal: &Proposal, schema: &SchemaName, version_field: Option
         volatile: Vec::new(),
         files: FileRules::default(),
         unique: Vec::new(),
+        allow_downgrade: false,
     };
     Collection::new(CollectionName::new(proposal.name.as_str()), &settings).ok()
 }
