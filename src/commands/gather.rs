@@ -71,9 +71,8 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// A library as it would be with this configuration and these files.
-    pub fn would_be(worktree: Worktree, config: Config, tree: Tree, contents: Arc<dyn Contents + Send>) -> Self {
-        let tree = without_output(tree, &config);
+    /// These files with this configuration, all of them to be looked at.
+    pub fn new(worktree: Worktree, config: Config, tree: Tree, contents: Arc<dyn Contents + Send>) -> Self {
         Self { worktree, config, tree, contents, focus: Focus::default(), registry: None }
     }
 
@@ -138,7 +137,7 @@ pub fn open(place: &Place) -> anyhow::Result<Opened> {
     };
     let config = read_config(place, &worktree, &tree, contents.as_ref())?;
     let tree = without_output(tree, &config);
-    Ok(Opened { worktree, config, tree, contents, focus: Focus::default(), registry: None })
+    Ok(Opened::new(worktree, config, tree, contents))
 }
 
 /// The same at a commit, with the configuration that stands in that commit even where a file was named.
@@ -154,7 +153,7 @@ pub fn open_committed(place: &Place, revision: &str) -> anyhow::Result<Opened> {
         None => read_config(&Place { config: None, ..place.clone() }, &worktree, &tree, contents.as_ref())?,
     };
     let tree = without_output(tree, &config);
-    Ok(Opened { worktree, config, tree, contents, focus: Focus::default(), registry: None })
+    Ok(Opened::new(worktree, config, tree, contents))
 }
 
 /// Reads and checks every record. What is wrong with them is a finding and no error.

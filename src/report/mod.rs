@@ -22,6 +22,7 @@ pub mod log_text;
 pub mod markdown;
 pub mod redaction;
 pub mod sarif;
+pub mod schema_diff;
 pub mod search;
 pub mod summary;
 pub mod summary_targets;

@@ -185,7 +185,7 @@ impl Attempt<'_> {
         let config = Config::read(&path, text.into_bytes());
         let config =
             config.context("the proposed stockroom.yml is wrong, which is a mistake in Stockroom: please report it")?;
-        let opened = Opened::would_be(Worktree::open(self.folder)?, config, tree, Arc::new(contents));
+        let opened = Opened::new(Worktree::open(self.folder)?, config, tree, Arc::new(contents));
         let library = gather(opened, Wanted::Verdict)?;
         match library.check.findings.iter().find(|finding| finding.code == &INTERNAL) {
             Some(finding) => Err(anyhow!("Stockroom failed on {}: please report it as a bug", finding.path)),

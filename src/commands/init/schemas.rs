@@ -7,15 +7,15 @@ use crate::adapters::schema_source::FolderSource;
 use crate::catalog::collection::Collection;
 use crate::catalog::propose::Proposal;
 use crate::catalog::record::{Record, load};
-use crate::catalog::settings::{FileRules, OneOrMany, Settings};
+use crate::catalog::settings::{OneOrMany, Settings};
 use crate::catalog::tree::{Contents, Entry, Tree};
 use crate::commands::infer::{Style, from_records};
 use crate::finding::{Code, Finding};
 use crate::ids::{CollectionName, RepoPath, SchemaName};
 use crate::report::Check;
-use crate::schema;
 use crate::schema::choose::{SCHEMA_UNKNOWN, VERSION_NOT_TEXT, VERSION_UNKNOWN};
-use crate::schema::registry::{Registry, below, schema_name};
+use crate::schema::registry::{Registry, named};
+use crate::schema::settings as schemas;
 use crate::schema::validate::validate;
 use crate::schema::version;
 
@@ -161,15 +161,15 @@ impl<'a> Shelf<'a> {
         // A registry at the library's root shares its folder with everything else.
         let may_be = |path: &&RepoPath| !source.is_empty() || path.file_name().ends_with(".schema.json");
         let names: BTreeSet<SchemaName> =
-            paths.filter(may_be).filter_map(|path| below(&source, path).and_then(schema_name)).collect();
+            paths.filter(may_be).filter_map(|path| named(&source, path).map(|(name, _)| name)).collect();
         let files = Arc::new(FolderSource::new(tree, &source, Arc::clone(contents)));
-        let registry = Registry::new(files, &names, schema::settings::Settings::default().policy());
+        let registry = Registry::new(files, &names, schemas::Settings::default().policy());
         Self { source, tree, contents, names, registry }
     }
 
     fn choose(&self, proposal: &Proposal) -> Chosen {
         if let Some(path) = referred(proposal).filter(|path| source_of(path) == self.source)
-            && let Some(name) = below(&self.source, &path).and_then(schema_name)
+            && let Some((name, _)) = named(&self.source, &path)
         {
             return match self.tree.get(path.as_str()) {
                 Some(_) => Chosen::There(name.to_string(), None),
@@ -267,16 +267,9 @@ fn are_called_alike(a: &str, b: &str) -> bool {
 
 fn as_collection(proposal: &Proposal, schema: &SchemaName, version_field: Option<String>) -> Option<Collection> {
     let settings = Settings {
-        metadata: OneOrMany::Many(proposal.metadata.clone()),
-        exclude: Vec::new(),
-        id: None,
         schema: Some(schema.to_string()),
         version_field,
-        default_version: None,
-        volatile: Vec::new(),
-        files: FileRules::default(),
-        unique: Vec::new(),
-        allow_downgrade: false,
+        ..Settings::new(OneOrMany::Many(proposal.metadata.clone()))
     };
     Collection::new(CollectionName::new(proposal.name.as_str()), &settings).ok()
 }
