@@ -24,19 +24,14 @@ fn of(files: &[(&str, &str)]) -> Vec<Proposal> {
 /// The globs match the records and the unreadable files and nothing else, not even what is yet to be written.
 fn matches_what_it_says(proposal: &Proposal, tree: &Tree) {
     let settings = Settings {
-        metadata: OneOrMany::Many(proposal.metadata.clone()),
         exclude: proposal.exclude.clone(),
         id: Some(proposal.id.clone()),
-        schema: None,
-        version_field: None,
-        default_version: None,
-        volatile: Vec::new(),
         files: FileRules {
             required: proposal.files.iter().map(|file| file.template.clone()).collect(),
-            optional: Vec::new(),
+            ..FileRules::default()
         },
         unique: proposal.unique.clone(),
-        allow_downgrade: false,
+        ..Settings::new(OneOrMany::Many(proposal.metadata.clone()))
     };
     let collection = Collection::new(CollectionName::new(proposal.name.as_str()), &settings).unwrap();
     let mut held: Vec<&RepoPath> =
@@ -214,4 +209,15 @@ fn the_member_that_names_the_version_is_told_whether_all_have_it_or_some() {
 fn a_file_name_made_of_borders_takes_no_time() {
     let borders = format!("x/{}.png", "-_.".repeat(2000));
     only(&[("x/a.json", "{\"t\": 1}"), ("x/b.json", "{\"t\": 1}"), (&borders, "")]);
+}
+
+#[test]
+fn folders_whose_files_are_called_alike_are_still_two_collections() {
+    let icon = r#"{"tags": [], "categories": []}"#;
+    let kind = r#"{"order": 1}"#;
+    let found = of(&[("icons/a.json", icon), ("icons/b.json", icon), ("kinds/a.json", kind), ("kinds/b.json", kind)]);
+    assert_eq!(
+        found.iter().map(|found| found.metadata[0].as_str()).collect::<Vec<_>>(),
+        ["icons/*.json", "kinds/*.json"]
+    );
 }
