@@ -4,6 +4,8 @@ pub mod captured;
 pub mod console;
 pub mod environment;
 pub mod execute;
+mod execute_check;
+mod execute_feedback;
 mod execute_init;
 mod execute_schema;
 pub mod registry;

@@ -9,6 +9,7 @@ use anyhow::{Context as _, anyhow};
 use rayon::prelude::*;
 
 use super::focus::{Concern, Focus};
+use super::registry::at_source;
 use crate::adapters::schema_source::FolderSource;
 use crate::adapters::worktree::{Head, Worktree};
 use crate::catalog::asset::{Asset, CompanionFile, UsedSchema, meaning};
@@ -169,7 +170,6 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     };
     let registry = Registry::new(source, &config.schema_names(), config.settings.schemas.policy());
     let (found, mut findings) = candidates(&tree, &config.collections);
-    findings.extend(more);
     findings.extend(empty_collections(&config, &found));
     findings.extend(tree.findings.iter().cloned());
     let sight = Sight { tree: &tree, contents: contents.as_ref(), registry: &registry, focus: &focus, wanted };
@@ -188,7 +188,9 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     findings.extend(repeats);
     focus.keep(&mut findings, &named);
     findings.extend(missing_schemas(&config, &registry).into_iter().filter(|finding| focus.asks(finding, &counts)));
-    findings.extend(registry.findings().into_iter().filter(|finding| focus.needs(finding, &unusable)));
+    findings.extend(more);
+    let of_schemas = registry.findings().into_iter().filter(|finding| focus.needs(finding, &unusable));
+    findings.extend(of_schemas.map(|finding| at_source(finding, registry.folder(), &config)));
     let mut check = Check::new(tree.commit.clone(), tree.is_dirty(), counts, findings);
     check.records = records;
     if let Some(touched) = focus.touched(touched) {

@@ -11,6 +11,7 @@ pub mod infer;
 pub mod init;
 pub mod outside;
 pub mod plan;
+pub mod proposed_registry;
 pub mod record;
 pub mod registry;
 pub mod search;

@@ -11,6 +11,8 @@ use crate::ids::{CollectionName, CommitId, RepoPath};
 
 use touched::Touched;
 
+pub mod check_run;
+pub mod comment;
 pub mod counting;
 pub mod excerpt;
 pub mod github;
