@@ -20,6 +20,7 @@ mod fake_github;
 mod file_server;
 mod guards;
 mod hostile_log;
+mod init;
 mod launcher;
 mod library;
 mod linters;
