@@ -9,23 +9,23 @@ use serde_json::Value;
 use super::super::place::{Places, narrow};
 use super::yaml_node::{Node, place};
 use super::yaml_scalar::plain;
-use super::{MAX_DEPTH, MAX_VALUES, NO_JSON_VALUE, Problem, SYNTAX, TOO_DEEP, TOO_MANY_VALUES, duplicate_keys};
+use super::{MAX_DEPTH, NO_JSON_VALUE, Problem, SYNTAX, TOO_DEEP, TOO_MANY_VALUES, duplicate_keys};
 use crate::finding::Span;
 
 /// Reads one document with unique keys.
-pub(super) fn value(text: &str) -> Result<Value, Vec<Problem>> {
-    let (value, is_unique) = document::<Value>(text)?;
-    if is_unique { Ok(value) } else { Err(duplicate_keys(&read(text)?.1)) }
+pub(super) fn value(text: &str, most: usize) -> Result<Value, Vec<Problem>> {
+    let (value, is_unique) = document::<Value>(text, most)?;
+    if is_unique { Ok(value) } else { Err(duplicate_keys(&read(text, most)?.1)) }
 }
 
 /// Reads one document with its places, among which a key may stand twice.
-pub(super) fn read(text: &str) -> Result<(Value, Places), Vec<Problem>> {
-    document(text).map(|(node, _)| node)
+pub(super) fn read(text: &str, most: usize) -> Result<(Value, Places), Vec<Problem>> {
+    document(text, most).map(|(node, _)| node)
 }
 
 /// One document, and whether all its keys are unique.
-fn document<N: Node>(text: &str) -> Result<(N, bool), Vec<Problem>> {
-    Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), values: 0, is_unique: true }
+fn document<N: Node>(text: &str, most: usize) -> Result<(N, bool), Vec<Problem>> {
+    Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), values: 0, most, is_unique: true }
         .document()
         .map_err(|problem| vec![problem])
 }
@@ -34,6 +34,7 @@ struct Reader<'i, N, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_par
     parser: P,
     anchors: HashMap<usize, Anchored<N>>,
     values: usize,
+    most: usize,
     is_unique: bool,
 }
 
@@ -132,11 +133,11 @@ impl<'i, N: Node, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser
 
     fn spend(&mut self, values: usize, span: YamlSpan) -> Result<(), Problem> {
         self.values += values;
-        if self.values <= MAX_VALUES {
+        if self.values <= self.most {
             return Ok(());
         }
-        let message =
-            format!("the file holds more than {MAX_VALUES} values, aliases counted as often as they are used");
+        let most = self.most;
+        let message = format!("the file holds more than {most} values, aliases counted as often as they are used");
         Err(Problem::new(&TOO_MANY_VALUES, place(span), message))
     }
 
@@ -155,10 +156,16 @@ impl<'i, N: Node, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser
         loop {
             let (key, key_span) = match self.next()? {
                 (Event::MappingEnd, end) => return Ok(N::mapping(members, start, end)),
-                (Event::Scalar(text, style, _, _), span) => {
+                (Event::Scalar(text, style, anchor, tag), span) => {
                     if style == ScalarStyle::Plain && text == "<<" {
                         let problem = refuse(span, "a merge key `<<` is not part of YAML 1.2");
                         return Err(problem.help("write the members out where they are wanted"));
+                    }
+                    if anchor > 0 {
+                        let values = weight(&text);
+                        self.spend(values, span)?;
+                        let node = N::scalar(scalar(text.clone(), style, tag.as_deref(), span)?, span);
+                        self.anchors.insert(anchor, Anchored { node, values });
                     }
                     (text.into_owned(), span)
                 }
@@ -180,6 +187,8 @@ fn weight(text: &str) -> usize {
 fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>, span: YamlSpan) -> Result<Value, Problem> {
     let is_string = match tag {
         None => style != ScalarStyle::Plain,
+        // The tag that names no kind: a text, however it looks.
+        Some(tag) if tag.original() == "!" => true,
         Some(tag) => match tag.core_suffix() {
             Some("str") => true,
             Some("null" | "bool" | "int" | "float") => false,
