@@ -26,3 +26,4 @@ mod program;
 mod proposal;
 mod runner_log;
 mod suites;
+mod threats;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span as YamlSpan, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span as YamlSpan, StructureStyle, Tag};
 use serde_json::Value;
 
 use super::super::place::{Places, narrow};
@@ -25,7 +25,7 @@ pub(super) fn read(text: &str, most: usize) -> Result<(Value, Places), Vec<Probl
 
 /// One document, and whether all its keys are unique.
 fn document<N: Node>(text: &str, most: usize) -> Result<(N, bool), Vec<Problem>> {
-    Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), values: 0, most, is_unique: true }
+    Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), values: 0, most, blocks: 0, flows: 0, is_unique: true }
         .document()
         .map_err(|problem| vec![problem])
 }
@@ -35,6 +35,8 @@ struct Reader<'i, N, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_par
     anchors: HashMap<usize, Anchored<N>>,
     values: usize,
     most: usize,
+    blocks: usize,
+    flows: usize,
     is_unique: bool,
 }
 
@@ -90,6 +92,7 @@ impl<'i, N: Node, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser
             let message = format!("arrays and objects stand more than {MAX_DEPTH} deep");
             return Err(Problem::new(&TOO_DEEP, place(span), message));
         }
+        self.indented(&event, span)?;
         let before = self.values;
         let weight = if let Event::Scalar(text, ..) = &event { weight(text) } else { 1 };
         self.spend(weight, span)?;
@@ -97,13 +100,19 @@ impl<'i, N: Node, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser
             Event::Scalar(text, style, anchor, tag) => {
                 (anchor, N::scalar(scalar(text, style, tag.as_deref(), span)?, span))
             }
-            Event::SequenceStart(_, anchor, tag) => {
+            Event::SequenceStart(style, anchor, tag) => {
                 core_tag(tag.as_deref(), "seq", span)?;
-                (anchor, self.sequence(span, depth)?)
+                *self.collections(style) += 1;
+                let node = self.sequence(span, depth)?;
+                *self.collections(style) -= 1;
+                (anchor, node)
             }
-            Event::MappingStart(_, anchor, tag) => {
+            Event::MappingStart(style, anchor, tag) => {
                 core_tag(tag.as_deref(), "map", span)?;
-                (anchor, self.mapping(span, depth)?)
+                *self.collections(style) += 1;
+                let node = self.mapping(span, depth)?;
+                *self.collections(style) -= 1;
+                (anchor, node)
             }
             Event::Alias(anchor) => return self.alias(anchor, span, depth),
             _ => return Err(Problem::new(&SYNTAX, place(span), "not valid YAML: a value is missing")),
@@ -115,6 +124,25 @@ impl<'i, N: Node, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser
             self.anchors.insert(anchor, Anchored { node: node.clone(), values });
         }
         Ok(node)
+    }
+
+    /// How many collections of this style are open.
+    fn collections(&mut self, style: StructureStyle) -> &mut usize {
+        match style {
+            StructureStyle::Block => &mut self.blocks,
+            StructureStyle::Flow => &mut self.flows,
+        }
+    }
+
+    /// What stands in brackets must be indented further than the block that they belong to; the closing one may stand where
+    /// the block does, as most parsers have it.
+    fn indented(&self, event: &Event<'_>, span: YamlSpan) -> Result<(), Problem> {
+        let is_empty = matches!(event, Event::Scalar(text, ScalarStyle::Plain, ..) if text.is_empty());
+        if self.flows == 0 || self.blocks == 0 || span.start.col() > 0 || is_empty {
+            return Ok(());
+        }
+        let problem = Problem::new(&SYNTAX, place(span), "not valid YAML: what stands in brackets is not indented");
+        Err(problem.help("begin the line with two spaces"))
     }
 
     /// A copy of the anchored node, which stands where the alias stands and counts as often as it is used.
@@ -154,7 +182,11 @@ impl<'i, N: Node, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser
     fn mapping(&mut self, start: YamlSpan, depth: usize) -> Result<N, Problem> {
         let mut members = N::Members::default();
         loop {
-            let (key, key_span) = match self.next()? {
+            let next = self.next()?;
+            if !matches!(next.0, Event::MappingEnd) {
+                self.indented(&next.0, next.1)?;
+            }
+            let (key, key_span) = match next {
                 (Event::MappingEnd, end) => return Ok(N::mapping(members, start, end)),
                 (Event::Scalar(text, style, anchor, tag), span) => {
                     if style == ScalarStyle::Plain && text == "<<" {
