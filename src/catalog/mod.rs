@@ -9,6 +9,7 @@ pub mod layout;
 pub mod limits;
 pub mod place;
 pub mod pointer;
+pub mod propose;
 pub mod read;
 pub mod record;
 pub mod settings;

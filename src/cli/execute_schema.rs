@@ -17,7 +17,6 @@ const MOST_LEFT_OUT: usize = 20;
 
 impl Execution<'_> {
     /// Carries out what is to be done with schemas.
-    #[allow(clippy::unused_async, reason = "the registry's other sources answer over the network")]
     pub(super) async fn schema(&self, command: SchemaCommand) -> anyhow::Result<Ending> {
         match command {
             SchemaCommand::Infer { records, collection, output, title, strict } => {
@@ -28,6 +27,7 @@ impl Execution<'_> {
                 };
                 self.infer(&which, output, &infer::Style { title, strict })
             }
+            SchemaCommand::Lock => self.schema_lock().await,
             SchemaCommand::Diff { old, new, .. } => Err(anyhow!("{old} and {new} cannot be compared yet")),
         }
     }

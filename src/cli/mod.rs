@@ -4,7 +4,11 @@ pub mod captured;
 pub mod console;
 pub mod environment;
 pub mod execute;
+mod execute_check;
+mod execute_feedback;
+mod execute_init;
 mod execute_schema;
+pub mod registry;
 pub mod step_files;
 pub mod wiring;
 pub mod words;
@@ -12,6 +16,7 @@ pub mod words_schema;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::Parser as _;
 
@@ -58,7 +63,7 @@ fn carry_out(words: Words, environment: &Environment, console: &Console) -> Endi
     let given = |path: &PathBuf| Some(path.clone()).filter(|path| !path.as_os_str().is_empty());
     let folder = given(&words.directory).unwrap_or_else(|| PathBuf::from("."));
     let config = words.config.as_ref().and_then(given);
-    let execution = Execution { console, environment, folder, config };
+    let execution = Execution { console, environment, folder, config, schemas: OnceLock::new() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(execution.command(words)),

@@ -31,6 +31,9 @@ pub enum SchemaCommand {
         #[command(flatten)]
         common: Common,
     },
+    /// Write down in stockroom.lock what the registry is now, so that it counts until this is run again.
+    #[command(after_help = "Example: stockroom schema lock && git diff stockroom.lock")]
+    Lock,
     /// Infer a schema from records: it accepts all of them, and says as much as they give evidence for.
     #[command(
         after_help = "Globs are relative to the library's folder, as in stockroom.yml. Records that cannot be read are named and \

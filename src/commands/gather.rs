@@ -10,6 +10,7 @@ use anyhow::{Context as _, anyhow};
 
 use super::crew;
 use super::focus::{Concern, Focus};
+use super::registry::at_source;
 use crate::adapters::schema_source::FolderSource;
 use crate::adapters::worktree::{Head, Worktree};
 use crate::catalog::asset::{Asset, CompanionFile, UsedSchema, meaning};
@@ -18,14 +19,14 @@ use crate::catalog::layout::companions;
 use crate::catalog::place::Places;
 use crate::catalog::read::Format;
 use crate::catalog::record::{Candidate, EMPTY_COLLECTION, Record, Uniqueness, candidates};
-use crate::catalog::tree::{Contents, Entry, Tree};
+use crate::catalog::tree::{ContentError, Contents, Entry, Tree};
 use crate::config::{Config, PLACES};
 use crate::finding::{Code, Finding, Severity, Span};
 use crate::ids::{AssetKey, CollectionName, RepoPath, SchemaName};
 use crate::report::{Check, Counts, Policy};
 use crate::schema::SCHEMA_MISSING;
 use crate::schema::choose::choose;
-use crate::schema::registry::Registry;
+use crate::schema::registry::{Registry, SchemaFiles};
 use crate::schema::settings as schemas;
 use crate::schema::validate::validate;
 use crate::schema::version;
@@ -74,13 +75,36 @@ pub struct Opened {
     /// Gives their bytes.
     pub contents: Arc<dyn Contents + Send>,
     focus: Focus,
+    /// The registry and what is wrong with it as a whole, where it was brought from elsewhere.
+    registry: Option<(Arc<dyn SchemaFiles>, Vec<Finding>)>,
 }
 
 impl Opened {
+    /// These files with this configuration, all of them to be looked at.
+    pub fn new(worktree: Worktree, config: Config, tree: Tree, contents: Arc<dyn Contents + Send>) -> Self {
+        Self { worktree, config, tree, contents, focus: Focus::default(), registry: None }
+    }
+
     /// The same, to be looked at with this focus.
     #[must_use]
     pub fn about(self, focus: Focus) -> Self {
         Self { focus, ..self }
+    }
+
+    /// The registry in a folder of the library.
+    pub fn folder_files(&self, folder: &str) -> FolderSource {
+        FolderSource::new(&self.tree, folder, Arc::clone(&self.contents))
+    }
+
+    /// A file at the library's root, of at most so many bytes; none where there is no such file.
+    pub fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, ContentError> {
+        self.tree.get(path).map(|entry| self.contents.read(entry, limit)).transpose()
+    }
+
+    /// The same, to be checked with this registry.
+    #[must_use]
+    pub fn with_registry(self, files: Arc<dyn SchemaFiles>, findings: Vec<Finding>) -> Self {
+        Self { registry: Some((files, findings)), ..self }
     }
 }
 
@@ -122,13 +146,36 @@ pub fn open(place: &Place) -> anyhow::Result<Opened> {
     };
     let config = read_config(place, &worktree, &tree, contents.as_ref())?;
     let tree = without_output(tree, &config);
-    Ok(Opened { worktree, config, tree, contents, focus: Focus::default() })
+    Ok(Opened::new(worktree, config, tree, contents))
+}
+
+/// The same at a commit, with the configuration that stands in that commit even where a file was named.
+pub fn open_committed(place: &Place, revision: &str) -> anyhow::Result<Opened> {
+    let worktree = Worktree::open(&place.folder)?;
+    let (tree, contents) = (worktree.tree_at(revision)?, Arc::new(worktree.objects()));
+    let named = place.config.as_ref().map(|file| {
+        let below = file.strip_prefix(&place.folder).ok().and_then(Path::to_str);
+        below.and_then(|path| tree.get(path)).ok_or_else(|| anyhow!("it holds no {}", file.display()))
+    });
+    let config = match named.transpose()? {
+        Some(entry) => Config::read(&entry.path, contents.read(entry, crate::catalog::read::MAX_RECORD_BYTES)?)?,
+        None => read_config(&Place { config: None, ..place.clone() }, &worktree, &tree, contents.as_ref())?,
+    };
+    let tree = without_output(tree, &config);
+    Ok(Opened::new(worktree, config, tree, contents))
 }
 
 /// Reads and checks every record. What is wrong with them is a finding and no error.
 pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
-    let Opened { worktree, config, tree, contents, focus } = opened;
-    let source = Arc::new(FolderSource::new(&tree, &config.schema_folder, Arc::clone(&contents)));
+    let Opened { worktree, config, tree, contents, focus, registry } = opened;
+    let (source, more) = match registry {
+        Some(registry) => registry,
+        None if config.settings.schemas.is_elsewhere() => return Err(anyhow!("the registry has not been brought")),
+        None => {
+            let folder = FolderSource::new(&tree, &config.schema_folder, Arc::clone(&contents));
+            (Arc::new(folder) as Arc<dyn SchemaFiles>, Vec::new())
+        }
+    };
     let registry = Registry::new(source, &config.schema_names(), config.settings.schemas.policy());
     let tree = Arc::new(tree);
     let (registry, focus) = (Arc::new(registry), Arc::new(focus));
@@ -158,7 +205,9 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     findings.extend(repeats);
     focus.keep(&mut findings, &named);
     findings.extend(missing_schemas(&config, &registry).into_iter().filter(|finding| focus.asks(finding, &counts)));
-    findings.extend(registry.findings().into_iter().filter(|finding| focus.needs(finding, &unusable)));
+    findings.extend(more);
+    let of_schemas = registry.findings().into_iter().filter(|finding| focus.needs(finding, &unusable));
+    findings.extend(of_schemas.map(|finding| at_source(finding, registry.folder(), &config)));
     let tree = Arc::unwrap_or_clone(tree);
     let mut check = Check::new(tree.commit.clone(), tree.is_dirty(), counts, findings);
     check.records = records;
@@ -222,7 +271,7 @@ fn missing_schemas(config: &Config, registry: &Registry) -> Vec<Finding> {
     let missing = |(name, collection): (&CollectionName, &crate::catalog::settings::Settings)| {
         let schema = collection.schema.as_deref()?;
         let Some(versions) = registry.get(&SchemaName::new(schema)) else {
-            let folder = if config.schema_folder.is_empty() { "the library's root" } else { &config.schema_folder };
+            let folder = if registry.folder().is_empty() { "the library's root" } else { registry.folder() };
             let message = format!("the registry has no schema {schema:?}, so the records of {name} are not checked");
             let finding = config.finding(&SCHEMA_MISSING, &format!("/collections/{name}/schema"), message);
             return Some(finding.help(format!("add {schema}/v1.0.0.json or {schema}.schema.json to {folder}")));
@@ -342,7 +391,8 @@ impl Sight {
         look.findings.extend(more);
         look.schema = schema;
         if look.schema.is_none() {
-            look.unusable = choose(&record, collection, &self.registry).ok().flatten().map(|(slot, _)| slot.path.clone());
+            look.unusable =
+                choose(&record, collection, &self.registry).ok().flatten().map(|(slot, _)| slot.path.clone());
         }
         look.findings.extend(self.focus.lowered(&record, collection, look.schema.as_ref()));
         let (files, more) = companions(&record, collection, &self.tree);

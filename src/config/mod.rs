@@ -4,6 +4,7 @@
 //! problem on its line. The JSON Schema is generated from the types and published as
 //! `dist/schemas/stockroom.schema.json`.
 
+pub mod draft;
 mod problems;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -118,7 +119,7 @@ impl Config {
         let (document, findings) = read::read(path, Format::Yaml, bytes);
         let Some(document) = document else { return fail(findings) };
         let places = document.places();
-        let mut problems = problems::of_shape(path, &document.value, &places);
+        let mut problems = problems::of_shape(path, &document.text, &document.value, &places);
         let (mut collections, more) = problems::of_rooms(path, &document.value, &places, &problems);
         problems.extend(more);
         if !problems.is_empty() {

@@ -13,14 +13,15 @@ use crate::catalog::pointer::PointerPattern;
 use crate::finding::Finding;
 use crate::ids::{CollectionName, DownstreamName, RepoPath, SchemaName, Sha256Hex};
 use crate::schema::compile::Compiled;
+use crate::schema::notation::Notation;
 use crate::schema::settings::DraftName;
-use crate::schema::validate::check;
+use crate::schema::validate::{Source, check};
 use crate::schema::version::Wanted;
 use crate::secret::NotAReference;
 use crate::{catalog, downstream, embedding, manifest, schema};
 
 /// What the generated JSON Schema objects to.
-pub(super) fn of_shape(path: &RepoPath, value: &Value, places: &Places) -> Vec<Finding> {
+pub(super) fn of_shape(path: &RepoPath, text: &str, value: &Value, places: &Places) -> Vec<Finding> {
     let schema = json_schema();
     let validator = match jsonschema::options().offline().build(&schema) {
         Ok(validator) => validator,
@@ -32,7 +33,7 @@ pub(super) fn of_shape(path: &RepoPath, value: &Value, places: &Places) -> Vec<F
     let used = UsedSchema { name, version: None, sha256: Sha256Hex::of(b"") };
     let draft = DraftName::Draft202012;
     let compiled = Compiled { used, schema, validator, formats: None, weight: 1, draft, lint: Vec::new() };
-    let mut findings = check(value, &compiled, path, || places.clone());
+    let mut findings = check(value, &compiled, &Source { path, notation: Notation::Yaml, text }, || places.clone());
     for finding in &mut findings {
         if finding.pointer.ends_with("/token") {
             // What stands there may be a secret, so it is not repeated.

@@ -44,18 +44,18 @@ embed: {chunk: {max: 100, overlap: 100}}
 ";
     insta::assert_debug_snapshot!(problems(text), @r#"
     [
-        "2:1: unknown field \"colections\" (did you mean \"collections\"?)",
-        "5:28: 3 is an integer where a string is wanted (write it in quotes: \"3\")",
+        "2:1: unknown field \"colections\" (\"collections\" is there already: take this one away)",
+        "5:28: the number 3 stands where text is wanted (write it in quotes: \"3\")",
         "6:5: unknown field \"volatil\" (did you mean \"volatile\"?)",
         "7:24: \"{stm}.blend\" has {stm}; known are {stem}, {dir} and {/pointer}",
         "9:5: \"a b\" is no name for a collection: use letters, digits, `-` and `_`, 64 at most",
         "9:15: error parsing glob '[x': unclosed character class; missing ']'",
         "10:20: `version_field` says nothing without `schema`",
         "11:19: \"../elsewhere\" leads outside; name a folder in the repository",
-        "11:41: \"strict\" is not one of the values allowed here (allowed: \"assert\", \"annotate\", \"off\")",
+        "11:41: \"strict\" is not one of the values allowed here (write \"assert\", \"annotate\" or \"off\")",
         "12:21: \"title\" is no JSON Pointer; write \"/title\"",
         "12:48: \"../up\" is not a folder inside the library",
-        "14:19: \"website\" does not match the pattern ^[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}$",
+        "14:19: \"website\" has not the form that is wanted (write 1 to 100 of letters, digits and the signs - . _, then \"/\", then 1 to 100 of letters, digits and the signs - . _)",
         "14:36: there is no downstream \"blog\"; known downstreams: `shop`, `website`",
         "14:50: the token is not a reference (secrets are references, never values: write `${{ env.NAME }}` and set NAME in the environment. If a real secret stood here, revoke it)",
         "15:47: there is no collection \"nuts\"; known collections: `a b`, `products`",
@@ -75,7 +75,10 @@ fn a_secret_in_the_configuration_is_never_repeated() {
 #[test]
 fn a_configuration_of_a_newer_version_says_update() {
     let told = problems("version: 2\ncollections: {p: {metadata: '*.json'}}\n");
-    assert_eq!(told, ["1:10: 2 is not 1 (this file was written for a newer Stockroom: update it)"]);
+    assert_eq!(
+        told,
+        ["1:10: 2 is not 1, the only value allowed here (this file was written for a newer Stockroom: update it)"]
+    );
 }
 
 #[test]

@@ -102,7 +102,8 @@ fn lines(findings: &[&&Finding]) -> String {
     let mut out = String::new();
     for finding in findings {
         let (path, span, code) = (&finding.path, finding.span, finding.code.id);
-        let _ = writeln!(out, "{path}:{}:{}: {}: {} [{code}]", span.line, span.column, finding.severity, finding.message);
+        let _ =
+            writeln!(out, "{path}:{}:{}: {}: {} [{code}]", span.line, span.column, finding.severity, finding.message);
         for line in finding.help.iter().flat_map(|help| help.lines()) {
             let _ = writeln!(out, "  help: {line}");
         }

@@ -9,8 +9,7 @@ use super::counting::count;
 use crate::finding::{Code, Finding, Severity};
 use crate::ids::{RepoPath, Sha256Hex};
 
-const SCHEMA: &str =
-    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 /// Where each code is explained.
 const CODES: &str = "https://github.com/stockroom/stockroom/blob/v1/docs/finding-codes.md";
 /// GitHub shows no more of one run, and refuses files of more than 10 MB, compressed.
@@ -177,7 +176,8 @@ pub fn check(check: &Check, folder: &str) -> String {
                 execution_successful: true,
                 tool_execution_notifications: unsaid.into_iter().collect(),
             }],
-            original_uri_base_ids: [(ROOT, Base { description: Text { text: "The root of the checkout.".into() } })].into(),
+            original_uri_base_ids: [(ROOT, Base { description: Text { text: "The root of the checkout.".into() } })]
+                .into(),
             column_kind: "unicodeCodePoints",
         }],
     };
@@ -223,7 +223,8 @@ fn location<'a>(finding: &'a Finding, folder: &str) -> Location<'a> {
     let pointer = Some(finding.pointer.as_str()).filter(|pointer| !pointer.is_empty());
     let mut location = Location::of_file(&finding.path, folder);
     location.physical_location.region = Some(region);
-    location.logical_locations = pointer.map(|name| LogicalLocation { fully_qualified_name: name }).into_iter().collect();
+    location.logical_locations =
+        pointer.map(|name| LogicalLocation { fully_qualified_name: name }).into_iter().collect();
     location
 }
 
@@ -307,7 +308,7 @@ mod tests {
             "text": "/price is a string, not a number\nwrite 4.5 without quotes"
           },
           "partialFingerprints": {
-            "stockroom/v1": "3adbd0e3e1ab43a7:1"
+            "stockroom/v1": "eb0ec2be62a556ca:1"
           },
           "ruleId": "wrong-type",
           "ruleIndex": 1

@@ -3,9 +3,12 @@
 use serde_json::Value;
 
 use super::compile::resolve_path;
+use super::explain::quoted;
+use super::notation::Notation;
 use super::registry::{Registry, Slot, Versions};
 use super::version::{self, Wanted};
 use crate::catalog::collection::Collection;
+use crate::catalog::read::kind_of;
 use crate::catalog::record::Record;
 use crate::finding::{Code, Finding};
 use crate::ids::SchemaName;
@@ -71,21 +74,28 @@ fn by_version<'r>(
         let written = record.as_written(place).unwrap_or_else(|| named.to_string());
         let message = match named {
             Value::Number(number) if written != number.to_string() => {
-                format!("the schema version {written} is a number and reads as {number}")
+                format!("the schema version {written} is a number, which programs read as {number}")
             }
-            _ => format!("the schema version {written} is not a text"),
+            Value::Number(_) => format!("the schema version {written} is a number where text is wanted"),
+            other => format!("{} stands where a schema version is wanted", kind_of(other)),
         };
-        let cure = version::parse(&written).map_or_else(|| versions.available(), |version| version.to_string());
-        return Err(Box::new(finding(&VERSION_NOT_TEXT, message).help(format!("write it in quotes: \"{cure}\""))));
+        let meant = version::parse(&written);
+        let help = match meant.filter(|version| versions.exact(version).is_some()) {
+            Some(version) => format!("write it in quotes: \"{version}\""),
+            None => format!("write one of the registry's versions in quotes; it has {}", versions.available()),
+        };
+        return Err(Box::new(finding(&VERSION_NOT_TEXT, message).help(help)));
     };
     if let Some(slot) = version::parse(text).and_then(|version| versions.exact(&version)) {
         return Ok(slot);
     }
     let message = match Wanted::parse(text) {
-        Some(Wanted::Latest | Wanted::Range(_)) => format!("{text:?} is not one exact schema version"),
-        _ => format!("the schema version {text:?} is unknown"),
+        Some(Wanted::Latest | Wanted::Range(_)) => {
+            format!("{} is not one exact schema version, which a record must name", quoted(text))
+        }
+        _ => format!("there is no schema version {}", quoted(text)),
     };
-    Err(Box::new(finding(&VERSION_UNKNOWN, message).help(format!("the registry has {}", versions.available()))))
+    Err(Box::new(finding(&VERSION_UNKNOWN, message).help(format!("write one that there is: {}", versions.available()))))
 }
 
 fn by_reference<'r>(
@@ -102,9 +112,9 @@ fn by_reference<'r>(
     found.ok_or_else(|| {
         let place = record.document.places().nearest("/$schema");
         let name = collection.settings.schema.as_deref().unwrap_or_default();
-        let message = format!("`$schema` is {target:?}, which is no schema {name:?} of the registry");
+        let message = format!("\"$schema\" is {}, which is no version of the schema {name:?}", quoted(target));
         let finding = Finding::error(&SCHEMA_UNKNOWN, record.path.clone(), message).at(place).about("/$schema");
-        Box::new(finding.help(format!("the registry has the versions {} of {name}", versions.available())))
+        Box::new(finding.help(format!("name a file of the registry; of {name} it has {}", versions.available())))
     })
 }
 
@@ -136,14 +146,18 @@ fn by_default<'r>(
     let name = pointer.trim_start_matches('/');
     let example = slot.and_then(|slot| slot.version.as_deref()).filter(|version| *version != "latest");
     let cure = match example {
-        Some(version) => format!("add \"{name}\": \"{version}\""),
-        None => format!("add \"{name}\" with one of {}", versions.available()),
+        Some(version) => {
+            let notation = Notation::of(record.document.format, &record.document.text);
+            format!("add {}", notation.member(name, &version.into()))
+        }
+        None => format!("add {name:?} with one of {}", versions.available()),
     };
     let message = match slot {
         Some(slot) => {
-            format!("no {name:?}: checked with {} by default", slot.version.as_deref().unwrap_or("its schema"))
+            let used = slot.version.as_deref().unwrap_or("its schema");
+            format!("the field {name:?} is missing; the record was checked with {used}, the default")
         }
-        None => format!("no {name:?}, so nothing says which schema counts"),
+        None => format!("the field {name:?} is missing, so nothing says which schema version counts"),
     };
     let finding = Finding::warning(&VERSION_MISSING, record.path.clone(), message).about(pointer).help(cure);
     match slot {

@@ -5,12 +5,14 @@
 
 pub mod choose;
 pub mod compile;
+pub mod diff;
 pub mod explain;
 pub mod infer;
 pub mod keyword;
 pub mod lint;
 pub mod lock;
 pub mod lowered;
+pub mod notation;
 pub mod registry;
 pub mod settings;
 pub mod shelf;
@@ -41,6 +43,7 @@ pub fn codes() -> Vec<&'static Code> {
         &lowered::VERSION_LOWERED,
         &lock::SCHEMA_EDITED,
         &lock::SCHEMA_SOURCE_PROPOSED,
+        &diff::release::SCHEMA_BUMP,
     ];
     codes.extend(explain::CODES);
     codes.extend(lint::CODES);

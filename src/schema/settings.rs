@@ -55,6 +55,19 @@ impl Settings {
         }
     }
 
+    /// Whether the registry is no folder of the library, so that it has to be brought first.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(Source::parse(&self.source), Ok(Source::GitHub(_) | Source::Web(_)))
+    }
+
+    /// Whether these ask for something only where `trusted` would: the same repository, or the very same file.
+    ///
+    /// Another ref of a repository is no other place: what is there may be read by whoever may read the repository.
+    pub fn ask_where(&self, trusted: &Self) -> bool {
+        let place = |settings: &Self| Source::parse(&settings.source).ok().and_then(|source| source.place());
+        place(self).is_some_and(|here| place(trusted) == Some(here))
+    }
+
     /// Everything that is wrong with them: a JSON Pointer relative to `schemas`, and a sentence.
     pub fn problems(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();

@@ -1,16 +1,19 @@
 //! A record against its schema, as findings with their places.
 
+use std::cell::{Cell, OnceCell};
+
 use serde_json::Value;
 
 use super::choose::choose;
 use super::compile::Compiled;
-use super::explain::{Aim, Explanation, TYPE, explain};
+use super::explain::{Aim, BUDGET, Explanation, Reading, explain};
+use super::notation::Notation;
 use super::registry::Registry;
 use crate::catalog::asset::UsedSchema;
 use crate::catalog::collection::Collection;
-use crate::catalog::place::Places;
+use crate::catalog::place::{Lines, Places};
 use crate::catalog::record::Record;
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Code, Finding, Severity, Span};
 use crate::ids::RepoPath;
 
 /// How many objections to one record are told.
@@ -39,27 +42,25 @@ pub fn validate(record: &Record, collection: &Collection, registry: &Registry) -
     };
     let mut findings: Vec<Finding> = guessed.into_iter().collect();
     let Ok(compiled) = registry.compiled(slot) else { return (None, findings) };
-    let mut objections = check(&record.document.value, compiled, &record.path, || record.document.places());
-    objections.iter_mut().for_each(|finding| quote_as_written(finding, record));
-    findings.extend(objections);
+    let text = &record.document.text;
+    let source = Source { path: &record.path, notation: Notation::of(record.document.format, text), text };
+    findings.extend(check(&record.document.value, compiled, &source, || record.document.places()));
     (Some(compiled.used.clone()), findings)
 }
 
-/// A number that should be a text is to be quoted as it stands in the file: 12.00 and not 12.0.
-fn quote_as_written(finding: &mut Finding, record: &Record) {
-    let is_number = record.document.value.pointer(&finding.pointer).is_some_and(Value::is_number);
-    let is_quoted = finding.help.as_deref().is_some_and(|help| help.starts_with("write it in quotes"));
-    if finding.code == &TYPE
-        && is_number
-        && is_quoted
-        && let Some(written) = record.as_written(finding.span)
-    {
-        finding.help = Some(format!("write it in quotes: \"{written}\""));
-    }
+/// The text that a value was read from.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// Its file.
+    pub path: &'a RepoPath,
+    /// How it is written.
+    pub notation: Notation,
+    /// What the file says.
+    pub text: &'a str,
 }
 
 /// All that a schema objects to in a value; `places` is asked only when there is something.
-pub fn check(value: &Value, compiled: &Compiled, path: &RepoPath, places: impl FnOnce() -> Places) -> Vec<Finding> {
+pub fn check(value: &Value, compiled: &Compiled, source: &Source<'_>, places: impl FnOnce() -> Places) -> Vec<Finding> {
     let valid = compiled.validator.is_valid(value);
     let formats = compiled.formats.as_ref().filter(|formats| valid && !formats.is_valid(value));
     if valid && formats.is_none() {
@@ -67,12 +68,23 @@ pub fn check(value: &Value, compiled: &Compiled, path: &RepoPath, places: impl F
     }
     if compiled.weight.saturating_mul(values(value)) > EXPLAINED {
         let message = "the record breaks its schema; both together are too large to say where";
-        return vec![Finding::error(&TOO_LARGE_TO_EXPLAIN, path.clone(), message)];
+        return vec![Finding::error(&TOO_LARGE_TO_EXPLAIN, source.path.clone(), message)];
     }
     let severity = if valid { Severity::Warning } else { Severity::Error };
     let errors = formats.unwrap_or(&compiled.validator).iter_errors(value).take(MOST_ERRORS);
-    let explanations: Vec<_> = errors.flat_map(|error| explain(&error, &compiled.schema)).take(MOST_ERRORS).collect();
-    locate(explanations, path, severity, &places())
+    let (places, lines) = (places(), OnceCell::new());
+    let written = |pointer: &str| {
+        let (line, bytes) = lines.get_or_init(|| Lines::new(source.text)).line_with(places.value(pointer)?.span)?;
+        line.get(bytes).map(str::to_owned)
+    };
+    let reading = Reading {
+        schema: &compiled.schema,
+        record: value,
+        notation: source.notation,
+        written: &written,
+        budget: Cell::new(BUDGET),
+    };
+    locate(explain(errors, &reading, MOST_ERRORS), source.path, severity, &places)
 }
 
 fn values(value: &Value) -> usize {
@@ -87,6 +99,10 @@ fn values(value: &Value) -> usize {
 pub fn locate(explanations: Vec<Explanation>, path: &RepoPath, severity: Severity, places: &Places) -> Vec<Finding> {
     let place = |explanation: &Explanation| match explanation.aim {
         Aim::Key => places.key(&explanation.pointer),
+        Aim::Opening => {
+            let opening = places.nearest(&explanation.pointer);
+            Some(places.key(&explanation.pointer).unwrap_or_else(|| Span::at(opening.line, opening.column)))
+        }
         Aim::Value => None,
     };
     let finding = |explanation: Explanation| {

@@ -1,5 +1,7 @@
-//! Telling a downstream repository: through GitHub, or into a folder where there is no token.
+//! GitHub: telling a downstream repository, or a folder where there is no token; and telling a pull request what was found.
 
+mod api;
+pub mod feedback;
 mod memory;
 mod octocrab;
 mod outbox;
@@ -11,6 +13,8 @@ use crate::ids::{CorrelationId, DownstreamName, RepoSlug};
 use crate::state::Timestamp;
 
 pub use memory::MemoryDispatcher;
+#[cfg(test)]
+pub(crate) use octocrab::fake_github;
 pub use octocrab::{GITHUB_API, GitHubDispatcher};
 pub use outbox::OutboxDispatcher;
 

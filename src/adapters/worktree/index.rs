@@ -149,7 +149,8 @@ fn noted_tree(rest: &mut &[u8], way: &[&[u8]], is_on_it: bool) -> Option<Option<
     }
     for _ in 0..below {
         let next = way.split_first().filter(|_| is_on_it);
-        let is_next = next.is_some_and(|(name, _)| rest.strip_prefix(*name).is_some_and(|rest| rest.first() == Some(&0)));
+        let is_next =
+            next.is_some_and(|(name, _)| rest.strip_prefix(*name).is_some_and(|rest| rest.first() == Some(&0)));
         let deeper = noted_tree(rest, next.map_or(&[], |(_, way)| way), is_next)?;
         found = found.or(deeper);
     }

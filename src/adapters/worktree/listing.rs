@@ -52,7 +52,12 @@ impl Worktree {
                 (Some(head), Some(noted)) => self.committed(head)? != Some(noted),
                 _ => self.is_staged(head, files.is_empty())?,
             };
-            return tree(files.into_iter().map(|(path, blob)| (path, (blob, EntryKind::File))), head, staged, Vec::new());
+            return tree(
+                files.into_iter().map(|(path, blob)| (path, (blob, EntryKind::File))),
+                head,
+                staged,
+                Vec::new(),
+            );
         }
         let entries: Vec<IndexEntry> =
             self.repository.index()?.iter().filter(|entry| self.below(&entry.path).is_some()).collect();

@@ -228,13 +228,13 @@ pub fn read_within(
 /// A value's kind in words, with its article.
 pub fn kind_of(value: &Value) -> &'static str {
     match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
+        Value::Null => "an empty value (null)",
+        Value::Bool(_) => "true or false",
         Value::Number(number) if number.is_f64() => "a number",
-        Value::Number(_) => "an integer",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
+        Value::Number(_) => "a whole number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a group of fields",
     }
 }
 

@@ -4,6 +4,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
 
+use super::contents;
 use super::contract::Contract;
 use super::{Fault, Grant, Repo, Run, World};
 
@@ -18,16 +19,16 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn empty(status: u16) -> Self {
+    pub fn empty(status: u16) -> Self {
         Self { status, headers: HeaderMap::new(), body: Vec::new() }
     }
 
-    fn json(status: u16, body: &Value) -> Self {
+    pub fn json(status: u16, body: &Value) -> Self {
         let answer = Self { body: body.to_string().into_bytes(), ..Self::empty(status) };
         answer.with("content-type", "application/json; charset=utf-8")
     }
 
-    fn error(status: u16, message: &str) -> Self {
+    pub fn error(status: u16, message: &str) -> Self {
         let documentation = "https://docs.github.com/rest/repos/repos#create-a-repository-dispatch-event";
         Self::json(
             status,
@@ -35,7 +36,7 @@ impl Answer {
         )
     }
 
-    fn with(mut self, name: &'static str, value: &str) -> Self {
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
         self.headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).expect("a header"));
         self
     }
@@ -87,6 +88,9 @@ pub fn answer(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Answer {
+    if let Some(told) = contents::answer(world, template, path, query, headers) {
+        return told;
+    }
     let authorization = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let token = authorization.strip_prefix("Bearer ").or_else(|| authorization.strip_prefix("token "));
     let Some(token) = token else { return Answer::error(401, "Requires authentication") };
@@ -94,12 +98,26 @@ pub fn answer(
     if template == "/rate_limit" {
         return Answer::json(200, &Contract::get().example("rate-limit-overview"));
     }
+    if template == "/user" {
+        let is_workflow = grants.values().any(|grant| *grant == Grant::Review);
+        return match is_workflow {
+            true => Answer::error(403, "Resource not accessible by integration"),
+            false => {
+                Answer::json(200, &Contract::get().example("private-user-response-with-public-profile-information"))
+            }
+        };
+    }
     let slug: Vec<_> = path.split('/').skip(2).take(2).collect();
     let slug = slug.join("/");
     // What a token may not see does not exist for it: so it is for GITHUB_TOKEN and every other repository.
     let grant = grants.get(&slug).copied();
     let (Some(grant), Some(repo)) = (grant, world.repos.get_mut(&slug)) else { return Answer::error(404, "Not Found") };
     let denied = || Answer::error(403, "Resource not accessible by personal access token");
+    let page =
+        query.iter().find(|(key, _)| key == "page").map(|(_, value)| format!("page={value}")).unwrap_or_default();
+    if let Some(answer) = super::reviews::answer(repo, grant, template, path, &page, body) {
+        return answer;
+    }
     match template {
         "/repos/{owner}/{repo}/dispatches" if grant == Grant::Read => denied(),
         "/repos/{owner}/{repo}/dispatches" => dispatch(repo, body),

@@ -103,6 +103,8 @@ impl Contract {
         let pointer = match responses.get(status.to_string()) {
             // GitHub declares no 401, 403, 429 and 5xx, though every operation may answer with them.
             None if matches!(status, 401 | 403 | 429 | 500..=599) => Some("/components/schemas/basic-error".to_owned()),
+            // To a question that names what is known already.
+            None if status == 304 => None,
             None => return vec![format!("{at}: GitHub does not answer with this status here")],
             Some(response) => {
                 let base = match response["$ref"].as_str() {

@@ -75,7 +75,10 @@ fn respond(world: &mut World, method: &str, uri: &str, headers: &HeaderMap, body
             if fault == Some(Fault::ErrorAfter) { limited(Fault::ErrorAfter) } else { done }
         }
     };
-    if let (Some(operation), false) = (&operation, fault == Some(Fault::HtmlPage)) {
+    // Other media types than JSON are promised in prose alone.
+    let is_text =
+        answered.headers.get("content-type").is_some_and(|kind| !kind.as_bytes().starts_with(b"application/json"));
+    if let (Some(operation), false) = (&operation, is_text) {
         world.violations.extend(contract.check_response(operation, answered.status, &answered.body));
     }
     let cut = matches!(fault, Some(Fault::ResetBefore | Fault::ResetAfter | Fault::HangAfter));
