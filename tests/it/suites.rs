@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use crate::program::Library;
 
 /// The codes that say that a text was not understood.
-const REJECTIONS: [&str; 6] =
-    ["syntax", "duplicate-key", "not-utf8", "too-deep", "too-many-values", "no-json-value"];
+const REJECTIONS: [&str; 6] = ["syntax", "duplicate-key", "not-utf8", "too-deep", "too-many-values", "no-json-value"];
 
 /// What a suite accepts and we reject: keys that stand twice; in YAML tags of one's own, the kinds of YAML 1.1, and aliases
 /// in the place of keys.
@@ -19,8 +18,8 @@ const STRICTER: [(&str, &[&str]); 2] = [
     (
         "no-json-value",
         &[
-            "2XXW-0", "565N-0", "6CK3-0", "7FWL-0", "C4HZ-0", "CC74-0", "CUP7-0", "J7PZ-0", "M5C3-0", "P76L-0", "UGM3-0",
-            "Z67P-0", "Z9M4-0", "26DV-0", "E76Z-0",
+            "2XXW-0", "565N-0", "6CK3-0", "7FWL-0", "C4HZ-0", "CC74-0", "CUP7-0", "J7PZ-0", "M5C3-0", "P76L-0",
+            "UGM3-0", "Z67P-0", "Z9M4-0", "26DV-0", "E76Z-0",
         ],
     ),
 ];

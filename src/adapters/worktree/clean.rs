@@ -105,7 +105,8 @@ mod walk {
     /// The names that the index does not know, if all that it knows is as it was.
     pub(super) fn unknown(root: &Path, prefix: &str, files: &[Remembered<'_>], written: Moment) -> Option<Vec<String>> {
         let top = Folder { files, at: prefix.len(), is_top: prefix.is_empty() };
-        let met = Walk { root, prefix, written, is_large: files.len() > LARGE }.folder(open(CWD, root.as_os_str())?, top)?;
+        let met =
+            Walk { root, prefix, written, is_large: files.len() > LARGE }.folder(open(CWD, root.as_os_str())?, top)?;
         (met.known == files.len()).then_some(met.unknown)
     }
 

@@ -158,7 +158,9 @@ impl Document {
         let places = match self.format {
             Format::Json => Ok(json_places::places(&self.text)),
             Format::Yaml => yaml::read(&self.text, MAX_VALUES).map(|(_, places)| places),
-            Format::Toml => toml::read(&self.text, MAX_VALUES).map(|(_, places)| places).map_err(|problem| vec![problem]),
+            Format::Toml => {
+                toml::read(&self.text, MAX_VALUES).map(|(_, places)| places).map_err(|problem| vec![problem])
+            }
             Format::Markdown => front_matter::read(&self.text, MAX_VALUES).map(|(_, places)| places),
         };
         // The text was accepted once; were it refused now, the file as a whole is the best place there is.
@@ -194,7 +196,9 @@ pub fn read_within(
     let value = match format {
         Format::Json => json::read(&text, most_values),
         Format::Yaml => yaml::value(&text, most_values).map(looked_at),
-        Format::Toml => toml::read(&text, most_values).map(|(value, _)| looked_at(value)).map_err(|problem| vec![problem]),
+        Format::Toml => {
+            toml::read(&text, most_values).map(|(value, _)| looked_at(value)).map_err(|problem| vec![problem])
+        }
         Format::Markdown => front_matter::value(&text, most_values).map(looked_at),
     };
     match value {

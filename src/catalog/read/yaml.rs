@@ -25,9 +25,17 @@ pub(super) fn read(text: &str, most: usize) -> Result<(Value, Places), Vec<Probl
 
 /// One document, and whether all its keys are unique.
 fn document<N: Node>(text: &str, most: usize) -> Result<(N, bool), Vec<Problem>> {
-    Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), values: 0, most, blocks: 0, flows: 0, is_unique: true }
-        .document()
-        .map_err(|problem| vec![problem])
+    Reader {
+        parser: Parser::new_from_str(text),
+        anchors: HashMap::new(),
+        values: 0,
+        most,
+        blocks: 0,
+        flows: 0,
+        is_unique: true,
+    }
+    .document()
+    .map_err(|problem| vec![problem])
 }
 
 struct Reader<'i, N, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser::ScanError>>> {
