@@ -219,13 +219,13 @@ fn a_pipe_that_is_named_like_a_record_keeps_nobody_waiting() {
 
 #[test]
 fn a_record_that_takes_too_long_is_named_and_the_others_are_checked() {
-    // Each of 200,000 items is held against 20,000 alternatives, of which the last one fits.
-    let branches: Vec<String> = (0..20_000).map(|n| format!("{{\"required\": [\"k{n}\"]}}")).collect();
+    // Each of 200,000 items is held against 2,000 alternatives, of which the last one fits.
+    let branches: Vec<String> = (0..2_000).map(|n| format!("{{\"required\": [\"k{n}\"]}}")).collect();
     let schema = format!("{{\"properties\": {{\"x\": {{\"items\": {{\"anyOf\": [{}]}}}}}}}}", branches.join(", "));
     let record =
-        format!("{{\"schema_version\": \"1.0.0\", \"x\": [{}{{\"k19999\":1}}]}}", "{\"k19999\":1},".repeat(200_000));
+        format!("{{\"schema_version\": \"1.0.0\", \"x\": [{}{{\"k1999\":1}}]}}", "{\"k1999\":1},".repeat(200_000));
     let library = library(&with_schema("", schema, record, ""));
-    library.edit("stockroom.yml", "version: 1\n", "version: 1\nlimits: { seconds: 1 }\n");
+    library.edit("stockroom.yml", "version: 1\n", "version: 1\nlimits: { seconds: 2 }\n");
     let (findings, summary) = findings(&library, "a slow record");
     let told: Vec<_> = findings.iter().map(|it| (it["path"].as_str().unwrap(), it["code"].as_str().unwrap())).collect();
     assert!(told.contains(&("records/x.json", "took-too-long")), "{told:?}");
