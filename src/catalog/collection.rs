@@ -3,6 +3,7 @@
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::layout::FileRule;
+use super::limits::Limits;
 use super::pointer::PointerPattern;
 use super::settings::Settings;
 use super::template::Template;
@@ -36,6 +37,8 @@ pub struct Collection {
     pub files: Vec<FileRule>,
     /// Where the record names its schema's version.
     pub version_field: Option<PointerPattern>,
+    /// What one of its records may cost.
+    pub limits: Limits,
     metadata: GlobSet,
     exclude: GlobSet,
 }
@@ -89,6 +92,7 @@ impl Collection {
             unique,
             files,
             version_field: settings.version_field.as_deref().map(PointerPattern::new),
+            limits: Limits::default(),
             metadata,
             exclude,
             settings: settings.clone(),

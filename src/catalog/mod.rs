@@ -6,6 +6,7 @@
 pub mod asset;
 pub mod collection;
 pub mod layout;
+pub mod limits;
 pub mod place;
 pub mod pointer;
 pub mod propose;

@@ -1,13 +1,14 @@
 //! What a library is: its files, its configuration, and what is right and wrong with its records.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use rayon::prelude::*;
 
+use super::crew;
 use super::focus::{Concern, Focus};
 use super::registry::at_source;
 use crate::adapters::schema_source::FolderSource;
@@ -34,6 +35,13 @@ use crate::schema::version;
 pub static INTERNAL: Code = Code {
     id: "internal",
     meaning: "Stockroom itself failed on this file. It is a bug: please report it, with the file if you can.",
+};
+
+/// A record took too long.
+pub static TOOK_TOO_LONG: Code = Code {
+    id: "took-too-long",
+    meaning: "To check the file takes longer than `limits.seconds` in stockroom.yml allows (10 seconds by default), so it \
+              counts as wrong. Make the file smaller or its schema simpler.",
 };
 
 /// Which files are looked at.
@@ -169,11 +177,20 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
         }
     };
     let registry = Registry::new(source, &config.schema_names(), config.settings.schemas.policy());
+    let tree = Arc::new(tree);
+    let (registry, focus) = (Arc::new(registry), Arc::new(focus));
     let (found, mut findings) = candidates(&tree, &config.collections);
     findings.extend(empty_collections(&config, &found));
     findings.extend(tree.findings.iter().cloned());
-    let sight = Sight { tree: &tree, contents: contents.as_ref(), registry: &registry, focus: &focus, wanted };
-    let looks: Vec<Look> = found.par_iter().map(|candidate| sight.look(candidate)).collect();
+    let sight = Sight {
+        tree: Arc::clone(&tree),
+        collections: config.collections.clone(),
+        contents: Arc::clone(&contents),
+        registry: Arc::clone(&registry),
+        focus: Arc::clone(&focus),
+        wanted,
+    };
+    let looks = looks(&found, sight, &config);
     let repeats = repeats(&found, &looks, contents.as_ref());
     let by_schema = by_schema(&looks);
     let policy = policy(&config, &registry);
@@ -191,6 +208,7 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     findings.extend(more);
     let of_schemas = registry.findings().into_iter().filter(|finding| focus.needs(finding, &unusable));
     findings.extend(of_schemas.map(|finding| at_source(finding, registry.folder(), &config)));
+    let tree = Arc::unwrap_or_clone(tree);
     let mut check = Check::new(tree.commit.clone(), tree.is_dirty(), counts, findings);
     check.records = records;
     if let Some(touched) = focus.touched(touched) {
@@ -277,22 +295,76 @@ struct Look {
     schema: Option<UsedSchema>,
     unique: Vec<(usize, String, String)>,
     is_valid: bool,
-    asset: Option<Asset>,
+    asset: Option<Box<Asset>>,
     concern: Concern,
     /// The schema that it should be checked with, where that is broken.
     unusable: Option<RepoPath>,
 }
 
-/// All that a record is looked at with.
-struct Sight<'a> {
-    tree: &'a Tree,
-    contents: &'a dyn Contents,
-    registry: &'a Registry,
-    focus: &'a Focus,
+/// Looks at every record, under a watch.
+fn looks(found: &[Candidate<'_>], sight: Sight, config: &Config) -> Vec<Look> {
+    let limits = config.settings.limits;
+    let places = places(found, &sight.tree, &config.collections);
+    let look = move |index: usize| sight.candidate(places.get(index)).map(|candidate| sight.look(&candidate));
+    let outcomes = crew::work(found.len(), Duration::from_secs(limits.seconds), look);
+    let mut is_told = false;
+    let look = |(candidate, outcome): (&Candidate<'_>, crew::Outcome<Option<Look>>)| {
+        let path = &candidate.entry.path;
+        let mut findings = Vec::new();
+        match outcome {
+            crew::Outcome::Done(look) => {
+                let mut look = look.unwrap_or_default();
+                if look.findings.len() > limits.findings {
+                    look.findings.sort_by_key(|finding| !finding.is_error());
+                    look.findings.truncate(limits.findings);
+                }
+                return look;
+            }
+            crew::Outcome::Overdue => {
+                let message = format!("to check this file takes more than {} seconds", limits.seconds);
+                let help = "make the file smaller, or its schema simpler: fewer alternatives, shorter patterns";
+                findings.push(Finding::error(&TOOK_TOO_LONG, path.clone(), message).help(help));
+            }
+            crew::Outcome::GivenUp if !is_told => {
+                let message = "too many files take too long: this one and those after it were not checked";
+                let help = "mend the files that are named, or their schema";
+                findings.push(Finding::error(&TOOK_TOO_LONG, path.clone(), message).help(help));
+                is_told = true;
+            }
+            crew::Outcome::GivenUp => {}
+        }
+        Look { findings, ..Look::default() }
+    };
+    found.iter().zip(outcomes).map(look).collect()
+}
+
+/// Where the candidates are in what they were found in: by collection and by entry, in the order of the entries.
+fn places(found: &[Candidate<'_>], tree: &Tree, collections: &[Collection]) -> Vec<(usize, usize)> {
+    let mut entries = tree.entries.iter().enumerate();
+    let place = |candidate: &Candidate<'_>| {
+        let (entry, _) = entries.find(|(_, entry)| std::ptr::eq(*entry, candidate.entry))?;
+        let collection = collections.iter().position(|collection| std::ptr::eq(collection, candidate.collection))?;
+        Some((collection, entry))
+    };
+    found.iter().map_while(place).collect()
+}
+
+/// All that a record is looked at with; a worker that is left behind keeps it.
+struct Sight {
+    tree: Arc<Tree>,
+    collections: Vec<Collection>,
+    contents: Arc<dyn Contents + Send>,
+    registry: Arc<Registry>,
+    focus: Arc<Focus>,
     wanted: Wanted,
 }
 
-impl Sight<'_> {
+impl Sight {
+    fn candidate(&self, place: Option<&(usize, usize)>) -> Option<Candidate<'_>> {
+        let (collection, entry) = *place?;
+        Some(Candidate { collection: self.collections.get(collection)?, entry: self.tree.entries.get(entry)? })
+    }
+
     fn look(&self, candidate: &Candidate<'_>) -> Look {
         catch_unwind(AssertUnwindSafe(|| self.look_closely(candidate))).unwrap_or_else(|_| {
             let finding = Finding::error(&INTERNAL, candidate.entry.path.clone(), "Stockroom failed on this file");
@@ -304,26 +376,26 @@ impl Sight<'_> {
     }
 
     fn look_closely(&self, candidate: &Candidate<'_>) -> Look {
-        let (record, findings) = candidate.load(self.contents);
+        let (record, findings) = candidate.load(self.contents.as_ref());
         let Some(record) = record else {
             return Look { findings, concern: self.focus.of_file(&candidate.entry.path), ..Look::default() };
         };
         let collection = candidate.collection;
-        let concern = self.focus.of_record(&record, collection, self.registry);
+        let concern = self.focus.of_record(&record, collection, &self.registry);
         let mut look = Look { findings, unique: record.unique_values(collection), concern, ..Look::default() };
         if !concern.is_named {
             // Nobody asked about it; but what stands in it may not stand in another.
             return Look { key: record.key(collection).ok(), ..look };
         }
-        let (schema, more) = validate(&record, collection, self.registry);
+        let (schema, more) = validate(&record, collection, &self.registry);
         look.findings.extend(more);
         look.schema = schema;
         if look.schema.is_none() {
             look.unusable =
-                choose(&record, collection, self.registry).ok().flatten().map(|(slot, _)| slot.path.clone());
+                choose(&record, collection, &self.registry).ok().flatten().map(|(slot, _)| slot.path.clone());
         }
         look.findings.extend(self.focus.lowered(&record, collection, look.schema.as_ref()));
-        let (files, more) = companions(&record, collection, self.tree);
+        let (files, more) = companions(&record, collection, &self.tree);
         look.findings.extend(more);
         match record.key(collection) {
             Ok(key) => look.key = Some(key),
@@ -338,14 +410,14 @@ impl Sight<'_> {
             let own = Some(candidate.entry).filter(|_| record.document.format == Format::Markdown);
             let mut files: Vec<_> = files.iter().chain(&own).map(companion).collect();
             files.sort_by(|a, b| a.path.cmp(&b.path));
-            look.asset = Some(Asset {
+            look.asset = Some(Box::new(Asset {
                 key: key.clone(),
                 files,
                 schema: look.schema.clone(),
                 warned: !look.findings.is_empty(),
                 meaning: meaning(collection, record.document.value),
                 record: record.path,
-            });
+            }));
         }
         look
     }
@@ -376,6 +448,9 @@ fn by_name(found: &[Candidate<'_>], looks: &[Look]) -> BTreeMap<CollectionName, 
 
 /// What stands twice among ids and unique values, each at its place in the later record.
 fn repeats(found: &[Candidate<'_>], looks: &[Look], contents: &dyn Contents) -> Vec<Finding> {
+    if are_all_different(looks) {
+        return Vec::new();
+    }
     let mut uniqueness = Uniqueness::default();
     for (index, (candidate, look)) in found.iter().zip(looks).enumerate() {
         if let Some(key) = &look.key {
@@ -390,6 +465,14 @@ fn repeats(found: &[Candidate<'_>], looks: &[Look], contents: &dyn Contents) -> 
         }
         last.as_ref().map_or_else(Span::start, |(_, places)| places.nearest(pointer))
     })
+}
+
+/// Whether no id and no value stands twice, whatever their rules are; `false` says nothing.
+fn are_all_different(looks: &[Look]) -> bool {
+    let (mut keys, mut values) = (HashSet::with_capacity(looks.len()), HashSet::new());
+    let mut keys_of_looks = looks.iter().filter_map(|look| look.key.as_ref());
+    let mut unique_values = looks.iter().flat_map(|look| &look.unique);
+    keys_of_looks.all(|key| keys.insert(key)) && unique_values.all(|(rule, _, text)| values.insert((rule, text)))
 }
 
 /// The assets that are valid, and the numbers by collection.
@@ -411,7 +494,7 @@ fn settle(
         findings.extend(look.findings);
         if look.is_valid && !repeated.contains(path) && !misnamed.contains(path) {
             counts.valid += 1;
-            assets.extend(look.asset);
+            assets.extend(look.asset.map(|asset| *asset));
         } else {
             counts.invalid += 1;
         }

@@ -2,6 +2,7 @@
 //! lies [`outside`] of the process; [`excerpts`] are for who reads what they found.
 
 pub mod before;
+pub mod crew;
 pub mod dispatch;
 pub mod embed;
 pub mod excerpts;

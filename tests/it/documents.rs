@@ -97,7 +97,7 @@ fn codes() -> Vec<&'static Code> {
     codes.extend(stockroom::schema::codes());
     codes.extend(stockroom::config::codes());
     codes.extend(stockroom::adapters::worktree::codes());
-    codes.push(&stockroom::commands::gather::INTERNAL);
+    codes.extend([&stockroom::commands::gather::INTERNAL, &stockroom::commands::gather::TOOK_TOO_LONG]);
     codes.sort_by_key(|code| code.id);
     codes
 }

@@ -30,3 +30,5 @@ mod proposal;
 mod registry;
 mod review;
 mod runner_log;
+mod suites;
+mod threats;

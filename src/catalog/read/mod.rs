@@ -59,7 +59,8 @@ pub static TOO_DEEP: Code =
 /// The record has too many values.
 pub static TOO_MANY_VALUES: Code = Code {
     id: "too-many-values",
-    meaning: "The record holds more than 500,000 values, or its YAML aliases expand to that many.",
+    meaning: "The record holds more values than `limits.values` in stockroom.yml lets it (500,000 at most), or its YAML \
+              aliases expand to that many.",
 };
 /// YAML or TOML that has no JSON value.
 pub static NO_JSON_VALUE: Code = Code {
@@ -166,9 +167,11 @@ impl Document {
     pub fn places(&self) -> Places {
         let places = match self.format {
             Format::Json => Ok(json_places::places(&self.text)),
-            Format::Yaml => yaml::read(&self.text).map(|(_, places)| places),
-            Format::Toml => toml::read(&self.text).map(|(_, places)| places).map_err(|problem| vec![problem]),
-            Format::Markdown => front_matter::read(&self.text).map(|(_, places)| places),
+            Format::Yaml => yaml::read(&self.text, MAX_VALUES).map(|(_, places)| places),
+            Format::Toml => {
+                toml::read(&self.text, MAX_VALUES).map(|(_, places)| places).map_err(|problem| vec![problem])
+            }
+            Format::Markdown => front_matter::read(&self.text, MAX_VALUES).map(|(_, places)| places),
         };
         // The text was accepted once; were it refused now, the file as a whole is the best place there is.
         places.unwrap_or_else(|_| Places::scalar(Span::start()))
@@ -177,6 +180,17 @@ impl Document {
 
 /// Reads a record or a configuration: either a document, perhaps with warnings, or the findings that say why not.
 pub fn read(path: &RepoPath, format: Format, bytes: Vec<u8>) -> (Option<Document>, Vec<Finding>) {
+    read_within(path, format, bytes, MAX_VALUES)
+}
+
+/// Reads a text that may hold at most this many values, and never more than [`MAX_VALUES`].
+pub fn read_within(
+    path: &RepoPath,
+    format: Format,
+    bytes: Vec<u8>,
+    most_values: usize,
+) -> (Option<Document>, Vec<Finding>) {
+    let most_values = most_values.min(MAX_VALUES);
     let mut findings = Vec::new();
     let mut text = match String::from_utf8(bytes) {
         Ok(text) => text,
@@ -190,18 +204,23 @@ pub fn read(path: &RepoPath, format: Format, bytes: Vec<u8>) -> (Option<Document
         text.drain(..'\u{feff}'.len_utf8());
     }
     let value = match format {
-        Format::Json => json::read(&text),
-        Format::Yaml => yaml::value(&text),
-        Format::Toml => toml::read(&text).map(|(value, _)| value).map_err(|problem| vec![problem]),
-        Format::Markdown => front_matter::value(&text),
+        Format::Json => json::read(&text, most_values),
+        Format::Yaml => yaml::value(&text, most_values).map(looked_at),
+        Format::Toml => {
+            toml::read(&text, most_values).map(|(value, _)| looked_at(value)).map_err(|problem| vec![problem])
+        }
+        Format::Markdown => front_matter::value(&text, most_values).map(looked_at),
     };
     match value {
-        Ok(value) if value.is_object() => {
+        Ok((value, is_exact)) if value.is_object() => {
             let document = Document { format, text, value };
-            findings.extend(imprecise(path, &document));
+            // Almost every record is: to see that takes no pointers and no places.
+            if !is_exact {
+                findings.extend(imprecise(path, &document));
+            }
             (Some(document), findings)
         }
-        Ok(value) => {
+        Ok((value, _)) => {
             let message = match &value {
                 Value::Null => "the file is empty".to_owned(),
                 value => format!("the file holds {} where a group of fields is wanted", kind_of(value)),
@@ -283,10 +302,6 @@ fn duplicate_keys(places: &Places) -> Vec<Problem> {
 
 /// Warns of integers that change when they are written as JSON numbers: RFC 8785 and JavaScript know 53 bits of them.
 fn imprecise(path: &RepoPath, document: &Document) -> Vec<Finding> {
-    // Almost no record has one: to see that takes no pointers and no places.
-    if all_exact(&document.value) {
-        return Vec::new();
-    }
     let mut found = Vec::new();
     let mut rest = vec![(String::new(), &document.value)];
     while let Some((pointer, value)) = rest.pop() {
@@ -308,6 +323,12 @@ fn imprecise(path: &RepoPath, document: &Document) -> Vec<Finding> {
         finding.help(format!("write it in quotes: \"{number}\""))
     };
     found.into_iter().map(finding).collect()
+}
+
+/// A value, and whether all its integers are exact.
+fn looked_at(value: Value) -> (Value, bool) {
+    let is_exact = all_exact(&value);
+    (value, is_exact)
 }
 
 fn all_exact(value: &Value) -> bool {

@@ -273,3 +273,55 @@ fn leaves(value: &Value) -> Vec<(String, Value)> {
     }
     found
 }
+
+/// The cases of a suite that must be accepted and whose one value is known: name, text, value.
+fn accepted(notation: &str) -> Vec<(String, String, Value)> {
+    let place = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/suites/{notation}.json"));
+    let cases: Vec<Value> = serde_json::from_slice(&std::fs::read(place).unwrap()).unwrap();
+    let text = |case: &Value, key: &str| case[key].as_str().unwrap_or_default().to_owned();
+    let value = |case: &Value| match case["values"].as_array().map(Vec::as_slice) {
+        Some([value]) => Some(value.clone()),
+        Some(_) => None,
+        None => case.get("value").cloned(),
+    };
+    let known = cases.iter().filter(|case| case["verdict"] == "accept");
+    known.filter_map(|case| Some((text(case, "name"), text(case, "text"), value(case)?))).collect()
+}
+
+/// Equal as JSON Schema sees it: 1 is 1.0.
+fn is_equal(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_equal(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| is_equal(a, b)))
+        }
+        _ => a == b,
+    }
+}
+
+/// Of the YAML suite: tags of one's own, the kinds of YAML 1.1, and aliases in the place of keys.
+const BEYOND_JSON: [&str; 15] = [
+    "2XXW-0", "565N-0", "6CK3-0", "7FWL-0", "C4HZ-0", "CC74-0", "CUP7-0", "J7PZ-0", "M5C3-0", "P76L-0", "UGM3-0",
+    "Z67P-0", "Z9M4-0", "26DV-0", "E76Z-0",
+];
+
+#[test]
+fn every_value_of_the_parsers_suites_is_the_right_one() {
+    let mut wrong = Vec::new();
+    for (name, text, value) in accepted("json") {
+        match json::read(&text, MAX_VALUES) {
+            Ok((read, _)) if is_equal(&read, &value) => {}
+            Err(problems) if problems[0].code == &DUPLICATE_KEY && name.contains("duplicated") => {}
+            other => wrong.push(format!("{name}: {other:?} instead of {value}")),
+        }
+    }
+    for (name, text, value) in accepted("yaml") {
+        match yaml::value(&text, MAX_VALUES) {
+            Ok(read) if is_equal(&read, &value) => {}
+            Err(problems) if problems[0].code == &NO_JSON_VALUE && BEYOND_JSON.contains(&&*name) => {}
+            other => wrong.push(format!("{name}: {text:?} is {other:?} instead of {value}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
