@@ -118,12 +118,12 @@ fn brief(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::yaml;
+    use super::super::{MAX_VALUES, yaml};
     use super::*;
 
     /// What is marked, what is said and what is to be done.
     fn told(text: &str) -> (String, String, String) {
-        let problem = yaml::value(text).expect_err("it is no YAML").remove(0);
+        let problem = yaml::value(text, MAX_VALUES).expect_err("it is no YAML").remove(0);
         let problem = explain(text, problem);
         let (line, marked) = Lines::new(text).line_with(problem.span).unwrap();
         (line.get(marked).unwrap().to_owned(), problem.message, problem.help.unwrap_or_default())
@@ -177,7 +177,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_text_is_too_strange(text in "[a: \\-\\[\\]{}\n\t\"'é*&@]{0,40}") {
-            if let Err(mut problems) = yaml::value(&text) {
+            if let Err(mut problems) = yaml::value(&text, MAX_VALUES) {
                 explain(&text, problems.remove(0));
             }
         }
