@@ -11,5 +11,5 @@ pub mod publication;
 pub mod schema_source;
 pub mod state_store;
 pub mod vector_store;
-mod whole_file;
+pub mod whole_file;
 pub mod worktree;

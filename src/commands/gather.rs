@@ -63,6 +63,33 @@ pub struct Opened {
     contents: Arc<dyn Contents + Send>,
 }
 
+impl Opened {
+    /// The files.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// Gives their bytes.
+    pub fn contents(&self) -> Arc<dyn Contents + Send> {
+        Arc::clone(&self.contents)
+    }
+
+    /// The files of another moment, under the configuration of this one.
+    pub fn at(&self, moment: &Moment) -> anyhow::Result<Self> {
+        let worktree = Worktree::open(self.worktree.root())?;
+        let (tree, contents) = files(&worktree, moment)?;
+        let tree = without_output(tree, &self.config);
+        Ok(Self { worktree, config: self.config.clone(), tree, contents })
+    }
+}
+
+fn files(worktree: &Worktree, moment: &Moment) -> anyhow::Result<(Tree, Arc<dyn Contents + Send>)> {
+    Ok(match moment {
+        Moment::Now => (worktree.tree_now()?, Arc::new(worktree.disk())),
+        Moment::At(revision) => (worktree.tree_at(revision)?, Arc::new(worktree.objects())),
+    })
+}
+
 /// A library that has been read.
 pub struct Library {
     /// The repository.
@@ -95,10 +122,7 @@ pub enum Wanted {
 /// An error means that nothing can be done: no repository, no configuration, or a broken one.
 pub fn open(place: &Place) -> anyhow::Result<Opened> {
     let worktree = Worktree::open(&place.folder)?;
-    let (tree, contents): (Tree, Arc<dyn Contents + Send>) = match &place.moment {
-        Moment::Now => (worktree.tree_now()?, Arc::new(worktree.disk())),
-        Moment::At(revision) => (worktree.tree_at(revision)?, Arc::new(worktree.objects())),
-    };
+    let (tree, contents) = files(&worktree, &place.moment)?;
     let config = read_config(place, &worktree, &tree, contents.as_ref())?;
     let tree = without_output(tree, &config);
     Ok(Opened { worktree, config, tree, contents })

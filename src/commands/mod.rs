@@ -6,6 +6,8 @@ pub mod embed;
 pub mod gather;
 pub mod outside;
 pub mod plan;
+pub mod proving;
 pub mod record;
+pub mod schema_diff;
 pub mod search;
 pub mod sync;
