@@ -90,7 +90,7 @@ impl Execution<'_> {
 
     /// Reads and checks the library, and reports what was found.
     fn check(&self, common: &Common, format: CheckFormat) -> anyhow::Result<Library> {
-        let library = gather(open(&self.place(common.rev.as_deref()))?, Wanted::Verdict)?;
+        let library = gather(self.with_base(open(&self.place(common.rev.as_deref()))?), Wanted::Verdict)?;
         let check = &library.check;
         match format {
             CheckFormat::Human => self.console.text(&human::check(check, self.style(), MOST_FINDINGS)),
@@ -116,7 +116,7 @@ impl Execution<'_> {
 
     /// Checks for a command whose result is something else: none when the records do not let it go on.
     fn checked(&self, common: &Common, awaited: Awaited) -> anyhow::Result<Option<Library>> {
-        let library = gather(open(&self.place(common.rev.as_deref()))?, Wanted::Assets)?;
+        let library = gather(self.with_base(open(&self.place(common.rev.as_deref()))?), Wanted::Assets)?;
         self.annotate(&library);
         self.console.add_summary(&summary::check(&library.check))?;
         let is_fit = verdict(&library.check, common.fail_on) == Ending::Done;

@@ -8,7 +8,7 @@ use super::execute::{Ending, Execution};
 use super::words::{FailOn, Format};
 use super::words_schema::SchemaCommand;
 use crate::adapters::whole_file;
-use crate::commands::gather::Moment;
+use crate::commands::gather::{Moment, Opened};
 use crate::commands::schema_diff;
 use crate::finding::{Finding, Severity};
 use crate::report::json;
@@ -37,6 +37,15 @@ impl Execution<'_> {
                 Ok(ending(&diff.findings, common.fail_on))
             }
         }
+    }
+
+    /// The library with the commit that a pull request is compared with: released schemas must not break on the way.
+    pub(super) fn with_base(&self, mut opened: Opened) -> Opened {
+        // An event that cannot be read is told where it decides what is done.
+        let event = self.environment.event().ok().flatten();
+        let ends = event.as_ref().and_then(|event| event.base().zip(event.head()));
+        opened.base = ends.map(|(base, head)| opened.worktree.base(base, head));
+        opened
     }
 
     /// Writes the entry on the difference, unless it stands there already.

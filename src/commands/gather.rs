@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use rayon::prelude::*;
 
+use super::releases;
 use crate::adapters::schema_source::FolderSource;
 use crate::adapters::worktree::{Head, Worktree};
 use crate::catalog::asset::{Asset, CompanionFile, UsedSchema, meaning};
@@ -59,6 +60,8 @@ pub struct Opened {
     pub worktree: Worktree,
     /// What stockroom.yml says.
     pub config: Config,
+    /// The commit that a change is compared with, where there is one.
+    pub base: Option<String>,
     tree: Tree,
     contents: Arc<dyn Contents + Send>,
 }
@@ -79,7 +82,7 @@ impl Opened {
         let worktree = Worktree::open(self.worktree.root())?;
         let (tree, contents) = files(&worktree, moment)?;
         let tree = without_output(tree, &self.config);
-        Ok(Self { worktree, config: self.config.clone(), tree, contents })
+        Ok(Self { worktree, config: self.config.clone(), base: None, tree, contents })
     }
 }
 
@@ -125,12 +128,13 @@ pub fn open(place: &Place) -> anyhow::Result<Opened> {
     let (tree, contents) = files(&worktree, &place.moment)?;
     let config = read_config(place, &worktree, &tree, contents.as_ref())?;
     let tree = without_output(tree, &config);
-    Ok(Opened { worktree, config, tree, contents })
+    Ok(Opened { worktree, config, base: None, tree, contents })
 }
 
 /// Reads and checks every record. What is wrong with them is a finding and no error.
 pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
-    let Opened { worktree, config, tree, contents } = opened;
+    let released = opened.base.as_deref().map(|base| releases::findings(&opened, base)).unwrap_or_default();
+    let Opened { worktree, config, tree, contents, .. } = opened;
     let source = Arc::new(FolderSource::new(&tree, &config.schema_folder, Arc::clone(&contents)));
     let registry = Registry::new(source, &config.schema_names(), config.settings.schemas.policy());
     let (found, mut findings) = candidates(&tree, &config.collections);
@@ -145,6 +149,7 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     let (assets, counts) = settle(&found, looks, &repeats, &mut findings);
     findings.extend(repeats);
     findings.extend(registry.findings());
+    findings.extend(released);
     let mut check = Check::new(tree.commit.clone(), tree.is_dirty(), counts, findings);
     check.summary.by_schema = by_schema;
     check.summary.policy = Some(policy);

@@ -8,6 +8,7 @@ pub mod outside;
 pub mod plan;
 pub mod proving;
 pub mod record;
+pub mod releases;
 pub mod schema_diff;
 pub mod search;
 pub mod sync;

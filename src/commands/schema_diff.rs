@@ -23,7 +23,7 @@ use crate::schema::diff::changes::{Changes, Effect, changes};
 use crate::schema::diff::proof::Proof;
 use crate::schema::diff::release::SCHEMA_BUMP;
 use crate::schema::diff::trial::witness;
-use crate::schema::diff::{Evidence, Verdict, bump, side, verdict};
+use crate::schema::diff::{Evidence, Verdict, bump, side, verdict, without_version_rule};
 use crate::schema::registry::{LoneFile, Registry, SchemaFiles, compile_file, named};
 use crate::schema::settings::{Policy, Settings};
 use crate::schema::validate::check;
@@ -292,15 +292,12 @@ impl Comparison {
         }
     }
 
-    /// Both schemas without the rule for the version that records name: that it changes is what versions are for.
+    /// Both schemas as they are compared.
     fn schemas(&self) -> (Value, Value) {
         let (mut old, mut new) = (self.before.schema.clone(), self.after.schema.clone());
         let differs = self.old.version.is_some() && self.new.version.is_some() && self.old.version != self.new.version;
-        if let Some(field) = self.version_field.as_ref().map(PointerPattern::exact).filter(|_| differs) {
-            let at = format!("/properties{field}");
-            if let (Some(old), Some(new)) = (old.pointer_mut(&at), new.pointer_mut(&at)) {
-                (*old, *new) = (Value::Bool(true), Value::Bool(true));
-            }
+        if let Some(field) = self.version_field.as_ref().filter(|_| differs) {
+            without_version_rule(&mut old, &mut new, &field.exact());
         }
         (old, new)
     }
@@ -315,12 +312,9 @@ impl Comparison {
         let changes = self.changes();
         if self.evidence.broken == 0 && !changes.are_harmless() {
             let (old, new) = self.schemas();
-            let mut sides = (
-                side(&self.before, &self.old.path, self.old.files.as_ref()),
-                side(&self.after, &self.new.path, self.new.files.as_ref()),
-            );
-            (sides.0.schema, sides.1.schema) = (Arc::new(old), Arc::new(new));
-            self.evidence.proof = Some(prove(&sides.0, &sides.1, &changes.introduced, self.policy));
+            let old = side(old, &self.old.path, self.old.files.as_ref());
+            let new = side(new, &self.new.path, self.new.files.as_ref());
+            self.evidence.proof = Some(prove(&old, &new, &changes.introduced, self.policy));
         }
         let found = verdict(&changes, &self.evidence);
         result.verdict = match found {
@@ -374,8 +368,16 @@ impl Comparison {
         if found == Verdict::Compatible && !changes.introduced.is_empty() {
             let names: Vec<&str> = changes.introduced.iter().map(|one| one.at.as_str()).take(5).collect();
             let more = if changes.introduced.len() > names.len() { " and others" } else { "" };
-            let verb = if changes.introduced.len() == 1 { "is" } else { "are" };
-            result.assumptions.push(format!("supposed that {}{more} {verb} used by no record yet", names.join(", ")));
+            let verb = if changes.introduced.len() == 1 {
+                "was free before and has rules"
+            } else {
+                "were free before and have rules"
+            };
+            let asked = match *records {
+                0 => "a record that has one by chance may break".to_owned(),
+                records => format!("a record that has one by chance may break, and none of the {records} does"),
+            };
+            result.assumptions.push(format!("{}{more} {verb} now: {asked}", names.join(", ")));
         }
         reasons.append(&mut result.reasons);
         result.reasons = reasons;

@@ -12,6 +12,7 @@ use crate::finding::Finding;
 /// How many changes and kinds a person gets to see at once.
 const MOST_CHANGES: usize = 40;
 const MOST_KINDS: usize = 10;
+const MOST_EXAMPLES: usize = 5;
 
 /// What a schema's change does, as every renderer takes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -142,7 +143,8 @@ pub fn human(diff: &SchemaDiff, style: Style, most: usize) -> String {
             "compatible" => style.good("compatible"),
             _ => style.quiet("neutral   "),
         };
-        let place = if change.pointer.is_empty() { String::new() } else { format!("  #{}", for_people(&change.pointer)) };
+        let place =
+            if change.pointer.is_empty() { String::new() } else { format!("  #{}", for_people(&change.pointer)) };
         let _ = writeln!(out, "  {effect}  {}{}", for_people(&change.message), style.quiet(&place));
     }
     if diff.changes.len() > MOST_CHANGES {
@@ -168,10 +170,10 @@ fn said_by_records(out: &mut String, records: &Records, style: Style, most: usiz
     );
     for kind in records.kinds.iter().take(MOST_KINDS) {
         let place = if kind.at.is_empty() { String::new() } else { format!("{}: ", for_people(&kind.at)) };
-        let _ = writeln!(out, "  {}: {place}{} [{}]", count(kind.records, "record"), for_people(&kind.message), kind.code);
+        let _ =
+            writeln!(out, "  {}: {place}{} [{}]", count(kind.records, "record"), for_people(&kind.message), kind.code);
     }
-    let shown = records.findings.len().min(most);
-    for one in records.findings.iter().take(shown) {
+    for one in records.findings.iter().take(most.min(MOST_EXAMPLES)) {
         finding(out, one, style);
     }
 }
@@ -203,7 +205,9 @@ pub fn entry(diff: &SchemaDiff) -> String {
         Verdict::Unknown => "It is not known whether records that follow the old schema follow the new one.".to_owned(),
     };
     let _ = writeln!(out, "{verdict}\n");
-    for (effect, title) in [("breaking", "Breaking"), ("unclear", "Unclear"), ("compatible", "Compatible"), ("neutral", "Neutral")] {
+    for (effect, title) in
+        [("breaking", "Breaking"), ("unclear", "Unclear"), ("compatible", "Compatible"), ("neutral", "Neutral")]
+    {
         let changes: Vec<&Change> = diff.changes.iter().filter(|change| change.effect == effect).collect();
         for change in changes.iter().take(MOST_CHANGES) {
             let _ = writeln!(out, "- {title}: {}", code_span(&change.message));
@@ -379,7 +383,12 @@ pub(crate) mod tests {
 
     #[test]
     fn what_is_there_is_kept_with_its_line_ends() {
-        for text in ["# Notes\r\n\r\nOf our own.\r\n", "# Notes\n\nOf our own.", "## 1.0\n- x\n", "```\n## not a heading\n```\n"] {
+        for text in [
+            "# Notes\r\n\r\nOf our own.\r\n",
+            "# Notes\n\nOf our own.",
+            "## 1.0\n- x\n",
+            "```\n## not a heading\n```\n",
+        ] {
             let longer = with_entry(Some(text), &diff()).unwrap();
             assert_eq!(longer.contains("\r\n"), text.contains("\r\n"), "{longer:?}");
             assert!(!text.contains("\r\n") || !longer.replace("\r\n", "").contains('\n'), "{longer:?}");

@@ -25,3 +25,4 @@ mod overlap;
 mod program;
 mod proposal;
 mod runner_log;
+mod schema_diff;

@@ -184,7 +184,17 @@ mod tests {
         let document: serde_json::Value = serde_json::from_str(&render(&diff())).unwrap();
         let keys: Vec<&String> = document.as_object().unwrap().keys().collect();
         let wanted = [
-            "assumptions", "bump", "changes", "findings", "moved", "new", "old", "reasons", "records", "verdict", "version",
+            "assumptions",
+            "bump",
+            "changes",
+            "findings",
+            "moved",
+            "new",
+            "old",
+            "reasons",
+            "records",
+            "verdict",
+            "version",
         ];
         assert_eq!(keys, wanted);
         assert_eq!(document["records"]["kinds"][0]["records"], 2);

@@ -87,7 +87,10 @@ mod tests {
     #[test]
     fn a_move_leads_to_the_next_version() {
         let of = |bump: Bump, version: &str| bump.of(&version.parse().unwrap()).to_string();
-        assert_eq!([of(Bump::Major, "1.2.3"), of(Bump::Minor, "1.2.3"), of(Bump::Patch, "1.2.3")], ["2.0.0", "1.3.0", "1.2.4"]);
+        assert_eq!(
+            [of(Bump::Major, "1.2.3"), of(Bump::Minor, "1.2.3"), of(Bump::Patch, "1.2.3")],
+            ["2.0.0", "1.3.0", "1.2.4"]
+        );
         assert_eq!([of(Bump::Major, "0.2.3"), of(Bump::Minor, "0.2.3")], ["0.3.0", "0.2.4"]);
     }
 }

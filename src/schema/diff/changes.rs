@@ -116,8 +116,14 @@ pub fn changes(old: &Value, new: &Value, policy: Policy) -> Changes {
 
 /// Whether a schema has nothing in which one keyword changes what another far away means.
 fn is_plain(root: &Value) -> bool {
-    const FAR: [&str; 6] =
-        ["unevaluatedProperties", "unevaluatedItems", "$dynamicRef", "$recursiveRef", "contentMediaType", "contentEncoding"];
+    const FAR: [&str; 6] = [
+        "unevaluatedProperties",
+        "unevaluatedItems",
+        "$dynamicRef",
+        "$recursiveRef",
+        "contentMediaType",
+        "contentEncoding",
+    ];
     subschemas(root).iter().all(|(pointer, schema)| {
         let Some(members) = schema.as_object() else { return true };
         let is_outward = members.get("$ref").and_then(Value::as_str).is_some_and(|target| local(target).is_none());
@@ -280,7 +286,8 @@ impl<'s> Walk<'s> {
         let is_ruled = |side: Option<Side<'s, '_>>, draft| side.is_some_and(|side| is_ruled_reference(side.0, draft));
         let stays = is_ruled(old, self.drafts.0) || is_ruled(new, self.drafts.1);
         let old = old.map(|side| (if stays { (side.0, side.1.to_owned()) } else { self.followed(side, true) }, side.1));
-        let new = new.map(|side| (if stays { (side.0, side.1.to_owned()) } else { self.followed(side, false) }, side.1));
+        let new =
+            new.map(|side| (if stays { (side.0, side.1.to_owned()) } else { self.followed(side, false) }, side.1));
         let is_referred = [&old, &new].into_iter().flatten().any(|((_, target), written)| target != written);
         let name = |side: &Option<((&Value, String), &str)>| side.as_ref().map(|((_, target), _)| target.clone());
         // A finite value comes to its end: what holds for all smaller ones may be supposed.

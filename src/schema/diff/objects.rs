@@ -60,7 +60,13 @@ fn members<'s>(walk: &mut Walk<'s>, pair: &Pair<'s, '_>, spot: &Spot) {
                 let told = if was_open {
                     comes_new(walk, pair, &place, name, is)
                 } else if old_rest == Some(&Value::Bool(false)) {
-                    walk.tell(&place, Effect::Compatible, "member", format!("{} may be there now", below.at), Trial::None);
+                    walk.tell(
+                        &place,
+                        Effect::Compatible,
+                        "member",
+                        format!("{} may be there now", below.at),
+                        Trial::None,
+                    );
                     true
                 } else {
                     false
@@ -89,7 +95,13 @@ fn comes_new(walk: &mut Walk<'_>, pair: &Pair<'_, '_>, place: &Spot, name: &str,
     if !walk.introduce(pair.old_at, name, place) {
         return false;
     }
-    walk.tell(place, Effect::Compatible, "member", format!("{} is described now, and has rules", place.at), Trial::None);
+    walk.tell(
+        place,
+        Effect::Compatible,
+        "member",
+        format!("{} is described now, and has rules", place.at),
+        Trial::None,
+    );
     true
 }
 
@@ -200,7 +212,9 @@ fn dependent<'s>(walk: &mut Walk<'s>, pair: &Pair<'s, '_>, spot: &Spot) {
     for rule in ["dependentSchemas", "dependencies"] {
         let Some((old, new)) = pair.differing(rule) else { continue };
         let (effect, message) = match (old, new) {
-            (None, Some(_)) => (Effect::Breaking, format!("{} has rules that depend on its members now", spot.subject())),
+            (None, Some(_)) => {
+                (Effect::Breaking, format!("{} has rules that depend on its members now", spot.subject()))
+            }
             (Some(_), None) => {
                 (Effect::Compatible, format!("{} has no rules that depend on its members any more", spot.subject()))
             }
@@ -213,9 +227,7 @@ fn dependent<'s>(walk: &mut Walk<'s>, pair: &Pair<'s, '_>, spot: &Spot) {
 
 /// Equal texts may refer to definitions that differ.
 fn through_references<'s>(walk: &mut Walk<'s>, pair: &Pair<'s, '_>) {
-    let refers = |name: &str| {
-        pair.old.get(name).is_some_and(|value| refers(value)) && pair.differing(name).is_none()
-    };
+    let refers = |name: &str| pair.old.get(name).is_some_and(|value| refers(value)) && pair.differing(name).is_none();
     if ["dependentSchemas", "dependencies", "propertyNames"].iter().any(|name| refers(name)) {
         walk.give_up();
     }

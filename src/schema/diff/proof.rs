@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use jsonschema::PatternOptions;
-use jsonschema::canonical::{self, CanonicalKind, CanonicalSchema, CanonicalizationError, Containment, OperandMismatch};
+use jsonschema::canonical::{
+    self, CanonicalKind, CanonicalSchema, CanonicalizationError, Containment, OperandMismatch,
+};
 use serde_json::{Map, Value};
 
 use super::changes::Introduced;

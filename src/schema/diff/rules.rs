@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Number, Value};
 
 use super::changes::{Effect, Pair, Spot, Trial, Walk, refers};
-use super::{bounds, objects};
+use super::{bounds, objects, patterns};
 use crate::catalog::place::child_pointer;
 use crate::schema::settings::DraftName;
 
@@ -228,7 +228,12 @@ fn texts(walk: &mut Walk<'_>, pair: &Pair<'_, '_>, spot: &Spot) {
         let subject = spot.subject();
         let (effect, message) = match (old, new) {
             (None, Some(new)) => (Effect::Breaking, format!("{subject} must have the {name} {} now", shown(new))),
-            (Some(old), None) => (Effect::Compatible, format!("{subject} need not have the {name} {} any more", shown(old))),
+            (Some(old), None) => {
+                (Effect::Compatible, format!("{subject} need not have the {name} {} any more", shown(old)))
+            }
+            (Some(Value::String(old)), Some(Value::String(new))) if name == "pattern" => {
+                patterns::change(&subject, old, new)
+            }
             (Some(old), Some(new)) => {
                 (Effect::Unclear, format!("{subject} had the {name} {} and has {} now", shown(old), shown(new)))
             }
@@ -321,16 +326,34 @@ fn extra(walk: &mut Walk<'_>, spot: &Spot, place: &Spot, is_choice: bool, gone: 
         let place = place.to(&pointer);
         let subject = spot.subject();
         if is_choice {
-            walk.tell(&place, Effect::Breaking, "shapes", format!("{subject} has a shape less to choose from"), Trial::None);
+            walk.tell(
+                &place,
+                Effect::Breaking,
+                "shapes",
+                format!("{subject} has a shape less to choose from"),
+                Trial::None,
+            );
         } else if !walk.is_open(branch, true) {
-            walk.tell(&place, Effect::Compatible, "rules", format!("{subject} has a set of rules less to follow"), Trial::None);
+            walk.tell(
+                &place,
+                Effect::Compatible,
+                "rules",
+                format!("{subject} has a set of rules less to follow"),
+                Trial::None,
+            );
         }
     }
     for (branch, pointer) in come {
         let place = place.to(&pointer);
         let subject = spot.subject();
         if is_choice {
-            walk.tell(&place, Effect::Compatible, "shapes", format!("{subject} has another shape to choose from"), Trial::None);
+            walk.tell(
+                &place,
+                Effect::Compatible,
+                "shapes",
+                format!("{subject} has another shape to choose from"),
+                Trial::None,
+            );
         } else if !walk.is_open(branch, false) {
             walk.tell(&place, Effect::Breaking, "rules", format!("{subject} has more rules to follow"), Trial::None);
         }

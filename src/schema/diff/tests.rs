@@ -45,21 +45,24 @@ fn each_change_is_a_sentence_on_its_place() {
         },
         "$defs": {"item": {"type": "object", "required": ["name", "url"]}}
     });
-    assert_eq!(told(&old, &new), [
-        "Breaking /required: /c must be there now",
-        "Compatible /required: /b need not be there any more",
-        "Compatible /properties/a/type: /a was string and is string or null now",
-        "Breaking /properties/a/maxLength: /a must be at most that many characters long: 5 now, and not 10 as before",
-        "Breaking /properties/b/enum: /b may no longer be \"x\"",
-        "Compatible /properties/b/enum: /b may be \"z\" now",
-        "Compatible /properties/c: /c may be there now",
-        "Breaking /properties/gone: /gone may not be there any more",
-        "Breaking /$defs/item/required: /list/*/url must be there now",
-        "Breaking /properties/list/maxItems: /list must be with at most that many items: 4 now",
-        "Breaking /properties/n/type: /n was number and is integer now",
-        "Compatible /properties/n/minimum: /n must be at least 0 now, and not 1 as before",
-        "Neutral : titles, descriptions and other notes differ in one place",
-    ]);
+    assert_eq!(
+        told(&old, &new),
+        [
+            "Breaking /required: /c must be there now",
+            "Compatible /required: /b need not be there any more",
+            "Compatible /properties/a/type: /a was string and is string or null now",
+            "Breaking /properties/a/maxLength: /a must be at most that many characters long: 5 now, and not 10 as before",
+            "Breaking /properties/b/enum: /b may no longer be \"x\"",
+            "Compatible /properties/b/enum: /b may be \"z\" now",
+            "Compatible /properties/c: /c may be there now",
+            "Breaking /properties/gone: /gone may not be there any more",
+            "Breaking /$defs/item/required: /list/*/url must be there now",
+            "Breaking /properties/list/maxItems: /list must be with at most that many items: 4 now",
+            "Breaking /properties/n/type: /n was number and is integer now",
+            "Compatible /properties/n/minimum: /n must be at least 0 now, and not 1 as before",
+            "Neutral : titles, descriptions and other notes differ in one place",
+        ]
+    );
 }
 
 #[test]
@@ -95,7 +98,10 @@ fn a_member_that_is_described_first_breaks_only_who_had_it_by_chance() {
     let new = json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}});
     let found = changes(&old, &new, POLICY);
     assert!(found.are_harmless());
-    assert_eq!(found.introduced.iter().map(|one| (one.schema.as_str(), one.at.as_str())).collect::<Vec<_>>(), [("", "/b")]);
+    assert_eq!(
+        found.introduced.iter().map(|one| (one.schema.as_str(), one.at.as_str())).collect::<Vec<_>>(),
+        [("", "/b")]
+    );
     assert_eq!(proof(&old, &new), Proof::Covers);
     let demanding = json!({"type": "object", "required": ["b"], "properties": {"b": {"type": "string"}}});
     assert_eq!(proof(&old, &demanding), Proof::Breaks);
@@ -106,7 +112,10 @@ fn what_is_not_understood_is_never_called_harmless() {
     let pairs = [
         (json!({"unevaluatedProperties": false, "properties": {"a": {}}}), json!({"unevaluatedProperties": false})),
         (json!({"$ref": "other.json"}), json!({"$ref": "other.json"})),
-        (json!({"$schema": "http://json-schema.org/draft-07/schema#"}), json!({"$schema": "http://json-schema.org/draft-04/schema#"})),
+        (
+            json!({"$schema": "http://json-schema.org/draft-07/schema#"}),
+            json!({"$schema": "http://json-schema.org/draft-04/schema#"}),
+        ),
         (json!({"patternProperties": {"^a": {"type": "string"}}}), json!({"additionalProperties": {"type": "null"}})),
     ];
     for (old, new) in pairs {
@@ -124,7 +133,10 @@ fn the_verdict_is_the_strongest_evidence_and_the_bump_follows() {
     };
     let nothing = Evidence::default;
     assert_eq!(judge(&old, nothing()), (Verdict::Compatible, Some(Bump::None)));
-    assert_eq!(judge(&json!({"type": "object", "required": ["a"], "title": "t"}), nothing()), (Verdict::Compatible, Some(Bump::Patch)));
+    assert_eq!(
+        judge(&json!({"type": "object", "required": ["a"], "title": "t"}), nothing()),
+        (Verdict::Compatible, Some(Bump::Patch))
+    );
     assert_eq!(judge(&json!({"type": "object"}), nothing()), (Verdict::Compatible, Some(Bump::Minor)));
     let stricter = json!({"type": "object", "required": ["a", "b"]});
     assert_eq!(judge(&stricter, nothing()), (Verdict::Unknown, None));
@@ -143,7 +155,8 @@ fn a_record_is_altered_until_it_shows_the_change() {
         let found = changes(old, new, POLICY);
         let build = |schema: &Value| jsonschema::options().should_validate_formats(true).build(schema).unwrap();
         let (old, new) = (build(old), build(new));
-        trial::witness(&found.list, &[&record], &|v| old.is_valid(v), &|v| new.is_valid(v)).map(|witness| witness.alteration)
+        trial::witness(&found.list, &[&record], &|v| old.is_valid(v), &|v| new.is_valid(v))
+            .map(|witness| witness.alteration)
     };
     let object = |rest: Value| json!({"type": "object", "properties": {"a": rest}});
     let with = |rest: Value| object(rest);
@@ -154,11 +167,18 @@ fn a_record_is_altered_until_it_shows_the_change() {
         (with(json!({"type": ["string", "null"]})), with(json!({"type": "string"})), "with null as /a"),
         (with(json!({"maxLength": 5})), with(json!({"maxLength": 4})), "with \"xxxxx\" as /a"),
         (with(json!({})), with(json!({"format": "uri"})), "with \"%{\" as /a"),
-        (json!({"properties": {"a": {}}}), json!({"properties": {"a": {}}, "additionalProperties": false}), "with /x-unknown-member"),
+        (
+            json!({"properties": {"a": {}}}),
+            json!({"properties": {"a": {}}, "additionalProperties": false}),
+            "with /x-unknown-member",
+        ),
     ] {
         assert_eq!(show(&old, &new, record()).as_deref(), Some(alteration), "{old} {new}");
     }
-    assert_eq!(show(&with(json!({"type": "string"})), &with(json!({"minLength": 1})), record()).as_deref(), Some("with \"\" as /a"));
+    assert_eq!(
+        show(&with(json!({"type": "string"})), &with(json!({"minLength": 1})), record()).as_deref(),
+        Some("with \"\" as /a")
+    );
 }
 
 /// Small schemas of every kind that the rules know.
@@ -170,9 +190,20 @@ fn schema() -> impl Strategy<Value = Value> {
         prop_oneof![Just("string"), Just("integer"), Just("number"), Just("null"), Just("object"), Just("array")]
             .prop_map(|name| json!({"type": name})),
         Just(json!({"type": ["string", "null"]})),
-        prop::sample::subsequence(vec![json!(0), json!(1), json!("x"), Value::Null], 1..=3).prop_map(|all| json!({"enum": all})),
+        prop::sample::subsequence(vec![json!(0), json!(1), json!("x"), Value::Null], 1..=3)
+            .prop_map(|all| json!({"enum": all})),
         prop_oneof![Just(json!(0)), Just(json!("x"))].prop_map(|one| json!({"const": one})),
-        (prop_oneof![Just("minimum"), Just("exclusiveMaximum"), Just("maxLength"), Just("minItems"), Just("maxProperties"), Just("multipleOf")], 1..3)
+        (
+            prop_oneof![
+                Just("minimum"),
+                Just("exclusiveMaximum"),
+                Just("maxLength"),
+                Just("minItems"),
+                Just("maxProperties"),
+                Just("multipleOf")
+            ],
+            1..3
+        )
             .prop_map(|(name, limit)| json!({name: limit})),
         prop::sample::subsequence(vec!["a", "b"], 0..=2).prop_map(|names| json!({"required": names})),
         Just(json!({"uniqueItems": true})),
@@ -183,7 +214,11 @@ fn schema() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 24, 4, |inner| {
         let some = || inner.clone();
         prop_oneof![
-            (prop::collection::btree_map(prop_oneof![Just("a"), Just("b")], some(), 0..=2), prop::option::of(some()), prop::option::of(some()))
+            (
+                prop::collection::btree_map(prop_oneof![Just("a"), Just("b")], some(), 0..=2),
+                prop::option::of(some()),
+                prop::option::of(some())
+            )
                 .prop_map(|(properties, rest, pattern)| {
                     let mut schema = json!({"properties": properties});
                     rest.into_iter().for_each(|rest| schema["additionalProperties"] = rest);
@@ -196,7 +231,8 @@ fn schema() -> impl Strategy<Value = Value> {
             }),
             (prop_oneof![Just("allOf"), Just("anyOf"), Just("oneOf")], prop::collection::vec(some(), 1..=2))
                 .prop_map(|(name, all)| json!({name: all})),
-            (prop_oneof![Just("not"), Just("contains"), Just("propertyNames")], some()).prop_map(|(name, one)| json!({name: one})),
+            (prop_oneof![Just("not"), Just("contains"), Just("propertyNames")], some())
+                .prop_map(|(name, one)| json!({name: one})),
             (some(), some()).prop_map(|(one, then)| json!({"if": one, "then": then})),
             (some(), some()).prop_map(|(one, other)| match (one, other) {
                 (Value::Object(mut one), Value::Object(other)) => {
@@ -211,13 +247,24 @@ fn schema() -> impl Strategy<Value = Value> {
 
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
-        Just(Value::Null), Just(json!(0)), Just(json!(1)), Just(json!(2)), Just(json!(1.5)), Just(json!("")), Just(json!("x")), Just(json!("xyz")),
+        Just(Value::Null),
+        Just(json!(0)),
+        Just(json!(1)),
+        Just(json!(2)),
+        Just(json!(1.5)),
+        Just(json!("")),
+        Just(json!("x")),
+        Just(json!("xyz")),
     ];
     leaf.prop_recursive(2, 8, 3, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..=3).prop_map(Value::Array),
-            prop::collection::btree_map(prop_oneof![Just("a".to_owned()), Just("b".to_owned()), Just("c".to_owned())], inner, 0..=3)
-                .prop_map(|members| Value::Object(members.into_iter().collect())),
+            prop::collection::btree_map(
+                prop_oneof![Just("a".to_owned()), Just("b".to_owned()), Just("c".to_owned())],
+                inner,
+                0..=3
+            )
+            .prop_map(|members| Value::Object(members.into_iter().collect())),
         ]
     })
 }
