@@ -162,7 +162,7 @@ pub fn human(diff: &SchemaDiff, style: Style, most: usize) -> String {
 fn said_by_records(out: &mut String, records: &Records, style: Style, most: usize) {
     let _ = writeln!(
         out,
-        "{} at {}: {} the old schema, {} of those the new one",
+        "{} of {}: {} the old schema, {} of those the new one",
         count(records.records, "record"),
         for_people(&records.moment),
         if records.followed == 1 { "1 follows".to_owned() } else { format!("{} follow", records.followed) },
@@ -286,7 +286,7 @@ pub fn kinds<'f>(broken: impl Iterator<Item = &'f [Finding]>) -> Vec<Kind> {
         }
     }
     let mut kinds: Vec<Kind> = kinds.into_values().collect();
-    kinds.sort_by(|a, b| b.records.cmp(&a.records));
+    kinds.sort_by_key(|kind| std::cmp::Reverse(kind.records));
     kinds
 }
 
@@ -351,7 +351,7 @@ pub(crate) mod tests {
           2 of 3 records that follow the old schema break the new one
           breaking    /use-cases must be there now  #/required
           compatible  /use-cases may be there now  #/properties/use-cases
-        4 records at HEAD: 3 follow the old schema, 2 break of those the new one
+        4 records of HEAD: 3 follow the old schema, 2 break of those the new one
           2 records: "use-cases" is missing [required]
         a.json:1:1: error: "use-cases" is missing [required]
         version: a major change; the version moved its minor part

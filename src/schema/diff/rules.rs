@@ -323,7 +323,7 @@ fn paired<'s>(
 
 fn extra(walk: &mut Walk<'_>, spot: &Spot, place: &Spot, is_choice: bool, gone: &[Branch<'_>], come: &[Branch<'_>]) {
     for (branch, pointer) in gone {
-        let place = place.to(&pointer);
+        let place = place.to(pointer);
         let subject = spot.subject();
         if is_choice {
             walk.tell(
@@ -344,7 +344,7 @@ fn extra(walk: &mut Walk<'_>, spot: &Spot, place: &Spot, is_choice: bool, gone: 
         }
     }
     for (branch, pointer) in come {
-        let place = place.to(&pointer);
+        let place = place.to(pointer);
         let subject = spot.subject();
         if is_choice {
             walk.tell(
