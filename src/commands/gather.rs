@@ -11,6 +11,7 @@ use anyhow::{Context as _, anyhow};
 use super::crew;
 use super::focus::{Concern, Focus};
 use super::registry::at_source;
+use super::releases;
 use crate::adapters::schema_source::FolderSource;
 use crate::adapters::worktree::{Head, Worktree};
 use crate::catalog::asset::{Asset, CompanionFile, UsedSchema, meaning};
@@ -106,6 +107,29 @@ impl Opened {
     pub fn with_registry(self, files: Arc<dyn SchemaFiles>, findings: Vec<Finding>) -> Self {
         Self { registry: Some((files, findings)), ..self }
     }
+
+    /// The registry's files: those that were brought, else those of its folder.
+    pub fn registry_files(&self) -> Arc<dyn SchemaFiles> {
+        match &self.registry {
+            Some((files, _)) => Arc::clone(files),
+            None => Arc::new(self.folder_files(&self.config.schema_folder)),
+        }
+    }
+
+    /// The files of another moment, under the configuration of this one.
+    pub fn at(&self, moment: &Moment) -> anyhow::Result<Self> {
+        let worktree = Worktree::open(self.worktree.root())?;
+        let (tree, contents) = files(&worktree, moment)?;
+        let tree = without_output(tree, &self.config);
+        Ok(Self { registry: self.registry.clone(), ..Self::new(worktree, self.config.clone(), tree, contents) })
+    }
+}
+
+fn files(worktree: &Worktree, moment: &Moment) -> anyhow::Result<(Tree, Arc<dyn Contents + Send>)> {
+    Ok(match moment {
+        Moment::Now => (worktree.tree_now()?, Arc::new(worktree.disk())),
+        Moment::At(revision) => (worktree.tree_at(revision)?, Arc::new(worktree.objects())),
+    })
 }
 
 /// A library that has been read.
@@ -140,10 +164,7 @@ pub enum Wanted {
 /// An error means that nothing can be done: no repository, no configuration, or a broken one.
 pub fn open(place: &Place) -> anyhow::Result<Opened> {
     let worktree = Worktree::open(&place.folder)?;
-    let (tree, contents): (Tree, Arc<dyn Contents + Send>) = match &place.moment {
-        Moment::Now => (worktree.tree_now()?, Arc::new(worktree.disk())),
-        Moment::At(revision) => (worktree.tree_at(revision)?, Arc::new(worktree.objects())),
-    };
+    let (tree, contents) = files(&worktree, &place.moment)?;
     let config = read_config(place, &worktree, &tree, contents.as_ref())?;
     let tree = without_output(tree, &config);
     Ok(Opened::new(worktree, config, tree, contents))
@@ -167,6 +188,7 @@ pub fn open_committed(place: &Place, revision: &str) -> anyhow::Result<Opened> {
 
 /// Reads and checks every record. What is wrong with them is a finding and no error.
 pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
+    let released = opened.focus.since().map(|base| releases::findings(&opened, base)).unwrap_or_default();
     let Opened { worktree, config, tree, contents, focus, registry } = opened;
     let (source, more) = match registry {
         Some(registry) => registry,
@@ -208,6 +230,7 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     findings.extend(more);
     let of_schemas = registry.findings().into_iter().filter(|finding| focus.needs(finding, &unusable));
     findings.extend(of_schemas.map(|finding| at_source(finding, registry.folder(), &config)));
+    findings.extend(released);
     let tree = Arc::unwrap_or_clone(tree);
     let mut check = Check::new(tree.commit.clone(), tree.is_dirty(), counts, findings);
     check.records = records;

@@ -30,5 +30,6 @@ mod proposal;
 mod registry;
 mod review;
 mod runner_log;
+mod schema_diff;
 mod suites;
 mod threats;
