@@ -163,7 +163,8 @@ mod tests {
     fn told(old: &[(&str, &str)], new: &[(&str, &str)]) -> Vec<String> {
         let used = Used::from([(SchemaName::new("p"), Some("/version".to_owned()))]);
         let prove = |a: &Side, b: &Side, introduced: &[Introduced]| prove(a, b, introduced, POLICY);
-        let found = findings(&MemoryFiles::new(old), &MemoryFiles::new(new), &used, POLICY, &prove);
+        let files = |texts| Arc::new(MemoryFiles::new(texts)) as Arc<dyn SchemaFiles>;
+        let found = findings(&files(old), &files(new), &used, POLICY, &prove);
         found.into_iter().map(|f| format!("{} {}: {} | {}", f.severity, f.path, f.message, f.help.unwrap())).collect()
     }
 
