@@ -18,12 +18,24 @@ OPERATIONS = {
     "/repos/{owner}/{repo}": ["get"],
     "/repos/{owner}/{repo}/dispatches": ["post"],
     "/repos/{owner}/{repo}/actions/runs": ["get"],
+    "/repos/{owner}/{repo}/check-runs": ["post"],
+    "/repos/{owner}/{repo}/check-runs/{check_run_id}": ["patch"],
+    "/repos/{owner}/{repo}/issues/{issue_number}/comments": ["get", "post"],
+    "/repos/{owner}/{repo}/issues/comments/{comment_id}": ["patch"],
+    "/user": ["get"],
     "/repos/{owner}/{repo}/commits/{ref}": ["get"],
     "/repos/{owner}/{repo}/git/trees/{tree_sha}": ["get"],
     "/repos/{owner}/{repo}/git/blobs/{file_sha}": ["get"],
     "/rate_limit": ["get"],
 }
-EXAMPLES = ["full-repository-default-response", "workflow-run-paginated", "rate-limit-overview"]
+EXAMPLES = [
+    "full-repository-default-response",
+    "workflow-run-paginated",
+    "rate-limit-overview",
+    "check-run-example-of-completed-conclusion",
+    "issue-comment",
+    "private-user-response-with-public-profile-information",
+]
 # What GitHub answers anywhere without the operation declaring it: 401, 403, 429, 5xx.
 EXTRA_SCHEMAS = ["basic-error"]
 DROPPED = {"description", "summary", "externalDocs", "tags", "x-github", "x-octokit", "example", "examples", "title"}

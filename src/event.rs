@@ -23,6 +23,8 @@ pub enum Event {
         base: CommitId,
         /// The proposed commit.
         head: CommitId,
+        /// The number of the pull request; none for one that waits in the merge queue.
+        number: Option<u64>,
     },
     /// A release was published.
     Release {
@@ -80,10 +82,16 @@ impl Event {
                 is_deleted: is_nothing(&commit("/after")?),
             },
             "pull_request" | "pull_request_target" => {
-                Self::Proposal { base: commit("/pull_request/base/sha")?, head: commit("/pull_request/head/sha")? }
+                let number = payload.pointer("/pull_request/number").and_then(Value::as_u64);
+                Self::Proposal {
+                    base: commit("/pull_request/base/sha")?,
+                    head: commit("/pull_request/head/sha")?,
+                    number,
+                }
             }
             "merge_group" => {
-                Self::Proposal { base: commit("/merge_group/base_sha")?, head: commit("/merge_group/head_sha")? }
+                let (base, head) = (commit("/merge_group/base_sha")?, commit("/merge_group/head_sha")?);
+                Self::Proposal { base, head, number: None }
             }
             "release" if payload.pointer("/action").and_then(Value::as_str) == Some("published") => {
                 Self::Release { tag: text("/release/tag_name")?.to_owned() }
@@ -109,6 +117,14 @@ impl Event {
     pub fn base(&self) -> Option<&CommitId> {
         match self {
             Self::Proposal { base, .. } => Some(base),
+            _ => None,
+        }
+    }
+
+    /// The number of the pull request.
+    pub fn number(&self) -> Option<u64> {
+        match self {
+            Self::Proposal { number, .. } => *number,
             _ => None,
         }
     }
@@ -196,11 +212,11 @@ mod tests {
         let (base, opened) = ("f95f852bd8fca8fcc58a9a2d6c842781e32a215e", "ec26c3e57ca3a959ca5aad62de7213c562f8c821");
         for payload in [payload!("pull_request-opened"), payload!("pull_request-synchronize")] {
             let event = Event::parse("pull_request", &payload).unwrap();
-            assert_eq!(event, Event::Proposal { base: commit(base), head: commit(opened) });
+            assert_eq!(event, Event::Proposal { base: commit(base), head: commit(opened), number: Some(2) });
             assert_eq!(event.work(), Work::Propose);
         }
         let queued = Event::parse("merge_group", &payload!("merge_group")).unwrap();
-        let Event::Proposal { base, head } = &queued else { panic!("{queued:?}") };
+        let Event::Proposal { base, head, number: None } = &queued else { panic!("{queued:?}") };
         assert_ne!(base, head);
         assert_eq!((queued.work(), queued.base()), (Work::Propose, Some(base)));
     }

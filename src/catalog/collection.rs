@@ -106,6 +106,12 @@ pub fn glob(text: &str) -> Result<Glob, String> {
     GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build().map_err(|error| error.to_string())
 }
 
+/// A glob that matches this text alone.
+pub fn literal(text: &str) -> String {
+    // The crate's own function leaves backslashes as they are, and to us they escape.
+    globset::escape(&text.replace('\\', "\\\\"))
+}
+
 fn pointers(texts: &[String], place: &str, problems: &mut Vec<Problem>) -> Vec<PointerPattern> {
     let mut patterns = Vec::new();
     for (index, text) in texts.iter().enumerate() {

@@ -8,6 +8,7 @@ pub mod collection;
 pub mod layout;
 pub mod place;
 pub mod pointer;
+pub mod propose;
 pub mod read;
 pub mod record;
 pub mod settings;

@@ -36,6 +36,24 @@ pub struct Settings {
     pub unique: Vec<String>,
 }
 
+impl Settings {
+    /// A collection of these files, of which nothing else is said.
+    pub fn new(metadata: OneOrMany) -> Self {
+        Self {
+            metadata,
+            exclude: Vec::new(),
+            id: None,
+            schema: None,
+            version_field: None,
+            default_version: None,
+            allow_downgrade: false,
+            volatile: Vec::new(),
+            files: FileRules::default(),
+            unique: Vec::new(),
+        }
+    }
+}
+
 /// The files that belong to a record, as names relative to its folder.
 ///
 /// `{stem}` is the record's file name without extension, `{dir}` its folder's name, `{/pointer}` a value of the record;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::captured::Captured;
 use super::step_files::{StepFileError, StepFiles};
-use crate::report::log_text::{defuse, holds_controls, json_text, prefix, without_controls};
+use crate::report::log_text::{defuse, holds_controls, json_text, prefix, without_controls, xml_text};
 use crate::report::redaction::Secrets;
 use crate::report::workflow_command::Command;
 
@@ -91,6 +91,13 @@ impl Console {
     pub fn json(&self, document: &str) {
         let mut channel = self.channel();
         let text = json_text(&channel.secrets.redact(document));
+        channel.data(&text);
+    }
+
+    /// Writes an XML document to stdout: the same texts, in a spelling that acts on no log and no terminal.
+    pub fn xml(&self, document: &str) {
+        let mut channel = self.channel();
+        let text = xml_text(&channel.secrets.redact(document));
         channel.data(&text);
     }
 

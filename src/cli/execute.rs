@@ -8,23 +8,21 @@ use anyhow::{Context as _, anyhow};
 
 use super::console::Console;
 use super::environment::Environment;
+use super::execute_check::{Asked, Since, least};
 use super::wiring::{Reach, outside, set_damaged_aside};
 use super::words::{CheckFormat, Command, Common, FailOn, Format, Limits, Part, PlanFormat, Words};
 use crate::adapters::publication::{FolderTarget, PublishTarget};
 use crate::adapters::schema_source::Cache;
-use crate::commands::excerpts::excerpts;
 use crate::commands::gather::{Library, Moment, Place, Wanted, gather, open};
 use crate::commands::plan::{Plan, Scope};
 use crate::commands::{plan as planning, search as searching, sync as syncing};
 use crate::event::{Event, Work};
-use crate::finding::Severity;
-use crate::report::counting::count;
 use crate::report::human::Style;
 use crate::report::targets::{Outcome, Sync, TargetResult};
-use crate::report::{Check, github, human, human_targets, json, search, summary, summary_targets, workflow_command};
+use crate::report::{Check, human_targets, json, search, summary_targets, workflow_command};
 
 /// How many findings a person gets to see at once.
-const MOST_FINDINGS: usize = 200;
+pub(super) const MOST_FINDINGS: usize = 200;
 /// How often a log hears of progress.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
@@ -71,9 +69,11 @@ impl Execution<'_> {
     /// Carries out the words.
     pub async fn command(&self, words: Words) -> anyhow::Result<Ending> {
         match words.command {
-            Command::Check { format, common } => {
-                let library = self.check(&common, format).await?;
-                self.outputs("check", &library.check, common.fail_on)?;
+            Command::Init { dry_run } => self.init(dry_run),
+            Command::Check { paths, changed_since, format, reports, common } => {
+                let since = changed_since.as_deref().map_or(Since::Nothing, Since::Revision);
+                let asked = Asked { paths: &paths, since, reports: &reports };
+                let library = self.check(&common, format, &asked).await?;
                 Ok(verdict(&library.check, common.fail_on))
             }
             Command::Plan { format, common, limits } => self.plan(&common, &limits, format).await,
@@ -93,58 +93,14 @@ impl Execution<'_> {
         }
     }
 
-    /// Reads and checks the library, and reports what was found.
-    async fn check(&self, common: &Common, format: CheckFormat) -> anyhow::Result<Library> {
-        let library = gather(self.open(common.rev.as_deref(), common.locked).await?, Wanted::Verdict)?;
-        let check = &library.check;
-        match format {
-            CheckFormat::Human => {
-                self.console.text(&human::check(check, &excerpts(&library, MOST_FINDINGS), self.style(), MOST_FINDINGS))
-            }
-            CheckFormat::Json => self.console.json(&json::check::render(check)),
-            CheckFormat::Github => self.console.commands_as_data(&github::check(check, library.worktree.prefix())),
-        }
-        if format != CheckFormat::Github {
-            self.annotate(&library);
-        }
-        self.console.add_summary(&summary::check(check))?;
-        Ok(library)
-    }
-
-    fn annotate(&self, library: &Library) {
-        for command in github::check(&library.check, library.worktree.prefix()) {
-            self.console.command(&command);
-        }
-    }
-
     pub(super) fn style(&self) -> Style {
         self.environment.style()
     }
 
-    /// Checks for a command whose result is something else: none when the records do not let it go on.
-    async fn checked(&self, common: &Common, awaited: Awaited) -> anyhow::Result<Option<Library>> {
-        let library = gather(self.open(common.rev.as_deref(), common.locked).await?, Wanted::Assets)?;
-        self.annotate(&library);
-        self.console.add_summary(&summary::check(&library.check))?;
-        let is_fit = verdict(&library.check, common.fail_on) == Ending::Done;
-        let text = human::check(&library.check, &excerpts(&library, MOST_FINDINGS), self.style(), MOST_FINDINGS);
-        match awaited {
-            Awaited::Text => self.console.text(&text),
-            Awaited::Json | Awaited::Other => self.console.talk(&text),
-        }
-        if is_fit {
-            return Ok(Some(library));
-        }
-        if awaited == Awaited::Json {
-            self.console.json(&json::check::render(&library.check));
-        }
-        self.console.talk("nothing was sent: mend the findings above first\n");
-        self.outputs("check", &library.check, common.fail_on)?;
-        Ok(None)
-    }
-
     async fn plan(&self, common: &Common, limits: &Limits, format: PlanFormat) -> anyhow::Result<Ending> {
-        let Some(library) = self.checked(common, format.into()).await? else { return Ok(Ending::Findings) };
+        let Some(library) = self.checked(common, format.into(), &Asked::default()).await? else {
+            return Ok(Ending::Findings);
+        };
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console)?;
         let desired = planning::plan(&library, &outside, scope(limits), false).await?;
         self.say_plan(&desired.plan, format)?;
@@ -162,7 +118,9 @@ impl Execution<'_> {
     }
 
     async fn sync(&self, common: &Common, limits: &Limits, format: Format) -> anyhow::Result<Ending> {
-        let Some(library) = self.checked(common, format.into()).await? else { return Ok(Ending::Findings) };
+        let Some(library) = self.checked(common, format.into(), &Asked::default()).await? else {
+            return Ok(Ending::Findings);
+        };
         set_damaged_aside(&library.worktree, self.console)?;
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console)?;
         let desired = planning::plan(&library, &outside, scope(limits), true).await?;
@@ -194,7 +152,9 @@ impl Execution<'_> {
     }
 
     async fn manifest(&self, common: &Common, output: Option<PathBuf>) -> anyhow::Result<Ending> {
-        let Some(library) = self.checked(common, Awaited::Other).await? else { return Ok(Ending::Findings) };
+        let Some(library) = self.checked(common, Awaited::Other, &Asked::default()).await? else {
+            return Ok(Ending::Findings);
+        };
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console)?;
         let desired = planning::plan(&library, &outside, Scope::default(), false).await?;
         let own = self.manifest_folder(&library).zip(library.config.settings.manifest.publish.first());
@@ -238,8 +198,9 @@ impl Execution<'_> {
         let event = self.environment.event()?;
         match self.environment.get("STOCKROOM_COMMAND") {
             Some("check") => {
-                let library = self.check(&common, CheckFormat::Human).await?;
-                self.outputs("check", &library.check, fail_on)?;
+                let asked = Asked { since: Since::of(event.as_ref()), ..Asked::default() };
+                let library = self.check(&common, CheckFormat::Human, &asked).await?;
+                self.tell_comment(&library, event.as_ref(), None).await;
                 return Ok(verdict(&library.check, fail_on));
             }
             Some("plan") => return self.propose(&common, event.as_ref()).await,
@@ -270,9 +231,11 @@ impl Execution<'_> {
         }
     }
 
-    /// Checks a proposal and says what merging it would do; no secret is read and nothing is written.
+    /// Checks a proposal and says what merging it would do; but for a check run and a comment that are asked for, no secret is
+    /// read and nothing is written.
     async fn propose(&self, common: &Common, event: Option<&Event>) -> anyhow::Result<Ending> {
-        let Some(library) = self.checked(common, Awaited::Text).await? else { return Ok(Ending::Findings) };
+        let asked = Asked { since: Since::of(event), ..Asked::default() };
+        let Some(library) = self.checked(common, Awaited::Text, &asked).await? else { return Ok(Ending::Findings) };
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console)?;
         let base = match event {
             Some(event) => self.base(event, &library).await,
@@ -284,6 +247,7 @@ impl Execution<'_> {
         };
         self.say_plan(&plan, PlanFormat::Human)?;
         self.outputs("check and plan", &library.check, common.fail_on)?;
+        self.tell_comment(&library, event, Some(&plan)).await;
         Ok(Ending::Done)
     }
 
@@ -292,12 +256,7 @@ impl Execution<'_> {
         let base = library.worktree.base(event.base()?, event.head()?);
         let gathered = self.open_base(&base).await.and_then(|opened| gather(opened, Wanted::Assets));
         match gathered {
-            Ok(base_library) => {
-                if let Ok(changes) = library.worktree.changes(&base, "HEAD") {
-                    self.console.talk(&format!("{} touched by this change\n", count(changes.len(), "file")));
-                }
-                Some(base_library)
-            }
+            Ok(base_library) => Some(base_library),
             Err(error) => {
                 let cure =
                     "the plan compares with what was served last; `fetch-depth: 2` in actions/checkout makes it exact";
@@ -307,7 +266,7 @@ impl Execution<'_> {
         }
     }
 
-    fn outputs(&self, command: &str, check: &Check, fail_on: FailOn) -> anyhow::Result<()> {
+    pub(super) fn outputs(&self, command: &str, check: &Check, fail_on: FailOn) -> anyhow::Result<()> {
         let valid = verdict(check, fail_on) == Ending::Done;
         let values = [
             ("command", command.to_owned()),
@@ -327,7 +286,7 @@ impl Execution<'_> {
     }
 
     /// What the runner could not be told of a job that is done: the job is done all the same.
-    fn settled(&self, told: anyhow::Result<()>) {
+    pub(super) fn settled(&self, told: anyhow::Result<()>) {
         if let Err(error) = told {
             self.console.talk(&format!("warning: {error:#}\n"));
             self.console.command(&workflow_command::Command::warning(&format!("{error:#}")));
@@ -363,7 +322,7 @@ impl Execution<'_> {
 
 /// What the one who gave the command waits for on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Awaited {
+pub(super) enum Awaited {
     /// A text, of which the check is the first part.
     Text,
     /// A document. Where the records are not fit for it, the check's is the one that says why.
@@ -391,12 +350,8 @@ impl From<PlanFormat> for Awaited {
     }
 }
 
-fn verdict(check: &Check, fail_on: FailOn) -> Ending {
-    let least = match fail_on {
-        FailOn::Error => Severity::Error,
-        FailOn::Warning => Severity::Warning,
-    };
-    let fails = check.findings.iter().any(|finding| finding.severity >= least);
+pub(super) fn verdict(check: &Check, fail_on: FailOn) -> Ending {
+    let fails = check.findings.iter().any(|finding| finding.severity >= least(fail_on));
     if fails { Ending::Findings } else { Ending::Done }
 }
 

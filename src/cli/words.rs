@@ -1,6 +1,7 @@
 //! The words of the command line.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -33,12 +34,32 @@ pub struct Words {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Look at a repository and write a first stockroom.yml, schemas and a workflow; overwrites nothing.
+    #[command(after_help = "Example: stockroom init --dry-run")]
+    Init {
+        /// Print what would be written, and write nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Validate every record and the files beside it; changes nothing.
-    #[command(after_help = "Example: stockroom -C examples/library check --format json")]
+    #[command(
+        after_help = "A path stands for the records that the file has a part in, a folder for the files below it. Whatever is \
+                      looked at, all records are compared for what may stand only once.\n\n\
+                      Example: stockroom -C examples/library check --changed-since main --report sarif=.stockroom/check.sarif"
+    )]
     Check {
+        /// Report on these files and folders alone [default: the whole library].
+        #[arg(value_name = "PATH", value_parser = OsStringValueParser::new().map(PathBuf::from))]
+        paths: Vec<PathBuf>,
+        /// Show first what has changed since this commit, branch or tag, and say how many findings lie elsewhere.
+        #[arg(long, value_name = "REV")]
+        changed_since: Option<String>,
         /// How the result is written.
         #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
         format: CheckFormat,
+        /// Write the result into a file too, in any of the formats; may be given several times.
+        #[arg(long = "report", value_name = "FORMAT=FILE")]
+        reports: Vec<FurtherReport>,
         /// What several commands understand.
         #[command(flatten)]
         common: Common,
@@ -160,6 +181,36 @@ pub enum CheckFormat {
     Json,
     /// As annotations for GitHub's runner.
     Github,
+    /// For code scanning: SARIF 2.1.0.
+    Sarif,
+    /// For CI servers: a JUnit report with a test case for each record.
+    Junit,
+}
+
+/// A report that goes into a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FurtherReport {
+    /// Its format.
+    pub format: CheckFormat,
+    /// Its file.
+    pub file: PathBuf,
+}
+
+impl FromStr for FurtherReport {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = "write FORMAT=FILE, such as sarif=check.sarif";
+        let Some((format, file)) = text.split_once('=').filter(|(_, file)| !file.is_empty()) else {
+            return Err(format!("{text:?} is no report: {wanted}"));
+        };
+        let format = CheckFormat::from_str(format, false).map_err(|_| {
+            let formats = CheckFormat::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+            let names: Vec<String> = formats.map(|format| format.get_name().to_owned()).collect();
+            format!("{format:?} is no format of a report: it is one of {}", names.join(", "))
+        })?;
+        Ok(Self { format, file: PathBuf::from(file) })
+    }
 }
 
 /// How a plan is written.

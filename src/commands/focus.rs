@@ -216,6 +216,7 @@ fn is_of_registry(path: &RepoPath, config: &Config) -> bool {
     let below = |folder: &str| path.as_str().strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
     match config.schema_folder.as_str() {
         _ if config.settings.schemas.is_elsewhere() => false,
+        _ if config.settings.schemas.is_elsewhere() => false,
         // The registry is the library's root: its own files are told from others by the names that collections ask for.
         "" => config.schema_names().iter().any(|name| {
             let is_plain = path.as_str().strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.'));

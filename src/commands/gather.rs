@@ -9,6 +9,7 @@ use anyhow::{Context as _, anyhow};
 use rayon::prelude::*;
 
 use super::focus::{Concern, Focus};
+use super::registry::at_source;
 use crate::adapters::schema_source::FolderSource;
 use crate::adapters::worktree::{Head, Worktree};
 use crate::catalog::asset::{Asset, CompanionFile, UsedSchema, meaning};
@@ -71,6 +72,11 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// These files with this configuration, all of them to be looked at.
+    pub fn new(worktree: Worktree, config: Config, tree: Tree, contents: Arc<dyn Contents + Send>) -> Self {
+        Self { worktree, config, tree, contents, focus: Focus::default(), registry: None }
+    }
+
     /// The same, to be looked at with this focus.
     #[must_use]
     pub fn about(self, focus: Focus) -> Self {
@@ -132,7 +138,7 @@ pub fn open(place: &Place) -> anyhow::Result<Opened> {
     };
     let config = read_config(place, &worktree, &tree, contents.as_ref())?;
     let tree = without_output(tree, &config);
-    Ok(Opened { worktree, config, tree, contents, focus: Focus::default(), registry: None })
+    Ok(Opened::new(worktree, config, tree, contents))
 }
 
 /// The same at a commit, with the configuration that stands in that commit even where a file was named.
@@ -148,7 +154,7 @@ pub fn open_committed(place: &Place, revision: &str) -> anyhow::Result<Opened> {
         None => read_config(&Place { config: None, ..place.clone() }, &worktree, &tree, contents.as_ref())?,
     };
     let tree = without_output(tree, &config);
-    Ok(Opened { worktree, config, tree, contents, focus: Focus::default(), registry: None })
+    Ok(Opened::new(worktree, config, tree, contents))
 }
 
 /// Reads and checks every record. What is wrong with them is a finding and no error.
@@ -164,7 +170,6 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     };
     let registry = Registry::new(source, &config.schema_names(), config.settings.schemas.policy());
     let (found, mut findings) = candidates(&tree, &config.collections);
-    findings.extend(more);
     findings.extend(empty_collections(&config, &found));
     findings.extend(tree.findings.iter().cloned());
     let sight = Sight { tree: &tree, contents: contents.as_ref(), registry: &registry, focus: &focus, wanted };
@@ -183,7 +188,9 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     findings.extend(repeats);
     focus.keep(&mut findings, &named);
     findings.extend(missing_schemas(&config, &registry).into_iter().filter(|finding| focus.asks(finding, &counts)));
-    findings.extend(registry.findings().into_iter().filter(|finding| focus.needs(finding, &unusable)));
+    findings.extend(more);
+    let of_schemas = registry.findings().into_iter().filter(|finding| focus.needs(finding, &unusable));
+    findings.extend(of_schemas.map(|finding| at_source(finding, registry.folder(), &config)));
     let mut check = Check::new(tree.commit.clone(), tree.is_dirty(), counts, findings);
     check.records = records;
     if let Some(touched) = focus.touched(touched) {

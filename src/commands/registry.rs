@@ -7,27 +7,47 @@ use anyhow::{Context as _, anyhow};
 
 use super::gather::Opened;
 use crate::adapters::schema_source::{Brought, RemoteSource, SourceError, select};
+use crate::adapters::whole_file;
+use crate::config::Config;
 use crate::finding::Finding;
 use crate::ids::{RepoPath, SchemaName, Sha256Hex};
-use crate::schema::lock::{LOCK, Lock, MAX_LOCK_BYTES, SCHEMA_EDITED};
+use crate::report::counting::count;
+use crate::schema::lock::{LOCK, Lock, MAX_LOCK_BYTES, SCHEMA_EDITED, moves};
 use crate::schema::registry::{SchemaFiles, is_release, schema_name};
-use crate::schema::source::{Repository, Source};
+use crate::schema::settings::Settings;
+use crate::schema::source::{Download, Repository, Source, digest};
+use crate::secret::SecretRef;
 
-/// Makes the way to a registry elsewhere.
-pub type Way<'a> = dyn Fn(&Source) -> anyhow::Result<Box<dyn RemoteSource>> + Sync + 'a;
+/// A way to a registry elsewhere.
+pub type Way = anyhow::Result<Box<dyn RemoteSource>>;
+
+/// Makes the way to a repository.
+pub type ToRepository<'a> = Box<dyn Fn(&Repository, Option<&SecretRef>) -> Way + Sync + 'a>;
+/// Makes the way to a download.
+pub type ToDownload<'a> = Box<dyn Fn(&Download, Option<Sha256Hex>) -> Way + Sync + 'a>;
+
+/// Makes the ways to registries elsewhere.
+pub struct Ways<'a> {
+    /// To a repository, with the token that a reference leads to.
+    pub github: ToRepository<'a>,
+    /// To a download with its digest.
+    pub web: ToDownload<'a>,
+}
 
 /// What is asked of a registry.
 pub struct Ask<'a> {
     /// The library whose stockroom.yml and stockroom.lock count.
     pub opened: &'a Opened,
+    /// Where the registry is, and with what it is asked for.
+    pub settings: &'a Settings,
     /// The schemas that are needed.
     pub names: &'a BTreeSet<SchemaName>,
     /// Whether anything that stockroom.lock does not say is refused.
     pub locked: bool,
     /// The branch that is tried first in the registry's repository.
     pub branch: Option<String>,
-    /// Makes the way there.
-    pub way: &'a Way<'a>,
+    /// The ways there.
+    pub ways: &'a Ways<'a>,
 }
 
 /// A registry that can be read.
@@ -45,7 +65,7 @@ pub struct Settled {
 /// Content that does not have the digest that stockroom.lock gives it is never used, and never only warned of, unless it is a
 /// folder of the library: that is part of the very commit that is checked.
 pub async fn settle(ask: &Ask<'_>) -> anyhow::Result<Settled> {
-    let source = source(ask.opened)?;
+    let source = source(ask.settings)?;
     let mut said = Vec::new();
     let lock = match read_lock(ask.opened)? {
         Some(lock) if lock.is_of(&source.to_string()) => Some(lock),
@@ -78,7 +98,7 @@ pub async fn settle(ask: &Ask<'_>) -> anyhow::Result<Settled> {
         return Err(anyhow!("{why}: `stockroom schema lock` writes it"));
     }
     let pin = lock.as_ref().and_then(|lock| lock.commit.as_ref());
-    let brought = (ask.way)(&source)?.bring(ask.names, pin, false).await;
+    let brought = to(&source, ask.settings, ask.ways)?.bring(ask.names, pin, false).await;
     let brought = match (brought, pin) {
         (Err(error), Some(commit)) => Err(error).context(format!("the registry at commit {commit}, as {LOCK} says")),
         (brought, _) => brought.context("the registry"),
@@ -91,8 +111,9 @@ pub async fn settle(ask: &Ask<'_>) -> anyhow::Result<Settled> {
 }
 
 /// What stockroom.lock would say now, whatever it says: nothing that was learnt earlier stands in for the server.
-pub async fn resolve(opened: &Opened, names: &BTreeSet<SchemaName>, way: &Way<'_>) -> anyhow::Result<Lock> {
-    let source = source(opened)?;
+async fn resolve(opened: &Opened, names: &BTreeSet<SchemaName>, ways: &Ways<'_>) -> anyhow::Result<Lock> {
+    let settings = &opened.config.settings.schemas;
+    let source = source(settings)?;
     let (commit, schemas) = match &source {
         Source::Folder(folder) => {
             let files = opened.folder_files(folder);
@@ -109,7 +130,7 @@ pub async fn resolve(opened: &Opened, names: &BTreeSet<SchemaName>, way: &Way<'_
             (None, chosen.iter().filter_map(digest).collect())
         }
         Source::GitHub(_) | Source::Web(_) => {
-            let brought = way(&source)?.bring(names, None, true).await.context("the registry")?;
+            let brought = to(&source, settings, ways)?.bring(names, None, true).await.context("the registry")?;
             (brought.commit.clone(), brought.digests())
         }
     };
@@ -120,7 +141,7 @@ pub async fn resolve(opened: &Opened, names: &BTreeSet<SchemaName>, way: &Way<'_
 }
 
 /// The lock of a library; none where it has none.
-pub fn read_lock(opened: &Opened) -> anyhow::Result<Option<Lock>> {
+fn read_lock(opened: &Opened) -> anyhow::Result<Option<Lock>> {
     let Some(bytes) = opened.read(LOCK, MAX_LOCK_BYTES).map_err(|error| anyhow!("{LOCK} cannot be read: {error}"))?
     else {
         return Ok(None);
@@ -128,8 +149,48 @@ pub fn read_lock(opened: &Opened) -> anyhow::Result<Option<Lock>> {
     Lock::parse(&bytes).map(Some).map_err(|why| anyhow!("{LOCK} cannot be used: {why}"))
 }
 
-fn source(opened: &Opened) -> anyhow::Result<Source> {
-    Source::parse(&opened.config.settings.schemas.source).map_err(|why| anyhow!(why))
+/// A lock that has been written, or was as it should be.
+pub struct Written {
+    /// What is in it, and what has moved, for a person to read.
+    pub text: String,
+    /// Why the old one could not be compared with.
+    pub complaint: Option<String>,
+}
+
+/// Resolves the registry of a library anew and writes the library's lock.
+pub async fn write_lock(opened: &Opened, ways: &Ways<'_>) -> anyhow::Result<Written> {
+    let lock = resolve(opened, &opened.config.schema_names(), ways).await?;
+    let (old, complaint) = match read_lock(opened) {
+        Ok(old) => (old, None),
+        Err(error) => (None, Some(format!("{error:#}"))),
+    };
+    let text = lock.render();
+    let is_new = opened.read(LOCK, MAX_LOCK_BYTES).ok().flatten() != Some(text.clone().into_bytes());
+    if is_new {
+        let path = opened.worktree.root().join(LOCK);
+        whole_file::write(&path, text.as_bytes()).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    let commit = lock.commit.as_ref().map_or(String::new(), |commit| format!(" at commit {}", commit.short()));
+    let what = format!("{}{commit}, {}", lock.source, count(lock.schemas.len(), "schema file"));
+    let verb = if is_new { "written" } else { "is as it should be" };
+    let moved: String = moves(old.as_ref(), &lock).iter().map(|line| format!("  {line}\n")).collect();
+    Ok(Written { text: format!("{LOCK} {verb}: {what}\n{moved}"), complaint })
+}
+
+fn source(settings: &Settings) -> anyhow::Result<Source> {
+    Source::parse(&settings.source).map_err(|why| anyhow!(why))
+}
+
+/// The way to a source.
+fn to(source: &Source, settings: &Settings, ways: &Ways<'_>) -> Way {
+    match source {
+        Source::Folder(_) => Err(anyhow!("a folder of the library is not asked for")),
+        Source::GitHub(at) => (ways.github)(at, settings.token.as_ref()),
+        Source::Web(at) => {
+            let digest = settings.digest.as_deref().map(digest).transpose().map_err(|why| anyhow!(why))?;
+            (ways.web)(at, digest)
+        }
+    }
 }
 
 fn below<'p>(files: &dyn SchemaFiles, path: &'p RepoPath) -> Option<&'p str> {
@@ -150,7 +211,7 @@ async fn same_branch(
         ));
     }
     let there = at.at_branch(branch);
-    match (ask.way)(&Source::GitHub(there.clone()))?.bring(ask.names, None, false).await {
+    match to(&Source::GitHub(there.clone()), ask.settings, ask.ways)?.bring(ask.names, None, false).await {
         Ok(brought) => {
             let commit = brought.commit.as_ref().map_or("", |commit| commit.short());
             let stale = brought.stale.as_ref().map_or(String::new(), |why| format!(" when it was last seen ({why})"));
@@ -177,6 +238,18 @@ fn how_to_pin(source: &Source, brought: &Brought) -> Option<String> {
         Some(why) => format!("{why}; so its commit {commit} is used, which it was when it was last seen"),
         None => format!("{source} is commit {commit} now; `stockroom schema lock` pins it"),
     })
+}
+
+/// A finding on a file of a registry elsewhere, put where the library names that registry: every report leads to files of the
+/// library alone.
+pub fn at_source(finding: Finding, registry: &str, config: &Config) -> Finding {
+    // No folder of a library that can be a registry has a colon in its name.
+    if !registry.contains(':') || !finding.path.as_str().starts_with(registry) {
+        return finding;
+    }
+    let Finding { code, severity, path, span, message, help, .. } = finding;
+    let message = format!("{path}:{}:{}: {message}", span.line, span.column);
+    Finding { severity, help, ..config.finding(code, "/schemas/source", message) }
 }
 
 /// Holds what was brought against the lock.

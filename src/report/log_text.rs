@@ -161,6 +161,20 @@ pub fn json_text(json: &str) -> String {
     if out.contains("##[") { out.replace("##[", "#\\u0023[") } else { out }
 }
 
+/// The same XML document, in which no text can act on a log or a terminal: `##[` and `::` lose a character to a reference, and
+/// so do controls and invisible characters. Takes well-formed XML without comments; a reader gets the very same texts.
+pub fn xml_text(xml: &str) -> String {
+    let mut out = String::with_capacity(xml.len() + 16);
+    for c in xml.chars() {
+        if c == '\n' || c == '\t' || c == '\r' || !is_hidden(c) {
+            out.push(c);
+        } else {
+            let _ = write!(out, "&#{};", u32::from(c));
+        }
+    }
+    out.replace("##[", "#&#35;[").replace("::", ":&#58;")
+}
+
 /// A name or value as a person can read it in the middle of a sentence: one line, controls and invisible characters as
 /// escapes (`\n`, `\u{202e}`).
 ///

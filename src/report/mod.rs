@@ -11,6 +11,8 @@ use crate::ids::{CollectionName, CommitId, RepoPath};
 
 use touched::Touched;
 
+pub mod check_run;
+pub mod comment;
 pub mod counting;
 pub mod excerpt;
 pub mod github;
@@ -22,6 +24,7 @@ pub mod log_text;
 pub mod markdown;
 pub mod redaction;
 pub mod sarif;
+pub mod schema_diff;
 pub mod search;
 pub mod summary;
 pub mod summary_targets;

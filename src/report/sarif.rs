@@ -308,7 +308,7 @@ mod tests {
             "text": "/price is a string, not a number\nwrite 4.5 without quotes"
           },
           "partialFingerprints": {
-            "stockroom/v1": "3adbd0e3e1ab43a7:1"
+            "stockroom/v1": "eb0ec2be62a556ca:1"
           },
           "ruleId": "wrong-type",
           "ruleIndex": 1

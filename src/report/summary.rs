@@ -41,13 +41,13 @@ pub fn within(check: &Check, limit: usize) -> String {
     if !check.findings.is_empty() {
         codes(&mut out, &check.findings, table_bytes);
         files(&mut out, &check.findings, table_bytes);
-        findings(&mut out, &check.findings, table_bytes);
+        findings(&mut out, &check.findings, MOST_FINDINGS, table_bytes);
     }
     out
 }
 
 /// What the change that is looked at has to do with it.
-fn division(out: &mut String, check: &Check) {
+pub(super) fn division(out: &mut String, check: &Check) {
     let Some((touched, division)) = check.touched.as_ref().zip(check.division()) else { return };
     let _ = match &touched.extent {
         Extent::Everything { why } => {
@@ -106,9 +106,10 @@ fn files(out: &mut String, findings: &[Finding], table_bytes: usize) {
     section(out, "Files with the most findings", table, left_out, "file");
 }
 
-fn findings(out: &mut String, findings: &[Finding], table_bytes: usize) {
+/// The first findings as a table.
+pub(super) fn findings(out: &mut String, findings: &[Finding], most: usize, table_bytes: usize) {
     let mut table = Table::new(&["", "Place", "What is wrong", "What to do", "Code"]);
-    let left_out = table.rows(findings, MOST_FINDINGS, table_bytes, |finding| {
+    let left_out = table.rows(findings, most, table_bytes, |finding| {
         let severity = match finding.severity {
             Severity::Error => Cell::words("❌"),
             Severity::Warning => Cell::words("⚠️"),

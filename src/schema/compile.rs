@@ -17,9 +17,9 @@ use crate::finding::{Code, Finding};
 use crate::ids::{RepoPath, Sha256Hex};
 
 /// How many steps a `pattern` may go back before the record counts as wrong.
-const BACKTRACK_LIMIT: usize = 10_000;
+pub(super) const BACKTRACK_LIMIT: usize = 10_000;
 /// How large a compiled `pattern` may get, in bytes.
-const PATTERN_SIZE_LIMIT: usize = 4 * 1024 * 1024;
+pub(super) const PATTERN_SIZE_LIMIT: usize = 4 * 1024 * 1024;
 /// The scheme of schemas that name no `$id`: their path in the library follows.
 pub(super) const BASE: &str = "stockroom:///";
 
@@ -75,7 +75,7 @@ pub(super) fn compile(files: &Arc<dyn SchemaFiles>, slot: &Slot, policy: Policy)
         jsonschema::options()
             .offline()
             .with_draft(draft.draft())
-            .with_base_uri(format!("{BASE}{}", slot.path.percent_encoded()))
+            .with_base_uri(base_of(&slot.path))
             .with_retriever(Shelved(Arc::clone(&shelf)))
             .with_pattern_options(
                 PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT).size_limit(PATTERN_SIZE_LIMIT),
@@ -106,6 +106,11 @@ pub(super) fn compile(files: &Arc<dyn SchemaFiles>, slot: &Slot, policy: Policy)
     let used = UsedSchema { name: slot.name.clone(), version: slot.version.clone(), sha256 };
     let lint = lint(&slot.path, &document, policy);
     Ok(Compiled { used, validator, formats, schema: document.value, weight, draft, lint })
+}
+
+/// What the relative references of a schema without `$id` are relative to.
+pub(super) fn base_of(path: &RepoPath) -> String {
+    format!("{BASE}{}", path.percent_encoded())
 }
 
 fn cut(text: &str) -> String {

@@ -5,6 +5,7 @@
 
 pub mod choose;
 pub mod compile;
+pub mod diff;
 pub mod explain;
 pub mod infer;
 pub mod keyword;
@@ -42,6 +43,7 @@ pub fn codes() -> Vec<&'static Code> {
         &lowered::VERSION_LOWERED,
         &lock::SCHEMA_EDITED,
         &lock::SCHEMA_SOURCE_PROPOSED,
+        &diff::release::SCHEMA_BUMP,
     ];
     codes.extend(explain::CODES);
     codes.extend(lint::CODES);

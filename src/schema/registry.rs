@@ -119,6 +119,28 @@ impl Registry {
     }
 }
 
+/// Compiles a file as a version of a schema, or says what is wrong with it.
+pub fn compile_file(
+    files: &Arc<dyn SchemaFiles>,
+    path: &RepoPath,
+    name: &SchemaName,
+    version: Option<String>,
+    policy: Policy,
+) -> Result<Compiled, Vec<Finding>> {
+    let slot = Slot { path: path.clone(), name: name.clone(), version, compiled: OnceLock::new() };
+    compile(files, &slot, policy)
+}
+
+/// Which schema, and which version of it, a file of the registry is; nothing where it is none.
+pub fn named(folder: &str, path: &RepoPath) -> Option<(SchemaName, Option<Version>)> {
+    let (name, label) = place_in_registry(folder, path)?;
+    let version = match label {
+        Label::Version(version) => Some(version),
+        Label::Latest | Label::Plain => None,
+    };
+    Some((SchemaName::new(name), version))
+}
+
 impl Versions {
     fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.exact.values().chain(&self.latest).chain(&self.plain)
@@ -162,14 +184,14 @@ impl Versions {
     }
 }
 
-enum Label {
+pub(super) enum Label {
     Version(Version),
     Latest,
     Plain,
 }
 
-fn place_in_registry<'p>(folder: &str, path: &'p RepoPath) -> Option<(&'p str, Label)> {
-    named(below(folder, path)?)
+pub(super) fn place_in_registry<'p>(folder: &str, path: &'p RepoPath) -> Option<(&'p str, Label)> {
+    label_of(below(folder, path)?)
 }
 
 /// The path of a file below its registry's folder.
@@ -182,15 +204,15 @@ pub fn below<'p>(folder: &str, path: &'p RepoPath) -> Option<&'p str> {
 
 /// Whether the file at this path, below the registry's folder, is one version of a schema, which stays as it is.
 pub fn is_release(below: &str) -> bool {
-    matches!(named(below), Some((_, Label::Version(_))))
+    matches!(label_of(below), Some((_, Label::Version(_))))
 }
 
 /// The name of the schema in the file at this path, below the registry's folder; none for a file that holds no schema.
 pub fn schema_name(below: &str) -> Option<SchemaName> {
-    named(below).map(|(name, _)| SchemaName::new(name))
+    label_of(below).map(|(name, _)| SchemaName::new(name))
 }
 
-fn named(below: &str) -> Option<(&str, Label)> {
+fn label_of(below: &str) -> Option<(&str, Label)> {
     let stem =
         below.strip_suffix(".json").or_else(|| below.strip_suffix(".yaml")).or_else(|| below.strip_suffix(".yml"))?;
     match stem.rsplit_once('/') {
@@ -208,9 +230,14 @@ pub(crate) mod tests {
     pub(crate) struct MemoryFiles(pub(crate) BTreeMap<RepoPath, String>, pub(crate) Vec<RepoPath>);
 
     impl MemoryFiles {
-        pub(crate) fn registry(files: &[(&str, &str)], format: FormatPolicy) -> Registry {
+        pub(crate) fn new(files: &[(&str, &str)]) -> Self {
             let map: BTreeMap<_, _> = files.iter().map(|(p, t)| (RepoPath::new(*p), (*t).to_owned())).collect();
             let paths: Vec<_> = map.keys().cloned().collect();
+            Self(map, paths)
+        }
+
+        pub(crate) fn registry(files: &[(&str, &str)], format: FormatPolicy) -> Registry {
+            let Self(map, paths) = Self::new(files);
             let names =
                 paths.iter().filter_map(|path| place_in_registry("schemas", path).map(|(n, _)| SchemaName::new(n)));
             let names = names.collect();

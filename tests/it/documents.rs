@@ -73,6 +73,7 @@ fn schemas() -> BTreeMap<String, Value> {
         ("check", check::schema()),
         ("plan", targets::plan_schema()),
         ("sync", targets::sync_schema()),
+        ("lock", stockroom::schema::lock::json_schema()),
         ("search", stockroom::report::search::schema()),
         ("manifest-root", schemars::schema_for!(Root).to_value()),
         ("manifest-catalog", schemars::schema_for!(Catalog).to_value()),

@@ -8,6 +8,7 @@
     reason = "clippy sees tests only in functions marked so; all of this is test"
 )]
 
+mod about_changes;
 mod action;
 mod bad_input;
 mod convergence;
@@ -16,6 +17,7 @@ mod dispatch;
 mod documents;
 mod example_library;
 mod fake_github;
+mod file_server;
 mod guards;
 mod hostile_log;
 mod launcher;
@@ -24,4 +26,6 @@ mod linters;
 mod overlap;
 mod program;
 mod proposal;
+mod review;
+mod registry;
 mod runner_log;

@@ -14,29 +14,29 @@ const TOKEN: &str = "ghp_canary0123456789";
 const WEBSITE: &str = "example-org/website";
 
 /// A job of a workflow: a checkout, an event, and a GitHub that would take deliveries.
-struct Job {
-    library: Library,
-    github: FakeGitHub,
+pub struct Job {
+    pub library: Library,
+    pub github: FakeGitHub,
     /// Where GITHUB_OUTPUT points to in the place of a file that is there.
     output: Option<PathBuf>,
 }
 
 /// What a job's step has left.
-struct Step {
-    run: Run,
-    outputs: BTreeMap<String, String>,
-    summary: String,
+pub struct Step {
+    pub run: Run,
+    pub outputs: BTreeMap<String, String>,
+    pub summary: String,
 }
 
 impl Job {
-    fn new(library: Library) -> Self {
+    pub fn new(library: Library) -> Self {
         let github = FakeGitHub::start();
         github.add_repo(WEBSITE, true).allow(TOKEN, WEBSITE, Grant::SendAndList);
         Self { library, github, output: None }
     }
 
     /// Runs the action's command for an event, with all that a workflow may have set.
-    fn step(&self, event: &str, payload: &Value, settings: &[(&str, &str)]) -> Step {
+    pub fn step(&self, event: &str, payload: &Value, settings: &[(&str, &str)]) -> Step {
         let beside = |name: &str| self.library.beside(name);
         fs::write(beside("event.json"), payload.to_string()).unwrap();
         for file in ["output", "summary"] {
@@ -74,7 +74,7 @@ impl Job {
     }
 
     /// A step that may leave no trace: no file, no request, no use of the token.
-    fn quiet_step(&self, event: &str, payload: &Value, settings: &[(&str, &str)]) -> Step {
+    pub fn quiet_step(&self, event: &str, payload: &Value, settings: &[(&str, &str)]) -> Step {
         let before = self.library.everything();
         let step = self.step(event, payload, settings);
         assert_eq!(self.library.everything(), before, "something was written:\n{}", step.run.both());
@@ -86,7 +86,7 @@ impl Job {
 }
 
 impl Step {
-    fn output(&self, name: &str) -> &str {
+    pub fn output(&self, name: &str) -> &str {
         self.outputs.get(name).map_or("", String::as_str)
     }
 }
@@ -103,12 +103,12 @@ fn outputs(text: &str) -> BTreeMap<String, String> {
 }
 
 /// One of GitHub's own payloads.
-fn payload(name: &str) -> Value {
+pub fn payload(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/github/events/{name}.json"));
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-fn pull_request(base: &str, head: &str) -> Value {
+pub fn pull_request(base: &str, head: &str) -> Value {
     let mut payload = payload("pull_request-synchronize");
     payload["pull_request"]["base"]["sha"] = json!(base);
     payload["pull_request"]["head"]["sha"] = json!(head);
@@ -123,7 +123,7 @@ fn push(reference: &str, after: &str) -> Value {
 }
 
 /// The example library and a change to one record, merged as GitHub merges it for a pull request: base and head.
-fn proposed() -> (Job, String, String) {
+pub fn proposed() -> (Job, String, String) {
     let library = Library::example();
     let base = library.git(&["rev-parse", "HEAD"]);
     library.git(&["checkout", "--quiet", "-b", "topic"]);

@@ -1,5 +1,7 @@
-//! Telling a downstream repository: through GitHub, or into a folder where there is no token.
+//! GitHub: telling a downstream repository, or a folder where there is no token; and telling a pull request what was found.
 
+mod api;
+pub mod feedback;
 mod memory;
 mod octocrab;
 mod outbox;

@@ -1,30 +1,23 @@
-//! GitHub through octocrab, over our own client, with our own retries.
-//!
-//! octocrab gets no retry layer and follows no redirect: a POST is sent exactly as often as its [`Policy`] says.
+//! Events for downstreams through GitHub's API.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat};
-use http::header::{ACCEPT, AUTHORIZATION, HeaderValue};
-use http::{Method, request};
-use octocrab::service::middleware::reqwest_connector::ReqwestConnector;
-use octocrab::{AuthState, Octocrab, OctocrabBuilder};
+use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::api::Api;
 use super::{Dispatch, DispatchError, Dispatcher, Outcome};
-use crate::adapters::http::{HttpError, Pace, Policy, Reply, Trouble, read, send};
+use crate::adapters::http::{Pace, Policy, Reply};
 use crate::ids::{CorrelationId, RepoSlug};
 use crate::secret::Secret;
 use crate::state::Timestamp;
 
 /// GitHub's own API; an Enterprise Server's is at `https://HOST/api/v3`.
 pub const GITHUB_API: &str = "https://api.github.com";
-
-/// No answer that we read is larger: a hundred runs take about 1.5 MB.
-const BODY_CAP: usize = 16 << 20;
 
 /// Pages of a hundred runs that are looked through.
 const PAGES: u32 = 5;
@@ -34,13 +27,8 @@ const CLOCK_SLACK: i64 = 3_600;
 
 /// Sends `repository_dispatch` events with one token.
 pub struct GitHubDispatcher {
-    octocrab: Octocrab,
-    base: String,
-    authorization: HeaderValue,
-    /// Taken out of whatever an answer says.
-    token: Secret,
+    api: Api,
     policy: Policy,
-    pace: Arc<dyn Pace>,
 }
 
 impl GitHubDispatcher {
@@ -54,50 +42,15 @@ impl GitHubDispatcher {
         policy: Policy,
         pace: Arc<dyn Pace>,
     ) -> Result<Self, DispatchError> {
-        let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.reveal())).map_err(|_| {
-            let why = "the token holds characters that no token has; set the variable again, without line breaks";
-            DispatchError::NotAllowed { why: why.to_owned() }
-        })?;
-        authorization.set_sensitive(true);
-        // The empty builder: no default layers, so no second user agent and nothing that would repeat a request.
-        let service = OctocrabBuilder::new_empty().with_service(ReqwestConnector::new(client));
-        let octocrab = match service.with_auth(AuthState::None).build() {
-            Ok(octocrab) => octocrab,
-            Err(never) => match never {},
-        };
-        let base = base.trim_end_matches('/').to_owned();
-        let (token, policy) = (token.clone(), Policy { idempotent: false, ..policy });
-        Ok(Self { octocrab, base, authorization, token, policy, pace })
-    }
-
-    /// One request, as often as `policy` allows.
-    async fn call(
-        &self,
-        policy: &Policy,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<Reply, HttpError> {
-        send(policy, &*self.pace, || self.attempt(method.clone(), path, body)).await
-    }
-
-    async fn attempt(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Reply, Trouble> {
-        let builder = request::Builder::new()
-            .method(method)
-            .uri(format!("{}{path}", self.base))
-            .header(ACCEPT, "application/vnd.github+json")
-            .header(AUTHORIZATION, self.authorization.clone());
-        let not_sent = |error: octocrab::Error| Trouble::NotSent(format!("the request cannot be made: {error}"));
-        let request = self.octocrab.build_request(builder, body).map_err(not_sent)?;
-        let response = self.octocrab.execute(request).await.map_err(|error| trouble(&error))?;
-        read(reqwest::Response::from(response.map(reqwest::Body::wrap)), BODY_CAP).await
+        let api = Api::new(client, base, token, pace).map_err(|why| DispatchError::NotAllowed { why })?;
+        Ok(Self { api, policy: Policy { idempotent: false, ..policy } })
     }
 
     async fn runs(&self, repo: &RepoSlug, since: Timestamp, page: u32) -> Result<Vec<Run>, DispatchError> {
         let path = runs_path(repo, since, page);
         let policy = Policy { idempotent: true, ..self.policy };
-        let reply = self.call(&policy, Method::GET, &path, None).await.map_err(|error| DispatchError::Unavailable {
-            why: format!("the runs of {repo} cannot be listed: {error}"),
+        let reply = self.api.call(&policy, Method::GET, &path, None).await.map_err(|error| {
+            DispatchError::Unavailable { why: format!("the runs of {repo} cannot be listed: {error}") }
         })?;
         match reply.status {
             200 => parse_runs(&reply.body).ok_or_else(|| DispatchError::Unavailable {
@@ -118,8 +71,8 @@ impl Dispatcher for GitHubDispatcher {
         let repo = &dispatch.repo;
         let body = json!({ "event_type": dispatch.event, "client_payload": dispatch.payload });
         let path = format!("/repos/{}/{}/dispatches", repo.owner(), repo.name());
-        match self.call(&self.policy, Method::POST, &path, Some(&body)).await {
-            Ok(reply) => settled(repo, &reply, &self.token),
+        match self.api.call(&self.policy, Method::POST, &path, Some(&body)).await {
+            Ok(reply) => settled(repo, &reply, &self.api.said(&reply)),
             Err(error) if error.certain => {
                 Err(DispatchError::Unavailable { why: format!("{repo} was not told: {error}") })
             }
@@ -147,8 +100,7 @@ impl Dispatcher for GitHubDispatcher {
 }
 
 /// What a final answer to a dispatch means.
-fn settled(repo: &RepoSlug, reply: &Reply, token: &Secret) -> Result<Outcome, DispatchError> {
-    let said = said(reply, token);
+fn settled(repo: &RepoSlug, reply: &Reply, said: &str) -> Result<Outcome, DispatchError> {
     let needs = format!("needs a token with `contents: write` on {repo}; GITHUB_TOKEN cannot reach another repository");
     let status = reply.status;
     match status {
@@ -168,37 +120,6 @@ fn settled(repo: &RepoSlug, reply: &Reply, token: &Secret) -> Result<Outcome, Di
         422 => Err(DispatchError::Refused { why: format!("GitHub refuses the event for {repo} (422{said})") }),
         _ => Err(DispatchError::Refused { why: format!("GitHub answered {status}{said} to the event for {repo}") }),
     }
-}
-
-/// What GitHub says in the body: its message and the details of each error, in one line of bounded length.
-///
-/// The token goes before the line is cut: what is left of one at the cut nobody would know for a secret.
-fn said(reply: &Reply, token: &Secret) -> String {
-    let Ok(body) = serde_json::from_slice::<Value>(&reply.body) else { return String::new() };
-    let message = body.get("message").and_then(Value::as_str).map(str::to_owned);
-    let details = body.get("errors").and_then(Value::as_array).into_iter().flatten().map(|error| {
-        error.as_str().or_else(|| error.get("message")?.as_str()).map_or_else(|| error.to_string(), str::to_owned)
-    });
-    let all: Vec<_> = message.into_iter().chain(details).collect();
-    if all.is_empty() {
-        return String::new();
-    }
-    let all = all.join("; ");
-    let shown = if token.is_empty() { all } else { all.replace(token.reveal(), &token.to_string()) };
-    let line: String = shown.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect();
-    format!(": {line}")
-}
-
-/// octocrab wraps what went wrong several times; the client's own error tells whether the request left.
-fn trouble(error: &octocrab::Error) -> Trouble {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(inner) = cause {
-        if let Some(reqwest) = inner.downcast_ref::<reqwest::Error>() {
-            return Trouble::of(reqwest);
-        }
-        cause = inner.source();
-    }
-    Trouble::NoAnswer("the request failed within the client".to_owned())
 }
 
 fn runs_path(repo: &RepoSlug, since: Timestamp, page: u32) -> String {
@@ -251,6 +172,7 @@ pub(crate) mod fake_github;
 
 #[cfg(test)]
 mod tests {
+    use super::super::api::said;
     use super::*;
 
     fn repo() -> RepoSlug {
@@ -259,7 +181,7 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> String {
         let reply = Reply { body: body.as_bytes().to_vec(), ..Reply::with_status(status) };
-        settled(&repo(), &reply, &Secret::new("ghp_canary"))
+        settled(&repo(), &reply, &said(&reply, &Secret::new("ghp_canary")))
             .map_or_else(|error| error.to_string(), |outcome| format!("{outcome:?}"))
     }
 

@@ -110,7 +110,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_bomb_is_not_unpacked_to_its_end() {
-        let bomb = packed(&[("a.bin", &vec![0; 200 << 20])]);
+        let bomb = packed(&[("a.bin", &vec![0; 130 << 20])]);
         assert!(bomb.len() < 1 << 20, "it is small: {}", bomb.len());
         let said = unpack(&bomb).unwrap_err();
         assert!(said.contains("no .tar.gz") || said.contains("128 MiB"), "{said}");

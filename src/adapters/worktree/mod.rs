@@ -163,6 +163,26 @@ impl Worktree {
         }
     }
 
+    /// The branch that others build on, as far as the clone knows: that of `origin`, else `main` or `master`, else HEAD's.
+    ///
+    /// Only a name of letters, digits and `._/-` is given, which needs quotes nowhere.
+    pub fn main_branch(&self) -> Option<String> {
+        let remote = self.repository.find_reference("refs/remotes/origin/HEAD").ok();
+        let remote = remote
+            .and_then(|head| Some(head.symbolic_target().ok()??.strip_prefix("refs/remotes/origin/")?.to_owned()));
+        let is_there = |name: &&str| self.repository.find_branch(name, git2::BranchType::Local).is_ok();
+        let usual = || ["main", "master"].into_iter().find(is_there).map(str::to_owned);
+        let current = || {
+            let head = self.repository.find_reference("HEAD").ok()?;
+            Some(head.symbolic_target().ok()??.strip_prefix("refs/heads/")?.to_owned())
+        };
+        let is_plain = |name: &String| {
+            name.starts_with(|c: char| c.is_ascii_alphabetic())
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || "._/-".contains(c))
+        };
+        remote.or_else(usual).or_else(current).filter(is_plain)
+    }
+
     /// Whether the clone's history is cut off.
     pub fn is_shallow(&self) -> bool {
         self.repository.is_shallow()

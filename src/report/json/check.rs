@@ -93,7 +93,7 @@ struct CountsV1 {
 /// One thing that is wrong with the data.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Finding")]
-struct FindingV1<'a> {
+pub(super) struct FindingV1<'a> {
     /// What kind of thing: lower-case words joined by `-`.
     code: &'a str,
     /// How bad.

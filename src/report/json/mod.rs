@@ -3,6 +3,7 @@
 //! Nothing here derives from an inner type. Fields may be added within a version, never renamed or removed.
 
 pub mod check;
+pub mod schema_diff;
 pub mod targets;
 
 /// A document, indented, in the order of its fields, ending in a line break.

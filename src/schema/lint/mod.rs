@@ -3,6 +3,8 @@
 mod open;
 mod pattern;
 
+pub(super) use open::accepts_everything;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
@@ -52,7 +54,7 @@ pub fn lint(path: &RepoPath, document: &Document, policy: Policy) -> Vec<Finding
 pub fn suspicions(root: &Value, policy: Policy) -> Vec<Explanation> {
     let mut lint = Lint { draft: policy.draft_of(root), formats: policy.format, found: Vec::new() };
     lint.dialect(root);
-    if open::accepts_everything(root, root) {
+    if accepts_everything(root, root) {
         let message = "this schema accepts every record: nothing in it is a rule".to_owned();
         lint.tell(&SCHEMA_OPEN, String::new(), Aim::Value, message, Some("add `properties` and `required`".to_owned()));
     }

@@ -54,7 +54,8 @@ fn argument(arg: &clap::Arg) -> String {
     match (arg.get_long(), arg.get_short()) {
         (_, Some(short)) => format!("[-{short} {value}]"),
         (Some(long), None) => format!("[--{long} {value}]").replace(" ]", "]"),
-        (None, None) => value,
+        (None, None) if arg.is_required_set() => value,
+        (None, None) => format!("[{value}]…"),
     }
 }
 

@@ -98,12 +98,26 @@ pub fn answer(
     if template == "/rate_limit" {
         return Answer::json(200, &Contract::get().example("rate-limit-overview"));
     }
+    if template == "/user" {
+        let is_workflow = grants.values().any(|grant| *grant == Grant::Review);
+        return match is_workflow {
+            true => Answer::error(403, "Resource not accessible by integration"),
+            false => {
+                Answer::json(200, &Contract::get().example("private-user-response-with-public-profile-information"))
+            }
+        };
+    }
     let slug: Vec<_> = path.split('/').skip(2).take(2).collect();
     let slug = slug.join("/");
     // What a token may not see does not exist for it: so it is for GITHUB_TOKEN and every other repository.
     let grant = grants.get(&slug).copied();
     let (Some(grant), Some(repo)) = (grant, world.repos.get_mut(&slug)) else { return Answer::error(404, "Not Found") };
     let denied = || Answer::error(403, "Resource not accessible by personal access token");
+    let page =
+        query.iter().find(|(key, _)| key == "page").map(|(_, value)| format!("page={value}")).unwrap_or_default();
+    if let Some(answer) = super::reviews::answer(repo, grant, template, path, &page, body) {
+        return answer;
+    }
     match template {
         "/repos/{owner}/{repo}/dispatches" if grant == Grant::Read => denied(),
         "/repos/{owner}/{repo}/dispatches" => dispatch(repo, body),

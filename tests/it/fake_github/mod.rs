@@ -7,6 +7,7 @@ mod answers;
 mod contents;
 mod contract;
 mod faults;
+pub mod reviews;
 mod server;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -16,6 +17,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 pub use faults::Fault;
+pub use reviews::Commentary;
 
 /// The server's handle: it stops when this is dropped, and the test fails if the contract was broken.
 pub struct FakeGitHub {
@@ -35,6 +37,8 @@ pub enum Grant {
     Send,
     /// Both: `contents: write`, `actions: read`.
     SendAndList,
+    /// What a workflow's own token can be given: `checks: write`, `pull-requests: write`.
+    Review,
 }
 
 /// A request as it came in.
@@ -66,6 +70,8 @@ struct Repo {
     shows_correlation: bool,
     dispatches: Vec<Value>,
     runs: Vec<Run>,
+    check_runs: Vec<Value>,
+    comments: Vec<Commentary>,
 }
 
 /// A workflow run that an event began.
@@ -95,7 +101,13 @@ impl FakeGitHub {
 
     /// Adds a repository; `shows_correlation` says whether the titles of its runs hold the correlation id.
     pub fn add_repo(&self, slug: &str, shows_correlation: bool) -> &Self {
-        let repo = Repo { shows_correlation, dispatches: Vec::new(), runs: Vec::new() };
+        let repo = Repo {
+            shows_correlation,
+            dispatches: Vec::new(),
+            runs: Vec::new(),
+            check_runs: Vec::new(),
+            comments: Vec::new(),
+        };
         self.world().repos.insert(slug.to_owned(), repo);
         self
     }
@@ -115,6 +127,25 @@ impl FakeGitHub {
     /// The bodies of the events that a repository has received.
     pub fn dispatches(&self, slug: &str) -> Vec<Value> {
         self.world().repos.get(slug).map(|repo| repo.dispatches.clone()).unwrap_or_default()
+    }
+
+    /// The check runs of a repository, each with all its annotations.
+    pub fn check_runs(&self, slug: &str) -> Vec<Value> {
+        self.world().repos.get(slug).map(|repo| repo.check_runs.clone()).unwrap_or_default()
+    }
+
+    /// The comments in a repository, oldest first.
+    pub fn comments(&self, slug: &str) -> Vec<Commentary> {
+        self.world().repos.get(slug).map(|repo| repo.comments.clone()).unwrap_or_default()
+    }
+
+    /// Has somebody comment.
+    pub fn add_comment(&self, slug: &str, issue: u64, login: &str, body: &str) -> &Self {
+        if let Some(repo) = self.world().repos.get_mut(slug) {
+            let id = 1 + u64::try_from(repo.comments.len()).expect("few comments");
+            repo.comments.push(Commentary { id, issue, login: login.to_owned(), body: body.to_owned() });
+        }
+        self
     }
 
     /// Every request so far.

@@ -1,0 +1,108 @@
+//! GitHub's API as every adapter of this kind reaches it: one token, octocrab over our own client, our own retries.
+//!
+//! octocrab gets no retry layer and follows no redirect: a POST is sent exactly as often as its [`Policy`] says.
+
+use std::sync::Arc;
+
+use http::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use http::{Method, request};
+use octocrab::service::middleware::reqwest_connector::ReqwestConnector;
+use octocrab::{AuthState, Octocrab, OctocrabBuilder};
+use serde_json::Value;
+
+use crate::adapters::http::{HttpError, Pace, Policy, Reply, Trouble, read, send};
+use crate::secret::Secret;
+
+/// No answer that we read is larger: a hundred runs take about 1.5 MB.
+const BODY_CAP: usize = 16 << 20;
+
+/// The API with one token.
+pub(super) struct Api {
+    octocrab: Octocrab,
+    base: String,
+    authorization: HeaderValue,
+    /// Taken out of whatever an answer says.
+    token: Secret,
+    pace: Arc<dyn Pace>,
+}
+
+impl Api {
+    /// The API at `base`. To be called within a tokio runtime. The error is a sentence about the token.
+    pub(super) fn new(
+        client: reqwest::Client,
+        base: &str,
+        token: &Secret,
+        pace: Arc<dyn Pace>,
+    ) -> Result<Self, String> {
+        let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.reveal())).map_err(|_| {
+            "the token holds characters that no token has; set the variable again, without line breaks".to_owned()
+        })?;
+        authorization.set_sensitive(true);
+        // The empty builder: no default layers, so no second user agent and nothing that would repeat a request.
+        let service = OctocrabBuilder::new_empty().with_service(ReqwestConnector::new(client));
+        let octocrab = match service.with_auth(AuthState::None).build() {
+            Ok(octocrab) => octocrab,
+            Err(never) => match never {},
+        };
+        Ok(Self { octocrab, base: base.trim_end_matches('/').to_owned(), authorization, token: token.clone(), pace })
+    }
+
+    /// One request, as often as `policy` allows.
+    pub(super) async fn call(
+        &self,
+        policy: &Policy,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Reply, HttpError> {
+        send(policy, &*self.pace, || self.attempt(method.clone(), path, body)).await
+    }
+
+    async fn attempt(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Reply, Trouble> {
+        let builder = request::Builder::new()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header(ACCEPT, "application/vnd.github+json")
+            .header(AUTHORIZATION, self.authorization.clone());
+        let not_sent = |error: octocrab::Error| Trouble::NotSent(format!("the request cannot be made: {error}"));
+        let request = self.octocrab.build_request(builder, body).map_err(not_sent)?;
+        let response = self.octocrab.execute(request).await.map_err(|error| trouble(&error))?;
+        read(reqwest::Response::from(response.map(reqwest::Body::wrap)), BODY_CAP).await
+    }
+
+    /// What GitHub says in the body, led by a colon; without the token.
+    pub(super) fn said(&self, reply: &Reply) -> String {
+        said(reply, &self.token)
+    }
+}
+
+/// What GitHub says in the body: its message and the details of each error, in one line of bounded length.
+///
+/// The token goes before the line is cut: what is left of one at the cut nobody would know for a secret.
+pub(super) fn said(reply: &Reply, token: &Secret) -> String {
+    let Ok(body) = serde_json::from_slice::<Value>(&reply.body) else { return String::new() };
+    let message = body.get("message").and_then(Value::as_str).map(str::to_owned);
+    let details = body.get("errors").and_then(Value::as_array).into_iter().flatten().map(|error| {
+        error.as_str().or_else(|| error.get("message")?.as_str()).map_or_else(|| error.to_string(), str::to_owned)
+    });
+    let all: Vec<_> = message.into_iter().chain(details).collect();
+    if all.is_empty() {
+        return String::new();
+    }
+    let all = all.join("; ");
+    let shown = if token.is_empty() { all } else { all.replace(token.reveal(), &token.to_string()) };
+    let line: String = shown.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect();
+    format!(": {line}")
+}
+
+/// octocrab wraps what went wrong several times; the client's own error tells whether the request left.
+fn trouble(error: &octocrab::Error) -> Trouble {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(inner) = cause {
+        if let Some(reqwest) = inner.downcast_ref::<reqwest::Error>() {
+            return Trouble::of(reqwest);
+        }
+        cause = inner.source();
+    }
+    Trouble::NoAnswer("the request failed within the client".to_owned())
+}
