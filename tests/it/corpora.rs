@@ -91,3 +91,13 @@ fn copy_schemas(from: &Path, to: &Path) {
         fs::write(to.join(file.file_name()), fs::read(file.path()).unwrap()).unwrap();
     }
 }
+
+#[test]
+fn what_init_proposes_for_them_is_clean() {
+    for (name, config, records) in [("lucide", LUCIDE, 1776 + 42), ("osv", OSV, 4291)] {
+        let Some(library) = unpacked(name, config) else { return };
+        fs::remove_file(library.path("stockroom.yml")).unwrap();
+        library.run(&["init"]).ends(0);
+        assert_eq!(check(&library, 0)["summary"]["valid"], records, "{name}");
+    }
+}

@@ -23,19 +23,13 @@ fn of(files: &[(&str, &str)]) -> Vec<Proposal> {
 
 /// The globs match the records and the unreadable files and nothing else, not even what is yet to be written.
 fn matches_what_it_says(proposal: &Proposal, tree: &Tree) {
+    let required = proposal.files.iter().map(|file| file.template.clone()).collect();
     let settings = Settings {
-        metadata: OneOrMany::Many(proposal.metadata.clone()),
         exclude: proposal.exclude.clone(),
         id: Some(proposal.id.clone()),
-        schema: None,
-        version_field: None,
-        default_version: None,
-        volatile: Vec::new(),
-        files: FileRules {
-            required: proposal.files.iter().map(|file| file.template.clone()).collect(),
-            optional: Vec::new(),
-        },
+        files: FileRules { required, ..FileRules::default() },
         unique: proposal.unique.clone(),
+        ..Settings::new(OneOrMany::Many(proposal.metadata.clone()))
     };
     let collection = Collection::new(CollectionName::new(proposal.name.as_str()), &settings).unwrap();
     let mut held: Vec<&RepoPath> =
