@@ -1,7 +1,8 @@
 //! What `stockroom check` costs, beside the least that any checker must do: read, parse, validate.
 //!
 //! `cargo bench --bench check` makes a library of 10,000 records, one in a hundred of them wrong, and runs the two in turn,
-//! each as a process of its own: the program, and this file's bare loop. `cargo bench --bench check -- LIBRARY` takes a
+//! each as a process of its own: the program, and this file's bare loop, which takes its memory from the C library as any
+//! user's loop would (the program has an allocator of its own). `cargo bench --bench check -- LIBRARY` takes a
 //! library that is there; it must keep all its records in `products/*/*/metadata.json` and its one schema in
 //! `schemas/product-metadata/v1.1.0.json`. CPU is what counts: it does not depend on what else the machine does.
 #![expect(clippy::print_stdout, reason = "a benchmark talks to the one who runs it")]

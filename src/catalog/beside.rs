@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use super::collection::Collection;
+use super::declared::Claim;
 use super::image::{self, ImageRule};
 use super::layout::{Companions, code_of, companions};
 use super::leaks;
@@ -34,50 +35,60 @@ pub static FILE_UNEXPECTED: Code = Code {
 /// How large a text beside a record may be that is searched for leaks, in bytes.
 const MAX_TEXT_BYTES: u64 = 4 * 1024 * 1024;
 
-/// The files of one record.
+/// The files of one record, by their indices in the tree.
 #[derive(Debug, Default)]
-pub struct Beside<'t> {
+pub struct Beside {
     /// Those that belong to it, sorted by path.
-    pub files: Vec<&'t Entry>,
+    files: Vec<usize>,
     /// Those that must not be there, each with the index of the rule that says so.
-    forbidden: Vec<(&'t Entry, usize)>,
+    forbidden: Vec<(usize, usize)>,
     /// The images of which something is asked, each with the index of the rule.
-    images: Vec<(&'t Entry, usize)>,
+    images: Vec<(usize, usize)>,
+    /// What the record says of some of them.
+    pub claims: Vec<Claim>,
 }
 
-impl<'t> Beside<'t> {
+impl Beside {
     /// The files that a record's collection and its values name, and what is wrong with that.
-    pub fn of(
-        record: &Record,
-        collection: &Collection,
-        near: &Neighbours<'t>,
-        contents: &dyn Contents,
-    ) -> (Self, Vec<Finding>) {
+    pub fn of(record: &Record, collection: &Collection, near: &Neighbours) -> (Self, Vec<Finding>) {
         let Companions { mut files, forbidden, mut findings } = companions(record, collection, near);
-        let (referenced, more) = references(record, collection, near, contents);
+        let (referenced, claims, more) = references(record, collection, near);
         findings.extend(more);
         if !referenced.is_empty() {
             files.extend(referenced);
             files.sort_by(|a, b| a.path.cmp(&b.path));
             files.dedup_by(|a, b| a.path == b.path);
         }
+        let index = |entry: &Entry| near.tree.index_of(entry);
+        let indexed = |(entry, rule): (&Entry, usize)| Some((index(entry)?, rule));
         let mut images = Vec::new();
-        for (index, rule) in collection.images.iter().enumerate() {
-            let (_, found) = rule.files.matches(record, near.tree);
-            images.extend(found.into_iter().filter(|entry| entry.kind == EntryKind::File).map(|entry| (entry, index)));
+        for (rule, image) in collection.images.iter().enumerate() {
+            let (_, found) = image.files.matches(record, &near.tree);
+            images.extend(found.into_iter().filter(|entry| entry.kind == EntryKind::File).map(|entry| (entry, rule)));
         }
-        (Self { files, forbidden, images }, findings)
+        let beside = Self {
+            files: files.into_iter().filter_map(index).collect(),
+            forbidden: forbidden.into_iter().filter_map(indexed).collect(),
+            images: images.into_iter().filter_map(indexed).collect(),
+            claims,
+        };
+        (beside, findings)
+    }
+
+    /// Those that belong to the record, sorted by path.
+    pub fn files<'t>(&self, tree: &'t Tree) -> impl Iterator<Item = &'t Entry> {
+        self.files.iter().filter_map(|index| tree.entries.get(*index))
     }
 
     /// The paths of all of them.
-    pub fn paths(&self) -> impl Iterator<Item = &RepoPath> {
-        let named = self.forbidden.iter().chain(&self.images).map(|(entry, _)| entry);
-        self.files.iter().chain(named).map(|entry| &entry.path)
+    pub fn paths<'t>(&self, tree: &'t Tree) -> impl Iterator<Item = &'t RepoPath> {
+        let named = self.forbidden.iter().chain(&self.images).map(|(index, _)| index);
+        self.files.iter().chain(named).filter_map(|index| tree.entries.get(*index)).map(|entry| &entry.path)
     }
 
     /// Whether one of the files is among these.
-    pub fn touches(&self, paths: &BTreeSet<&RepoPath>) -> bool {
-        !paths.is_empty() && self.paths().any(|path| paths.contains(path))
+    pub fn touches(&self, paths: &BTreeSet<&RepoPath>, tree: &Tree) -> bool {
+        !paths.is_empty() && self.paths(tree).any(|path| paths.contains(path))
     }
 }
 
@@ -87,14 +98,15 @@ impl<'t> Beside<'t> {
 /// is known which files belong to no record.
 pub fn inspect(
     found: &[Candidate<'_>],
-    beside: &[&Beside<'_>],
-    near: &Neighbours<'_>,
+    beside: &[&Beside],
+    near: &Neighbours,
     contents: &dyn Contents,
     lint: &Lint,
     is_whole: bool,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let files = distinct(found, beside);
+    let tree = near.tree.as_ref();
+    let files = distinct(found, beside, tree);
     let looks = files.par_iter().map(|(entry, rules)| {
         let mut findings = image::findings(entry, rules, contents, lint.images);
         findings.extend(text_findings(entry, contents, lint));
@@ -107,18 +119,18 @@ pub fn inspect(
     named.sort();
     named.dedup();
     findings.extend(unportable(named.iter().copied(), lint.names));
-    let unwanted = forbidden(found, beside);
+    let unwanted = forbidden(found, beside, tree);
     if is_whole {
-        findings.extend(others(found, &named, &unwanted, near.tree));
+        findings.extend(others(found, &named, &unwanted, tree));
     }
     findings.extend(unwanted);
-    findings.extend(irregular(found, near.tree));
+    findings.extend(irregular(found, tree));
     let folders: OnceCell<BTreeSet<&str>> = OnceCell::new();
     let matters = |path: &str| {
         let folders = folders.get_or_init(|| found.iter().map(|candidate| candidate.entry.path.folder()).collect());
         is_among(&named, path) || folders.contains(path)
     };
-    findings.extend(near.folded().findings(matters));
+    findings.extend(near.folded().findings(tree, matters));
     findings
 }
 
@@ -127,18 +139,19 @@ fn is_among(sorted: &[&RepoPath], path: &str) -> bool {
 }
 
 /// Each file beside any record once, in the order of paths, with all that is asked of it as an image.
-fn distinct<'a>(found: &[Candidate<'a>], beside: &[&Beside<'a>]) -> Vec<(&'a Entry, Vec<&'a ImageRule>)> {
-    let mut all: Vec<(&Entry, Option<&ImageRule>)> = Vec::new();
+fn distinct<'a>(found: &[Candidate<'a>], beside: &[&Beside], tree: &'a Tree) -> Vec<(&'a Entry, Vec<&'a ImageRule>)> {
+    let mut all: Vec<(usize, Option<&ImageRule>)> = Vec::new();
     for (candidate, beside) in found.iter().zip(beside) {
         let rules = &candidate.collection.images;
-        all.extend(beside.files.iter().map(|entry| (*entry, None)));
-        all.extend(beside.images.iter().map(|(entry, index)| (*entry, rules.get(*index))));
+        all.extend(beside.files.iter().map(|index| (*index, None)));
+        all.extend(beside.images.iter().map(|(index, rule)| (*index, rules.get(*rule))));
     }
-    all.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
-    let mut files: Vec<(&Entry, Vec<&ImageRule>)> = Vec::with_capacity(all.len());
-    for (entry, rule) in all {
-        if files.last().is_none_or(|(last, _)| last.path != entry.path) {
-            files.push((entry, Vec::new()));
+    // The tree's entries are sorted by path.
+    all.sort_by_key(|(index, _)| *index);
+    let mut files: Vec<(usize, Vec<&ImageRule>)> = Vec::with_capacity(all.len());
+    for (index, rule) in all {
+        if files.last().is_none_or(|(last, _)| *last != index) {
+            files.push((index, Vec::new()));
         }
         // Records of a folder share its files: each rule counts once.
         if let (Some((_, asked)), Some(rule)) = (files.last_mut(), rule)
@@ -147,7 +160,7 @@ fn distinct<'a>(found: &[Candidate<'a>], beside: &[&Beside<'a>]) -> Vec<(&'a Ent
             asked.push(rule);
         }
     }
-    files
+    files.into_iter().filter_map(|(index, rules)| Some((tree.entries.get(index)?, rules))).collect()
 }
 
 fn text_findings(entry: &Entry, contents: &dyn Contents, lint: &Lint) -> Vec<Finding> {
@@ -161,10 +174,11 @@ fn text_findings(entry: &Entry, contents: &dyn Contents, lint: &Lint) -> Vec<Fin
     leaks::findings(&entry.path, &text, || None, lint)
 }
 
-fn forbidden(found: &[Candidate<'_>], beside: &[&Beside<'_>]) -> Vec<Finding> {
+fn forbidden(found: &[Candidate<'_>], beside: &[&Beside], tree: &Tree) -> Vec<Finding> {
     let mut told: BTreeMap<&RepoPath, (&Collection, usize)> = BTreeMap::new();
     for (candidate, beside) in found.iter().zip(beside) {
-        for (entry, rule) in &beside.forbidden {
+        for (index, rule) in &beside.forbidden {
+            let Some(entry) = tree.entries.get(*index) else { continue };
             told.entry(&entry.path).or_insert((candidate.collection, *rule));
         }
     }

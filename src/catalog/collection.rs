@@ -2,11 +2,12 @@
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
+use super::declared::DeclaredRule;
 use super::image::ImageRule;
 use super::layout::{FileRule, Presence};
+use super::limits::Limits;
 use super::links::LinkRule;
 use super::pointer::PointerPattern;
-use super::references::DeclaredRule;
 use super::settings::{self, Settings, Unique};
 use super::template::Template;
 use super::unique::UniqueRule;
@@ -48,6 +49,8 @@ pub struct Collection {
     pub links: Vec<LinkRule>,
     /// Where the record names its schema's version.
     pub version_field: Option<PointerPattern>,
+    /// What one of its records may cost.
+    pub limits: Limits,
     metadata: GlobSet,
     exclude: GlobSet,
     /// The folders in which records may be.
@@ -102,6 +105,7 @@ impl Collection {
             links,
             version_field: settings.version_field.as_deref().map(PointerPattern::new),
             folders: folders(&settings.metadata),
+            limits: Limits::default(),
             metadata,
             exclude,
             settings: settings.clone(),

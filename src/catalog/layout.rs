@@ -118,10 +118,10 @@ pub struct Companions<'t> {
 }
 
 /// The files beside a record that the collection's rules name.
-pub fn companions<'t>(record: &Record, collection: &Collection, near: &Neighbours<'t>) -> Companions<'t> {
+pub fn companions<'t>(record: &Record, collection: &Collection, near: &'t Neighbours) -> Companions<'t> {
     let mut beside = Companions::default();
     for (index, rule) in collection.files.iter().enumerate() {
-        let (name, found) = rule.matches(record, near.tree);
+        let (name, found) = rule.matches(record, &near.tree);
         if found.is_empty() && rule.presence == Presence::Required {
             let wanted = RepoPath::join(record.path.folder(), &name);
             let message = format!("the file {name:?} is missing beside the record");

@@ -6,10 +6,12 @@
 pub mod asset;
 pub mod beside;
 pub mod collection;
+pub mod declared;
 pub mod image;
 pub mod layout;
 pub mod leaks;
 pub mod lfs;
+pub mod limits;
 pub mod links;
 pub mod lint;
 pub mod names;
@@ -38,8 +40,8 @@ pub fn codes() -> Vec<&'static Code> {
         &beside::FILE_UNEXPECTED,
         &references::REFERENCE_MISSING,
         &references::REFERENCE_UNFIT,
-        &references::SIZE_DIFFERS,
-        &references::DIGEST_DIFFERS,
+        &declared::SIZE_DIFFERS,
+        &declared::DIGEST_DIFFERS,
         &links::LINK_DANGLING,
         &names::NAME_COLLISION,
         &names::NAME_GIT,

@@ -30,12 +30,11 @@ pub static NAME_UNPORTABLE: Code = Code {
 const MOST: usize = 1_000;
 
 /// The names of a tree's files and folders as systems see them that take no notice of case and of Unicode's normal forms.
-pub struct Folded<'t> {
-    tree: &'t Tree,
+pub struct Folded {
     /// The hash of the folded path, the entry, and how much of its path is meant; sorted.
     keys: Vec<(u64, u32, u32)>,
     /// What is taken for `.git`: the entry, and how much of its path is meant.
-    like_git: Vec<(&'t RepoPath, usize)>,
+    like_git: Vec<(u32, u32)>,
 }
 
 const HASH_START: u64 = 0xcbf2_9ce4_8422_2325;
@@ -78,16 +77,13 @@ fn each_part<'p>(
     }
 }
 
-impl<'t> Folded<'t> {
+impl Folded {
     /// Folds every name of the tree.
-    pub fn of(tree: &'t Tree) -> Self {
+    pub fn of(tree: &Tree) -> Self {
         let mut keys = Vec::with_capacity(tree.entries.len() + tree.entries.len() / 4);
         // The hashes of the parts of the last path, each with where it ends.
         let (mut stack, mut like_git): (Vec<(usize, u64)>, Vec<_>) = (Vec::new(), Vec::new());
-        each_part(tree.entries.iter().map(|entry| &entry.path), |index, path, end, part| {
-            if is_like_git(part) && like_git.len() < MOST {
-                like_git.push((path, end));
-            }
+        each_part(tree.entries.iter().map(|entry| &entry.path), |index, _, end, part| {
             let start = end - part.len();
             while stack.last().is_some_and(|(end, _)| *end >= start) {
                 stack.pop();
@@ -97,37 +93,36 @@ impl<'t> Folded<'t> {
             // A path has at most a few thousand bytes, an index of git fewer than four thousand million entries.
             if let (Ok(index), Ok(end)) = (u32::try_from(index), u32::try_from(end)) {
                 keys.push((key, index, end));
+                if is_like_git(part) && like_git.len() < MOST {
+                    like_git.push((index, end));
+                }
             }
         });
         keys.sort_unstable();
-        Self { tree, keys, like_git }
-    }
-
-    fn path(&self, (_, index, end): (u64, u32, u32)) -> &'t str {
-        let entry = usize::try_from(index).ok().and_then(|index| self.tree.entries.get(index));
-        let end = usize::try_from(end).unwrap_or(usize::MAX);
-        entry.and_then(|entry| entry.path.as_str().get(..end)).unwrap_or_default()
+        Self { keys, like_git }
     }
 
     /// A file whose path is the same but for case or normal form.
-    pub fn twin(&self, path: &str) -> Option<&'t Entry> {
+    pub fn twin<'t>(&self, tree: &'t Tree, path: &str) -> Option<&'t Entry> {
         let key = path.split('/').fold(HASH_START, hash);
         let from = self.keys.partition_point(|(other, ..)| *other < key);
         let same = self.keys.get(from..).unwrap_or_default().iter().take_while(|(other, ..)| *other == key);
-        let paths = same.map(|key| self.path(*key)).filter(|other| *other != path && folded(other) == folded(path));
-        paths.filter_map(|other| self.tree.get(other)).next()
+        let paths = same
+            .map(|(_, index, end)| start_of(tree, *index, *end))
+            .filter(|other| *other != path && folded(other) == folded(path));
+        paths.filter_map(|other| tree.get(other)).next()
     }
 
     /// Files and folders of one folder that are one on some systems, and names that are taken for `.git`.
     ///
     /// `matters` says whether a path belongs to an asset: there a collision is an error, elsewhere a warning.
-    pub fn findings(&self, matters: impl Fn(&str) -> bool) -> Vec<Finding> {
+    pub fn findings(&self, tree: &Tree, matters: impl Fn(&str) -> bool) -> Vec<Finding> {
         let mut pairs = Vec::new();
         for group in self.keys.chunk_by(|a, b| a.0 == b.0).filter(|group| group.len() > 1) {
             let mut paths: Vec<(&str, &RepoPath)> = Vec::new();
             for key in group {
-                let entry = usize::try_from(key.1).ok().and_then(|index| self.tree.entries.get(index));
-                paths.extend(entry.map(|entry| (self.path(*key), &entry.path)));
+                let entry = usize::try_from(key.1).ok().and_then(|index| tree.entries.get(index));
+                paths.extend(entry.map(|entry| (start_of(tree, key.1, key.2), &entry.path)));
             }
             paths.sort_unstable();
             paths.dedup_by(|a, b| a.0 == b.0);
@@ -154,17 +149,24 @@ impl<'t> Folded<'t> {
             finding.related((*other).clone()).help("rename one of the two, or take it away")
         };
         let mut findings: Vec<Finding> = pairs.iter().take(MOST).map(collision).collect();
-        findings.extend(self.like_git());
+        findings.extend(self.like_git(tree));
         findings
     }
 
-    fn like_git(&self) -> impl Iterator<Item = Finding> + '_ {
-        self.like_git.iter().map(|(path, end)| {
-            let shown = path.as_str().get(..*end).unwrap_or_default();
-            let message = format!("some systems take {shown:?} for `.git`, Git's own folder");
-            Finding::error(&NAME_GIT, (*path).clone(), message).help("rename it")
-        })
+    fn like_git(&self, tree: &Tree) -> Vec<Finding> {
+        let finding = |(index, end): &(u32, u32)| {
+            let entry = tree.entries.get(usize::try_from(*index).ok()?)?;
+            let message = format!("some systems take {:?} for `.git`, Git's own folder", start_of(tree, *index, *end));
+            Some(Finding::error(&NAME_GIT, entry.path.clone(), message).help("rename it"))
+        };
+        self.like_git.iter().filter_map(finding).collect()
     }
+}
+
+/// So much of the path of this entry.
+fn start_of(tree: &Tree, index: u32, end: u32) -> &str {
+    let entry = usize::try_from(index).ok().and_then(|index| tree.entries.get(index));
+    entry.and_then(|entry| entry.path.as_str().get(..usize::try_from(end).ok()?)).unwrap_or_default()
 }
 
 /// Whether HFS+ or NTFS would open `.git` by this name.
@@ -240,7 +242,11 @@ mod tests {
     fn said(paths: &[&str]) -> Vec<(&'static str, String)> {
         let files: Vec<_> = paths.iter().map(|path| (*path, "")).collect();
         let memory = MemoryTree::new(&files);
-        Folded::of(&memory.tree).findings(|_| true).into_iter().map(|f| (f.code.id, f.path.to_string())).collect()
+        Folded::of(&memory.tree)
+            .findings(&memory.tree, |_| true)
+            .into_iter()
+            .map(|f| (f.code.id, f.path.to_string()))
+            .collect()
     }
 
     #[test]
@@ -260,7 +266,7 @@ mod tests {
             [("name-collision", "bolt/A/x.png".to_owned()), ("name-collision", "bolt/a/y.png".to_owned())]
         );
         let memory = MemoryTree::new(&[("Bolt/x", ""), ("bolt/y", "")]);
-        let findings = Folded::of(&memory.tree).findings(|_| false);
+        let findings = Folded::of(&memory.tree).findings(&memory.tree, |_| false);
         assert_eq!(findings[0].message, "\"Bolt\" and \"bolt\" differ only by case: on Windows and macOS they are one");
         assert!(!findings[0].is_error(), "where no asset is, it is a warning");
     }
@@ -274,8 +280,11 @@ mod tests {
     fn a_twin_is_found_by_its_path() {
         let memory = MemoryTree::new(&[("Bolt/Icon.png", ""), ("Bolt/other.png", "")]);
         let folded = Folded::of(&memory.tree);
-        assert_eq!(folded.twin("bolt/icon.png").unwrap().path.as_str(), "Bolt/Icon.png");
-        assert!(folded.twin("Bolt/Icon.png").is_none() && folded.twin("Bolt/none.png").is_none());
+        assert_eq!(folded.twin(&memory.tree, "bolt/icon.png").unwrap().path.as_str(), "Bolt/Icon.png");
+        assert!(
+            folded.twin(&memory.tree, "Bolt/Icon.png").is_none()
+                && folded.twin(&memory.tree, "Bolt/none.png").is_none()
+        );
     }
 
     #[test]
@@ -348,8 +357,8 @@ mod tests {
             let memory = MemoryTree::new(&[(a.as_str(), ""), (b.as_str(), "")]);
             let names = Folded::of(&memory.tree);
             let is_one = a != b && folded(&a) == folded(&b);
-            proptest::prop_assert_eq!(names.findings(|_| true).len(), usize::from(is_one));
-            proptest::prop_assert_eq!(names.twin(&a).is_some(), is_one);
+            proptest::prop_assert_eq!(names.findings(&memory.tree, |_| true).len(), usize::from(is_one));
+            proptest::prop_assert_eq!(names.twin(&memory.tree, &a).is_some(), is_one);
         }
     }
 }

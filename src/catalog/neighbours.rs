@@ -1,14 +1,13 @@
 //! The file that was probably meant, where a name finds none.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use percent_encoding::percent_decode_str;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::names::Folded;
-use super::tree::{ContentError, Contents, Entry, Tree};
-use crate::ids::{BlobId, RepoPath, Sha256Hex};
+use super::tree::{Entry, Tree};
+use crate::ids::RepoPath;
 
 /// How many entries before and after the place of a name are compared with it, letter by letter.
 const WINDOW: usize = 64;
@@ -16,41 +15,27 @@ const WINDOW: usize = 64;
 const LONGEST: usize = 255;
 
 /// A tree that can say which file was probably meant.
-pub struct Neighbours<'t> {
+pub struct Neighbours {
     /// The files.
-    pub tree: &'t Tree,
-    folded: OnceLock<Folded<'t>>,
-    hashed: Mutex<BTreeMap<BlobId, (Sha256Hex, u64)>>,
+    pub tree: Arc<Tree>,
+    folded: OnceLock<Folded>,
 }
 
-impl<'t> Neighbours<'t> {
+impl Neighbours {
     /// Of these files.
-    pub fn new(tree: &'t Tree) -> Self {
-        Self { tree, folded: OnceLock::new(), hashed: Mutex::new(BTreeMap::new()) }
-    }
-
-    /// The SHA-256 and the size of a file, which is read once however many values speak of it.
-    pub fn hash(&self, entry: &Entry, contents: &dyn Contents) -> Result<(Sha256Hex, u64), ContentError> {
-        let known = self.hashed.lock().ok().and_then(|known| known.get(&entry.blob).cloned());
-        if let Some(facts) = known {
-            return Ok(facts);
-        }
-        let facts = contents.hash(entry)?;
-        if let Ok(mut known) = self.hashed.lock() {
-            known.insert(entry.blob.clone(), facts.clone());
-        }
-        Ok(facts)
+    pub fn new(tree: Arc<Tree>) -> Self {
+        Self { tree, folded: OnceLock::new() }
     }
 
     /// The names as systems see them that take no notice of case; made when they are first asked for.
-    pub fn folded(&self) -> &Folded<'t> {
-        self.folded.get_or_init(|| Folded::of(self.tree))
+    pub fn folded(&self) -> &Folded {
+        self.folded.get_or_init(|| Folded::of(&self.tree))
     }
 
     /// What to do about a file that is not there: use the one whose name is nearest, or add it.
     pub fn advice(&self, wanted: &RepoPath, asks: &RepoPath, verb: Verb) -> String {
         let name = below(asks.folder(), wanted.as_str());
-        if let Some(twin) = self.folded().twin(wanted.as_str()) {
+        if let Some(twin) = self.folded().twin(&self.tree, wanted.as_str()) {
             let there = below(asks.folder(), twin.path.as_str());
             let change = verb.change(there, name);
             return match there.nfc().eq(name.nfc()) {
@@ -77,7 +62,7 @@ impl<'t> Neighbours<'t> {
     }
 
     /// The file of the same folder and kind whose name takes the fewest changes; of a large folder only a part is compared.
-    fn nearest(&self, wanted: &RepoPath, asks: &RepoPath) -> Option<&'t Entry> {
+    fn nearest(&self, wanted: &RepoPath, asks: &RepoPath) -> Option<&Entry> {
         let name = wanted.file_name();
         // No file has a longer name, and to compare takes the product of the lengths.
         if name.len() > LONGEST {

@@ -147,8 +147,8 @@ impl<'a> Lines<'a> {
         let block = self.characters.partition_point(|begun| *begun <= wanted).saturating_sub(1);
         let bytes = self.text.as_bytes().get(block * BLOCK..).unwrap_or_default();
         let first = self.characters.get(block).copied().unwrap_or(0);
-        let begins = bytes.iter().enumerate().filter(|(_, byte)| !matches!(byte, 0x80..=0xbf)).map(|(at, _)| at);
-        begins.skip(wanted - first).next().map_or(self.text.len(), |at| block * BLOCK + at)
+        let mut begins = bytes.iter().enumerate().filter(|(_, byte)| !matches!(byte, 0x80..=0xbf)).map(|(at, _)| at);
+        begins.nth(wanted - first).map_or(self.text.len(), |at| block * BLOCK + at)
     }
 
     fn place(&self, offset: usize) -> (u32, u32) {

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::collection::{Collection, IdSource};
 use super::layout::code_of;
 use super::lfs::{self, LFS_POINTER};
-use super::read::{self, Document, Format, MAX_RECORD_BYTES};
+use super::limits::Limits;
+use super::read::{self, Document, Format};
 use super::tree::{Contents, Entry, EntryKind, Tree};
 use crate::finding::{Code, Finding, Span};
 use crate::ids::{AssetId, AssetKey, RepoPath};
@@ -81,12 +82,16 @@ pub fn candidates<'a>(tree: &'a Tree, collections: &'a [Collection]) -> (Vec<Can
 impl Candidate<'_> {
     /// Reads and parses the file.
     pub fn load(&self, contents: &dyn Contents) -> (Option<Record>, Vec<Finding>) {
-        load(self.entry, contents)
+        load_within(self.entry, contents, &self.collection.limits)
     }
 }
 
 /// Reads and parses a file as a record, of whatever collection.
 pub fn load(entry: &Entry, contents: &dyn Contents) -> (Option<Record>, Vec<Finding>) {
+    load_within(entry, contents, &Limits::default())
+}
+
+fn load_within(entry: &Entry, contents: &dyn Contents, limits: &Limits) -> (Option<Record>, Vec<Finding>) {
     let path = &entry.path;
     let refuse = |code, message: String| (None, vec![Finding::error(code, path.clone(), message)]);
     if entry.kind != EntryKind::File {
@@ -95,7 +100,7 @@ pub fn load(entry: &Entry, contents: &dyn Contents) -> (Option<Record>, Vec<Find
     let Some(format) = Format::of(path) else {
         return refuse(&UNKNOWN_FORMAT, format!("{:?} is no notation of records", path.extension()));
     };
-    let bytes = match contents.read(entry, MAX_RECORD_BYTES) {
+    let bytes = match contents.read(entry, limits.record_bytes) {
         Ok(bytes) => bytes,
         Err(error) => return refuse(&UNREADABLE, format!("the record cannot be read: {error}")),
     };
@@ -106,7 +111,7 @@ pub fn load(entry: &Entry, contents: &dyn Contents) -> (Option<Record>, Vec<Find
         let (none, findings) = refuse(&LFS_POINTER, message);
         return (none, findings.into_iter().map(|finding| finding.help(help)).collect());
     }
-    let (document, findings) = read::read(path, format, bytes);
+    let (document, findings) = read::read_within(path, format, bytes, limits.values);
     (document.map(|document| Record { path: path.clone(), document }), findings)
 }
 

@@ -1,16 +1,15 @@
-//! Values of a record that name files beside it, and what the record says of these files.
+//! Values of a record that name files beside it.
 
 use serde_json::Value;
 
 use super::collection::Collection;
+use super::declared::Claim;
 use super::layout::irregular;
-use super::lfs;
 use super::neighbours::{Neighbours, Verb};
-use super::pointer::PointerPattern;
 use super::record::Record;
-use super::tree::{Contents, Entry, EntryKind};
+use super::tree::{Entry, EntryKind};
 use crate::finding::{Code, Finding};
-use crate::ids::{RepoPath, Sha256Hex};
+use crate::ids::RepoPath;
 
 /// A file that a value names is not there.
 pub static REFERENCE_MISSING: Code = Code {
@@ -24,30 +23,8 @@ pub static REFERENCE_UNFIT: Code = Code {
     meaning: "A value that should name a file beside the record is no such name: an address, an absolute path, one that \
               leaves the folder with `..`, one with backslashes, or no text at all.",
 };
-/// A file has another size than its record says.
-pub static SIZE_DIFFERS: Code = Code {
-    id: "size-differs",
-    meaning: "The record declares a size that the file beside it does not have. The file was changed, or the number was.",
-};
-/// A file has another digest than its record says.
-pub static DIGEST_DIFFERS: Code = Code {
-    id: "digest-differs",
-    meaning: "The record declares a SHA-256 that the file beside it does not have. The file was changed, or the digest was.",
-};
-
 /// How many values of one record are told to be no files.
 const MOST: usize = 100;
-
-/// Where records speak of the size and the digest of a file.
-#[derive(Debug, Clone)]
-pub struct DeclaredRule {
-    /// The file's name.
-    pub file: PointerPattern,
-    /// Its size.
-    pub bytes: Option<PointerPattern>,
-    /// Its SHA-256.
-    pub sha256: Option<PointerPattern>,
-}
 
 /// A finding whose place in the record is not looked up yet: that takes a second, slower reading of the record.
 struct Unplaced<'r> {
@@ -79,10 +56,9 @@ impl Unplaced<'_> {
 pub fn references<'t>(
     record: &Record,
     collection: &Collection,
-    near: &Neighbours<'t>,
-    contents: &dyn Contents,
-) -> (Vec<&'t Entry>, Vec<Finding>) {
-    let (mut files, mut told) = (Vec::new(), Unplaced { record, findings: Vec::new() });
+    near: &'t Neighbours,
+) -> (Vec<&'t Entry>, Vec<Claim>, Vec<Finding>) {
+    let (mut files, mut claims, mut told) = (Vec::new(), Vec::new(), Unplaced { record, findings: Vec::new() });
     for pattern in &collection.references {
         for (pointer, value) in pattern.select(&record.document.value) {
             files.extend(referenced(record, &pointer, value, near, &mut told));
@@ -97,19 +73,12 @@ pub fn references<'t>(
             else {
                 continue;
             };
-            let wildcards = rule.file.wildcards(&pointer);
-            let declared = |pattern: &Option<PointerPattern>| {
-                let pointer = pattern.as_ref()?.filled(&wildcards);
-                let value = record.document.value.pointer(&pointer).filter(|value| !value.is_null())?;
-                Some((pointer, value))
-            };
-            let facts = Facts { entry, near, contents };
-            compare(&facts, declared(&rule.bytes), declared(&rule.sha256), &mut told);
+            claims.extend(near.tree.index_of(entry).and_then(|file| Claim::of(file, rule, &pointer, record)));
             files.push(entry);
         }
     }
     files.retain(|entry| entry.path != record.path);
-    (files, told.placed())
+    (files, claims, told.placed())
 }
 
 /// The paths that the values of a record name, whether or not there are such files.
@@ -124,7 +93,7 @@ fn referenced<'t>(
     record: &Record,
     pointer: &str,
     value: &Value,
-    near: &Neighbours<'t>,
+    near: &'t Neighbours,
     told: &mut Unplaced<'_>,
 ) -> Option<&'t Entry> {
     if told.is_full() {
@@ -159,7 +128,7 @@ fn referenced<'t>(
 }
 
 /// As much of a text as a sentence can bear.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     match text.char_indices().nth(200) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
@@ -188,79 +157,6 @@ fn unfit(name: &str) -> Option<(&'static str, &'static str)> {
         return Some(("holds control characters", "write the file's name without them"));
     }
     None
-}
-
-/// A file, and what is needed to know its size and digest.
-struct Facts<'a, 't> {
-    entry: &'a Entry,
-    near: &'a Neighbours<'t>,
-    contents: &'a dyn Contents,
-}
-
-impl Facts<'_, '_> {
-    /// Whether the file has this size; `false` says nothing of an LFS pointer or of a file that cannot be read.
-    fn is_plainly(&self, bytes: u64) -> bool {
-        let head = self.contents.head(self.entry, 64);
-        head.is_ok_and(|(head, size)| size == bytes && !lfs::is_pointer(&head))
-    }
-}
-
-fn compare(
-    facts: &Facts<'_, '_>,
-    bytes: Option<(String, &Value)>,
-    sha256: Option<(String, &Value)>,
-    told: &mut Unplaced<'_>,
-) {
-    let name = facts.entry.path.file_name();
-    let declared_bytes = bytes.as_ref().map(|(_, value)| size_of(value));
-    let declared_sha256 = sha256.as_ref().map(|(_, value)| digest_of(value));
-    // A size that is right needs no more than the file's facts; everything else, all of its bytes.
-    let is_settled = match (declared_bytes, &declared_sha256) {
-        (_, Some(_)) => false,
-        (Some(Some(bytes)), None) => facts.is_plainly(bytes),
-        (None, None) => true,
-        (Some(None), None) => false,
-    };
-    if is_settled {
-        return;
-    }
-    let (is_sha256, is_bytes) = match facts.near.hash(facts.entry, facts.contents) {
-        Ok(is) => is,
-        Err(error) => {
-            let pointer = bytes.or(sha256).map(|(pointer, _)| pointer).unwrap_or_default();
-            let message = format!("the file {name:?} cannot be compared with what the record says of it: {error}");
-            told.tell(&super::record::UNREADABLE, &pointer, message, "see that the file is there and can be read");
-            return;
-        }
-    };
-    if let Some((pointer, value)) = bytes
-        && declared_bytes != Some(Some(is_bytes))
-    {
-        let message =
-            format!("the file {name:?} has {is_bytes} bytes, and the record says {}", shown(&value.to_string()));
-        told.tell(&SIZE_DIFFERS, &pointer, message, format!("if the file is the right one, write {is_bytes}"));
-    }
-    if let Some((pointer, value)) = sha256
-        && declared_sha256 != Some(Some(is_sha256.clone()))
-    {
-        let message =
-            format!("the file {name:?} has another SHA-256 than the record says, {}", shown(&value.to_string()));
-        told.tell(&DIGEST_DIFFERS, &pointer, message, format!("if the file is the right one, write \"{is_sha256}\""));
-    }
-}
-
-fn size_of(value: &Value) -> Option<u64> {
-    match value {
-        Value::Number(number) => number.as_u64(),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    }
-}
-
-/// A digest in either case of letters, perhaps with the name of its algorithm before it.
-fn digest_of(value: &Value) -> Option<Sha256Hex> {
-    let text = value.as_str()?.to_ascii_lowercase();
-    Sha256Hex::parse(text.strip_prefix("sha256:").unwrap_or(&text)).ok()
 }
 
 #[cfg(test)]

@@ -66,6 +66,13 @@ impl Tree {
         self.entries.binary_search_by(|entry| entry.path.as_str().cmp(path)).ok().and_then(|at| self.entries.get(at))
     }
 
+    /// The index of one of its own entries.
+    pub fn index_of(&self, entry: &Entry) -> Option<usize> {
+        let from = self.entries.as_ptr().addr();
+        let index = std::ptr::from_ref(entry).addr().checked_sub(from)? / size_of::<Entry>();
+        self.entries.get(index).filter(|own| std::ptr::eq(*own, entry)).map(|_| index)
+    }
+
     /// The entries right in this folder, not in folders below it; the empty text is the root.
     pub fn folder<'t>(&'t self, folder: &'t str) -> impl Iterator<Item = &'t Entry> {
         self.below(folder).filter(move |entry| entry.path.folder() == folder)

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::execute::{Ending, Execution};
+use crate::commands::excerpts::excerpts;
 use crate::commands::init::{Found, Initiation, initiate, write};
 use crate::report::counting::count;
-use crate::report::excerpt::Excerpts;
 use crate::report::human;
 
 /// How many findings are shown of the first check.
@@ -28,9 +28,9 @@ impl Execution<'_> {
         for note in &initiation.notes {
             let _ = writeln!(out, "  {note}");
         }
-        let check = &initiation.check;
+        let check = &initiation.library.check;
         let has_errors = check.summary.errors > 0;
-        let said = human::check(check, &Excerpts::default(), self.style(), MOST_FINDINGS);
+        let said = human::check(check, &excerpts(&initiation.library, MOST_FINDINGS), self.style(), MOST_FINDINGS);
         let _ = write!(out, "\nWhat `stockroom check` says of it:\n{said}");
         next(&mut out, has_errors, dry_run);
         self.console.text(&out);
@@ -41,7 +41,7 @@ impl Execution<'_> {
 fn found(initiation: &Initiation) -> String {
     let mut out = format!("Found {}:\n", count(initiation.collections.len(), "collection"));
     let width = initiation.collections.iter().map(|found| found.name.chars().count()).max().unwrap_or_default();
-    for Found { name, records, metadata, id, required, schema } in &initiation.collections {
+    for Found { name, records, metadata, id, required, schema, mixed } in &initiation.collections {
         let _ = writeln!(out, "  {name:width$}  {} in {}, id: {id}", count(*records, "record"), metadata.join(", "));
         let indent = width + 4;
         if !required.is_empty() {
@@ -50,6 +50,9 @@ fn found(initiation: &Initiation) -> String {
         let schema =
             if schema.is_empty() { "none: the records name theirs in a way that none can follow" } else { schema };
         let _ = writeln!(out, "{:indent$}schema: {schema}", "");
+        for mixed in mixed {
+            let _ = writeln!(out, "{:indent$}worth a look: {mixed}", "");
+        }
     }
     if initiation.unreadable > 0 {
         let files = count(initiation.unreadable, "record");

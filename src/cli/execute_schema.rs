@@ -1,19 +1,26 @@
 //! Carries out the words below `stockroom schema`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 
 use super::execute::{Ending, Execution};
+use super::words::{FailOn, Format};
 use super::words_schema::SchemaCommand;
+use crate::adapters::whole_file;
+use crate::commands::gather::Moment;
 use crate::commands::infer::{self, Which, write_new};
-use crate::finding::Finding;
+use crate::commands::schema_diff;
+use crate::finding::{Finding, Severity};
 use crate::report::counting::count;
 use crate::report::excerpt::Excerpts;
-use crate::report::human;
+use crate::report::schema_diff::{SchemaDiff, with_entry};
+use crate::report::{human, json, schema_diff as report};
 
-/// How many records that were left out are named.
-const MOST_LEFT_OUT: usize = 20;
+/// How many findings a person gets to see at once.
+const MOST_FINDINGS: usize = 20;
+/// How large a changelog may be, in bytes.
+const MAX_CHANGELOG_BYTES: u64 = 16 * 1024 * 1024;
 
 impl Execution<'_> {
     /// Carries out what is to be done with schemas.
@@ -28,7 +35,19 @@ impl Execution<'_> {
                 self.infer(&which, output, &infer::Style { title, strict })
             }
             SchemaCommand::Lock => self.schema_lock().await,
-            SchemaCommand::Diff { old, new, .. } => Err(anyhow!("{old} and {new} cannot be compared yet")),
+            SchemaCommand::Diff { old, new, format, changelog, common } => {
+                let records = common.rev.map_or(Moment::Now, Moment::At);
+                let library = self.open(None, common.locked).await;
+                let diff = schema_diff::diff(&self.place(None), library, &old, &new, &records)?;
+                match format {
+                    Format::Human => self.console.text(&report::human(&diff, self.style(), MOST_FINDINGS)),
+                    Format::Json => self.console.json(&json::schema_diff::render(&diff)),
+                }
+                if let Some(file) = changelog {
+                    self.note(&self.folder.join(file), &diff)?;
+                }
+                Ok(ending(&diff.findings, common.fail_on))
+            }
         }
     }
 
@@ -49,12 +68,47 @@ impl Execution<'_> {
     /// Says on the side what is wrong with records that were left out.
     pub(super) fn name_findings(&self, findings: &[Finding]) {
         let mut text = String::new();
-        for finding in findings.iter().take(MOST_LEFT_OUT) {
+        for finding in findings.iter().take(MOST_FINDINGS) {
             human::finding(&mut text, finding, &Excerpts::default(), self.style());
         }
-        if findings.len() > MOST_LEFT_OUT {
-            text.push_str(&format!("… and {} more\n", findings.len() - MOST_LEFT_OUT));
+        if findings.len() > MOST_FINDINGS {
+            text.push_str(&format!("… and {} more\n", findings.len() - MOST_FINDINGS));
         }
         self.console.talk(&text);
     }
+
+    /// Writes the entry on the difference, unless it stands there already.
+    fn note(&self, file: &Path, diff: &SchemaDiff) -> anyhow::Result<()> {
+        let shown = file.display();
+        let text = match std::fs::symlink_metadata(file) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error).with_context(|| format!("the changelog {shown} cannot be read")),
+            Ok(facts) if !facts.is_file() => {
+                return Err(anyhow!("the changelog {shown} is no regular file; a symlink is not followed"));
+            }
+            Ok(facts) if facts.len() > MAX_CHANGELOG_BYTES => {
+                return Err(anyhow!("the changelog {shown} has {} bytes, more than one may have", facts.len()));
+            }
+            Ok(_) => {
+                Some(std::fs::read_to_string(file).with_context(|| format!("the changelog {shown} cannot be read"))?)
+            }
+        };
+        match with_entry(text.as_deref(), diff) {
+            None => self.console.talk(&format!("{shown} has this entry already\n")),
+            Some(longer) => {
+                whole_file::write(file, longer.as_bytes())
+                    .with_context(|| format!("the changelog {shown} cannot be written"))?;
+                self.console.talk(&format!("{shown} has a new entry\n"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn ending(findings: &[Finding], fail_on: FailOn) -> Ending {
+    let least = match fail_on {
+        FailOn::Error => Severity::Error,
+        FailOn::Warning => Severity::Warning,
+    };
+    if findings.iter().any(|finding| finding.severity >= least) { Ending::Findings } else { Ending::Done }
 }

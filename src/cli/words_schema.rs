@@ -11,10 +11,9 @@ use super::words::{Common, Format};
 #[derive(Debug, Subcommand)]
 pub enum SchemaCommand {
     /// Say whether a schema's new version breaks records that followed the old one: by proof, and by the records there are.
-    #[command(
-        after_help = "Each side is NAME@VERSION of the registry, a file, or REV:PATH in git. --rev chooses the records.\n\n\
-                      Example: stockroom schema diff product-metadata@1.0.0 product-metadata@1.1.0"
-    )]
+    #[command(after_help = "Each side is a file, NAME@VERSION of the registry, or REV:PATH in git; --rev says whose \
+                      records are asked, and the work tree's stockroom.yml which they are.\n\n\
+                      Example: stockroom schema diff product-metadata@1.0.0 product-metadata@1.1.0")]
     Diff {
         /// The schema that records follow now.
         old: String,

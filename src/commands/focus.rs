@@ -106,6 +106,11 @@ impl Focus {
         self
     }
 
+    /// What the library is compared with, where a change is looked at.
+    pub fn since(&self) -> Option<&str> {
+        self.change.as_ref().map(|change| change.since.as_str())
+    }
+
     /// What a file that may be a record has to do with the focus, as far as its name tells.
     pub fn of_file(&self, path: &RepoPath) -> Concern {
         let holds = |files: &Tree| files.get(path.as_str()).is_some();

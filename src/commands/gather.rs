@@ -1,20 +1,23 @@
 //! What a library is: its files, its configuration, and what is right and wrong with its records.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use rayon::prelude::*;
 
+use super::crew;
 use super::focus::{Concern, Focus};
 use super::registry::at_source;
+use super::releases;
 use crate::adapters::schema_source::FolderSource;
 use crate::adapters::worktree::{Head, Worktree};
 use crate::catalog::asset::{Asset, CompanionFile, UsedSchema, meaning};
 use crate::catalog::beside::{Beside, inspect};
 use crate::catalog::collection::Collection;
+use crate::catalog::declared::differing;
 use crate::catalog::leaks;
 use crate::catalog::links::{Dangling, links};
 use crate::catalog::lint;
@@ -23,7 +26,7 @@ use crate::catalog::place::Places;
 use crate::catalog::read::Format;
 use crate::catalog::record::{Candidate, EMPTY_COLLECTION, Record, candidates};
 use crate::catalog::tree::{ContentError, Contents, Entry, Tree};
-use crate::catalog::unique::{Uniqueness, located, unique_values};
+use crate::catalog::unique::{Uniqueness, Unlocated, located, unique_values};
 use crate::config::{Config, PLACES};
 use crate::finding::{Code, Finding, Severity, Span};
 use crate::ids::{AssetKey, CollectionName, RepoPath, SchemaName};
@@ -39,6 +42,13 @@ use crate::schema::version;
 pub static INTERNAL: Code = Code {
     id: "internal",
     meaning: "Stockroom itself failed on this file. It is a bug: please report it, with the file if you can.",
+};
+
+/// A record took too long.
+pub static TOOK_TOO_LONG: Code = Code {
+    id: "took-too-long",
+    meaning: "To check the file takes longer than `limits.seconds` in stockroom.yml allows (10 seconds by default), so it \
+              counts as wrong. Make the file smaller or its schema simpler.",
 };
 
 /// Which files are looked at.
@@ -103,6 +113,31 @@ impl Opened {
     pub fn with_registry(self, files: Arc<dyn SchemaFiles>, findings: Vec<Finding>) -> Self {
         Self { registry: Some((files, findings)), ..self }
     }
+
+    /// The registry's files: those that were brought, else those of its folder.
+    pub fn registry_files(&self) -> Arc<dyn SchemaFiles> {
+        match &self.registry {
+            Some((files, _)) => Arc::clone(files),
+            None => Arc::new(self.folder_files(&self.config.schema_folder)),
+        }
+    }
+
+    /// The files of another moment, under the configuration of this one.
+    pub fn at(&self, moment: &Moment) -> anyhow::Result<Self> {
+        let worktree = Worktree::open(self.worktree.root())?;
+        let (tree, contents) = files(&worktree, moment)?;
+        let tree = without_output(tree, &self.config);
+        // A registry that lies elsewhere has no other moment; one in the library is that of the moment.
+        let registry = self.registry.clone().filter(|_| self.config.settings.schemas.is_elsewhere());
+        Ok(Self { registry, ..Self::new(worktree, self.config.clone(), tree, contents) })
+    }
+}
+
+fn files(worktree: &Worktree, moment: &Moment) -> anyhow::Result<(Tree, Arc<dyn Contents + Send>)> {
+    Ok(match moment {
+        Moment::Now => (worktree.tree_now()?, Arc::new(worktree.disk())),
+        Moment::At(revision) => (worktree.tree_at(revision)?, Arc::new(worktree.objects())),
+    })
 }
 
 /// A library that has been read.
@@ -137,10 +172,7 @@ pub enum Wanted {
 /// An error means that nothing can be done: no repository, no configuration, or a broken one.
 pub fn open(place: &Place) -> anyhow::Result<Opened> {
     let worktree = Worktree::open(&place.folder)?;
-    let (tree, contents): (Tree, Arc<dyn Contents + Send>) = match &place.moment {
-        Moment::Now => (worktree.tree_now()?, Arc::new(worktree.disk())),
-        Moment::At(revision) => (worktree.tree_at(revision)?, Arc::new(worktree.objects())),
-    };
+    let (tree, contents) = files(&worktree, &place.moment)?;
     let config = read_config(place, &worktree, &tree, contents.as_ref())?;
     let tree = without_output(tree, &config);
     Ok(Opened::new(worktree, config, tree, contents))
@@ -164,6 +196,7 @@ pub fn open_committed(place: &Place, revision: &str) -> anyhow::Result<Opened> {
 
 /// Reads and checks every record. What is wrong with them is a finding and no error.
 pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
+    let released = opened.focus.since().map(|base| releases::findings(&opened, base)).unwrap_or_default();
     let Opened { worktree, config, tree, contents, focus, registry } = opened;
     let (source, more) = match registry {
         Some(registry) => registry,
@@ -174,31 +207,41 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
         }
     };
     let registry = Registry::new(source, &config.schema_names(), config.settings.schemas.policy());
+    let tree = Arc::new(tree);
+    let (registry, focus) = (Arc::new(registry), Arc::new(focus));
     let (found, mut findings) = candidates(&tree, &config.collections);
     findings.extend(empty_collections(&config, &found));
     findings.extend(tree.findings.iter().cloned());
-    let near = Neighbours::new(&tree);
-    let lint = &config.settings.lint;
-    let sight = Sight { near: &near, contents: contents.as_ref(), registry: &registry, focus: &focus, lint, wanted };
-    let looks: Vec<Look<'_>> = found.par_iter().map(|candidate| sight.look(candidate)).collect();
-    let repeats = between_records(&found, &looks, contents.as_ref());
+    let near = Arc::new(Neighbours::new(Arc::clone(&tree)));
+    let lint = config.settings.lint;
+    let sight = Sight {
+        near: Arc::clone(&near),
+        lint,
+        collections: config.collections.clone(),
+        contents: Arc::clone(&contents),
+        registry: Arc::clone(&registry),
+        focus: Arc::clone(&focus),
+        wanted,
+    };
+    let looks = looks(&found, sight, &config);
+    let repeats = between_records(&found, &looks, &tree, contents.as_ref());
     let by_schema = by_schema(&looks);
     let policy = policy(&config, &registry);
     let concerned = |is_so: fn(&Concern) -> bool| {
         let those = found.iter().zip(&looks).filter(|(_, look)| is_so(&look.concern));
         those.map(|(candidate, _)| candidate.entry.path.clone()).collect::<BTreeSet<_>>()
     };
-    let beside: Vec<&Beside<'_>> = looks.iter().map(|look| &look.beside).collect();
+    let beside: Vec<&Beside> = looks.iter().map(|look| &look.beside).collect();
     let is_whole = looks.iter().all(|look| look.concern.is_named);
-    let of_files = inspect(&found, &beside, &near, contents.as_ref(), lint, is_whole);
+    let of_files = inspect(&found, &beside, &near, contents.as_ref(), &lint, is_whole);
     let (mut named, touched) = (concerned(|it| it.is_named), concerned(|it| it.is_touched));
     let records = if focus.lists_records { by_name(&found, &looks) } else { BTreeMap::new() };
     let unusable: BTreeSet<RepoPath> = looks.iter().filter_map(|look| look.unusable.clone()).collect();
     if !is_whole {
         // What lies beside a record that was named is asked for too.
-        named.extend(beside.iter().flat_map(|beside| beside.paths()).cloned());
+        named.extend(beside.iter().flat_map(|beside| beside.paths(&tree)).cloned());
     }
-    let (assets, counts) = settle(&found, looks, &repeats, &of_files, &mut findings);
+    let (assets, counts) = settle(&found, looks, &repeats, &of_files, &tree, &mut findings);
     findings.extend(repeats);
     findings.extend(of_files);
     focus.keep(&mut findings, &named);
@@ -206,6 +249,9 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     findings.extend(more);
     let of_schemas = registry.findings().into_iter().filter(|finding| focus.needs(finding, &unusable));
     findings.extend(of_schemas.map(|finding| at_source(finding, registry.folder(), &config)));
+    findings.extend(released);
+    drop(near);
+    let tree = Arc::unwrap_or_clone(tree);
     let mut check = Check::new(tree.commit.clone(), tree.is_dirty(), counts, findings);
     check.records = records;
     if let Some(touched) = focus.touched(touched) {
@@ -286,33 +332,87 @@ fn missing_schemas(config: &Config, registry: &Registry) -> Vec<Finding> {
 
 /// What was seen of one record.
 #[derive(Default)]
-struct Look<'t> {
+struct Look {
     findings: Vec<Finding>,
     key: Option<AssetKey>,
     schema: Option<UsedSchema>,
     unique: Vec<(usize, String, String)>,
     links: Vec<(usize, String, String)>,
-    beside: Beside<'t>,
+    beside: Beside,
     secrets: Vec<String>,
     is_valid: bool,
-    asset: Option<Asset>,
+    asset: Option<Box<Asset>>,
     concern: Concern,
     /// The schema that it should be checked with, where that is broken.
     unusable: Option<RepoPath>,
 }
 
-/// All that a record is looked at with.
-struct Sight<'a> {
-    near: &'a Neighbours<'a>,
-    contents: &'a dyn Contents,
-    registry: &'a Registry,
-    lint: &'a lint::Settings,
-    focus: &'a Focus,
+/// Looks at every record, under a watch.
+fn looks(found: &[Candidate<'_>], sight: Sight, config: &Config) -> Vec<Look> {
+    let limits = config.settings.limits;
+    let places = places(found, &sight.near.tree, &config.collections);
+    let look = move |index: usize| sight.candidate(places.get(index)).map(|candidate| sight.look(&candidate));
+    let outcomes = crew::work(found.len(), Duration::from_secs(limits.seconds), look);
+    let mut is_told = false;
+    let look = |(candidate, outcome): (&Candidate<'_>, crew::Outcome<Option<Look>>)| {
+        let path = &candidate.entry.path;
+        let mut findings = Vec::new();
+        match outcome {
+            crew::Outcome::Done(look) => {
+                let mut look = look.unwrap_or_default();
+                if look.findings.len() > limits.findings {
+                    look.findings.sort_by_key(|finding| !finding.is_error());
+                    look.findings.truncate(limits.findings);
+                }
+                return look;
+            }
+            crew::Outcome::Overdue => {
+                let message = format!("to check this file takes more than {} seconds", limits.seconds);
+                let help = "make the file smaller, or its schema simpler: fewer alternatives, shorter patterns";
+                findings.push(Finding::error(&TOOK_TOO_LONG, path.clone(), message).help(help));
+            }
+            crew::Outcome::GivenUp if !is_told => {
+                let message = "too many files take too long: this one and those after it were not checked";
+                let help = "mend the files that are named, or their schema";
+                findings.push(Finding::error(&TOOK_TOO_LONG, path.clone(), message).help(help));
+                is_told = true;
+            }
+            crew::Outcome::GivenUp => {}
+        }
+        Look { findings, ..Look::default() }
+    };
+    found.iter().zip(outcomes).map(look).collect()
+}
+
+/// Where the candidates are in what they were found in: by collection and by entry, in the order of the entries.
+fn places(found: &[Candidate<'_>], tree: &Tree, collections: &[Collection]) -> Vec<(usize, usize)> {
+    let mut entries = tree.entries.iter().enumerate();
+    let place = |candidate: &Candidate<'_>| {
+        let (entry, _) = entries.find(|(_, entry)| std::ptr::eq(*entry, candidate.entry))?;
+        let collection = collections.iter().position(|collection| std::ptr::eq(collection, candidate.collection))?;
+        Some((collection, entry))
+    };
+    found.iter().map_while(place).collect()
+}
+
+/// All that a record is looked at with; a worker that is left behind keeps it.
+struct Sight {
+    near: Arc<Neighbours>,
+    lint: lint::Settings,
+    collections: Vec<Collection>,
+    contents: Arc<dyn Contents + Send>,
+    registry: Arc<Registry>,
+    focus: Arc<Focus>,
     wanted: Wanted,
 }
 
-impl<'a> Sight<'a> {
-    fn look(&self, candidate: &Candidate<'_>) -> Look<'a> {
+impl Sight {
+    fn candidate(&self, place: Option<&(usize, usize)>) -> Option<Candidate<'_>> {
+        let (collection, entry) = *place?;
+        Some(Candidate { collection: self.collections.get(collection)?, entry: self.near.tree.entries.get(entry)? })
+    }
+
+    fn look(&self, candidate: &Candidate<'_>) -> Look {
         catch_unwind(AssertUnwindSafe(|| self.look_closely(candidate))).unwrap_or_else(|_| {
             let finding = Finding::error(&INTERNAL, candidate.entry.path.clone(), "Stockroom failed on this file");
             Look {
@@ -322,51 +422,51 @@ impl<'a> Sight<'a> {
         })
     }
 
-    fn look_closely(&self, candidate: &Candidate<'_>) -> Look<'a> {
-        let (record, findings) = candidate.load(self.contents);
+    fn look_closely(&self, candidate: &Candidate<'_>) -> Look {
+        let (record, findings) = candidate.load(self.contents.as_ref());
         let Some(record) = record else {
             return Look { findings, concern: self.focus.of_file(&candidate.entry.path), ..Look::default() };
         };
         let collection = candidate.collection;
-        let concern = self.focus.of_record(&record, collection, self.registry);
+        let concern = self.focus.of_record(&record, collection, &self.registry);
         let (unique, links) = (unique_values(&record, collection), links(&record, collection));
         let mut look = Look { findings, unique, links, concern, ..Look::default() };
         if !concern.is_named {
             // Nobody asked about it; but what stands in it may not stand in another.
             return Look { key: record.key(collection).ok(), ..look };
         }
-        let (schema, more) = validate(&record, collection, self.registry);
+        let (schema, more) = validate(&record, collection, &self.registry);
         look.findings.extend(more);
         look.schema = schema;
         if look.schema.is_none() {
             look.unusable =
-                choose(&record, collection, self.registry).ok().flatten().map(|(slot, _)| slot.path.clone());
+                choose(&record, collection, &self.registry).ok().flatten().map(|(slot, _)| slot.path.clone());
         }
         look.findings.extend(self.focus.lowered(&record, collection, look.schema.as_ref()));
-        let (beside, more) = Beside::of(&record, collection, self.near, self.contents);
+        let (beside, more) = Beside::of(&record, collection, &self.near);
         look.findings.extend(more);
         match record.key(collection) {
             Ok(key) => look.key = Some(key),
             Err(finding) => look.findings.push(*finding),
         }
-        look.secrets = leaks::look(&record, self.lint, &mut look.findings);
+        look.secrets = leaks::look(&record, &self.lint, &mut look.findings);
         // Where a schema is asked for and none could be used, nobody knows whether the record is valid.
         let is_checked = look.schema.is_some() || collection.settings.schema.is_none();
         look.is_valid = is_checked && !look.findings.iter().any(Finding::is_error);
         if let (Some(key), true, Wanted::Assets) = (&look.key, look.is_valid, self.wanted) {
-            let companion = |entry: &&Entry| CompanionFile { path: entry.path.clone(), blob: entry.blob.clone() };
+            let companion = |entry: &Entry| CompanionFile { path: entry.path.clone(), blob: entry.blob.clone() };
             // What follows the front matter of a Markdown record is part of the asset as well: the file as a whole.
             let own = Some(candidate.entry).filter(|_| record.document.format == Format::Markdown);
-            let mut files: Vec<_> = beside.files.iter().chain(&own).map(companion).collect();
+            let mut files: Vec<_> = beside.files(&self.near.tree).chain(own).map(companion).collect();
             files.sort_by(|a, b| a.path.cmp(&b.path));
-            look.asset = Some(Asset {
+            look.asset = Some(Box::new(Asset {
                 key: key.clone(),
                 files,
                 schema: look.schema.clone(),
                 warned: !look.findings.is_empty(),
                 meaning: meaning(collection, record.document.value),
                 record: record.path,
-            });
+            }));
         }
         look.beside = beside;
         look
@@ -379,7 +479,7 @@ fn policy(config: &Config, registry: &Registry) -> Policy {
     Policy { format: format.as_str().to_owned(), draft: draft.as_str().to_owned(), drafts }
 }
 
-fn by_schema(looks: &[Look<'_>]) -> BTreeMap<String, usize> {
+fn by_schema(looks: &[Look]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for schema in looks.iter().filter_map(|look| look.schema.as_ref()) {
         *counts.entry(schema).or_default() += 1;
@@ -388,7 +488,7 @@ fn by_schema(looks: &[Look<'_>]) -> BTreeMap<String, usize> {
 }
 
 /// The records that are reported, by collection.
-fn by_name(found: &[Candidate<'_>], looks: &[Look<'_>]) -> BTreeMap<CollectionName, Vec<RepoPath>> {
+fn by_name(found: &[Candidate<'_>], looks: &[Look]) -> BTreeMap<CollectionName, Vec<RepoPath>> {
     let mut names: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (candidate, _) in found.iter().zip(looks).filter(|(_, look)| look.concern.is_named) {
         names.entry(candidate.collection.name.clone()).or_default().push(candidate.entry.path.clone());
@@ -396,24 +496,14 @@ fn by_name(found: &[Candidate<'_>], looks: &[Look<'_>]) -> BTreeMap<CollectionNa
     names
 }
 
-/// What stands twice among ids and unique values, and what links to no record, each at its place.
-fn between_records(found: &[Candidate<'_>], looks: &[Look<'_>], contents: &dyn Contents) -> Vec<Finding> {
-    let mut uniqueness = Uniqueness::default();
-    let mut unsure = BTreeSet::new();
-    for (index, (candidate, look)) in found.iter().zip(looks).enumerate() {
-        match &look.key {
-            Some(key) => uniqueness.see(index, &candidate.entry.path, key, candidate.collection, &look.unique),
-            None => {
-                unsure.insert(&candidate.collection.name);
-            }
-        }
-    }
-    let mut dangling = Dangling::new(&uniqueness, unsure);
-    for (index, (candidate, look)) in found.iter().zip(looks).enumerate() {
-        dangling.see(index, &candidate.entry.path, candidate.collection, &look.links);
-    }
-    let mut unlocated = dangling.found();
-    unlocated.extend(uniqueness.repeats());
+/// What stands twice among ids and unique values, what links to no record, and what is said wrongly of files, each at its
+/// place.
+fn between_records(found: &[Candidate<'_>], looks: &[Look], tree: &Tree, contents: &dyn Contents) -> Vec<Finding> {
+    let mut unlocated = repeats_and_links(found, looks);
+    let claims = found.iter().zip(looks).enumerate().flat_map(|(index, (candidate, look))| {
+        look.beside.claims.iter().map(move |claim| (index, &candidate.entry.path, claim))
+    });
+    unlocated.extend(differing(&claims.collect::<Vec<_>>(), tree, contents));
     let mut last: Option<(usize, Places)> = None;
     let mut findings = located(unlocated, |index, pointer| {
         if last.as_ref().is_none_or(|(read, _)| *read != index) {
@@ -436,12 +526,48 @@ fn between_records(found: &[Candidate<'_>], looks: &[Look<'_>], contents: &dyn C
     findings
 }
 
+/// What stands twice among ids and unique values, and what links to no record.
+fn repeats_and_links(found: &[Candidate<'_>], looks: &[Look]) -> Vec<Unlocated> {
+    if are_all_different(found, looks) && looks.iter().all(|look| look.links.is_empty()) {
+        return Vec::new();
+    }
+    let mut uniqueness = Uniqueness::default();
+    let mut unsure = BTreeSet::new();
+    for (index, (candidate, look)) in found.iter().zip(looks).enumerate() {
+        match &look.key {
+            Some(key) => uniqueness.see(index, &candidate.entry.path, key, candidate.collection, &look.unique),
+            None => {
+                unsure.insert(&candidate.collection.name);
+            }
+        }
+    }
+    let mut dangling = Dangling::new(&uniqueness, unsure);
+    for (index, (candidate, look)) in found.iter().zip(looks).enumerate() {
+        dangling.see(index, &candidate.entry.path, candidate.collection, &look.links);
+    }
+    let mut unlocated = dangling.found();
+    unlocated.extend(uniqueness.repeats());
+    unlocated
+}
+
+/// Whether no id and no value stands twice, whatever their rules are; `false` says nothing.
+fn are_all_different(found: &[Candidate<'_>], looks: &[Look]) -> bool {
+    let (mut keys, mut values) = (HashSet::with_capacity(looks.len()), HashSet::new());
+    let mut keys_of_looks = looks.iter().filter_map(|look| look.key.as_ref());
+    let mut unique_values = found.iter().zip(looks).flat_map(|(candidate, look)| {
+        let rules = &candidate.collection.unique;
+        look.unique.iter().map(move |(rule, _, text)| (rules.get(*rule).map(|rule| &rule.scope), text))
+    });
+    keys_of_looks.all(|key| keys.insert(key)) && unique_values.all(|value| values.insert(value))
+}
+
 /// The assets that are valid, and the numbers by collection.
 fn settle(
     found: &[Candidate<'_>],
-    looks: Vec<Look<'_>>,
+    looks: Vec<Look>,
     repeats: &[Finding],
     of_files: &[Finding],
+    tree: &Tree,
     findings: &mut Vec<Finding>,
 ) -> (Vec<Asset>, BTreeMap<CollectionName, Counts>) {
     let repeated: BTreeSet<&RepoPath> = repeats.iter().map(|finding| &finding.path).collect();
@@ -457,11 +583,11 @@ fn settle(
         let counts = counts.entry(candidate.collection.name.clone()).or_default();
         counts.records += 1;
         findings.extend(look.findings);
-        let is_spoiled = spoiled.contains(path) || look.beside.touches(&spoiled);
+        let is_spoiled = spoiled.contains(path) || look.beside.touches(&spoiled, tree);
         if look.is_valid && !is_spoiled && !repeated.contains(path) && !misnamed.contains(path) {
             counts.valid += 1;
-            let is_doubtful = doubtful.contains(path) || look.beside.touches(&doubtful);
-            assets.extend(look.asset.map(|asset| Asset { warned: asset.warned || is_doubtful, ..asset }));
+            let is_doubtful = doubtful.contains(path) || look.beside.touches(&doubtful, tree);
+            assets.extend(look.asset.map(|asset| Asset { warned: asset.warned || is_doubtful, ..*asset }));
         } else {
             counts.invalid += 1;
         }

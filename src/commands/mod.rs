@@ -2,6 +2,7 @@
 //! lies [`outside`] of the process; [`excerpts`] are for who reads what they found.
 
 pub mod before;
+pub mod crew;
 pub mod dispatch;
 pub mod embed;
 pub mod excerpts;
@@ -12,7 +13,10 @@ pub mod init;
 pub mod outside;
 pub mod plan;
 pub mod proposed_registry;
+pub mod proving;
 pub mod record;
 pub mod registry;
+pub mod releases;
+pub mod schema_diff;
 pub mod search;
 pub mod sync;

@@ -225,7 +225,7 @@ mod tests {
             let [(read, settings)] = &config.settings.collections.iter().collect::<Vec<_>>()[..] else { panic!("{text}") };
             prop_assert_eq!(read.as_str(), name);
             prop_assert_eq!(settings.metadata.iter().collect::<Vec<_>>(), vec![glob.as_str()]);
-            prop_assert_eq!(&settings.files.required, &vec![template.clone()]);
+            prop_assert_eq!(&settings.files.required, &vec![template]);
             prop_assert_eq!(&settings.exclude[0], &glob);
         }
     }

@@ -61,6 +61,9 @@ pub struct Settings {
     /// Where Stockroom remembers what it has done.
     #[serde(default)]
     pub state: StateSettings,
+    /// What one record may cost before it counts as an attack.
+    #[serde(default)]
+    pub limits: catalog::limits::Limits,
 }
 
 /// Where Stockroom remembers what it has done.
@@ -120,7 +123,7 @@ impl Config {
         let Some(document) = document else { return fail(findings) };
         let places = document.places();
         let mut problems = problems::of_shape(path, &document.text, &document.value, &places);
-        let (collections, more) = problems::of_rooms(path, &document.value, &places, &problems);
+        let (mut collections, more) = problems::of_rooms(path, &document.value, &places, &problems);
         problems.extend(more);
         if !problems.is_empty() {
             return fail(problems);
@@ -136,6 +139,7 @@ impl Config {
             return fail(vec![Finding::error(&SETTING, path.clone(), message).help(help)]);
         }
         let schema_folder = settings.schemas.folder();
+        collections.iter_mut().for_each(|collection| collection.limits = settings.limits);
         Ok(Self { path: path.clone(), settings, collections, schema_folder, places })
     }
 

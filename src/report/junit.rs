@@ -135,7 +135,8 @@ mod tests {
 
     use super::*;
     use crate::ids::CollectionName;
-    use crate::report::runner_parser::hostile_text;
+    use crate::report::log_text::{holds_controls, xml_text};
+    use crate::report::runner_parser::{commands, hostile_text};
     use crate::report::tests::{NO_VERSION, WRONG_TYPE, check as check_of, three_findings};
 
     fn listed(findings: Vec<Finding>, records: &[&str]) -> Check {
@@ -191,7 +192,9 @@ mod tests {
         #[test]
         fn any_text_gives_well_formed_xml_with_the_very_text(path in hostile_text(), message in hostile_text()) {
             let finding = Finding::warning(&NO_VERSION, RepoPath::new(path.clone()), message.clone());
-            let text = super::check(&listed(vec![finding], &[&path]), Severity::Warning);
+            let text = xml_text(&super::check(&listed(vec![finding], &[&path]), Severity::Warning));
+            prop_assert_eq!(commands(&text), vec![], "{}", text);
+            prop_assert!(!holds_controls(&text), "{}", text);
             let document = roxmltree::Document::parse(&text).unwrap();
             let node = |name: &str| document.descendants().find(|node| node.has_tag_name(name)).unwrap();
             let held = |text: &str| text.chars().filter(|c| is_held(*c)).collect::<String>();

@@ -13,6 +13,7 @@ use crate::finding::Finding;
 /// How many changes and kinds a person gets to see at once.
 const MOST_CHANGES: usize = 40;
 const MOST_KINDS: usize = 10;
+const MOST_EXAMPLES: usize = 5;
 
 /// What a schema's change does, as every renderer takes it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -162,7 +163,7 @@ pub fn human(diff: &SchemaDiff, style: Style, most: usize) -> String {
 fn said_by_records(out: &mut String, records: &Records, style: Style, most: usize) {
     let _ = writeln!(
         out,
-        "{} at {}: {} the old schema, {} of those the new one",
+        "{} of {}: {} the old schema, {} of those the new one",
         count(records.records, "record"),
         for_people(&records.moment),
         if records.followed == 1 { "1 follows".to_owned() } else { format!("{} follow", records.followed) },
@@ -173,8 +174,7 @@ fn said_by_records(out: &mut String, records: &Records, style: Style, most: usiz
         let _ =
             writeln!(out, "  {}: {place}{} [{}]", count(kind.records, "record"), for_people(&kind.message), kind.code);
     }
-    let shown = records.findings.len().min(most);
-    for one in records.findings.iter().take(shown) {
+    for one in records.findings.iter().take(most.min(MOST_EXAMPLES)) {
         finding(out, one, &Excerpts::default(), style);
     }
 }
@@ -287,7 +287,7 @@ pub fn kinds<'f>(broken: impl Iterator<Item = &'f [Finding]>) -> Vec<Kind> {
         }
     }
     let mut kinds: Vec<Kind> = kinds.into_values().collect();
-    kinds.sort_by(|a, b| b.records.cmp(&a.records));
+    kinds.sort_by_key(|kind| std::cmp::Reverse(kind.records));
     kinds
 }
 
@@ -352,7 +352,7 @@ pub(crate) mod tests {
           2 of 3 records that follow the old schema break the new one
           breaking    /use-cases must be there now  #/required
           compatible  /use-cases may be there now  #/properties/use-cases
-        4 records at HEAD: 3 follow the old schema, 2 break of those the new one
+        4 records of HEAD: 3 follow the old schema, 2 break of those the new one
           2 records: "use-cases" is missing [required]
         a.json:1:1: error: "use-cases" is missing [required]
         version: a major change; the version moved its minor part

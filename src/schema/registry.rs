@@ -119,6 +119,33 @@ impl Registry {
     }
 }
 
+/// A file outside every registry, which may refer to nothing but itself.
+pub struct LoneFile {
+    paths: [RepoPath; 1],
+    bytes: Vec<u8>,
+}
+
+impl LoneFile {
+    /// Takes the file.
+    pub fn new(path: RepoPath, bytes: Vec<u8>) -> Self {
+        Self { paths: [path], bytes }
+    }
+}
+
+impl SchemaFiles for LoneFile {
+    fn paths(&self) -> &[RepoPath] {
+        &self.paths
+    }
+
+    fn folder(&self) -> &str {
+        ""
+    }
+
+    fn read(&self, path: &RepoPath) -> Result<Vec<u8>, String> {
+        if self.paths.contains(path) { Ok(self.bytes.clone()) } else { Err("it is not there".to_owned()) }
+    }
+}
+
 /// Compiles a file as a version of a schema, or says what is wrong with it.
 pub fn compile_file(
     files: &Arc<dyn SchemaFiles>,

@@ -42,9 +42,7 @@ pub fn validate(record: &Record, collection: &Collection, registry: &Registry) -
     };
     let mut findings: Vec<Finding> = guessed.into_iter().collect();
     let Ok(compiled) = registry.compiled(slot) else { return (None, findings) };
-    let text = &record.document.text;
-    let source = Source { path: &record.path, notation: Notation::of(record.document.format, text), text };
-    findings.extend(check(&record.document.value, compiled, &source, || record.document.places()));
+    findings.extend(check(&record.document.value, compiled, &Source::of(record), || record.document.places()));
     (Some(compiled.used.clone()), findings)
 }
 
@@ -57,6 +55,14 @@ pub struct Source<'a> {
     pub notation: Notation,
     /// What the file says.
     pub text: &'a str,
+}
+
+impl<'a> Source<'a> {
+    /// The text of a record.
+    pub fn of(record: &'a Record) -> Self {
+        let text = &record.document.text;
+        Self { path: &record.path, notation: Notation::of(record.document.format, text), text }
+    }
 }
 
 /// All that a schema objects to in a value; `places` is asked only when there is something.
@@ -121,5 +127,7 @@ pub fn locate(explanations: Vec<Explanation>, path: &RepoPath, severity: Severit
     explanations.into_iter().map(finding).collect()
 }
 
+#[cfg(test)]
+mod places;
 #[cfg(test)]
 mod tests;

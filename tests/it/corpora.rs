@@ -85,9 +85,64 @@ fn the_advisories_of_the_go_vulnerability_database() {
     assert!(found.iter().all(|place| place.starts_with(advisory)), "{found:?}");
 }
 
+/// One commit of lucide requires a member more and gives it to all of its records: to 1,711 of them by the same line, to one
+/// with words in it. So many must break the new schema as they stood before.
+#[test]
+fn a_required_member_breaks_the_records_that_were_mended_for_it() {
+    let Some(library) = unpacked("lucide", LUCIDE) else { return };
+    let commit = library.git(&["log", "--format=%H", "-S\"use-cases\"", "--", "icon.schema.json"]);
+    let commit = commit.lines().last().unwrap();
+    let parent = format!("{commit}^");
+    let mended = library.git(&["diff", "--numstat", &parent, commit, "--", "icons"]);
+    let by_one_line = mended.lines().filter(|line| line.starts_with("1\t0\t")).count();
+    assert_eq!((mended.lines().count(), by_one_line), (1_712, 1_711));
+
+    let sides = [format!("{parent}:icon.schema.json"), format!("{commit}:icon.schema.json")];
+    let words = ["schema", "diff", &sides[0], &sides[1], "--rev", &parent, "--format", "json"];
+    let found = library.run(&words).ends(0).json();
+    let records = &found["records"];
+    assert_eq!((&found["verdict"], &found["bump"]), (&json!("breaking"), &json!("major")));
+    assert_eq!((&records["followed"], &records["broken"]), (&json!(1_712), &json!(1_712)));
+    let kind = json!([{"code": "required", "at": "", "message": "\"use-cases\" is missing", "records": 1_712}]);
+    assert_eq!(records["kinds"], kind);
+
+    // The records of the commit itself follow it, and so no record shows what the proof still knows.
+    let words = ["schema", "diff", &sides[0], &sides[1], "--rev", commit, "--format", "json"];
+    let found = library.run(&words).ends(0).json();
+    assert_eq!((&found["verdict"], &found["records"]["broken"]), (&json!("breaking"), &json!(0)));
+}
+
+/// Neighbours among the released versions of the OSV schema, judged against all records of the Go vulnerability database.
+#[test]
+fn the_released_versions_of_the_osv_schema() {
+    let Some(library) = unpacked("osv", OSV) else { return };
+    let Some(schemas) = shared("corpora/osv-schemas") else { return };
+    copy_schemas(&schemas, &library.path("schemas/osv"));
+    let verdict = |old: &str, new: &str| {
+        let words = ["schema", "diff", &format!("osv@{old}"), &format!("osv@{new}"), "--format", "json"];
+        let found = library.run(&words).json();
+        assert_eq!((&found["records"]["followed"], &found["records"]["broken"]), (&json!(4291), &json!(0)));
+        found["verdict"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(verdict("1.3.1", "1.4.0"), "compatible");
+    assert_eq!(verdict("1.7.0", "1.7.5"), "compatible", "a pattern that lists more names");
+    assert_eq!(verdict("1.5.0", "1.6.0"), "breaking", "no other members any more");
+    assert_eq!(verdict("1.2.0", "1.3.0"), "unknown", "a condition that only records of the new version can meet");
+}
+
 fn copy_schemas(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for file in fs::read_dir(from).unwrap().map(|file| file.unwrap()) {
         fs::write(to.join(file.file_name()), fs::read(file.path()).unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn what_init_proposes_for_them_is_clean() {
+    for (name, config, records) in [("lucide", LUCIDE, 1776 + 42), ("osv", OSV, 4291)] {
+        let Some(library) = unpacked(name, config) else { return };
+        fs::remove_file(library.path("stockroom.yml")).unwrap();
+        library.run(&["init"]).ends(0);
+        assert_eq!(check(&library, 0)["summary"]["valid"], records, "{name}");
     }
 }

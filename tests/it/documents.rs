@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use stockroom::finding::Code;
 use stockroom::manifest::format::{Catalog, Root};
-use stockroom::report::json::{check, targets};
+use stockroom::report::json::{check, schema_diff, targets};
 
 use blocks::{filled, sessions};
 use sample::Sample;
@@ -71,6 +71,7 @@ fn schemas() -> BTreeMap<String, Value> {
     let all = [
         ("stockroom", stockroom::config::json_schema()),
         ("check", check::schema()),
+        ("schema-diff", schema_diff::schema()),
         ("plan", targets::plan_schema()),
         ("sync", targets::sync_schema()),
         ("lock", stockroom::schema::lock::json_schema()),
@@ -97,7 +98,7 @@ fn codes() -> Vec<&'static Code> {
     codes.extend(stockroom::schema::codes());
     codes.extend(stockroom::config::codes());
     codes.extend(stockroom::adapters::worktree::codes());
-    codes.push(&stockroom::commands::gather::INTERNAL);
+    codes.extend([&stockroom::commands::gather::INTERNAL, &stockroom::commands::gather::TOOK_TOO_LONG]);
     codes.sort_by_key(|code| code.id);
     codes
 }
@@ -168,6 +169,13 @@ fn the_pages_on_formats_show_what_is_published() {
         (page.to_owned(), filled(page, &text, &sample.blocks()))
     });
     settle(&BTreeMap::from(pages));
+}
+
+#[test]
+fn the_page_on_schemas_shows_what_the_program_says() {
+    let sample = Sample::new();
+    let page = "docs/schemas.md";
+    settle(&BTreeMap::from([(page.to_owned(), sessions(&read(page), &mut |command| sample.run(command)))]));
 }
 
 #[test]

@@ -140,6 +140,15 @@ impl Library {
         program
     }
 
+    /// The same with at most so much memory of its own, in KiB; without it the program dies.
+    pub fn program_within(&self, memory: u64, words: &[&str]) -> Program {
+        let mut command = bare("bash", &self.home());
+        let script = format!("ulimit -d {memory} && exec \"$@\"");
+        command.current_dir(self.temp.path()).args(["-c", &script, "bash", env!("CARGO_BIN_EXE_stockroom")]);
+        command.args(words).arg("-C").arg(self.root());
+        Program { command }
+    }
+
     /// The program with these words alone.
     pub fn program_without_folder<S: AsRef<OsStr>>(&self, words: &[S]) -> Program {
         let mut command = bare(env!("CARGO_BIN_EXE_stockroom"), &self.home());

@@ -78,7 +78,7 @@ fn a_comment_comes_once_and_says_in_the_end_that_all_is_well() {
 
     let requests = job.github.seen().len();
     step(&job, &payload, &COMMENT);
-    assert_eq!(job.github.comments(HERE), [first.clone()], "the same again is nothing to say");
+    assert_eq!(job.github.comments(HERE), std::slice::from_ref(first), "the same again is nothing to say");
     assert!(job.github.seen()[requests..].iter().all(|seen| seen.method == "GET"));
 
     job.library.edit(HEX, "12.00", "\"12.00\"");

@@ -73,6 +73,9 @@ mod walk {
 
     use super::*;
 
+    /// From how many files on a walk is worth several threads.
+    const LARGE: usize = 200;
+
     /// What a walk has met.
     #[derive(Default)]
     struct Met {
@@ -102,7 +105,8 @@ mod walk {
     /// The names that the index does not know, if all that it knows is as it was.
     pub(super) fn unknown(root: &Path, prefix: &str, files: &[Remembered<'_>], written: Moment) -> Option<Vec<String>> {
         let top = Folder { files, at: prefix.len(), is_top: prefix.is_empty() };
-        let met = Walk { root, prefix, written }.folder(open(CWD, root.as_os_str())?, top)?;
+        let met =
+            Walk { root, prefix, written, is_large: files.len() > LARGE }.folder(open(CWD, root.as_os_str())?, top)?;
         (met.known == files.len()).then_some(met.unknown)
     }
 
@@ -115,6 +119,7 @@ mod walk {
         root: &'w Path,
         prefix: &'w str,
         written: Moment,
+        is_large: bool,
     }
 
     impl Walk<'_> {
@@ -154,7 +159,12 @@ mod walk {
                 let at = folder.at + name.as_bytes().len() + 1;
                 self.folder(open(parent, name.as_c_str())?, Folder { files, at, is_top: false })
             };
-            folders.par_iter().map(inner).try_reduce(Met::default, Met::and)?.and(met)
+            // A few files are looked at in less time than threads need to begin.
+            let below = match self.is_large {
+                true => folders.par_iter().map(inner).try_reduce(Met::default, Met::and)?,
+                false => folders.iter().map(inner).try_fold(Met::default(), |met, below| met.and(below?))?,
+            };
+            below.and(met)
         }
 
         /// The path of an unknown name, in the library.

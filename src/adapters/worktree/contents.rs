@@ -132,7 +132,7 @@ impl Root {
     fn open(&self, path: &RepoPath) -> Result<(File, u64), Closed> {
         use std::os::fd::AsFd as _;
 
-        use rustix::fs::{CWD, Mode, OFlags};
+        use rustix::fs::{CWD, FileType, Mode, OFlags};
         // Of a link nothing is opened, and opening a pipe must not wait for somebody to write.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
         let opened = match &self.folder {
@@ -140,14 +140,17 @@ impl Root {
             None => rustix::fs::openat(CWD, self.place.join(path.as_str()), flags, Mode::empty()),
         };
         let file = match opened {
-            Ok(file) => File::from(file),
+            Ok(file) => file,
             Err(_) if self.place.join(path.as_str()).symlink_metadata().is_ok_and(|facts| !facts.is_file()) => {
                 return Err(Closed::Refused(ContentError::NotAFile));
             }
             Err(error) => return Err(std::io::Error::from(error).into()),
         };
-        let facts = file.metadata()?;
-        if facts.is_file() { Ok((file, facts.len())) } else { Err(Closed::Refused(ContentError::NotAFile)) }
+        let facts = rustix::fs::fstat(&file).map_err(std::io::Error::from)?;
+        match (FileType::from_raw_mode(facts.st_mode), u64::try_from(facts.st_size)) {
+            (FileType::RegularFile, Ok(size)) => Ok((File::from(file), size)),
+            _ => Err(Closed::Refused(ContentError::NotAFile)),
+        }
     }
 }
 

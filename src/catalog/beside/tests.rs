@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::super::tree::tests::MemoryTree;
 use super::*;
 use crate::catalog::collection::Collection;
@@ -11,13 +13,13 @@ fn collection(name: &str, yaml: &str) -> Collection {
 /// Severity, code, path and message of everything that is wrong with the files of a library.
 fn said(collections: &[Collection], memory: &MemoryTree) -> Vec<String> {
     let (found, _) = candidates(&memory.tree, collections);
-    let near = Neighbours::new(&memory.tree);
+    let near = Neighbours::new(Arc::new(memory.tree.clone()));
     let lint = Lint::default();
     let mut findings = Vec::new();
     let mut all = Vec::new();
     for candidate in &found {
         let record = candidate.load(memory).0.unwrap();
-        let (beside, more) = Beside::of(&record, candidate.collection, &near, memory);
+        let (beside, more) = Beside::of(&record, candidate.collection, &near);
         findings.extend(more);
         all.push(beside);
     }

@@ -95,7 +95,14 @@ fn leaves(glances: &[Glance]) -> Vec<Group> {
             groups.push(make(Some(file_name(own).to_owned()), vec![own]));
             continue;
         }
-        let comes_again = |at: usize| recurring.get(&(parent(folder), file_name(at))).is_some_and(|count| *count > 1);
+        let keys = |at: usize| Some(glances.get(at)?.facts.as_ref()?.keys.as_ref());
+        let common = core(&members, glances);
+        // What says the same as its neighbours is one of them, even if a file in another folder is called like it.
+        let is_like_the_others = |at: usize| keys(at).is_some_and(|keys| is_alike(keys, &common));
+        let comes_again = |at: usize| {
+            let is_known = recurring.get(&(parent(folder), file_name(at))).is_some_and(|count| *count > 1);
+            is_known && (members.len() == 1 || !is_like_the_others(at))
+        };
         let (again, mut rest): (Vec<usize>, Vec<usize>) =
             members.iter().copied().partition(|at| !folder.is_empty() && comes_again(*at));
         // Of a folder with many records some share their names with those of another folder.

@@ -7,18 +7,18 @@ use super::{NO_FRONT_MATTER, Problem, toml, yaml};
 use crate::finding::Span;
 
 /// Reads the front matter.
-pub(super) fn value(text: &str) -> Result<Value, Vec<Problem>> {
+pub(super) fn value(text: &str, most: usize) -> Result<Value, Vec<Problem>> {
     match matter(text)? {
-        Matter::Yaml(yaml) => yaml::value(yaml),
-        Matter::Toml(toml) => toml::read(&toml).map(|(value, _)| value).map_err(|problem| vec![problem]),
+        Matter::Yaml(yaml) => yaml::value(yaml, most),
+        Matter::Toml(toml) => toml::read(&toml, most).map(|(value, _)| value).map_err(|problem| vec![problem]),
     }
 }
 
 /// Reads the front matter with the places that it has in the whole file.
-pub(super) fn read(text: &str) -> Result<(Value, Places), Vec<Problem>> {
+pub(super) fn read(text: &str, most: usize) -> Result<(Value, Places), Vec<Problem>> {
     match matter(text)? {
-        Matter::Yaml(yaml) => yaml::read(yaml),
-        Matter::Toml(toml) => toml::read(&toml).map_err(|problem| vec![problem]),
+        Matter::Yaml(yaml) => yaml::read(yaml, most),
+        Matter::Toml(toml) => toml::read(&toml, most).map_err(|problem| vec![problem]),
     }
 }
 

@@ -8,18 +8,19 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::{Map, Number, Value};
 
 use super::super::place::Lines;
-use super::{MAX_DEPTH, MAX_VALUES, Problem, SYNTAX, TOO_DEEP, TOO_MANY_VALUES, duplicate_keys, json_places};
+use super::{MAX_DEPTH, Problem, SYNTAX, TOO_DEEP, TOO_MANY_VALUES, duplicate_keys, is_exact, json_places};
 
 const DUPLICATE: &str = "stockroom: a key stands twice";
 const DEEP: &str = "stockroom: too deep";
 const MANY: &str = "stockroom: too many values";
 
-pub(super) fn read(text: &str) -> Result<Value, Vec<Problem>> {
+/// Reads a text; says also whether all its integers are exact.
+pub(super) fn read(text: &str, most: usize) -> Result<(Value, bool), Vec<Problem>> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let values = Cell::new(0);
-    let seed = Unique { depth: 0, values: &values };
+    let (values, exact) = (Cell::new(0), Cell::new(true));
+    let seed = Unique { depth: 0, values: &values, most, exact: &exact };
     let error = match seed.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value)) {
-        Ok(value) => return Ok(value),
+        Ok(value) => return Ok((value, exact.get())),
         Err(error) => error,
     };
     let words = error.to_string();
@@ -28,13 +29,13 @@ pub(super) fn read(text: &str) -> Result<Value, Vec<Problem>> {
         let mut plain = serde_json::Deserializer::from_str(text);
         return match serde::de::IgnoredAny::deserialize(&mut plain).and_then(|_| plain.end()) {
             Ok(()) => Err(duplicate_keys(&json_places::places(text))),
-            Err(error) => Err(vec![syntax(text, &error)]),
+            Err(error) => Err(vec![syntax(text, most, &error)]),
         };
     }
-    Err(vec![syntax(text, &error)])
+    Err(vec![syntax(text, most, &error)])
 }
 
-fn syntax(text: &str, error: &serde_json::Error) -> Problem {
+fn syntax(text: &str, most: usize, error: &serde_json::Error) -> Problem {
     let lines = Lines::new(text);
     // serde_json counts lines by LF alone and columns in bytes.
     let line_start = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
@@ -44,10 +45,10 @@ fn syntax(text: &str, error: &serde_json::Error) -> Problem {
     let words = error.to_string();
     let words = words.rsplit_once(" at line ").map_or(words.as_str(), |(words, _)| words);
     if words.starts_with(DEEP) || words.starts_with("recursion limit") {
-        return Problem::new(&TOO_DEEP, span, format!("arrays and objects stand more than {MAX_DEPTH} deep"));
+        return Problem::new(&TOO_DEEP, span, format!("lists and groups stand more than {MAX_DEPTH} deep"));
     }
     if words.starts_with(MANY) {
-        return Problem::new(&TOO_MANY_VALUES, span, format!("the file holds more than {MAX_VALUES} values"));
+        return Problem::new(&TOO_MANY_VALUES, span, format!("the file holds more than {most} values"));
     }
     let problem = Problem::new(&SYNTAX, span, format!("not valid JSON: {words}"));
     match advice(words) {
@@ -78,6 +79,8 @@ fn advice(words: &str) -> Option<&'static str> {
 struct Unique<'c> {
     depth: usize,
     values: &'c Cell<usize>,
+    most: usize,
+    exact: &'c Cell<bool>,
 }
 
 impl Unique<'_> {
@@ -85,9 +88,14 @@ impl Unique<'_> {
         if self.depth >= MAX_DEPTH { Err(E::custom(DEEP)) } else { Ok(Self { depth: self.depth + 1, ..self }) }
     }
 
+    fn integer(self, number: Number) -> Number {
+        self.exact.set(self.exact.get() && is_exact(&number));
+        number
+    }
+
     fn count<E: serde::de::Error>(self) -> Result<(), E> {
         self.values.set(self.values.get() + 1);
-        if self.values.get() > MAX_VALUES { Err(E::custom(MANY)) } else { Ok(()) }
+        if self.values.get() > self.most { Err(E::custom(MANY)) } else { Ok(()) }
     }
 }
 
@@ -115,11 +123,11 @@ impl<'de> Visitor<'de> for Unique<'_> {
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
+        Ok(Value::Number(self.integer(value.into())))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
+        Ok(Value::Number(self.integer(value.into())))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {

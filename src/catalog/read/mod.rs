@@ -6,10 +6,13 @@
 mod front_matter;
 mod json;
 mod json_places;
+mod json_slips;
+mod slips;
 mod toml;
 mod yaml;
 mod yaml_node;
 mod yaml_scalar;
+mod yaml_slips;
 
 use serde_json::Value;
 
@@ -36,6 +39,12 @@ pub static DUPLICATE_KEY: Code = Code {
     id: "duplicate-key",
     meaning: "A key stands twice in one object. Programs disagree on which one counts: keep one.",
 };
+/// Git left its marks in the file.
+pub static CONFLICT_MARKERS: Code = Code {
+    id: "conflict-markers",
+    meaning: "Git could not merge two versions of the file and left both in it, between lines `<<<<<<<` and `>>>>>>>`. Keep \
+              what is right and take the lines away.",
+};
 /// The file is not UTF-8.
 pub static NOT_UTF8: Code =
     Code { id: "not-utf8", meaning: "The file has bytes that are not UTF-8 text. Save it with the encoding UTF-8." };
@@ -46,11 +55,12 @@ pub static BYTE_ORDER_MARK: Code = Code {
 };
 /// The record is nested too deeply.
 pub static TOO_DEEP: Code =
-    Code { id: "too-deep", meaning: "Arrays and objects stand in each other more than 64 deep. Make it flatter." };
+    Code { id: "too-deep", meaning: "Lists and groups stand in each other more than 64 deep. Make it flatter." };
 /// The record has too many values.
 pub static TOO_MANY_VALUES: Code = Code {
     id: "too-many-values",
-    meaning: "The record holds more than 500,000 values, or its YAML aliases expand to that many.",
+    meaning: "The record holds more values than `limits.values` in stockroom.yml lets it (500,000 at most), or its YAML \
+              aliases expand to that many.",
 };
 /// YAML or TOML that has no JSON value.
 pub static NO_JSON_VALUE: Code = Code {
@@ -61,7 +71,7 @@ pub static NO_JSON_VALUE: Code = Code {
 /// The record is not an object.
 pub static NOT_AN_OBJECT: Code = Code {
     id: "not-an-object",
-    meaning: "A record is an object (a mapping) at its top, not a list or a single value.",
+    meaning: "A record is a group of fields at its top (an object, a mapping), not a list or a single value.",
 };
 /// A number changes when it is written again.
 pub static IMPRECISE: Code = Code {
@@ -78,6 +88,7 @@ pub static NO_FRONT_MATTER: Code = Code {
 /// The codes of this part of the room.
 pub static CODES: &[&Code] = &[
     &SYNTAX,
+    &CONFLICT_MARKERS,
     &DUPLICATE_KEY,
     &NOT_UTF8,
     &BYTE_ORDER_MARK,
@@ -156,9 +167,11 @@ impl Document {
     pub fn places(&self) -> Places {
         let places = match self.format {
             Format::Json => Ok(json_places::places(&self.text)),
-            Format::Yaml => yaml::read(&self.text).map(|(_, places)| places),
-            Format::Toml => toml::read(&self.text).map(|(_, places)| places).map_err(|problem| vec![problem]),
-            Format::Markdown => front_matter::read(&self.text).map(|(_, places)| places),
+            Format::Yaml => yaml::read(&self.text, MAX_VALUES).map(|(_, places)| places),
+            Format::Toml => {
+                toml::read(&self.text, MAX_VALUES).map(|(_, places)| places).map_err(|problem| vec![problem])
+            }
+            Format::Markdown => front_matter::read(&self.text, MAX_VALUES).map(|(_, places)| places),
         };
         // The text was accepted once; were it refused now, the file as a whole is the best place there is.
         places.unwrap_or_else(|_| Places::scalar(Span::start()))
@@ -167,6 +180,17 @@ impl Document {
 
 /// Reads a record or a configuration: either a document, perhaps with warnings, or the findings that say why not.
 pub fn read(path: &RepoPath, format: Format, bytes: Vec<u8>) -> (Option<Document>, Vec<Finding>) {
+    read_within(path, format, bytes, MAX_VALUES)
+}
+
+/// Reads a text that may hold at most this many values, and never more than [`MAX_VALUES`].
+pub fn read_within(
+    path: &RepoPath,
+    format: Format,
+    bytes: Vec<u8>,
+    most_values: usize,
+) -> (Option<Document>, Vec<Finding>) {
+    let most_values = most_values.min(MAX_VALUES);
     let mut findings = Vec::new();
     let mut text = match String::from_utf8(bytes) {
         Ok(text) => text,
@@ -180,30 +204,36 @@ pub fn read(path: &RepoPath, format: Format, bytes: Vec<u8>) -> (Option<Document
         text.drain(..'\u{feff}'.len_utf8());
     }
     let value = match format {
-        Format::Json => json::read(&text),
-        Format::Yaml => yaml::value(&text),
-        Format::Toml => toml::read(&text).map(|(value, _)| value).map_err(|problem| vec![problem]),
-        Format::Markdown => front_matter::value(&text),
+        Format::Json => json::read(&text, most_values),
+        Format::Yaml => yaml::value(&text, most_values).map(looked_at),
+        Format::Toml => {
+            toml::read(&text, most_values).map(|(value, _)| looked_at(value)).map_err(|problem| vec![problem])
+        }
+        Format::Markdown => front_matter::value(&text, most_values).map(looked_at),
     };
     match value {
-        Ok(value) if value.is_object() => {
+        Ok((value, is_exact)) if value.is_object() => {
             let document = Document { format, text, value };
-            findings.extend(imprecise(path, &document));
+            // Almost every record is: to see that takes no pointers and no places.
+            if !is_exact {
+                findings.extend(imprecise(path, &document));
+            }
             (Some(document), findings)
         }
-        Ok(value) => {
-            let found = kind_of(&value);
-            findings.push(
-                Finding::error(
-                    &NOT_AN_OBJECT,
-                    path.clone(),
-                    format!("the file holds {found} where an object is wanted"),
-                )
-                .help("write the record's fields as `\"key\": value` inside `{ }`"),
-            );
+        Ok((value, _)) => {
+            let message = match &value {
+                Value::Null => "the file is empty".to_owned(),
+                value => format!("the file holds {} where a group of fields is wanted", kind_of(value)),
+            };
+            let help = match format {
+                Format::Json => "write the record's fields as \"key\": value between { and }",
+                _ => "write the record's fields as key: value, each on its line, with a space behind the colon",
+            };
+            findings.push(Finding::error(&NOT_AN_OBJECT, path.clone(), message).help(help));
             (None, findings)
         }
         Err(problems) => {
+            let problems = slips::recognise(format, &text, problems);
             findings.extend(problems.into_iter().map(|problem| problem.into_finding(path)));
             (None, findings)
         }
@@ -228,9 +258,16 @@ fn not_utf8(path: &RepoPath, error: &std::string::FromUtf8Error) -> Finding {
     let before = String::from_utf8_lossy(error.as_bytes().get(..good).unwrap_or_default()).into_owned();
     let span = Lines::new(&before).span(good..good);
     let byte = error.as_bytes().get(good).copied().unwrap_or_default();
-    Finding::error(&NOT_UTF8, path.clone(), format!("the byte 0x{byte:02x} is not UTF-8 text"))
-        .at(Span::at(span.line, span.column))
-        .help("save the file with the encoding UTF-8")
+    let is_utf16 = matches!(error.as_bytes(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
+    let message = match char::from(byte) {
+        _ if is_utf16 => "the file is saved as UTF-16".to_owned(),
+        likely if byte >= 0xa0 => {
+            format!("the byte 0x{byte:02x} is not UTF-8 text; in an older encoding it is {likely:?}")
+        }
+        _ => format!("the byte 0x{byte:02x} is not UTF-8 text"),
+    };
+    let span = if is_utf16 { Span::start() } else { Span::at(span.line, span.column) };
+    Finding::error(&NOT_UTF8, path.clone(), message).at(span).help("save the file with the encoding UTF-8")
 }
 
 /// Every key that stands a second time in its object.
@@ -265,10 +302,6 @@ fn duplicate_keys(places: &Places) -> Vec<Problem> {
 
 /// Warns of integers that change when they are written as JSON numbers: RFC 8785 and JavaScript know 53 bits of them.
 fn imprecise(path: &RepoPath, document: &Document) -> Vec<Finding> {
-    // Almost no record has one: to see that takes no pointers and no places.
-    if all_exact(&document.value) {
-        return Vec::new();
-    }
     let mut found = Vec::new();
     let mut rest = vec![(String::new(), &document.value)];
     while let Some((pointer, value)) = rest.pop() {
@@ -290,6 +323,12 @@ fn imprecise(path: &RepoPath, document: &Document) -> Vec<Finding> {
         finding.help(format!("write it in quotes: \"{number}\""))
     };
     found.into_iter().map(finding).collect()
+}
+
+/// A value, and whether all its integers are exact.
+fn looked_at(value: Value) -> (Value, bool) {
+    let is_exact = all_exact(&value);
+    (value, is_exact)
 }
 
 fn all_exact(value: &Value) -> bool {

@@ -64,7 +64,7 @@ fn the_same_record_in_four_notations_is_the_same_value() {
 
 #[test]
 fn a_syntax_error_says_where_it_is() {
-    assert_eq!(finding("r.json", "{\n  \"a\": 1,\n}"), ("syntax", 3, 1));
+    assert_eq!(finding("r.json", "{\n  \"a\": 1,\n}"), ("syntax", 2, 9));
     assert_eq!(finding("r.json", "{\"a\": 1} x"), ("syntax", 1, 10));
     assert_eq!(finding("r.json", "{\"é\": tru}").0, "syntax");
     assert_eq!(finding("r.json", ""), ("syntax", 1, 1));
@@ -83,7 +83,7 @@ fn a_duplicate_key_is_named_with_its_second_place() {
     assert_eq!(finding("r.yaml", "a: 1\nb: 2\na: 3\n"), ("duplicate-key", 3, 1));
     assert_eq!(finding("r.yaml", "1: a\n\"1\": b\n"), ("duplicate-key", 2, 1));
     assert_eq!(finding("r.md", "---\na: 1\na: 2\n---\n"), ("duplicate-key", 3, 1));
-    assert_eq!(finding("r.toml", "a = 1\na = 2\n").0, "syntax");
+    assert_eq!(finding("r.toml", "a = 1\na = 2\n").0, "duplicate-key");
     let (_, findings) = document("r.json", "{\"a\":1,\"a\":2,\"b\":[{\"c\":1,\"c\":2}]}");
     assert_eq!(findings.iter().map(|f| f.pointer.as_str()).collect::<Vec<_>>(), ["/a", "/b/0/c"]);
 }
@@ -189,6 +189,35 @@ fn a_record_is_an_object() {
     assert_eq!(finding("r.yaml", "").0, "not-an-object");
 }
 
+#[test]
+fn the_marks_of_a_merge_are_named_as_such_in_every_notation() {
+    let marks = |ours: &str, theirs: &str| format!("<<<<<<< HEAD\n{ours}\n=======\n{theirs}\n>>>>>>> branch\n");
+    let json = format!("{{\n{}}}\n", marks("\"a\": 1", "\"a\": 2"));
+    assert_eq!(finding("r.json", &json), ("conflict-markers", 2, 1));
+    assert_eq!(finding("r.yaml", &format!("x: 1\n{}", marks("a: 1", "a: 2"))), ("conflict-markers", 2, 1));
+    assert_eq!(finding("r.toml", &format!("x = 1\n{}", marks("a = 1", "a = 2"))), ("conflict-markers", 2, 1));
+    assert_eq!(finding("r.md", &format!("---\nx: 1\n{}---\n", marks("a: 1", "a: 2"))), ("conflict-markers", 3, 1));
+}
+
+#[test]
+fn another_encoding_is_named() {
+    let path = RepoPath::new("r.json");
+    let utf16: Vec<u8> = "\u{feff}{\"a\": 1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let said = |bytes: Vec<u8>| read(&path, Format::Json, bytes).1.remove(0);
+    assert_eq!(said(utf16.clone()).message, "the file is saved as UTF-16");
+    assert_eq!(said(utf16[2..].to_vec()).code, &NOT_UTF8);
+    assert!(said(b"{\"a\": \"caf\xe9\"}".to_vec()).message.ends_with("in an older encoding it is 'é'"));
+}
+
+#[test]
+fn front_matter_without_an_end_and_a_file_without_fields_say_what_to_write() {
+    let help = |name: &str, text: &str| document(name, text).1.remove(0).help.unwrap_or_default();
+    assert_eq!(help("r.md", "---\na: 1\n"), "write a line `---` below the last field");
+    assert_eq!(help("r.md", "\n---\na: 1\n---\n"), "let the file begin with the line `---`");
+    assert!(help("r.yaml", "title:Lamp\n").contains("a space behind the colon"));
+    assert!(help("r.toml", "title: 'x'\n").contains('='), "{}", help("r.toml", "title: 'x'\n"));
+}
+
 proptest! {
     #[test]
     fn no_text_makes_a_reader_panic(text in ".{0,200}", format in 0..4_usize) {
@@ -243,4 +272,56 @@ fn leaves(value: &Value) -> Vec<(String, Value)> {
         }
     }
     found
+}
+
+/// The cases of a suite that must be accepted and whose one value is known: name, text, value.
+fn accepted(notation: &str) -> Vec<(String, String, Value)> {
+    let place = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/suites/{notation}.json"));
+    let cases: Vec<Value> = serde_json::from_slice(&std::fs::read(place).unwrap()).unwrap();
+    let text = |case: &Value, key: &str| case[key].as_str().unwrap_or_default().to_owned();
+    let value = |case: &Value| match case["values"].as_array().map(Vec::as_slice) {
+        Some([value]) => Some(value.clone()),
+        Some(_) => None,
+        None => case.get("value").cloned(),
+    };
+    let known = cases.iter().filter(|case| case["verdict"] == "accept");
+    known.filter_map(|case| Some((text(case, "name"), text(case, "text"), value(case)?))).collect()
+}
+
+/// Equal as JSON Schema sees it: 1 is 1.0.
+fn is_equal(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_equal(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| is_equal(a, b)))
+        }
+        _ => a == b,
+    }
+}
+
+/// Of the YAML suite: tags of one's own, the kinds of YAML 1.1, and aliases in the place of keys.
+const BEYOND_JSON: [&str; 15] = [
+    "2XXW-0", "565N-0", "6CK3-0", "7FWL-0", "C4HZ-0", "CC74-0", "CUP7-0", "J7PZ-0", "M5C3-0", "P76L-0", "UGM3-0",
+    "Z67P-0", "Z9M4-0", "26DV-0", "E76Z-0",
+];
+
+#[test]
+fn every_value_of_the_parsers_suites_is_the_right_one() {
+    let mut wrong = Vec::new();
+    for (name, text, value) in accepted("json") {
+        match json::read(&text, MAX_VALUES) {
+            Ok((read, _)) if is_equal(&read, &value) => {}
+            Err(problems) if problems[0].code == &DUPLICATE_KEY && name.contains("duplicated") => {}
+            other => wrong.push(format!("{name}: {other:?} instead of {value}")),
+        }
+    }
+    for (name, text, value) in accepted("yaml") {
+        match yaml::value(&text, MAX_VALUES) {
+            Ok(read) if is_equal(&read, &value) => {}
+            Err(problems) if problems[0].code == &NO_JSON_VALUE && BEYOND_JSON.contains(&&*name) => {}
+            other => wrong.push(format!("{name}: {text:?} is {other:?} instead of {value}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

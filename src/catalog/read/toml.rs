@@ -7,25 +7,26 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::super::place::{Inside, Lines, Member, Places};
-use super::{MAX_DEPTH, MAX_VALUES, NO_JSON_VALUE, Problem, SYNTAX, TOO_DEEP, TOO_MANY_VALUES};
+use super::{MAX_DEPTH, NO_JSON_VALUE, Problem, SYNTAX, TOO_DEEP, TOO_MANY_VALUES};
 
-pub(super) fn read(text: &str) -> Result<(Value, Places), Problem> {
+pub(super) fn read(text: &str, most: usize) -> Result<(Value, Places), Problem> {
     let lines = Lines::new(text);
     let table = DeTable::parse(text).map_err(|error| {
         let span = lines.span(error.span().unwrap_or(0..0));
         // The parser's own limit is for the stack; it says so in words alone.
         if error.message().contains("recurs") {
-            return Problem::new(&TOO_DEEP, span, format!("arrays and tables stand more than {MAX_DEPTH} deep"));
+            return Problem::new(&TOO_DEEP, span, format!("lists and groups stand more than {MAX_DEPTH} deep"));
         }
         Problem::new(&SYNTAX, span, format!("not valid TOML: {}", error.message()))
     })?;
     let span = table.span();
-    Reader { lines, values: Cell::new(0) }.table(table.get_ref(), span, 0)
+    Reader { lines, values: Cell::new(0), most }.table(table.get_ref(), span, 0)
 }
 
 struct Reader<'a> {
     lines: Lines<'a>,
     values: Cell<usize>,
+    most: usize,
 }
 
 impl Reader<'_> {
@@ -48,11 +49,11 @@ impl Reader<'_> {
     fn value(&self, spanned: &Spanned<DeValue<'_>>, depth: usize) -> Result<(Value, Places), Problem> {
         let span = self.lines.span(spanned.span());
         if depth > MAX_DEPTH {
-            return Err(Problem::new(&TOO_DEEP, span, format!("arrays and tables stand more than {MAX_DEPTH} deep")));
+            return Err(Problem::new(&TOO_DEEP, span, format!("lists and groups stand more than {MAX_DEPTH} deep")));
         }
         self.values.set(self.values.get() + 1);
-        if self.values.get() > MAX_VALUES {
-            return Err(Problem::new(&TOO_MANY_VALUES, span, format!("the file holds more than {MAX_VALUES} values")));
+        if self.values.get() > self.most {
+            return Err(Problem::new(&TOO_MANY_VALUES, span, format!("the file holds more than {} values", self.most)));
         }
         let refuse = |what: String| Problem::new(&NO_JSON_VALUE, span, what);
         let value = match spanned.get_ref() {

@@ -3,37 +3,48 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span as YamlSpan, Tag};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span as YamlSpan, StructureStyle, Tag};
 use serde_json::Value;
 
 use super::super::place::{Places, narrow};
 use super::yaml_node::{Node, place};
 use super::yaml_scalar::plain;
-use super::{MAX_DEPTH, MAX_VALUES, NO_JSON_VALUE, Problem, SYNTAX, TOO_DEEP, TOO_MANY_VALUES, duplicate_keys};
+use super::{MAX_DEPTH, NO_JSON_VALUE, Problem, SYNTAX, TOO_DEEP, TOO_MANY_VALUES, duplicate_keys};
 use crate::finding::Span;
 
 /// Reads one document with unique keys.
-pub(super) fn value(text: &str) -> Result<Value, Vec<Problem>> {
-    let (value, is_unique) = document::<Value>(text)?;
-    if is_unique { Ok(value) } else { Err(duplicate_keys(&read(text)?.1)) }
+pub(super) fn value(text: &str, most: usize) -> Result<Value, Vec<Problem>> {
+    let (value, is_unique) = document::<Value>(text, most)?;
+    if is_unique { Ok(value) } else { Err(duplicate_keys(&read(text, most)?.1)) }
 }
 
 /// Reads one document with its places, among which a key may stand twice.
-pub(super) fn read(text: &str) -> Result<(Value, Places), Vec<Problem>> {
-    document(text).map(|(node, _)| node)
+pub(super) fn read(text: &str, most: usize) -> Result<(Value, Places), Vec<Problem>> {
+    document(text, most).map(|(node, _)| node)
 }
 
 /// One document, and whether all its keys are unique.
-fn document<N: Node>(text: &str) -> Result<(N, bool), Vec<Problem>> {
-    Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), values: 0, is_unique: true }
-        .document()
-        .map_err(|problem| vec![problem])
+fn document<N: Node>(text: &str, most: usize) -> Result<(N, bool), Vec<Problem>> {
+    Reader {
+        parser: Parser::new_from_str(text),
+        anchors: HashMap::new(),
+        values: 0,
+        most,
+        blocks: 0,
+        flows: 0,
+        is_unique: true,
+    }
+    .document()
+    .map_err(|problem| vec![problem])
 }
 
 struct Reader<'i, N, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser::ScanError>>> {
     parser: P,
     anchors: HashMap<usize, Anchored<N>>,
     values: usize,
+    most: usize,
+    blocks: usize,
+    flows: usize,
     is_unique: bool,
 }
 
@@ -53,7 +64,7 @@ impl<'i, N: Node, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser
                     let span = Span::at(narrow(mark.line()), narrow(mark.col() + 1));
                     // The parser looks ahead, so its own limit can come before ours.
                     if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
-                        let message = format!("arrays and objects stand more than {MAX_DEPTH} deep");
+                        let message = format!("lists and groups stand more than {MAX_DEPTH} deep");
                         return Err(Problem::new(&TOO_DEEP, span, message));
                     }
                     return Err(Problem::new(&SYNTAX, span, format!("not valid YAML: {}", error.info())));
@@ -86,9 +97,10 @@ impl<'i, N: Node, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser
 
     fn node(&mut self, (event, span): (Event<'i>, YamlSpan), depth: usize) -> Result<N, Problem> {
         if depth > MAX_DEPTH {
-            let message = format!("arrays and objects stand more than {MAX_DEPTH} deep");
+            let message = format!("lists and groups stand more than {MAX_DEPTH} deep");
             return Err(Problem::new(&TOO_DEEP, place(span), message));
         }
+        self.indented(&event, span)?;
         let before = self.values;
         let weight = if let Event::Scalar(text, ..) = &event { weight(text) } else { 1 };
         self.spend(weight, span)?;
@@ -96,13 +108,19 @@ impl<'i, N: Node, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser
             Event::Scalar(text, style, anchor, tag) => {
                 (anchor, N::scalar(scalar(text, style, tag.as_deref(), span)?, span))
             }
-            Event::SequenceStart(_, anchor, tag) => {
+            Event::SequenceStart(style, anchor, tag) => {
                 core_tag(tag.as_deref(), "seq", span)?;
-                (anchor, self.sequence(span, depth)?)
+                *self.collections(style) += 1;
+                let node = self.sequence(span, depth)?;
+                *self.collections(style) -= 1;
+                (anchor, node)
             }
-            Event::MappingStart(_, anchor, tag) => {
+            Event::MappingStart(style, anchor, tag) => {
                 core_tag(tag.as_deref(), "map", span)?;
-                (anchor, self.mapping(span, depth)?)
+                *self.collections(style) += 1;
+                let node = self.mapping(span, depth)?;
+                *self.collections(style) -= 1;
+                (anchor, node)
             }
             Event::Alias(anchor) => return self.alias(anchor, span, depth),
             _ => return Err(Problem::new(&SYNTAX, place(span), "not valid YAML: a value is missing")),
@@ -116,6 +134,25 @@ impl<'i, N: Node, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser
         Ok(node)
     }
 
+    /// How many collections of this style are open.
+    fn collections(&mut self, style: StructureStyle) -> &mut usize {
+        match style {
+            StructureStyle::Block => &mut self.blocks,
+            StructureStyle::Flow => &mut self.flows,
+        }
+    }
+
+    /// What stands in brackets must be indented further than the block that they belong to; the closing one may stand where
+    /// the block does, as most parsers have it.
+    fn indented(&self, event: &Event<'_>, span: YamlSpan) -> Result<(), Problem> {
+        let is_empty = matches!(event, Event::Scalar(text, ScalarStyle::Plain, ..) if text.is_empty());
+        if self.flows == 0 || self.blocks == 0 || span.start.col() > 0 || is_empty {
+            return Ok(());
+        }
+        let problem = Problem::new(&SYNTAX, place(span), "not valid YAML: what stands in brackets is not indented");
+        Err(problem.help("begin the line with two spaces"))
+    }
+
     /// A copy of the anchored node, which stands where the alias stands and counts as often as it is used.
     fn alias(&mut self, anchor: usize, span: YamlSpan, depth: usize) -> Result<N, Problem> {
         let Some(anchored) = self.anchors.get(&anchor) else {
@@ -124,7 +161,7 @@ impl<'i, N: Node, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser
         let (cost, node) = (anchored.values, anchored.node.clone());
         self.spend(cost, span)?;
         if depth + height(node.value()) > MAX_DEPTH {
-            let message = format!("the alias makes arrays and objects stand more than {MAX_DEPTH} deep");
+            let message = format!("the alias makes lists and groups stand more than {MAX_DEPTH} deep");
             return Err(Problem::new(&TOO_DEEP, place(span), message));
         }
         Ok(node.moved(span))
@@ -132,11 +169,11 @@ impl<'i, N: Node, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser
 
     fn spend(&mut self, values: usize, span: YamlSpan) -> Result<(), Problem> {
         self.values += values;
-        if self.values <= MAX_VALUES {
+        if self.values <= self.most {
             return Ok(());
         }
-        let message =
-            format!("the file holds more than {MAX_VALUES} values, aliases counted as often as they are used");
+        let most = self.most;
+        let message = format!("the file holds more than {most} values, aliases counted as often as they are used");
         Err(Problem::new(&TOO_MANY_VALUES, place(span), message))
     }
 
@@ -153,12 +190,22 @@ impl<'i, N: Node, P: Iterator<Item = Result<(Event<'i>, YamlSpan), granit_parser
     fn mapping(&mut self, start: YamlSpan, depth: usize) -> Result<N, Problem> {
         let mut members = N::Members::default();
         loop {
-            let (key, key_span) = match self.next()? {
+            let next = self.next()?;
+            if !matches!(next.0, Event::MappingEnd) {
+                self.indented(&next.0, next.1)?;
+            }
+            let (key, key_span) = match next {
                 (Event::MappingEnd, end) => return Ok(N::mapping(members, start, end)),
-                (Event::Scalar(text, style, _, _), span) => {
+                (Event::Scalar(text, style, anchor, tag), span) => {
                     if style == ScalarStyle::Plain && text == "<<" {
                         let problem = refuse(span, "a merge key `<<` is not part of YAML 1.2");
                         return Err(problem.help("write the members out where they are wanted"));
+                    }
+                    if anchor > 0 {
+                        let values = weight(&text);
+                        self.spend(values, span)?;
+                        let node = N::scalar(scalar(text.clone(), style, tag.as_deref(), span)?, span);
+                        self.anchors.insert(anchor, Anchored { node, values });
                     }
                     (text.into_owned(), span)
                 }
@@ -180,6 +227,8 @@ fn weight(text: &str) -> usize {
 fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>, span: YamlSpan) -> Result<Value, Problem> {
     let is_string = match tag {
         None => style != ScalarStyle::Plain,
+        // The tag that names no kind: a text, however it looks.
+        Some(tag) if tag.original() == "!" => true,
         Some(tag) => match tag.core_suffix() {
             Some("str") => true,
             Some("null" | "bool" | "int" | "float") => false,

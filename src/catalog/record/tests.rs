@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::super::layout::{Companions, companions};
 use super::super::neighbours::Neighbours;
 use super::super::tree::tests::MemoryTree;
@@ -54,10 +56,10 @@ fn a_file_in_two_collections_is_a_finding() {
 fn companion_files_are_found_by_template_and_a_missing_one_names_its_neighbour() {
     let (memory, collections) = (library(), [bolts()]);
     let (found, _) = candidates(&memory.tree, &collections);
+    let near = Neighbours::new(Arc::new(memory.tree.clone()));
     let files = |index: usize| {
         let record = found[index].load(&memory).0.unwrap();
-        let Companions { files, findings, .. } =
-            companions(&record, found[index].collection, &Neighbours::new(&memory.tree));
+        let Companions { files, findings, .. } = companions(&record, found[index].collection, &near);
         (files.iter().map(|e| e.path.file_name().to_owned()).collect::<Vec<_>>(), findings)
     };
     let (bolt, findings) = files(0);

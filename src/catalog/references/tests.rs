@@ -1,8 +1,12 @@
+use std::sync::Arc;
+
 use super::super::beside::Beside;
+use super::super::declared::differing;
 use super::super::record::candidates;
 use super::super::tree::tests::MemoryTree;
+use super::super::unique::located;
 use super::*;
-use crate::ids::CollectionName;
+use crate::ids::{CollectionName, Sha256Hex};
 
 fn collection(yaml: &str) -> Collection {
     let settings = serde_yaml::from_str(&format!("metadata: '*/*.json'\n{yaml}")).unwrap();
@@ -14,8 +18,11 @@ fn look(yaml: &str, files: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
     let (memory, collections) = (MemoryTree::new(files), [collection(yaml)]);
     let (found, _) = candidates(&memory.tree, &collections);
     let record = found[0].load(&memory).0.unwrap();
-    let near = Neighbours::new(&memory.tree);
-    let (beside, findings) = Beside::of(&record, &collections[0], &near, &memory);
+    let near = Neighbours::new(Arc::new(memory.tree.clone()));
+    let (beside, mut findings) = Beside::of(&record, &collections[0], &near);
+    let claims: Vec<_> = beside.claims.iter().map(|claim| (0, &record.path, claim)).collect();
+    let places = record.document.places();
+    findings.extend(located(differing(&claims, &near.tree, &memory), |_, pointer| places.nearest(pointer)));
     let row = |f: Finding| {
         format!(
             "{} {}:{} {}: {} ({})",
@@ -27,7 +34,7 @@ fn look(yaml: &str, files: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
             f.help.unwrap_or_default()
         )
     };
-    let files = beside.files.iter().map(|entry| entry.path.to_string()).collect();
+    let files = beside.paths(&near.tree).map(ToString::to_string).collect();
     (files, findings.into_iter().map(row).collect())
 }
 
@@ -121,9 +128,9 @@ fn what_differs_is_told_at_the_value_that_says_so() {
     let (_, findings) = look(DECLARED, &[("Bolt/Bolt.json", record), ("Bolt/a.zip", "")]);
     insta::assert_debug_snapshot!(findings, @r#"
     [
+        "reference-missing 4:16 /d/y/path: there is no file \"b.zip\" beside the record (there is \"a.zip\": write \"a.zip\")",
         "size-differs 2:10 /d/x/size: the file \"a.zip\" has 0 bytes, and the record says 9 (if the file is the right one, write 0)",
         "digest-differs 3:12 /d/x/sha256: the file \"a.zip\" has another SHA-256 than the record says, \"no\" (if the file is the right one, write \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\")",
-        "reference-missing 4:16 /d/y/path: there is no file \"b.zip\" beside the record (there is \"a.zip\": write \"a.zip\")",
     ]
     "#);
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use rayon::prelude::*;
 
-use super::gather::{INTERNAL, Opened, Wanted, gather};
+use super::gather::{INTERNAL, Library, Opened, Wanted, gather};
 use super::infer::from_records;
 use crate::adapters::worktree::Worktree;
 use crate::catalog::propose::{Glance, Proposal, candidates, propose};
@@ -23,7 +23,7 @@ use crate::catalog::tree::{Contents, Entry, Tree};
 use crate::config::draft::{DraftCollection, draft};
 use crate::config::{Config, PLACES};
 use crate::ids::RepoPath;
-use crate::report::Check;
+use crate::schema::infer::Inference;
 use overlay::Overlay;
 use schemas::{Chosen, choose};
 
@@ -33,6 +33,9 @@ pub use write::write;
 const WORKFLOW: &str = include_str!("../../../workflows-examples/asset-repo.yml");
 /// Where the workflow goes.
 const WORKFLOW_PLACE: &str = ".github/workflows/stockroom.yml";
+
+/// How many members of several kinds are told of a collection.
+const MOST_MIXED: usize = 5;
 
 /// What `init` has found, and what it is about to write.
 pub struct Initiation {
@@ -44,8 +47,8 @@ pub struct Initiation {
     pub files: Vec<(RepoPath, String)>,
     /// What is there already, or is not done, in sentences.
     pub notes: Vec<String>,
-    /// What `check` will say of the library once the files are written.
-    pub check: Check,
+    /// The library as it is once the files are written, checked.
+    pub library: Library,
 }
 
 /// A collection that was found.
@@ -63,6 +66,8 @@ pub struct Found {
     pub required: Vec<String>,
     /// Its schema, and where that comes from.
     pub schema: String,
+    /// Members that are of one kind here and of another there, in words.
+    pub mixed: Vec<String>,
 }
 
 /// Looks at a repository and decides what to write; writes nothing.
@@ -83,20 +88,20 @@ pub fn initiate(folder: &Path) -> anyhow::Result<Initiation> {
     }
     let tried = Attempt { folder, tree: &tree, disk: &disk, proposals: &proposals };
     let mut unfit = BTreeSet::new();
-    let (mut files, mut found, mut check) = tried.make(&unfit)?;
+    let (mut files, mut found, mut library) = tried.make(&unfit)?;
     // A schema that does not fit the way in which the records name theirs is left out rather than imposed.
     for proposal in &found {
-        if schemas::is_unfit(&check, &tried.collection(&proposal.name)) {
+        if schemas::is_unfit(&library.check, &tried.collection(&proposal.name)) {
             unfit.insert(proposal.name.clone());
         }
     }
     if !unfit.is_empty() {
-        (files, found, check) = tried.make(&unfit)?;
+        (files, found, library) = tried.make(&unfit)?;
     }
     let mut notes = Vec::new();
     add_workflow(&mut files, &mut notes, &worktree);
     let unreadable = proposals.iter().map(|proposal| proposal.unreadable.len()).sum();
-    Ok(Initiation { collections: found, unreadable, files, notes, check })
+    Ok(Initiation { collections: found, unreadable, files, notes, library })
 }
 
 /// Reads every candidate once. What cannot be read still counts by its place.
@@ -139,7 +144,7 @@ struct Attempt<'a> {
     proposals: &'a [Proposal],
 }
 
-type Made = (Vec<(RepoPath, String)>, Vec<Found>, Check);
+type Made = (Vec<(RepoPath, String)>, Vec<Found>, Library);
 
 impl Attempt<'_> {
     fn collection(&self, name: &str) -> BTreeSet<&RepoPath> {
@@ -164,16 +169,16 @@ impl Attempt<'_> {
                 version_field: choice.version_field().map(str::to_owned),
                 touched: inference.touched(),
             });
-            found.push(found_as(proposal, choice));
+            found.push(found_as(proposal, choice, &inference));
             files.extend(written);
         }
         let config = draft(&drafts, &chosen.source);
         files.insert(RepoPath::new(PLACES[0]), config);
-        let check = self.check(&files)?;
-        Ok((files.into_iter().collect(), found, check))
+        let library = self.check(&files)?;
+        Ok((files.into_iter().collect(), found, library))
     }
 
-    fn check(&self, files: &BTreeMap<RepoPath, String>) -> anyhow::Result<Check> {
+    fn check(&self, files: &BTreeMap<RepoPath, String>) -> anyhow::Result<Library> {
         let (tree, contents) = Overlay::over(self.tree, Arc::clone(self.disk), files)?;
         let path = RepoPath::new(PLACES[0]);
         let text = files.get(&path).cloned().unwrap_or_default();
@@ -181,15 +186,15 @@ impl Attempt<'_> {
         let config =
             config.context("the proposed stockroom.yml is wrong, which is a mistake in Stockroom: please report it")?;
         let opened = Opened::new(Worktree::open(self.folder)?, config, tree, Arc::new(contents));
-        let check = gather(opened, Wanted::Verdict)?.check;
-        match check.findings.iter().find(|finding| finding.code == &INTERNAL) {
+        let library = gather(opened, Wanted::Verdict)?;
+        match library.check.findings.iter().find(|finding| finding.code == &INTERNAL) {
             Some(finding) => Err(anyhow!("Stockroom failed on {}: please report it as a bug", finding.path)),
-            None => Ok(check),
+            None => Ok(library),
         }
     }
 }
 
-fn found_as(proposal: &Proposal, choice: &Chosen) -> Found {
+fn found_as(proposal: &Proposal, choice: &Chosen, inference: &Inference) -> Found {
     let required = proposal.files.iter().filter(|file| file.is_required).map(|file| file.template.clone());
     Found {
         name: proposal.name.clone(),
@@ -198,7 +203,18 @@ fn found_as(proposal: &Proposal, choice: &Chosen) -> Found {
         id: proposal.id.clone(),
         required: required.collect(),
         schema: choice.said(),
+        mixed: inference.mixed().iter().take(MOST_MIXED).map(|(pointer, kinds)| mixed(pointer, kinds)).collect(),
     }
+}
+
+/// Such as `/price is a text 11 times and a number 5 times`.
+fn mixed(pointer: &str, kinds: &[(&'static str, u64)]) -> String {
+    let times = |count: &u64| if *count == 1 { "once".to_owned() } else { format!("{count} times") };
+    let kinds: Vec<String> = kinds
+        .iter()
+        .map(|(kind, count)| format!("{} {kind} {}", if *kind == "object" { "an" } else { "a" }, times(count)))
+        .collect();
+    format!("{pointer} is {}", kinds.join(" and "))
 }
 
 /// The workflow is the repository's, so it is written only where the library is all of it.

@@ -7,6 +7,7 @@ mod bounds;
 pub mod bump;
 pub mod changes;
 mod objects;
+mod patterns;
 pub mod proof;
 pub mod release;
 mod rules;
@@ -19,9 +20,12 @@ use changes::{Changes, Effect};
 use proof::{Proof, Side};
 use trial::Witness;
 
-use super::compile::{Compiled, base_of};
+use serde_json::Value;
+
+use super::compile::base_of;
 use super::registry::SchemaFiles;
 use super::shelf::Shelf;
+use crate::catalog::place::{child_pointer, segments};
 use crate::ids::RepoPath;
 
 /// What a new schema does to records that follow the old one.
@@ -70,10 +74,26 @@ pub fn bump(verdict: Verdict, changes: &Changes) -> Option<Bump> {
     }
 }
 
-/// A compiled schema as one side of a proof.
-pub fn side(compiled: &Compiled, path: &RepoPath, files: &Arc<dyn SchemaFiles>) -> Side {
-    let shelf = Arc::new(Shelf::new(files, path, &compiled.schema));
-    Side { schema: Arc::new(compiled.schema.clone()), base: base_of(path), shelf }
+/// Takes the rule for the value that names the version out of both schemas, where it differs: that it changes is what
+/// versions are for.
+pub fn without_version_rule(old: &mut Value, new: &mut Value, version_field: &str) {
+    let at = segments(version_field).fold(String::new(), |at, name| child_pointer(&format!("{at}/properties"), &name));
+    if at.is_empty() {
+        return;
+    }
+    if let (Some(old), Some(new)) = (old.pointer_mut(&at), new.pointer_mut(&at))
+        && old != new
+    {
+        (*old, *new) = (Value::Bool(true), Value::Bool(true));
+    }
+}
+
+/// A schema as one side of a proof.
+///
+/// `schema` is the schema itself, or what a caller has made of it for the comparison.
+pub fn side(schema: Value, path: &RepoPath, files: &Arc<dyn SchemaFiles>) -> Side {
+    let shelf = Arc::new(Shelf::new(files, path, &schema));
+    Side { schema: Arc::new(schema), base: base_of(path), shelf }
 }
 
 #[cfg(test)]

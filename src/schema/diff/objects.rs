@@ -227,8 +227,8 @@ fn dependent<'s>(walk: &mut Walk<'s>, pair: &Pair<'s, '_>, spot: &Spot) {
 
 /// Equal texts may refer to definitions that differ.
 fn through_references<'s>(walk: &mut Walk<'s>, pair: &Pair<'s, '_>) {
-    let refers = |name: &str| pair.old.get(name).is_some_and(|value| refers(value)) && pair.differing(name).is_none();
-    if ["dependentSchemas", "dependencies", "propertyNames"].iter().any(|name| refers(name)) {
+    let is_hidden = |name: &str| pair.old.get(name).is_some_and(refers) && pair.differing(name).is_none();
+    if ["dependentSchemas", "dependencies", "propertyNames"].iter().any(|name| is_hidden(name)) {
         walk.give_up();
     }
 }

@@ -1,6 +1,6 @@
 //! Released versions of a registry before and after a change: none may break what it succeeds in the same major version.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use semver::Version;
@@ -8,7 +8,7 @@ use semver::Version;
 use super::bump::are_akin;
 use super::changes::{Change, Effect, Introduced, changes};
 use super::proof::{Proof, Side};
-use super::{Evidence, Verdict, side, verdict};
+use super::{Evidence, Verdict, side, verdict, without_version_rule};
 use crate::finding::{Code, Finding, Severity};
 use crate::ids::{RepoPath, SchemaName};
 use crate::schema::registry::{Label, SchemaFiles, compile_file, place_in_registry};
@@ -46,13 +46,12 @@ impl Succession {
     }
 }
 
-/// Which versions a change adds or edits, of the named schemas, each with the one that it succeeds.
-pub fn successions(
-    old: &Arc<dyn SchemaFiles>,
-    new: &Arc<dyn SchemaFiles>,
-    names: &BTreeSet<SchemaName>,
-) -> Vec<Succession> {
-    let (before, after) = (versions(old, names), versions(new, names));
+/// The schemas that collections use, each with the pointer of the value that names the version, where records have one.
+pub type Used = BTreeMap<SchemaName, Option<String>>;
+
+/// Which versions a change adds or edits, of the schemas that are used, each with the one that it succeeds.
+pub fn successions(old: &Arc<dyn SchemaFiles>, new: &Arc<dyn SchemaFiles>, used: &Used) -> Vec<Succession> {
+    let (before, after) = (versions(old, used), versions(new, used));
     let mut found = Vec::new();
     for ((name, version), path) in &after {
         let link = |before: &RepoPath, before_version: &Version| Succession {
@@ -78,12 +77,12 @@ pub fn successions(
     found
 }
 
-fn versions(files: &Arc<dyn SchemaFiles>, names: &BTreeSet<SchemaName>) -> BTreeMap<(SchemaName, Version), RepoPath> {
+fn versions(files: &Arc<dyn SchemaFiles>, used: &Used) -> BTreeMap<(SchemaName, Version), RepoPath> {
     let mut found = BTreeMap::new();
     for path in files.paths() {
         if let Some((name, Label::Version(version))) = place_in_registry(files.folder(), path) {
             let name = SchemaName::new(name);
-            if names.contains(&name) {
+            if used.contains_key(&name) {
                 found.entry((name, version)).or_insert_with(|| path.clone());
             }
         }
@@ -100,7 +99,7 @@ pub type Prover<'p> = &'p dyn Fn(&Side, &Side, &[Introduced]) -> Proof;
 pub fn findings(
     old: &Arc<dyn SchemaFiles>,
     new: &Arc<dyn SchemaFiles>,
-    names: &BTreeSet<SchemaName>,
+    used: &Used,
     policy: Policy,
     prove: Prover<'_>,
 ) -> Vec<Finding> {
@@ -110,13 +109,17 @@ pub fn findings(
             compile_file(former, &step.before, &step.name, Some(step.before_version.to_string()), policy).ok()?,
             compile_file(new, &step.path, &step.name, Some(step.version.to_string()), policy).ok()?,
         );
-        let changes = changes(&before.schema, &after.schema, policy);
+        let (mut before, mut after) = (before.schema, after.schema);
+        if let Some(field) = used.get(&step.name).and_then(Option::as_deref).filter(|_| !step.is_edit()) {
+            without_version_rule(&mut before, &mut after, field);
+        }
+        let changes = changes(&before, &after, policy);
         let proof = (!changes.are_harmless())
-            .then(|| prove(&side(&before, &step.before, former), &side(&after, &step.path, new), &changes.introduced));
+            .then(|| prove(&side(before, &step.before, former), &side(after, &step.path, new), &changes.introduced));
         let found = verdict(&changes, &Evidence { proof, ..Evidence::default() });
         finding(step, found, &changes.list)
     };
-    successions(old, new, names).iter().filter_map(judged).collect()
+    successions(old, new, used).iter().filter_map(judged).collect()
 }
 
 /// The finding on a version, where there is something to say.
@@ -158,10 +161,10 @@ mod tests {
     const POLICY: Policy = Policy { format: FormatPolicy::Assert, draft: DraftName::Draft202012 };
 
     fn told(old: &[(&str, &str)], new: &[(&str, &str)]) -> Vec<String> {
-        let names = BTreeSet::from([SchemaName::new("p")]);
+        let used = Used::from([(SchemaName::new("p"), Some("/version".to_owned()))]);
         let prove = |a: &Side, b: &Side, introduced: &[Introduced]| prove(a, b, introduced, POLICY);
         let files = |texts| Arc::new(MemoryFiles::new(texts)) as Arc<dyn SchemaFiles>;
-        let found = findings(&files(old), &files(new), &names, POLICY, &prove);
+        let found = findings(&files(old), &files(new), &used, POLICY, &prove);
         found.into_iter().map(|f| format!("{} {}: {} | {}", f.severity, f.path, f.message, f.help.unwrap())).collect()
     }
 
@@ -186,6 +189,17 @@ mod tests {
             "a member that may be there breaks nothing"
         );
         assert_eq!(told(&old, &with("schemas/other/v1.2.0.json", TWO)), [""; 0]);
+    }
+
+    #[test]
+    fn the_rule_that_names_the_version_is_no_change() {
+        let of =
+            |version: &str| format!(r#"{{"type": "object", "properties": {{"version": {{"const": "{version}"}}}}}}"#);
+        let (first, second) = (of("1.0.0"), of("1.1.0"));
+        let old = [("schemas/p/v1.0.0.json", first.as_str())];
+        let new = [old[0], ("schemas/p/v1.1.0.json", second.as_str())];
+        assert_eq!(told(&old, &new), [""; 0]);
+        assert_ne!(told(&old, &[(old[0].0, second.as_str())]), [""; 0], "but in a version that is released it stays");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Number, Value};
 
 use super::changes::{Effect, Pair, Spot, Trial, Walk, refers};
-use super::{bounds, objects};
+use super::{bounds, objects, patterns};
 use crate::catalog::place::child_pointer;
 use crate::schema::settings::DraftName;
 
@@ -231,6 +231,9 @@ fn texts(walk: &mut Walk<'_>, pair: &Pair<'_, '_>, spot: &Spot) {
             (Some(old), None) => {
                 (Effect::Compatible, format!("{subject} need not have the {name} {} any more", shown(old)))
             }
+            (Some(Value::String(old)), Some(Value::String(new))) if name == "pattern" => {
+                patterns::change(&subject, old, new)
+            }
             (Some(old), Some(new)) => {
                 (Effect::Unclear, format!("{subject} had the {name} {} and has {} now", shown(old), shown(new)))
             }
@@ -320,7 +323,7 @@ fn paired<'s>(
 
 fn extra(walk: &mut Walk<'_>, spot: &Spot, place: &Spot, is_choice: bool, gone: &[Branch<'_>], come: &[Branch<'_>]) {
     for (branch, pointer) in gone {
-        let place = place.to(&pointer);
+        let place = place.to(pointer);
         let subject = spot.subject();
         if is_choice {
             walk.tell(
@@ -341,7 +344,7 @@ fn extra(walk: &mut Walk<'_>, spot: &Spot, place: &Spot, is_choice: bool, gone: 
         }
     }
     for (branch, pointer) in come {
-        let place = place.to(&pointer);
+        let place = place.to(pointer);
         let subject = spot.subject();
         if is_choice {
             walk.tell(

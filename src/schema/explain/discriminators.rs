@@ -56,12 +56,12 @@ fn collect<'s>(reading: &Reading<'s>, schema: &'s Value, at: &str, depth: usize,
         };
         for key in ["oneOf", "anyOf"] {
             let branches = part.get(key).and_then(Value::as_array).into_iter().flatten();
-            any_of(branches.map(below).collect(), found);
+            any_of(&branches.map(below).collect::<Vec<_>>(), found);
         }
         if let (Some(condition), Some(then)) = (part.get("if"), part.get("then")) {
             match part.get("else") {
                 Some(Value::Bool(false)) => found.extend(below(condition).into_iter().chain(below(then))),
-                Some(otherwise) => any_of(vec![below(then), below(otherwise)], found),
+                Some(otherwise) => any_of(&[below(then), below(otherwise)], found),
                 None => {}
             }
         }
@@ -69,7 +69,7 @@ fn collect<'s>(reading: &Reading<'s>, schema: &'s Value, at: &str, depth: usize,
 }
 
 /// What all of them want in one way or the other is wanted.
-fn any_of<'s>(all: Vec<Demands<'s>>, found: &mut Demands<'s>) {
+fn any_of<'s>(all: &[Demands<'s>], found: &mut Demands<'s>) {
     let Some(first) = all.first() else { return };
     for place in first.keys().filter(|place| all.iter().all(|demands| demands.contains_key(*place))) {
         let values = all.iter().filter_map(|demands| demands.get(place)).flatten().copied().collect();

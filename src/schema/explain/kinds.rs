@@ -204,7 +204,9 @@ pub(super) fn none_of(
     // The same letters as another kind of value: 5 and "5".
     let alike = options.iter().find(|option| text(option) == spelt && *option != value);
     let named: Vec<String> = options.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-    let near = value.as_str().and_then(|text| nearest(text, named.iter().map(String::as_str)));
+    let near = value
+        .as_str()
+        .and_then(|text| nearest(text, named.iter().map(String::as_str)).or_else(|| longer(text, &named)));
     let help = match (alike, near) {
         (Some(Value::String(text)), _) => format!("write it in quotes: {}", shown(&text.as_str().into())),
         (Some(other), _) => format!("write it without quotes: {other}"),
@@ -215,6 +217,13 @@ pub(super) fn none_of(
         }
     };
     Explanation { message, ..explanation }.help(help)
+}
+
+/// The only name that begins like this text.
+fn longer<'n>(text: &str, names: &'n [String]) -> Option<&'n str> {
+    let text = text.to_lowercase();
+    let mut alike = names.iter().filter(|name| text.len() > 2 && name.to_lowercase().starts_with(&text));
+    alike.next().filter(|_| alike.next().is_none()).map(String::as_str)
 }
 
 /// A value is not the only one that is allowed.

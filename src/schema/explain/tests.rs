@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::*;
 
+#[allow(clippy::needless_pass_by_value, reason = "the calls read better")]
 /// Every sentence with the pointer and the help, for a schema and a record.
 fn told(schema: Value, record: Value) -> Vec<String> {
     let validator = jsonschema::options().offline().should_validate_formats(true).build(&schema).unwrap();
@@ -110,6 +111,15 @@ fn alternatives_that_list_values_are_one_list() {
         told(schema, json!({"a": "hihg"})),
         ["/a: \"hihg\" is not one of the values allowed here (did you mean \"high\"?)"]
     );
+}
+
+#[test]
+fn a_value_that_is_almost_listed_finds_its_like() {
+    let schema = json!({"properties": {"a": {"enum": ["cc0-1.0", "cc-by-4.0", "1"]}}});
+    let help = |value: Value| told(schema.clone(), json!({"a": value})).remove(0).split_once('(').unwrap().1.to_owned();
+    assert_eq!(help(json!("CC0")), "did you mean \"cc0-1.0\"?)");
+    assert_eq!(help(json!("cc")), "write \"cc0-1.0\", \"cc-by-4.0\" or \"1\")");
+    assert_eq!(help(json!(1)), "write it in quotes: \"1\")");
 }
 
 #[test]

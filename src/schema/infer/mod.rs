@@ -75,7 +75,15 @@ impl Inference {
         conclude::schema(&self.root, style)
     }
 
-    /// The pointers of values that are moments in time and by their names tell when the record was last touched.
+    /// Members that are of one kind in some records and of another kind in others, which is seldom meant: the pointer,
+    /// and how many values there are of each kind.
+    pub fn mixed(&self) -> Vec<(String, Vec<(&'static str, u64)>)> {
+        let mut found = Vec::new();
+        mixed(&self.root, "", &mut found);
+        found
+    }
+
+    /// The pointers of values that by their names and contents tell when a program last touched the record.
     pub fn touched(&self) -> Vec<String> {
         let mut found = Vec::new();
         touched(&self.root, "", &mut found);
@@ -98,10 +106,29 @@ fn touched(shape: &Shape, pointer: &str, found: &mut Vec<String>) {
     let Members::Named(members) = &objects.members else { return };
     for (name, member) in members {
         let pointer = child_pointer(pointer, name);
-        if names::tells_last_touch(name) && member.shape.texts.are_moments() {
+        let is_moment = names::tells_last_touch(name) && member.shape.texts.are_moments();
+        if is_moment || (names::is_of_sync(name) && member.shape.texts.seen > 0) {
             found.push(pointer);
         } else {
             touched(&member.shape, &pointer, found);
+        }
+    }
+}
+
+fn mixed(shape: &Shape, pointer: &str, found: &mut Vec<(String, Vec<(&'static str, u64)>)>) {
+    let kinds = shape.kinds();
+    if kinds.len() > 1 {
+        found.push((pointer.to_owned(), kinds));
+    }
+    if let Some(lists) = &shape.lists {
+        mixed(&lists.items, &format!("{pointer}/*"), found);
+    }
+    if let Some(objects) = &shape.objects {
+        match &objects.members {
+            Members::Named(members) => {
+                members.iter().for_each(|(name, member)| mixed(&member.shape, &child_pointer(pointer, name), found));
+            }
+            Members::Any(any) => mixed(any, &format!("{pointer}/*"), found),
         }
     }
 }

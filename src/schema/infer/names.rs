@@ -88,8 +88,19 @@ const OPEN: &[&str] = &[
     "references",
 ];
 
-/// Last words of names whose values name a thing within the library.
+/// Names whose values name a thing within the library; `product_id` may be another system's.
 const SLUGS: &[&str] = &["id", "handle", "slug"];
+
+/// Names, as joined words, of what a synchronisation leaves behind.
+const SYNC: &[&str] = &[
+    "sync_status",
+    "sync_state",
+    "sync_error",
+    "last_sync_status",
+    "last_sync_error",
+    "sync_hash",
+    "last_synced_hash",
+];
 
 /// Names, as joined words, of moments at which a record was last touched by something.
 const TOUCHED: &[&str] = &[
@@ -148,7 +159,12 @@ pub(super) fn is_open(name: &str) -> bool {
 
 /// Whether its values name things.
 pub(super) fn is_slug(name: &str) -> bool {
-    ends_with(name, SLUGS)
+    SLUGS.contains(&words(name).join("_").as_str())
+}
+
+/// Whether its value is what a synchronisation leaves behind.
+pub(super) fn is_of_sync(name: &str) -> bool {
+    SYNC.contains(&words(name).join("_").as_str())
 }
 
 /// Whether its values are versions.

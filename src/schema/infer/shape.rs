@@ -192,6 +192,18 @@ impl Shape {
         }
     }
 
+    /// How many values there are of each kind, null left out and all numbers as one.
+    pub(super) fn kinds(&self) -> Vec<(&'static str, u64)> {
+        let kinds = [
+            ("text", self.texts.seen),
+            ("number", self.integers + self.numbers),
+            ("boolean", self.booleans),
+            ("list", self.lists.as_ref().map_or(0, |lists| lists.seen)),
+            ("object", self.objects.as_ref().map_or(0, |objects| objects.seen)),
+        ];
+        kinds.into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
     /// How many shapes it is made of.
     pub(super) fn size(&self) -> usize {
         let items = self.lists.as_ref().map_or(0, |lists| lists.items.size());

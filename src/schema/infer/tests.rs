@@ -253,7 +253,19 @@ fn memory_is_bounded_whatever_the_names_are() {
 
 #[test]
 fn what_tells_when_a_record_was_last_touched_is_found() {
-    let record =
-        json!({"polar": {"last_synced": "2026-10-06T04:11:17Z"}, "published": "2026-10-06", "updated_at": "soon"});
-    assert_eq!(infer(&[record]).touched(), ["/polar/last_synced"]);
+    let record = json!({"polar": {"last_synced": "2026-10-06T04:11:17Z", "sync_status": "ok"}, "published": "2026-10-06", "updated_at": "soon"});
+    assert_eq!(infer(&[record]).touched(), ["/polar/last_synced", "/polar/sync_status"]);
+}
+
+#[test]
+fn members_of_several_kinds_are_told() {
+    let records =
+        [json!({"price": "1.00", "l": [1, "a"]}), json!({"price": 1, "l": [1.5]}), json!({"price": null, "l": []})];
+    assert_eq!(
+        infer(&records).mixed(),
+        [
+            ("/l/*".to_owned(), vec![("text", 1), ("number", 2)]),
+            ("/price".to_owned(), vec![("text", 1), ("number", 1)])
+        ]
+    );
 }

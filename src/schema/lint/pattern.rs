@@ -11,12 +11,12 @@ pub(super) fn foreign(pattern: &str) -> Option<String> {
     while let Some(character) = rest.next() {
         let is_quantifier = std::mem::take(&mut after_quantifier);
         match character {
-            '\\' => match rest.next() {
-                Some(letter @ ('A' | 'Z' | 'z' | 'G' | 'Q' | 'E' | 'h' | 'H' | 'R' | 'K' | 'X' | 'a' | 'e')) => {
+            '\\' => {
+                let meant = rest.next().filter(|letter| "AZzGQEhHRKXae".contains(*letter));
+                if let Some(letter) = meant {
                     return Some(format!("`\\{letter}`"));
                 }
-                _ => {}
-            },
+            }
             '[' if in_class && rest.peek() == Some(&':') => return Some("a class such as `[:alpha:]`".to_owned()),
             '[' => in_class = true,
             ']' => in_class = false,

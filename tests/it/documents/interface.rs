@@ -32,13 +32,18 @@ fn help() -> String {
 fn commands() -> String {
     let words = Words::command();
     let shared: Vec<String> = words.get_arguments().map(|arg| arg.get_id().to_string()).collect();
-    let row = |command: &clap::Command| {
+    let row = |(group, command): (String, &clap::Command)| {
         let own = command.get_arguments().filter(|arg| !shared.contains(&arg.get_id().to_string()));
         let said: Vec<String> = own.map(argument).collect();
-        let shown = [command.get_name().to_owned(), said.join(" ")].join(" ");
+        let shown = format!("{group}{} {}", command.get_name(), said.join(" "));
         [format!("`{}`", shown.trim_end()), command.get_about().unwrap().to_string()]
     };
-    table(&["command", "does"], words.get_subcommands().map(row))
+    // A command that only groups others is shown by them.
+    let each = words.get_subcommands().flat_map(|command| {
+        let below: Vec<_> = command.get_subcommands().map(|one| (format!("{} ", command.get_name()), one)).collect();
+        if below.is_empty() { vec![(String::new(), command)] } else { below }
+    });
+    table(&["command", "does"], each.map(row))
 }
 
 /// An argument as the synopsis has it.
