@@ -121,7 +121,9 @@ impl Opened {
         let worktree = Worktree::open(self.worktree.root())?;
         let (tree, contents) = files(&worktree, moment)?;
         let tree = without_output(tree, &self.config);
-        Ok(Self { registry: self.registry.clone(), ..Self::new(worktree, self.config.clone(), tree, contents) })
+        // A registry that lies elsewhere has no other moment; one in the library is that of the moment.
+        let registry = self.registry.clone().filter(|_| self.config.settings.schemas.is_elsewhere());
+        Ok(Self { registry, ..Self::new(worktree, self.config.clone(), tree, contents) })
     }
 }
 
