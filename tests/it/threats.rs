@@ -96,10 +96,10 @@ fn notations() -> Vec<Attack> {
             format!("{{\"a\": [{}1]}}", "1,".repeat(1_000_000)),
             "too-many-values",
         ),
-        attack("JSON of zeros", "x.json", vec![0; 100_000], "syntax"),
+        attack("JSON of zeros", "x.json", vec![0; 100_000], "not-utf8"),
         attack("TOML nested", "x.toml", format!("a = {}", "[".repeat(100_000)), "too-deep"),
         attack("TOML not a number", "x.toml", "a = nan\n", "no-json-value"),
-        attack("TOML duplicate key", "x.toml", "a = 1\na = 2\n", "syntax"),
+        attack("TOML duplicate key", "x.toml", "a = 1\na = 2\n", "duplicate-key"),
         attack("Markdown without end", "x.md", "---\na: 1\n", "no-front-matter"),
         attack("a record that is larger than any", "x.json", vec![b' '; 17 * 1024 * 1024], "unreadable"),
     ]
