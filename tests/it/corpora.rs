@@ -103,7 +103,8 @@ fn a_required_member_breaks_the_records_that_were_mended_for_it() {
     let records = &found["records"];
     assert_eq!((&found["verdict"], &found["bump"]), (&json!("breaking"), &json!("major")));
     assert_eq!((&records["followed"], &records["broken"]), (&json!(1_712), &json!(1_712)));
-    let kind = json!([{"code": "required", "at": "", "message": "the field \"use-cases\" is missing", "records": 1_712}]);
+    let kind =
+        json!([{"code": "required", "at": "", "message": "the field \"use-cases\" is missing", "records": 1_712}]);
     assert_eq!(records["kinds"], kind);
 
     // The records of the commit itself follow it, and so no record shows what the proof still knows.
