@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 
-use super::gather::Opened;
+use super::open::Opened;
 use crate::adapters::schema_source::{Brought, RemoteSource, SourceError, select};
 use crate::adapters::whole_file;
 use crate::config::Config;
