@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::execute::{Ending, Execution};
+use super::{Ending, Execution};
 use crate::commands::excerpts::excerpts;
 use crate::commands::init::{Found, Initiation, initiate, write};
 use crate::report::counting::count;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::execute::{Ending, Execution};
+use super::{Ending, Execution};
 use crate::adapters::http::{self, RealPace};
 use crate::adapters::schema_source::{Cache, GitHubSource, Reader, RemoteSource, WebSource};
 use crate::commands::open::{Opened, open};
