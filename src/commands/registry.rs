@@ -10,8 +10,8 @@ use crate::adapters::schema_source::{Brought, RemoteSource, SourceError, select}
 use crate::adapters::whole_file;
 use crate::config::Config;
 use crate::finding::Finding;
+use crate::finding::words::count;
 use crate::ids::{RepoPath, SchemaName, Sha256Hex};
-use crate::report::counting::count;
 use crate::schema::lock::{LOCK, Lock, MAX_LOCK_BYTES, SCHEMA_EDITED, moves};
 use crate::schema::registry::{SchemaFiles, is_release, schema_name};
 use crate::schema::settings::Settings;

@@ -12,7 +12,7 @@ use crate::commands::infer::{self, Which, write_new};
 use crate::commands::open::Moment;
 use crate::commands::schema_diff;
 use crate::finding::Finding;
-use crate::report::counting::count;
+use crate::finding::words::count;
 use crate::report::excerpt::Excerpts;
 use crate::report::schema_diff::{SchemaDiff, with_entry};
 use crate::report::{human, json, schema_diff as report};
