@@ -32,7 +32,7 @@ impl fmt::Display for Severity {
 
 /// A kind of finding, with the id that people search for and the line of the reference page.
 ///
-/// Each room declares its own and gives them out with `codes()`; `docs/finding-codes.md` is generated from those.
+/// Each module declares its own with `codes!`; `docs/finding-codes.md` is generated from them.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code {
     /// Lower-case words joined by `-`; stable across versions.
@@ -40,6 +40,19 @@ pub struct Code {
     /// What it means and how to mend it, in a sentence or two.
     pub meaning: &'static str,
 }
+
+/// Declares the codes that a module's findings have, and lists them as its `CODES`.
+macro_rules! codes {
+    ($($name:ident $id:literal $meaning:literal)*) => {
+        $(
+            #[doc = $meaning]
+            pub static $name: $crate::finding::Code = $crate::finding::Code { id: $id, meaning: $meaning };
+        )*
+        /// The codes that the findings of this module have.
+        pub static CODES: &[&$crate::finding::Code] = &[$(&$name),*];
+    };
+}
+pub(crate) use codes;
 
 /// A place in a text file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -88,7 +101,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// An error on the file as a whole; the `with_…` and `at` methods narrow it.
+    /// An error on the file as a whole; `at` and `about` narrow it.
     pub fn error(code: &'static Code, path: RepoPath, message: impl Into<String>) -> Self {
         Self {
             code,

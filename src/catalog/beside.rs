@@ -17,20 +17,16 @@ use super::record::{Candidate, Record};
 use super::references::references;
 use super::settings::Others;
 use super::tree::{Contents, Entry, EntryKind, Tree};
-use crate::finding::{Code, Finding};
+use crate::finding::{Finding, codes};
 use crate::ids::RepoPath;
 
-/// A file is there that must not be.
-pub static FILE_FORBIDDEN: Code = Code {
-    id: "file-forbidden",
-    meaning: "A file is beside a record that the collection's `files.forbidden` names. Take it away.",
-};
-/// A file is there that nothing names.
-pub static FILE_UNEXPECTED: Code = Code {
-    id: "file-unexpected",
-    meaning: "A file is in a record's folder that belongs to no record, and `files.others` does not let it pass. Take it \
-              away, or name it in `files.optional`.",
-};
+codes! {
+    FILE_FORBIDDEN "file-forbidden"
+        "A file is beside a record that the collection's `files.forbidden` names. Take it away."
+    FILE_UNEXPECTED "file-unexpected"
+        "A file is in a record's folder that belongs to no record, and `files.others` does not let it pass. Take it \
+         away, or name it in `files.optional`."
+}
 
 /// How large a text beside a record may be that is searched for leaks, in bytes.
 const MAX_TEXT_BYTES: u64 = 4 * 1024 * 1024;

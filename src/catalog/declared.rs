@@ -12,19 +12,16 @@ use super::references::SHOWN;
 use super::tree::{ContentError, Contents, Tree};
 use super::unique::Unlocated;
 use crate::finding::words::cut;
-use crate::finding::{Code, Finding};
+use crate::finding::{Finding, codes};
 use crate::ids::{RepoPath, Sha256Hex};
 
-/// A file has another size than its record says.
-pub static SIZE_DIFFERS: Code = Code {
-    id: "size-differs",
-    meaning: "The record declares a size that the file beside it does not have. The file was changed, or the number was.",
-};
-/// A file has another digest than its record says.
-pub static DIGEST_DIFFERS: Code = Code {
-    id: "digest-differs",
-    meaning: "The record declares a SHA-256 that the file beside it does not have. The file was changed, or the digest was.",
-};
+codes! {
+    SIZE_DIFFERS "size-differs"
+        "The record declares a size that the file beside it does not have. The file was changed, or the number was."
+    DIGEST_DIFFERS "digest-differs"
+        "The record declares a SHA-256 that the file beside it does not have. The file was changed, or the digest \
+         was."
+}
 
 /// How many findings of this room are told of one record.
 const MOST: usize = 100;

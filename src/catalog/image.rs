@@ -10,24 +10,18 @@ use super::lfs;
 use super::lint::Level;
 use super::settings::Images;
 use super::tree::{Contents, Entry};
-use crate::finding::{Code, Finding};
+use crate::finding::{Finding, codes};
 
-/// An image is no image.
-pub static IMAGE_BROKEN: Code = Code {
-    id: "image-broken",
-    meaning: "A file that is named as an image is empty, holds no image, or one whose first bytes are damaged. Export it anew.",
-};
-/// An image is of another format than its name says.
-pub static IMAGE_FORMAT: Code = Code {
-    id: "image-format",
-    meaning: "A file holds an image of another format than its name says, such as a JPEG in `icon.png`. Programs that go by \
-              the name, and web servers, get it wrong: export it anew, or rename it.",
-};
-/// An image is not as large as it must be.
-pub static IMAGE_SIZE: Code = Code {
-    id: "image-size",
-    meaning: "An image is not as wide, high or small as the collection's `images` wants it. Scale or compress it.",
-};
+codes! {
+    IMAGE_BROKEN "image-broken"
+        "A file that is named as an image is empty, holds no image, or one whose first bytes are damaged. Export it \
+         anew."
+    IMAGE_FORMAT "image-format"
+        "A file holds an image of another format than its name says, such as a JPEG in `icon.png`. Programs that go \
+         by the name, and web servers, get it wrong: export it anew, or rename it."
+    IMAGE_SIZE "image-size"
+        "An image is not as wide, high or small as the collection's `images` wants it. Scale or compress it."
+}
 
 /// How much of an image is looked at, in bytes: almost always enough, and cheap.
 const HEAD: usize = 4 * 1024;

@@ -8,27 +8,20 @@ use super::record::Record;
 use super::references::referenced_paths;
 use super::template::Template;
 use super::tree::{Entry, EntryKind, Tree};
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, codes};
 use crate::ids::RepoPath;
 
-/// A file that a record needs is not there.
-pub static FILE_MISSING: Code = Code {
-    id: "file-missing",
-    meaning: "A file that the collection's `files.required` asks for is not beside the record. Names count letter by \
-              letter: case and spaces too.",
-};
-/// A file of the library is a symbolic link.
-pub static SYMLINK: Code = Code {
-    id: "symlink",
-    meaning: "A record, a file beside it or a folder of such files is a symbolic link. Links are never followed: put the \
-              file itself there.",
-};
-/// Something that is no file stands where one is wanted.
-pub static NOT_A_FILE: Code = Code {
-    id: "not-a-file",
-    meaning: "Where a record or a file beside it is looked for, there is another repository (a submodule), a pipe or a \
-              device. Such things are never entered nor opened: put the file itself there.",
-};
+codes! {
+    FILE_MISSING "file-missing"
+        "A file that the collection's `files.required` asks for is not beside the record. Names count letter by \
+         letter: case and spaces too."
+    SYMLINK "symlink"
+        "A record, a file beside it or a folder of such files is a symbolic link. Links are never followed: put the \
+         file itself there."
+    NOT_A_FILE "not-a-file"
+        "Where a record or a file beside it is looked for, there is another repository (a submodule), a pipe or a \
+         device. Such things are never entered nor opened: put the file itself there."
+}
 
 /// What a rule says of the files that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

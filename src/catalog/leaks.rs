@@ -7,21 +7,18 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use super::lint::{Level, Settings};
 use super::place::{Inside, Lines, Places, child_pointer};
 use super::record::Record;
-use crate::finding::{Code, Finding, Span};
+use crate::finding::{Finding, Span, codes};
 use crate::ids::RepoPath;
 
-/// A text holds a secret.
-pub static SECRET: Code = Code {
-    id: "secret",
-    meaning: "A text of the library holds what looks like a token or a private key. Whoever can read the library has it: \
-              revoke it where it was made, then take it out. Git's history keeps it, so taking it out is not enough.",
-};
-/// A text holds something of the machine that it was made on.
-pub static LEAK: Code = Code {
-    id: "leak",
-    meaning: "A text of the library holds an address in the memory of the program that wrote it, or a path on somebody's own \
-              machine. It means nothing to others, changes each time, and may tell a name: write the value that was meant.",
-};
+codes! {
+    SECRET "secret"
+        "A text of the library holds what looks like a token or a private key. Whoever can read the library has it: \
+         revoke it where it was made, then take it out. Git's history keeps it, so taking it out is not enough."
+    LEAK "leak"
+        "A text of the library holds an address in the memory of the program that wrote it, or a path on somebody's \
+         own machine. It means nothing to others, changes each time, and may tell a name: write the value that was \
+         meant."
+}
 
 /// How many findings of this room are told of one file.
 const MOST: usize = 50;

@@ -1,14 +1,13 @@
 //! Git LFS pointers: small texts that stand in a commit for large files.
 
-use crate::finding::Code;
+use crate::finding::codes;
 use crate::ids::Sha256Hex;
 
-/// A record is an LFS pointer.
-pub static LFS_POINTER: Code = Code {
-    id: "lfs-pointer",
-    meaning: "A record is a Git LFS pointer: its content is not in this checkout, or not in the commit. Run `git lfs pull`; \
-              better, keep records out of LFS (`git lfs migrate export`), as a commit holds nothing else of them.",
-};
+codes! {
+    LFS_POINTER "lfs-pointer"
+        "A record is a Git LFS pointer: its content is not in this checkout, or not in the commit. Run `git lfs \
+         pull`; better, keep records out of LFS (`git lfs migrate export`), as a commit holds nothing else of them."
+}
 
 /// How large a pointer may be, in bytes; Git LFS itself takes no larger file for one.
 pub const MAX_POINTER: u64 = 1024;

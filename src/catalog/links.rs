@@ -9,15 +9,14 @@ use super::pointer::PointerPattern;
 use super::record::Record;
 use super::settings::Link;
 use super::unique::{Uniqueness, Unlocated};
-use crate::finding::{Code, Finding};
+use crate::finding::{Finding, codes};
 use crate::ids::{AssetId, AssetKey, CollectionName, RepoPath};
 
-/// A value names a record that is not there.
-pub static LINK_DANGLING: Code = Code {
-    id: "link-dangling",
-    meaning: "A value that the collection's `links` takes for the id of a record is the id of none. A record that is there \
-              but invalid counts as there.",
-};
+codes! {
+    LINK_DANGLING "link-dangling"
+        "A value that the collection's `links` takes for the id of a record is the id of none. A record that is there \
+         but invalid counts as there."
+}
 
 /// How many values of one record are told to lead nowhere.
 const MOST: usize = 100;

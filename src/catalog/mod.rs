@@ -31,35 +31,19 @@ use crate::finding::Code;
 
 /// The finding codes of this room.
 pub fn codes() -> Vec<&'static Code> {
-    let mut codes = read::CODES.to_vec();
-    codes.extend([
-        &layout::FILE_MISSING,
-        &layout::SYMLINK,
-        &layout::NOT_A_FILE,
-        &beside::FILE_FORBIDDEN,
-        &beside::FILE_UNEXPECTED,
-        &references::REFERENCE_MISSING,
-        &references::REFERENCE_UNFIT,
-        &declared::SIZE_DIFFERS,
-        &declared::DIGEST_DIFFERS,
-        &links::LINK_DANGLING,
-        &names::NAME_COLLISION,
-        &names::NAME_GIT,
-        &names::NAME_UNPORTABLE,
-        &lfs::LFS_POINTER,
-        &image::IMAGE_BROKEN,
-        &image::IMAGE_FORMAT,
-        &image::IMAGE_SIZE,
-        &leaks::SECRET,
-        &leaks::LEAK,
-        &record::ID_MISSING,
-        &record::ID_UNFIT,
-        &unique::DUPLICATE_ID,
-        &unique::DUPLICATE_VALUE,
-        &record::TWO_COLLECTIONS,
-        &record::UNKNOWN_FORMAT,
-        &record::UNREADABLE,
-        &record::EMPTY_COLLECTION,
-    ]);
-    codes
+    [
+        read::CODES,
+        layout::CODES,
+        beside::CODES,
+        references::CODES,
+        declared::CODES,
+        links::CODES,
+        names::CODES,
+        lfs::CODES,
+        image::CODES,
+        leaks::CODES,
+        record::CODES,
+        unique::CODES,
+    ]
+    .concat()
 }

@@ -4,27 +4,20 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::lint::Level;
 use super::tree::{Entry, Tree};
-use crate::finding::{Code, Finding};
+use crate::finding::{Finding, codes};
 use crate::ids::RepoPath;
 
-/// Two names are one on some systems.
-pub static NAME_COLLISION: Code = Code {
-    id: "name-collision",
-    meaning: "Two files or folders have names that differ only by case, or by how Unicode writes an accent. On Windows and \
-              macOS they are one: a checkout there loses one of them. Rename one.",
-};
-/// A name would be taken for git's own folder.
-pub static NAME_GIT: Code = Code {
-    id: "name-like-git",
-    meaning: "A file or folder has a name that some systems take for `.git`, Git's own folder. Git refuses to check it out \
-              there, and other programs may be tricked by it. Rename it.",
-};
-/// A name that not every system takes.
-pub static NAME_UNPORTABLE: Code = Code {
-    id: "name-unportable",
-    meaning: "A record, a file beside it or a folder around it has a name that Windows cannot hold, that begins with `-`, or \
-              that has characters which nobody sees. Rename it, or set `lint.names` to `off`.",
-};
+codes! {
+    NAME_COLLISION "name-collision"
+        "Two files or folders have names that differ only by case, or by how Unicode writes an accent. On Windows and \
+         macOS they are one: a checkout there loses one of them. Rename one."
+    NAME_GIT "name-like-git"
+        "A file or folder has a name that some systems take for `.git`, Git's own folder. Git refuses to check it out \
+         there, and other programs may be tricked by it. Rename it."
+    NAME_UNPORTABLE "name-unportable"
+        "A record, a file beside it or a folder around it has a name that Windows cannot hold, that begins with `-`, \
+         or that has characters which nobody sees. Rename it, or set `lint.names` to `off`."
+}
 
 /// How many names of a kind are told of.
 const MOST: usize = 1_000;

@@ -8,40 +8,24 @@ use super::lfs::{self, LFS_POINTER};
 use super::limits::Limits;
 use super::read::{self, Document, Format};
 use super::tree::{Contents, Entry, EntryKind, Tree};
-use crate::finding::{Code, Finding, Span};
+use crate::finding::{Finding, Span, codes};
 use crate::ids::{AssetId, AssetKey, RepoPath};
 
-/// The record has no id.
-pub static ID_MISSING: Code = Code {
-    id: "id-missing",
-    meaning: "The record has no value at the collection's `id` pointer, or one that is neither a text nor an integer.",
-};
-/// The record's id cannot be used.
-pub static ID_UNFIT: Code = Code {
-    id: "id-unfit",
-    meaning: "The record's id is longer than 200 characters, holds control characters, or has a part `.` or `..`: it would \
-              break addresses and file names that are made of it.",
-};
-/// A file matches two collections.
-pub static TWO_COLLECTIONS: Code = Code {
-    id: "two-collections",
-    meaning: "A file is matched by two collections. Narrow one of their globs, or use `exclude`.",
-};
-/// A collection matches a file in no known notation.
-pub static UNKNOWN_FORMAT: Code = Code {
-    id: "unknown-format",
-    meaning: "A record's file name ends in none of .json, .yaml, .yml, .toml, .md. Narrow the collection's globs.",
-};
-/// The file cannot be read.
-pub static UNREADABLE: Code = Code {
-    id: "unreadable",
-    meaning: "A file cannot be read: too large for a record, absent from a partial clone, or refused by the system.",
-};
-/// A collection without records.
-pub static EMPTY_COLLECTION: Code = Code {
-    id: "empty-collection",
-    meaning: "The globs of a collection match no file. Look at `metadata` and `exclude` in stockroom.yml.",
-};
+codes! {
+    ID_MISSING "id-missing"
+        "The record has no value at the collection's `id` pointer, or one that is neither a text nor an integer."
+    ID_UNFIT "id-unfit"
+        "The record's id is longer than 200 characters, holds control characters, or has a part `.` or `..`: it would \
+         break addresses and file names that are made of it."
+    TWO_COLLECTIONS "two-collections"
+        "A file is matched by two collections. Narrow one of their globs, or use `exclude`."
+    UNKNOWN_FORMAT "unknown-format"
+        "A record's file name ends in none of .json, .yaml, .yml, .toml, .md. Narrow the collection's globs."
+    UNREADABLE "unreadable"
+        "A file cannot be read: too large for a record, absent from a partial clone, or refused by the system."
+    EMPTY_COLLECTION "empty-collection"
+        "The globs of a collection match no file. Look at `metadata` and `exclude` in stockroom.yml."
+}
 
 /// A file that is to be read as a record of a collection.
 #[derive(Debug, Clone, Copy)]

@@ -9,21 +9,18 @@ use super::neighbours::{Neighbours, Verb};
 use super::record::Record;
 use super::tree::{Entry, EntryKind};
 use crate::finding::words::cut;
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, codes};
 use crate::ids::RepoPath;
 
-/// A file that a value names is not there.
-pub static REFERENCE_MISSING: Code = Code {
-    id: "reference-missing",
-    meaning: "A value that the collection's `references` or `declared` takes for a file's name names none beside the record. \
-              Names count letter by letter: case and spaces too.",
-};
-/// A value that should name a file cannot.
-pub static REFERENCE_UNFIT: Code = Code {
-    id: "reference-unfit",
-    meaning: "A value that should name a file beside the record is no such name: an address, an absolute path, one that \
-              leaves the folder with `..`, one with backslashes, or no text at all.",
-};
+codes! {
+    REFERENCE_MISSING "reference-missing"
+        "A value that the collection's `references` or `declared` takes for a file's name names none beside the \
+         record. Names count letter by letter: case and spaces too."
+    REFERENCE_UNFIT "reference-unfit"
+        "A value that should name a file beside the record is no such name: an address, an absolute path, one that \
+         leaves the folder with `..`, one with backslashes, or no text at all."
+}
+
 /// How many values of one record are told to be no files.
 const MOST: usize = 100;
 /// How much of a value that names or describes a file is shown, in characters.

@@ -5,19 +5,16 @@ use std::collections::BTreeMap;
 use super::collection::{Collection, IdSource};
 use super::pointer::PointerPattern;
 use super::record::Record;
-use crate::finding::{Code, Finding, Span};
+use crate::finding::{Finding, Span, codes};
 use crate::ids::{AssetId, AssetKey, CollectionName, RepoPath};
 
-/// Two records have one id.
-pub static DUPLICATE_ID: Code = Code {
-    id: "duplicate-id",
-    meaning: "Two records of a collection have the same id. An id names one asset for good: change one of them.",
-};
-/// A value stands twice that may stand once.
-pub static DUPLICATE_VALUE: Code = Code {
-    id: "duplicate-value",
-    meaning: "A value that the collection's `unique` lets stand only once stands in two places.",
-};
+codes! {
+    DUPLICATE_ID "duplicate-id"
+        "Two records of a collection have the same id. An id names one asset for good: change one of them."
+    DUPLICATE_VALUE "duplicate-value"
+        "A value that the collection's `unique` lets stand only once stands in two places."
+}
+
 /// How many values of one record are told to stand elsewhere too.
 const MOST_REPEATS: usize = 100;
 

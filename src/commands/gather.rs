@@ -27,7 +27,7 @@ mod seen;
 use absent::{empty_collections, missing_schemas};
 use between::between_records;
 use look::Sight;
-pub use look::{INTERNAL, TOOK_TOO_LONG, Wanted};
+pub use look::{CODES, INTERNAL, Wanted};
 use seen::Seen;
 
 /// A library that has been read.

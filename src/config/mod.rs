@@ -17,20 +17,16 @@ use crate::catalog::collection::Collection;
 use crate::catalog::place::Places;
 use crate::catalog::read::{self, Format};
 use crate::finding::words::count;
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, codes};
 use crate::ids::{CollectionName, DownstreamName, RepoPath, SchemaName};
 use crate::{catalog, downstream, embedding, manifest, schema};
 
 /// Where the configuration may be, relative to the library's root; the first that is there counts.
 pub const PLACES: [&str; 2] = ["stockroom.yml", ".github/stockroom.yml"];
 
-/// A setting that says what no schema can forbid.
-pub static SETTING: Code =
-    Code { id: "setting", meaning: "A setting in stockroom.yml cannot work; the message says why." };
-
-/// The finding codes of this room.
-pub fn codes() -> Vec<&'static Code> {
-    vec![&SETTING]
+codes! {
+    SETTING "setting"
+        "A setting in stockroom.yml cannot work; the message says why."
 }
 
 /// Everything that stockroom.yml says.

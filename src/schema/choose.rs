@@ -10,31 +10,21 @@ use crate::catalog::collection::Collection;
 use crate::catalog::read::kind_of;
 use crate::catalog::record::Record;
 use crate::finding::words::quoted;
-use crate::finding::{Code, Finding};
+use crate::finding::{Finding, codes};
 use crate::ids::SchemaName;
 
-/// The record names no version.
-pub static VERSION_MISSING: Code = Code {
-    id: "version-missing",
-    meaning: "The record names no schema version. Add the collection's version field; until then its `default_version` \
-              counts.",
-};
-/// The record names a version that is not in the registry.
-pub static VERSION_UNKNOWN: Code = Code {
-    id: "version-unknown",
-    meaning: "The record names a schema version that the registry does not have. Records name one exact version; ranges \
-              and `latest` are for `default_version` in stockroom.yml.",
-};
-/// The version is not a text.
-pub static VERSION_NOT_TEXT: Code = Code {
-    id: "version-not-text",
-    meaning: "The schema version is a number. 1.10 as a number is 1.1, which is another version: put it in quotes.",
-};
-/// The record's `$schema` is none of the registry's.
-pub static SCHEMA_UNKNOWN: Code = Code {
-    id: "schema-unknown",
-    meaning: "The record's `$schema` names no schema of its collection in the registry. Nothing else is ever fetched.",
-};
+codes! {
+    VERSION_MISSING "version-missing"
+        "The record names no schema version. Add the collection's version field; until then its `default_version` \
+         counts."
+    VERSION_UNKNOWN "version-unknown"
+        "The record names a schema version that the registry does not have. Records name one exact version; ranges \
+         and `latest` are for `default_version` in stockroom.yml."
+    VERSION_NOT_TEXT "version-not-text"
+        "The schema version is a number. 1.10 as a number is 1.1, which is another version: put it in quotes."
+    SCHEMA_UNKNOWN "schema-unknown"
+        "The record's `$schema` names no schema of its collection in the registry. Nothing else is ever fetched."
+}
 
 /// The schema for a record, with a warning where it had to be guessed; `Err` when the record asks for the impossible.
 ///

@@ -14,7 +14,7 @@ use crate::catalog::asset::UsedSchema;
 use crate::catalog::place::child_pointer;
 use crate::catalog::read::{self, Format};
 use crate::finding::words::cut;
-use crate::finding::{Code, Finding};
+use crate::finding::{Finding, codes};
 use crate::ids::{RepoPath, Sha256Hex};
 
 /// How many steps a `pattern` may go back before the record counts as wrong.
@@ -24,19 +24,14 @@ pub(super) const PATTERN_SIZE_LIMIT: usize = 4 * 1024 * 1024;
 /// The scheme of schemas that name no `$id`: their path in the library follows.
 pub(super) const BASE: &str = "stockroom:///";
 
-/// A schema is itself wrong.
-pub static SCHEMA_BROKEN: Code = Code {
-    id: "schema-broken",
-    meaning: "A schema of the registry cannot be used: it is no valid JSON Schema, or a `$ref` leads out of the registry. \
-              It is said once; its records are not checked until it is mended.",
-};
-
-/// A schema grows beyond measure when its references are followed.
-pub static SCHEMA_TOO_LARGE: Code = Code {
-    id: "schema-too-large",
-    meaning: "A schema that is written short stands for more than 200,000 subschemas once its references are followed, so \
-              that one record could take hours. Its records are not checked until it is mended.",
-};
+codes! {
+    SCHEMA_BROKEN "schema-broken"
+        "A schema of the registry cannot be used: it is no valid JSON Schema, or a `$ref` leads out of the registry. \
+         It is said once; its records are not checked until it is mended."
+    SCHEMA_TOO_LARGE "schema-too-large"
+        "A schema that is written short stands for more than 200,000 subschemas once its references are followed, so \
+         that one record could take hours. Its records are not checked until it is mended."
+}
 
 /// A schema that is ready to check records.
 pub struct Compiled {

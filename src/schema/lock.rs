@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::registry::is_release;
-use crate::finding::Code;
+use crate::finding::codes;
 use crate::ids::{CommitId, Sha256Hex};
 
 /// Where it lies, relative to the library's root.
@@ -17,19 +17,15 @@ pub const LOCK: &str = "stockroom.lock";
 /// How large it may be, in bytes.
 pub const MAX_LOCK_BYTES: u64 = 1024 * 1024;
 
-/// A released version of a schema is not what it was.
-pub static SCHEMA_EDITED: Code = Code {
-    id: "schema-edited",
-    meaning: "A released version of a schema is not what stockroom.lock says. Records and add-ons name that version and \
-              trust that it stays: release the change as a new version, or run `stockroom schema lock` if nobody uses it yet.",
-};
-
-/// A pull request names a registry of its own.
-pub static SCHEMA_SOURCE_PROPOSED: Code = Code {
-    id: "schema-source-proposed",
-    meaning: "A pull request names another registry than the branch that it would be merged into. Nothing is fetched from \
-              there before the merge; until then the records are checked with the registry of that branch.",
-};
+codes! {
+    SCHEMA_EDITED "schema-edited"
+        "A released version of a schema is not what stockroom.lock says. Records and add-ons name that version and \
+         trust that it stays: release the change as a new version, or run `stockroom schema lock` if nobody uses it \
+         yet."
+    SCHEMA_SOURCE_PROPOSED "schema-source-proposed"
+        "A pull request names another registry than the branch that it would be merged into. Nothing is fetched from \
+         there before the merge; until then the records are checked with the registry of that branch."
+}
 
 /// What a registry was resolved to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,14 +7,13 @@ use super::version;
 use crate::catalog::asset::UsedSchema;
 use crate::catalog::collection::Collection;
 use crate::catalog::record::Record;
-use crate::finding::{Code, Finding};
+use crate::finding::{Finding, codes};
 
-/// A change lowers the version that a record names.
-pub static VERSION_LOWERED: Code = Code {
-    id: "version-lowered",
-    meaning: "The change under check gives a record a lower schema version than it had before, which could free it from \
-              newer rules. Name the earlier version again, or set `allow_downgrade` for the collection.",
-};
+codes! {
+    VERSION_LOWERED "version-lowered"
+        "The change under check gives a record a lower schema version than it had before, which could free it from \
+         newer rules. Name the earlier version again, or set `allow_downgrade` for the collection."
+}
 
 /// The version that a record names, in its version field or in its `$schema`.
 pub fn named_version(record: &Record, collection: &Collection) -> Option<Version> {

@@ -21,31 +21,25 @@ pub mod validate;
 pub mod version;
 pub mod weight;
 
-use crate::finding::Code;
+use crate::finding::{Code, codes};
 
-/// A collection names a schema that the registry does not have.
-pub static SCHEMA_MISSING: Code = Code {
-    id: "schema-missing",
-    meaning: "A collection names a schema that the registry does not have, so its records are not checked.",
-};
+codes! {
+    SCHEMA_MISSING "schema-missing"
+        "A collection names a schema that the registry does not have, so its records are not checked."
+}
 
 /// The finding codes of this room.
 pub fn codes() -> Vec<&'static Code> {
-    let mut codes = vec![
-        &compile::SCHEMA_BROKEN,
-        &compile::SCHEMA_TOO_LARGE,
-        &validate::TOO_LARGE_TO_EXPLAIN,
-        &SCHEMA_MISSING,
-        &choose::VERSION_MISSING,
-        &choose::VERSION_UNKNOWN,
-        &choose::VERSION_NOT_TEXT,
-        &choose::SCHEMA_UNKNOWN,
-        &lowered::VERSION_LOWERED,
-        &lock::SCHEMA_EDITED,
-        &lock::SCHEMA_SOURCE_PROPOSED,
-        &diff::release::SCHEMA_BUMP,
-    ];
-    codes.extend(explain::CODES);
-    codes.extend(lint::CODES);
-    codes
+    [
+        CODES,
+        compile::CODES,
+        validate::CODES,
+        choose::CODES,
+        lowered::CODES,
+        lock::CODES,
+        diff::release::CODES,
+        explain::CODES,
+        lint::CODES,
+    ]
+    .concat()
 }

@@ -13,7 +13,7 @@ use crate::catalog::asset::UsedSchema;
 use crate::catalog::collection::Collection;
 use crate::catalog::place::{Lines, Places};
 use crate::catalog::record::Record;
-use crate::finding::{Code, Finding, Severity, Span};
+use crate::finding::{Finding, Severity, Span, codes};
 use crate::ids::RepoPath;
 
 /// How many objections to one record are told.
@@ -24,12 +24,11 @@ const MOST_ERRORS: usize = 100;
 /// The validator keeps what each branch of a `oneOf` objects to, for every value: beyond this it would take gigabytes.
 const EXPLAINED: usize = 50_000_000;
 
-/// A record breaks its schema and is too large to say where.
-pub static TOO_LARGE_TO_EXPLAIN: Code = Code {
-    id: "too-large-to-explain",
-    meaning: "The record breaks its schema, and record and schema together are too large to work out where. Check a part \
-              of the record, or make the schema's alternatives fewer.",
-};
+codes! {
+    TOO_LARGE_TO_EXPLAIN "too-large-to-explain"
+        "The record breaks its schema, and record and schema together are too large to work out where. Check a part \
+         of the record, or make the schema's alternatives fewer."
+}
 
 /// Chooses the record's schema and checks the record with it.
 ///

@@ -16,24 +16,15 @@ use git2::{ErrorCode, Repository};
 pub use changes::FileChange;
 pub use contents::{CommitContents, DiskContents};
 
-use crate::finding::Code;
+use crate::finding::codes;
 use crate::ids::{CommitId, RepoSlug};
 
-/// The name of a file has control characters.
-pub static NAME_CONTROL: Code = Code {
-    id: "name-control-characters",
-    meaning: "The name of a file or folder holds a line break or another control character. Rename it: such names break \
-              downloads, logs and web addresses.",
-};
-/// The name of a file is not UTF-8.
-pub static NAME_NOT_UTF8: Code = Code {
-    id: "name-not-utf8",
-    meaning: "The name of a file or folder is not UTF-8 text, so no manifest can hold it. Rename it.",
-};
-
-/// The finding codes of this room.
-pub fn codes() -> Vec<&'static Code> {
-    vec![&NAME_CONTROL, &NAME_NOT_UTF8]
+codes! {
+    NAME_CONTROL "name-control-characters"
+        "The name of a file or folder holds a line break or another control character. Rename it: such names break \
+         downloads, logs and web addresses."
+    NAME_NOT_UTF8 "name-not-utf8"
+        "The name of a file or folder is not UTF-8 text, so no manifest can hold it. Rename it."
 }
 
 /// Why the repository could not give what was asked.

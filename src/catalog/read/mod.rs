@@ -17,7 +17,7 @@ mod yaml_slips;
 use serde_json::Value;
 
 use super::place::{Inside, Lines, Places, child_pointer};
-use crate::finding::{Code, Finding, Span};
+use crate::finding::{Code, Finding, Span, codes};
 use crate::ids::RepoPath;
 
 /// How deep arrays and objects may stand in each other, in every format.
@@ -29,76 +29,34 @@ const MOST_OF_A_KIND: usize = 100;
 /// How large a record's file may be, in bytes.
 pub const MAX_RECORD_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The record cannot be parsed.
-pub static SYNTAX: Code = Code {
-    id: "syntax",
-    meaning: "The file is not valid JSON, YAML or TOML. The message says what the parser met and where.",
-};
-/// A key stands twice in one object.
-pub static DUPLICATE_KEY: Code = Code {
-    id: "duplicate-key",
-    meaning: "A key stands twice in one object. Programs disagree on which one counts: keep one.",
-};
-/// Git left its marks in the file.
-pub static CONFLICT_MARKERS: Code = Code {
-    id: "conflict-markers",
-    meaning: "Git could not merge two versions of the file and left both in it, between lines `<<<<<<<` and `>>>>>>>`. Keep \
-              what is right and take the lines away.",
-};
-/// The file is not UTF-8.
-pub static NOT_UTF8: Code =
-    Code { id: "not-utf8", meaning: "The file has bytes that are not UTF-8 text. Save it with the encoding UTF-8." };
-/// The file begins with a byte order mark.
-pub static BYTE_ORDER_MARK: Code = Code {
-    id: "byte-order-mark",
-    meaning: "The file begins with a byte order mark, which many programs refuse. Save it as UTF-8 without BOM.",
-};
-/// The record is nested too deeply.
-pub static TOO_DEEP: Code =
-    Code { id: "too-deep", meaning: "Lists and groups stand in each other more than 64 deep. Make it flatter." };
-/// The record has too many values.
-pub static TOO_MANY_VALUES: Code = Code {
-    id: "too-many-values",
-    meaning: "The record holds more values than `limits.values` in stockroom.yml lets it (500,000 at most), or its YAML \
-              aliases expand to that many.",
-};
-/// YAML or TOML that has no JSON value.
-pub static NO_JSON_VALUE: Code = Code {
-    id: "no-json-value",
-    meaning: "The file uses something that JSON cannot say: NaN, infinity, a custom YAML tag, a key that is a list, a \
-              merge key, or several documents in one file.",
-};
-/// The record is not an object.
-pub static NOT_AN_OBJECT: Code = Code {
-    id: "not-an-object",
-    meaning: "A record is a group of fields at its top (an object, a mapping), not a list or a single value.",
-};
-/// A number changes when it is written again.
-pub static IMPRECISE: Code = Code {
-    id: "imprecise-number",
-    meaning: "An integer beyond 9,007,199,254,740,992 (2 to the 53rd) becomes another number in most programs that read \
-              JSON, and in the manifest. Write it as a text.",
-};
-/// A Markdown file without front matter.
-pub static NO_FRONT_MATTER: Code = Code {
-    id: "no-front-matter",
-    meaning: "A Markdown record begins with front matter between two lines `---` (YAML) or `+++` (TOML).",
-};
-
-/// The codes of this part of the room.
-pub static CODES: &[&Code] = &[
-    &SYNTAX,
-    &CONFLICT_MARKERS,
-    &DUPLICATE_KEY,
-    &NOT_UTF8,
-    &BYTE_ORDER_MARK,
-    &TOO_DEEP,
-    &TOO_MANY_VALUES,
-    &NO_JSON_VALUE,
-    &NOT_AN_OBJECT,
-    &IMPRECISE,
-    &NO_FRONT_MATTER,
-];
+codes! {
+    SYNTAX "syntax"
+        "The file is not valid JSON, YAML or TOML. The message says what the parser met and where."
+    DUPLICATE_KEY "duplicate-key"
+        "A key stands twice in one object. Programs disagree on which one counts: keep one."
+    CONFLICT_MARKERS "conflict-markers"
+        "Git could not merge two versions of the file and left both in it, between lines `<<<<<<<` and `>>>>>>>`. \
+         Keep what is right and take the lines away."
+    NOT_UTF8 "not-utf8"
+        "The file has bytes that are not UTF-8 text. Save it with the encoding UTF-8."
+    BYTE_ORDER_MARK "byte-order-mark"
+        "The file begins with a byte order mark, which many programs refuse. Save it as UTF-8 without BOM."
+    TOO_DEEP "too-deep"
+        "Lists and groups stand in each other more than 64 deep. Make it flatter."
+    TOO_MANY_VALUES "too-many-values"
+        "The record holds more values than `limits.values` in stockroom.yml lets it (500,000 at most), or its YAML \
+         aliases expand to that many."
+    NO_JSON_VALUE "no-json-value"
+        "The file uses something that JSON cannot say: NaN, infinity, a custom YAML tag, a key that is a list, a \
+         merge key, or several documents in one file."
+    NOT_AN_OBJECT "not-an-object"
+        "A record is a group of fields at its top (an object, a mapping), not a list or a single value."
+    IMPRECISE "imprecise-number"
+        "An integer beyond 9,007,199,254,740,992 (2 to the 53rd) becomes another number in most programs that read \
+         JSON, and in the manifest. Write it as a text."
+    NO_FRONT_MATTER "no-front-matter"
+        "A Markdown record begins with front matter between two lines `---` (YAML) or `+++` (TOML)."
+}
 
 /// The notation of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,24 +17,19 @@ use crate::catalog::{leaks, lint};
 use crate::commands::crew;
 use crate::commands::focus::{Concern, Focus};
 use crate::config::Config;
-use crate::finding::{Code, Finding};
+use crate::finding::{Finding, codes};
 use crate::ids::{AssetKey, RepoPath};
 use crate::schema::choose::choose;
 use crate::schema::registry::Registry;
 use crate::schema::validate::validate;
 
-/// We failed on a record.
-pub static INTERNAL: Code = Code {
-    id: "internal",
-    meaning: "Stockroom itself failed on this file. It is a bug: please report it, with the file if you can.",
-};
-
-/// A record took too long.
-pub static TOOK_TOO_LONG: Code = Code {
-    id: "took-too-long",
-    meaning: "To check the file takes longer than `limits.seconds` in stockroom.yml allows (10 seconds by default), so it \
-              counts as wrong. Make the file smaller or its schema simpler.",
-};
+codes! {
+    INTERNAL "internal"
+        "Stockroom itself failed on this file. It is a bug: please report it, with the file if you can."
+    TOOK_TOO_LONG "took-too-long"
+        "To check the file takes longer than `limits.seconds` in stockroom.yml allows (10 seconds by default), so it \
+         counts as wrong. Make the file smaller or its schema simpler."
+}
 
 /// What is wanted of the records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

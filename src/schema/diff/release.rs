@@ -9,17 +9,16 @@ use super::bump::are_akin;
 use super::changes::{Change, Effect, Introduced, changes};
 use super::proof::{Proof, Side};
 use super::{Evidence, Verdict, side, verdict, without_version_rule};
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Finding, Severity, codes};
 use crate::ids::{RepoPath, SchemaName};
 use crate::schema::registry::{Label, SchemaFiles, compile_file, place_in_registry};
 use crate::schema::settings::Policy;
 
-/// A version breaks the one before it, and its number does not say so.
-pub static SCHEMA_BUMP: Code = Code {
-    id: "schema-bump",
-    meaning: "A schema breaks records that followed the version before it, and its version says that it does not. Give it \
-              a new major version (before 1.0 a new minor one), or take back what breaks them.",
-};
+codes! {
+    SCHEMA_BUMP "schema-bump"
+        "A schema breaks records that followed the version before it, and its version says that it does not. Give it \
+         a new major version (before 1.0 a new minor one), or take back what breaks them."
+}
 
 /// How many changes one message names.
 const MOST_NAMED: usize = 3;

@@ -22,33 +22,39 @@ use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value;
 
 use super::notation::Notation;
-use crate::finding::Code;
+use crate::finding::{Code, codes};
 
 pub use words::nearest;
 
-macro_rules! codes {
-    ($($name:ident $id:literal $meaning:literal)*) => {
-        $(#[doc = $meaning] pub static $name: Code = Code { id: $id, meaning: $meaning };)*
-        /// The codes of what a schema can object to.
-        pub static CODES: &[&Code] = &[$(&$name),*];
-    };
-}
-
 codes! {
-    REQUIRED "required" "A field that the schema requires is missing. Add it."
-    UNKNOWN_PROPERTY "unknown-property" "The schema knows no field of this name and allows no others. Often a misspelling."
-    TYPE "type" "The value is of another type than the schema wants, such as a text where a number belongs."
-    ENUM "enum" "The value is none of those that the schema lists."
-    CONST "const" "The value is not the one that the schema names."
-    FORMAT "format" "The text does not have the format that the schema names, such as an address or a date."
-    PATTERN "pattern" "The text does not match the schema's regular expression."
-    RANGE "range" "The number is too small, too large, or not a multiple of what the schema names."
-    LENGTH "length" "The text, list or group of fields has too few or too many characters, items or fields."
-    UNIQUE_ITEMS "unique-items" "Two items of a list are equal where the schema wants each once."
-    SHAPE "shape" "The value fits none (or more than one) of the forms among which the schema lets it choose."
-    NOT_ALLOWED "not-allowed" "The schema allows nothing here."
-    PATTERN_GAVE_UP "pattern-gave-up" "A regular expression took too many steps on this text, so the text counts as wrong."
-    SCHEMA_OTHER "schema" "The schema objects in a way that has no code of its own; the message says how."
+    REQUIRED "required"
+        "A field that the schema requires is missing. Add it."
+    UNKNOWN_PROPERTY "unknown-property"
+        "The schema knows no field of this name and allows no others. Often a misspelling."
+    TYPE "type"
+        "The value is of another type than the schema wants, such as a text where a number belongs."
+    ENUM "enum"
+        "The value is none of those that the schema lists."
+    CONST "const"
+        "The value is not the one that the schema names."
+    FORMAT "format"
+        "The text does not have the format that the schema names, such as an address or a date."
+    PATTERN "pattern"
+        "The text does not match the schema's regular expression."
+    RANGE "range"
+        "The number is too small, too large, or not a multiple of what the schema names."
+    LENGTH "length"
+        "The text, list or group of fields has too few or too many characters, items or fields."
+    UNIQUE_ITEMS "unique-items"
+        "Two items of a list are equal where the schema wants each once."
+    SHAPE "shape"
+        "The value fits none (or more than one) of the forms among which the schema lets it choose."
+    NOT_ALLOWED "not-allowed"
+        "The schema allows nothing here."
+    PATTERN_GAVE_UP "pattern-gave-up"
+        "A regular expression took too many steps on this text, so the text counts as wrong."
+    SCHEMA_OTHER "schema"
+        "The schema objects in a way that has no code of its own; the message says how."
 }
 
 /// Where in the record an explanation points.

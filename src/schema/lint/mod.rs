@@ -16,30 +16,34 @@ use super::validate::locate;
 use crate::catalog::place::child_pointer;
 use crate::catalog::read::Document;
 use crate::finding::words::{QUOTED, cut, quoted};
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Code, Finding, Severity, codes};
 use crate::ids::RepoPath;
 
 /// How many suspicions about one schema are told.
 const MOST: usize = 50;
 
-macro_rules! codes {
-    ($($name:ident $id:literal $meaning:literal)*) => {
-        $(#[doc = $meaning] pub static $name: Code = Code { id: $id, meaning: $meaning };)*
-        /// The codes of what is suspicious about a schema.
-        pub static CODES: &[&Code] = &[$(&$name),*];
-    };
-}
-
 codes! {
-    SCHEMA_KEYWORD "schema-keyword" "A keyword of a schema is misspelt, so it does nothing and records are not held to it. Correct it."
-    SCHEMA_DRAFT "schema-draft" "A keyword of a schema belongs to another draft than the one that is in force, so it does nothing. Name its draft in `$schema`, or write it in the words of the draft."
-    SCHEMA_IGNORED "schema-ignored" "Up to draft-07 what stands beside a `$ref` does not count. Put both into an `allOf`, or name a later draft in `$schema`."
-    SCHEMA_DIALECT "schema-dialect" "A schema's `$schema` names no draft that Stockroom knows, so it is read as draft 2020-12."
-    SCHEMA_OPEN "schema-open" "A schema accepts every record, so its records are not checked at all."
-    SCHEMA_REGEX "schema-regex" "A `pattern` is written for another engine than JSON Schema's (ECMA-262), or takes exponential time on some texts."
-    SCHEMA_NEVER "schema-never" "A schema contradicts itself, such as a `minimum` above the `maximum`: no value can follow it."
-    SCHEMA_ENUM "schema-enum" "An `enum` lists a value twice. Most often one of the two was meant to be another."
-    SCHEMA_FORMAT "schema-format" "A schema names a `format` that is not checked, because it is misspelt or the draft does not have it."
+    SCHEMA_KEYWORD "schema-keyword"
+        "A keyword of a schema is misspelt, so it does nothing and records are not held to it. Correct it."
+    SCHEMA_DRAFT "schema-draft"
+        "A keyword of a schema belongs to another draft than the one that is in force, so it does nothing. Name its \
+         draft in `$schema`, or write it in the words of the draft."
+    SCHEMA_IGNORED "schema-ignored"
+        "Up to draft-07 what stands beside a `$ref` does not count. Put both into an `allOf`, or name a later draft \
+         in `$schema`."
+    SCHEMA_DIALECT "schema-dialect"
+        "A schema's `$schema` names no draft that Stockroom knows, so it is read as draft 2020-12."
+    SCHEMA_OPEN "schema-open"
+        "A schema accepts every record, so its records are not checked at all."
+    SCHEMA_REGEX "schema-regex"
+        "A `pattern` is written for another engine than JSON Schema's (ECMA-262), or takes exponential time on some \
+         texts."
+    SCHEMA_NEVER "schema-never"
+        "A schema contradicts itself, such as a `minimum` above the `maximum`: no value can follow it."
+    SCHEMA_ENUM "schema-enum"
+        "An `enum` lists a value twice. Most often one of the two was meant to be another."
+    SCHEMA_FORMAT "schema-format"
+        "A schema names a `format` that is not checked, because it is misspelt or the draft does not have it."
 }
 
 /// All that is suspicious about a schema, in the order of [`crate::finding::sort`], as warnings on their places.
