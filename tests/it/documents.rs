@@ -125,6 +125,8 @@ fn every_finding_code_in_the_sources_is_listed() {
     let listed: BTreeSet<&str> = codes().iter().map(|code| code.id).collect();
     let mut found = 0;
     for_each_source(&root().join("src"), &mut |path, text| {
+        let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+        assert!(!product.contains(": Code = Code {"), "{}: a code is declared without codes!", path.display());
         let tables = text.split("\ncodes! {\n").skip(1).filter_map(|rest| rest.split("\n}").next());
         // A name and an id on one line, the meaning on those below.
         for line in tables.flat_map(str::lines).filter(|line| !line.starts_with("     ")) {
