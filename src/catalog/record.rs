@@ -6,7 +6,7 @@ use super::collection::{Collection, IdSource};
 use super::layout::code_of;
 use super::lfs::{self, LFS_POINTER};
 use super::limits::Limits;
-use super::read::{self, Document, Format};
+use super::read::{self, Document, Notation};
 use super::tree::{Contents, Entry, EntryKind, Tree};
 use crate::finding::{Finding, Span, codes};
 use crate::ids::{AssetId, AssetKey, RepoPath};
@@ -81,7 +81,7 @@ fn load_within(entry: &Entry, contents: &dyn Contents, limits: &Limits) -> (Opti
     if entry.kind != EntryKind::File {
         return refuse(code_of(entry.kind), format!("the record is {}", entry.kind.words()));
     }
-    let Some(format) = Format::of(path) else {
+    let Some(notation) = Notation::of(path) else {
         return refuse(&UNKNOWN_FORMAT, format!("{:?} is no notation of records", path.extension()));
     };
     let bytes = match contents.read(entry, limits.record_bytes) {
@@ -95,7 +95,7 @@ fn load_within(entry: &Entry, contents: &dyn Contents, limits: &Limits) -> (Opti
         let (none, findings) = refuse(&LFS_POINTER, message);
         return (none, findings.into_iter().map(|finding| finding.help(help)).collect());
     }
-    let (document, findings) = read::read_within(path, format, bytes, limits.values);
+    let (document, findings) = read::read_within(path, notation, bytes, limits.values);
     (document.map(|document| Record { path: path.clone(), document }), findings)
 }
 

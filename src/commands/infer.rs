@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::open::{Place, open};
 use crate::adapters::worktree::Worktree;
 use crate::catalog::collection::{Collection, glob};
-use crate::catalog::read::Format;
+use crate::catalog::read::Notation;
 use crate::catalog::record::load;
 use crate::catalog::tree::{Contents, Entry, Tree};
 use crate::finding::{Finding, sort};
@@ -148,6 +148,6 @@ impl Wish {
         let path = entry.path.as_str();
         let is_named = path == self.path;
         let is_matched = path.starts_with(&self.folder) || self.glob.as_ref().is_some_and(|glob| glob.is_match(path));
-        is_named || (is_matched && Format::of(&entry.path).is_some())
+        is_named || (is_matched && Notation::of(&entry.path).is_some())
     }
 }

@@ -26,7 +26,7 @@ use crate::schema::diff::trial::witness;
 use crate::schema::diff::{Evidence, Verdict, bump, side, verdict, without_version_rule};
 use crate::schema::registry::{LoneFile, Registry, SchemaFiles, compile_file, named};
 use crate::schema::settings::{Policy, Settings};
-use crate::schema::validate::{Source, check};
+use crate::schema::validate::{Original, check};
 use crate::schema::version::Wanted;
 
 /// How large a schema may be, in bytes.
@@ -260,7 +260,7 @@ impl Comparison {
             return Asked::default();
         }
         let moved = self.moved(&record.document.value);
-        let objections = check(&moved, &self.after, &Source::of(&record), || record.document.places());
+        let objections = check(&moved, &self.after, &Original::of(&record), || record.document.places());
         let objections = objections.into_iter().filter(Finding::is_error).collect();
         Asked { followed: true, objections }
     }

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::catalog::collection::Collection;
 use crate::catalog::place::Places;
-use crate::catalog::read::{self, Format};
+use crate::catalog::read::{self, Notation};
 use crate::finding::words::count;
 use crate::finding::{Code, Finding, codes};
 use crate::ids::{CollectionName, DownstreamName, RepoPath, SchemaName};
@@ -116,7 +116,7 @@ impl Config {
             problems.dedup();
             Err(ConfigError { path: path.clone(), problems, text: text.clone() })
         };
-        let (document, findings) = read::read(path, Format::Yaml, bytes);
+        let (document, findings) = read::read(path, Notation::Yaml, bytes);
         let Some(document) = document else { return fail(findings) };
         let places = document.places();
         let mut problems = problems::of_shape(path, &document.text, &document.value, &places);

@@ -13,9 +13,9 @@ use crate::catalog::pointer::PointerPattern;
 use crate::finding::Finding;
 use crate::ids::{CollectionName, DownstreamName, RepoPath, SchemaName, Sha256Hex};
 use crate::schema::compile::Compiled;
-use crate::schema::notation::Notation;
 use crate::schema::settings::DraftName;
-use crate::schema::validate::{Source, check};
+use crate::schema::spelling::Spelling;
+use crate::schema::validate::{Original, check};
 use crate::schema::version::Wanted;
 use crate::secret::NotAReference;
 use crate::{catalog, downstream, embedding, manifest, schema};
@@ -33,7 +33,7 @@ pub(super) fn of_shape(path: &RepoPath, text: &str, value: &Value, places: &Plac
     let used = UsedSchema { name, version: None, sha256: Sha256Hex::of(b"") };
     let draft = DraftName::Draft202012;
     let compiled = Compiled { used, schema, validator, formats: None, weight: 1, draft, lint: Vec::new() };
-    let mut findings = check(value, &compiled, &Source { path, notation: Notation::Yaml, text }, || places.clone());
+    let mut findings = check(value, &compiled, &Original { path, spelling: Spelling::Yaml, text }, || places.clone());
     for finding in &mut findings {
         if finding.pointer.ends_with("/token") {
             // What stands there may be a secret, so it is not repeated.

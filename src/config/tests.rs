@@ -113,7 +113,7 @@ fn the_schema_accepts_what_the_types_accept() {
     let schema = json_schema();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let text = include_str!("../../examples/library/stockroom.yml");
-    let (document, _) = read::read(&RepoPath::new("stockroom.yml"), Format::Yaml, text.as_bytes().to_vec());
+    let (document, _) = read::read(&RepoPath::new("stockroom.yml"), Notation::Yaml, text.as_bytes().to_vec());
     assert!(validator.is_valid(&document.unwrap().value));
     assert!(read(text).is_ok(), "{:?}", read(text).err());
 }

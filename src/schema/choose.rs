@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::compile::resolve_path;
-use super::notation::Notation;
 use super::registry::{Registry, Slot, Versions};
+use super::spelling::Spelling;
 use super::version::{self, Wanted};
 use crate::catalog::collection::Collection;
 use crate::catalog::read::kind_of;
@@ -137,8 +137,8 @@ fn by_default<'r>(
     let example = slot.and_then(|slot| slot.version.as_deref()).filter(|version| *version != "latest");
     let cure = match example {
         Some(version) => {
-            let notation = Notation::of(record.document.format, &record.document.text);
-            format!("add {}", notation.member(name, &version.into()))
+            let spelling = Spelling::of(record.document.notation, &record.document.text);
+            format!("add {}", spelling.member(name, &version.into()))
         }
         None => format!("add {name:?} with one of {}", versions.available()),
     };

@@ -12,7 +12,7 @@ use super::shelf::{Shelf, Shelved};
 use super::weight::{MAX_WEIGHT, weigh};
 use crate::catalog::asset::UsedSchema;
 use crate::catalog::place::child_pointer;
-use crate::catalog::read::{self, Format};
+use crate::catalog::read::{self, Notation};
 use crate::finding::words::cut;
 use crate::finding::{Finding, codes};
 use crate::ids::{RepoPath, Sha256Hex};
@@ -56,7 +56,7 @@ pub(super) fn compile(files: &Arc<dyn SchemaFiles>, slot: &Slot, policy: Policy)
     let broken = |message: String| Finding::error(&SCHEMA_BROKEN, slot.path.clone(), message);
     let bytes = files.read(&slot.path).map_err(|why| vec![broken(format!("the schema cannot be read: {why}"))])?;
     let sha256 = Sha256Hex::of(&bytes);
-    let notation = Format::of(&slot.path).unwrap_or(Format::Json);
+    let notation = Notation::of(&slot.path).unwrap_or(Notation::Json);
     let (document, findings) = read::read(&slot.path, notation, bytes);
     let Some(document) = document else { return Err(findings) };
     let weight = weigh(&document.value);

@@ -67,7 +67,7 @@ pub fn lowered(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::read::{Format, read};
+    use crate::catalog::read::{Notation, read};
     use crate::catalog::settings::Settings;
     use crate::finding::Span;
     use crate::ids::{CollectionName, RepoPath, SchemaName, Sha256Hex};
@@ -80,7 +80,7 @@ mod tests {
 
     fn record(text: &str) -> Record {
         let path = RepoPath::new("a.json");
-        let document = read(&path, Format::Json, text.as_bytes().to_vec()).0.unwrap();
+        let document = read(&path, Notation::Json, text.as_bytes().to_vec()).0.unwrap();
         Record { path, document }
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::compile::{BASE, resolve_path};
 use super::registry::{SchemaFiles, below};
-use crate::catalog::read::{self, Format};
+use crate::catalog::read::{self, Notation};
 use crate::ids::{RepoPath, percent_encode};
 
 /// The addresses under which the validator knows its own metaschemas.
@@ -28,7 +28,7 @@ impl Shelf {
         let mut by_path = BTreeMap::new();
         if refers_outward(schema) {
             let prefix = id_of(schema).and_then(|id| folder_url(id, files.folder(), path));
-            for path in files.paths().iter().filter(|path| Format::of(path) == Some(Format::Json)) {
+            for path in files.paths().iter().filter(|path| Notation::of(path) == Some(Notation::Json)) {
                 if let (Some(prefix), Some(below)) = (&prefix, below(files.folder(), path)) {
                     by_path.insert(format!("{prefix}/{}", percent_encode(below)), path.clone());
                 }
@@ -80,7 +80,7 @@ pub enum Needed {
 /// Which of the registry's files, `listed` and sorted, the schema at `path` refers to.
 pub fn needed(folder: &str, listed: &[RepoPath], path: &RepoPath, bytes: &[u8]) -> Needed {
     let mut files = BTreeSet::new();
-    let document = read::read(path, Format::of(path).unwrap_or(Format::Json), bytes.to_vec()).0;
+    let document = read::read(path, Notation::of(path).unwrap_or(Notation::Json), bytes.to_vec()).0;
     let Some(schema) = document.map(|document| document.value) else { return Needed::Files(files) };
     let (own, mut targets) = (id_of(&schema), BTreeSet::new());
     let has_bases = outward(&schema, true, &mut targets);

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::choose::choose;
 use super::compile::Compiled;
 use super::explain::{Aim, BUDGET, Explanation, Reading, explain};
-use super::notation::Notation;
 use super::registry::Registry;
+use super::spelling::Spelling;
 use crate::catalog::asset::UsedSchema;
 use crate::catalog::collection::Collection;
 use crate::catalog::place::{Lines, Places};
@@ -41,31 +41,36 @@ pub fn validate(record: &Record, collection: &Collection, registry: &Registry) -
     };
     let mut findings: Vec<Finding> = guessed.into_iter().collect();
     let Ok(compiled) = registry.compiled(slot) else { return (None, findings) };
-    findings.extend(check(&record.document.value, compiled, &Source::of(record), || record.document.places()));
+    findings.extend(check(&record.document.value, compiled, &Original::of(record), || record.document.places()));
     (Some(compiled.used.clone()), findings)
 }
 
 /// The text that a value was read from.
 #[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
+pub struct Original<'a> {
     /// Its file.
     pub path: &'a RepoPath,
     /// How it is written.
-    pub notation: Notation,
+    pub spelling: Spelling,
     /// What the file says.
     pub text: &'a str,
 }
 
-impl<'a> Source<'a> {
+impl<'a> Original<'a> {
     /// The text of a record.
     pub fn of(record: &'a Record) -> Self {
         let text = &record.document.text;
-        Self { path: &record.path, notation: Notation::of(record.document.format, text), text }
+        Self { path: &record.path, spelling: Spelling::of(record.document.notation, text), text }
     }
 }
 
 /// All that a schema objects to in a value; `places` is asked only when there is something.
-pub fn check(value: &Value, compiled: &Compiled, source: &Source<'_>, places: impl FnOnce() -> Places) -> Vec<Finding> {
+pub fn check(
+    value: &Value,
+    compiled: &Compiled,
+    original: &Original<'_>,
+    places: impl FnOnce() -> Places,
+) -> Vec<Finding> {
     let valid = compiled.validator.is_valid(value);
     let formats = compiled.formats.as_ref().filter(|formats| valid && !formats.is_valid(value));
     if valid && formats.is_none() {
@@ -73,23 +78,23 @@ pub fn check(value: &Value, compiled: &Compiled, source: &Source<'_>, places: im
     }
     if compiled.weight.saturating_mul(values(value)) > EXPLAINED {
         let message = "the record breaks its schema; both together are too large to say where";
-        return vec![Finding::error(&TOO_LARGE_TO_EXPLAIN, source.path.clone(), message)];
+        return vec![Finding::error(&TOO_LARGE_TO_EXPLAIN, original.path.clone(), message)];
     }
     let severity = if valid { Severity::Warning } else { Severity::Error };
     let errors = formats.unwrap_or(&compiled.validator).iter_errors(value).take(MOST_ERRORS);
     let (places, lines) = (places(), OnceCell::new());
     let written = |pointer: &str| {
-        let (line, bytes) = lines.get_or_init(|| Lines::new(source.text)).line_with(places.value(pointer)?.span)?;
+        let (line, bytes) = lines.get_or_init(|| Lines::new(original.text)).line_with(places.value(pointer)?.span)?;
         line.get(bytes).map(str::to_owned)
     };
     let reading = Reading {
         schema: &compiled.schema,
         record: value,
-        notation: source.notation,
+        spelling: original.spelling,
         written: &written,
         budget: Cell::new(BUDGET),
     };
-    locate(explain(errors, &reading, MOST_ERRORS), source.path, severity, &places)
+    locate(explain(errors, &reading, MOST_ERRORS), original.path, severity, &places)
 }
 
 fn values(value: &Value) -> usize {

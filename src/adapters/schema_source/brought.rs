@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalog::read::Format;
+use crate::catalog::read::Notation;
 use crate::ids::{CommitId, RepoPath, SchemaName, Sha256Hex};
 use crate::schema::registry::{SchemaFiles, below, schema_name};
 use crate::schema::shelf::{Needed, needed};
@@ -84,7 +84,9 @@ impl<'a> Selection<'a> {
     pub fn after(&mut self, path: &RepoPath, bytes: &[u8]) -> Vec<RepoPath> {
         let found: Vec<RepoPath> = match needed(self.folder, self.paths, path, bytes) {
             Needed::Files(files) => files.into_iter().collect(),
-            Needed::All => self.paths.iter().filter(|path| Format::of(path) == Some(Format::Json)).cloned().collect(),
+            Needed::All => {
+                self.paths.iter().filter(|path| Notation::of(path) == Some(Notation::Json)).cloned().collect()
+            }
         };
         found.into_iter().filter(|path| self.seen.insert(path.clone())).collect()
     }

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::read::{Format, read};
+use super::super::read::{Notation, read};
 use super::*;
 
 fn settings(leaks: Level, secrets: Level) -> Settings {
@@ -114,7 +114,7 @@ fn addresses_of_pages_and_colours_are_no_leaks() {
 fn a_leak_in_a_record_knows_its_place_and_its_value() {
     let text = "{\n  \"a/b\": [1, {\"x\": \"é <prop address=0x7f8b1c0a5c08>\"}]\n}";
     let path = RepoPath::new("a.json");
-    let document = read(&path, Format::Json, text.as_bytes().to_vec()).0.unwrap();
+    let document = read(&path, Notation::Json, text.as_bytes().to_vec()).0.unwrap();
     let found = findings(&path, text, || Some(document.places()), &Settings::default());
     let [finding] = &found[..] else { panic!("{found:?}") };
     assert_eq!((finding.pointer.as_str(), finding.span.line, finding.span.column), ("/a~1b/1/x", 2, 29));
@@ -126,7 +126,7 @@ fn what_other_findings_quote_of_a_secret_is_masked() {
     let secret = secrets().remove(0);
     let path = RepoPath::new("a.json");
     let text = format!("{{\"token\": \"{secret}\"}}");
-    let record = Record { path: path.clone(), document: read(&path, Format::Json, text.into_bytes()).0.unwrap() };
+    let record = Record { path: path.clone(), document: read(&path, Notation::Json, text.into_bytes()).0.unwrap() };
     let message = format!("{secret:?} is no colour");
     let mut all = vec![Finding::error(&LEAK, path, message).help(format!("not {secret}"))];
     look(&record, &Settings::default(), &mut all);

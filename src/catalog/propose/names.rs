@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::group::Group;
-use crate::catalog::read::Format;
+use crate::catalog::read::Notation;
 use crate::ids::RepoPath;
 
 /// Folders that hold what belongs to programs, not to the library.
@@ -121,7 +121,7 @@ pub fn is_candidate(path: &RepoPath) -> bool {
     let is_foreign_file = stem.starts_with(['.', '_'])
         || [".schema", ".config", ".lock", "-lock.yaml"].iter().any(|end| stem.ends_with(end))
         || matches!(path.file_name(), "package-lock.json" | "npm-shrinkwrap.json" | "pnpm-lock.yaml");
-    Format::of(path).is_some()
+    Notation::of(path).is_some()
         && !path.as_str().chars().any(char::is_control)
         && !path.folder().split('/').any(|folder| !folder.is_empty() && is_foreign(folder))
         && !is_foreign_file

@@ -20,7 +20,7 @@ use super::place::{Inside, Lines, Places, child_pointer};
 use crate::finding::{Code, Finding, Span, codes};
 use crate::ids::RepoPath;
 
-/// How deep arrays and objects may stand in each other, in every format.
+/// How deep arrays and objects may stand in each other, in every notation.
 pub const MAX_DEPTH: usize = 64;
 /// How many values one record may hold after YAML aliases are expanded.
 pub const MAX_VALUES: usize = 500_000;
@@ -60,7 +60,7 @@ codes! {
 
 /// The notation of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum Notation {
     /// RFC 8259.
     Json,
     /// YAML 1.2, core schema.
@@ -71,7 +71,7 @@ pub enum Format {
     Markdown,
 }
 
-impl Format {
+impl Notation {
     /// The notation that the file's extension names.
     pub fn of(path: &RepoPath) -> Option<Self> {
         Some(match path.extension().to_ascii_lowercase().as_str() {
@@ -113,7 +113,7 @@ impl Problem {
 #[derive(Debug, Clone)]
 pub struct Document {
     /// Its notation.
-    pub format: Format,
+    pub notation: Notation,
     /// Its text, without a byte order mark.
     pub text: String,
     /// Its value; object keys are unique.
@@ -123,13 +123,13 @@ pub struct Document {
 impl Document {
     /// Where everything stands; reads the text once more.
     pub fn places(&self) -> Places {
-        let places = match self.format {
-            Format::Json => Ok(json_places::places(&self.text)),
-            Format::Yaml => yaml::read(&self.text, MAX_VALUES).map(|(_, places)| places),
-            Format::Toml => {
+        let places = match self.notation {
+            Notation::Json => Ok(json_places::places(&self.text)),
+            Notation::Yaml => yaml::read(&self.text, MAX_VALUES).map(|(_, places)| places),
+            Notation::Toml => {
                 toml::read(&self.text, MAX_VALUES).map(|(_, places)| places).map_err(|problem| vec![problem])
             }
-            Format::Markdown => front_matter::read(&self.text, MAX_VALUES).map(|(_, places)| places),
+            Notation::Markdown => front_matter::read(&self.text, MAX_VALUES).map(|(_, places)| places),
         };
         // The text was accepted once; were it refused now, the file as a whole is the best place there is.
         places.unwrap_or_else(|_| Places::scalar(Span::start()))
@@ -137,14 +137,14 @@ impl Document {
 }
 
 /// Reads a record or a configuration: either a document, perhaps with warnings, or the findings that say why not.
-pub fn read(path: &RepoPath, format: Format, bytes: Vec<u8>) -> (Option<Document>, Vec<Finding>) {
-    read_within(path, format, bytes, MAX_VALUES)
+pub fn read(path: &RepoPath, notation: Notation, bytes: Vec<u8>) -> (Option<Document>, Vec<Finding>) {
+    read_within(path, notation, bytes, MAX_VALUES)
 }
 
 /// Reads a text that may hold at most this many values, and never more than [`MAX_VALUES`].
 pub fn read_within(
     path: &RepoPath,
-    format: Format,
+    notation: Notation,
     bytes: Vec<u8>,
     most_values: usize,
 ) -> (Option<Document>, Vec<Finding>) {
@@ -161,17 +161,17 @@ pub fn read_within(
         );
         text.drain(..'\u{feff}'.len_utf8());
     }
-    let value = match format {
-        Format::Json => json::read(&text, most_values),
-        Format::Yaml => yaml::value(&text, most_values).map(looked_at),
-        Format::Toml => {
+    let value = match notation {
+        Notation::Json => json::read(&text, most_values),
+        Notation::Yaml => yaml::value(&text, most_values).map(looked_at),
+        Notation::Toml => {
             toml::read(&text, most_values).map(|(value, _)| looked_at(value)).map_err(|problem| vec![problem])
         }
-        Format::Markdown => front_matter::value(&text, most_values).map(looked_at),
+        Notation::Markdown => front_matter::value(&text, most_values).map(looked_at),
     };
     match value {
         Ok((value, is_exact)) if value.is_object() => {
-            let document = Document { format, text, value };
+            let document = Document { notation, text, value };
             // Almost every record is: to see that takes no pointers and no places.
             if !is_exact {
                 findings.extend(imprecise(path, &document));
@@ -183,15 +183,15 @@ pub fn read_within(
                 Value::Null => "the file is empty".to_owned(),
                 value => format!("the file holds {} where a group of fields is wanted", kind_of(value)),
             };
-            let help = match format {
-                Format::Json => "write the record's fields as \"key\": value between { and }",
+            let help = match notation {
+                Notation::Json => "write the record's fields as \"key\": value between { and }",
                 _ => "write the record's fields as key: value, each on its line, with a space behind the colon",
             };
             findings.push(Finding::error(&NOT_AN_OBJECT, path.clone(), message).help(help));
             (None, findings)
         }
         Err(problems) => {
-            let problems = slips::recognise(format, &text, problems);
+            let problems = slips::recognise(notation, &text, problems);
             findings.extend(problems.into_iter().map(|problem| problem.into_finding(path)));
             (None, findings)
         }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::super::place::Lines;
 use super::{
-    CONFLICT_MARKERS, DUPLICATE_KEY, Format, NO_FRONT_MATTER, NOT_UTF8, Problem, SYNTAX, json_slips, yaml_slips,
+    CONFLICT_MARKERS, DUPLICATE_KEY, NO_FRONT_MATTER, NOT_UTF8, Notation, Problem, SYNTAX, json_slips, yaml_slips,
 };
 
 /// A mistake with its place in bytes.
@@ -23,7 +23,7 @@ impl Slip {
 }
 
 /// The same problems in the words of what was done, where that can be told.
-pub(super) fn recognise(format: Format, text: &str, problems: Vec<Problem>) -> Vec<Problem> {
+pub(super) fn recognise(notation: Notation, text: &str, problems: Vec<Problem>) -> Vec<Problem> {
     if let Some(at) = conflict(text) {
         let message =
             "two versions of this file stand in each other, between the marks that Git leaves where it cannot merge";
@@ -35,7 +35,7 @@ pub(super) fn recognise(format: Format, text: &str, problems: Vec<Problem>) -> V
         let problem = Problem::new(&NOT_UTF8, crate::finding::Span::start(), "the file is UTF-16 or no text at all");
         return vec![problem.help("save it with the encoding UTF-8")];
     }
-    let is_toml = format == Format::Toml || (format == Format::Markdown && text.starts_with("+++"));
+    let is_toml = notation == Notation::Toml || (notation == Notation::Markdown && text.starts_with("+++"));
     let better = |problem: Problem| {
         if problem.code == &NO_FRONT_MATTER {
             return unclosed_matter(text, problem);
@@ -43,9 +43,9 @@ pub(super) fn recognise(format: Format, text: &str, problems: Vec<Problem>) -> V
         if problem.code != &SYNTAX {
             return problem;
         }
-        let slip = match format {
-            Format::Json => json_slips::find(text),
-            Format::Yaml | Format::Markdown if !is_toml => return yaml_slips::explain(text, problem),
+        let slip = match notation {
+            Notation::Json => json_slips::find(text),
+            Notation::Yaml | Notation::Markdown if !is_toml => return yaml_slips::explain(text, problem),
             _ => return in_toml(problem),
         };
         match slip {

@@ -5,8 +5,8 @@ use super::*;
 
 fn document(name: &str, text: &str) -> (Option<Document>, Vec<Finding>) {
     let path = RepoPath::new(name);
-    let format = Format::of(&path).unwrap();
-    read(&path, format, text.as_bytes().to_vec())
+    let notation = Notation::of(&path).unwrap();
+    read(&path, notation, text.as_bytes().to_vec())
 }
 
 /// The only finding: its code and where it is.
@@ -109,7 +109,7 @@ fn depth_has_one_limit_in_every_format() {
         assert!(document(name, &text(MAX_DEPTH)).0.is_some(), "{name}");
         for depth in [MAX_DEPTH + 1, 100_000] {
             let (read, findings) = document(name, &text(depth));
-            assert_eq!(read.map(|d| d.format), None, "{name} at {depth}");
+            assert_eq!(read.map(|d| d.notation), None, "{name} at {depth}");
             assert_eq!(findings.iter().map(|f| f.code.id).collect::<Vec<_>>(), ["too-deep"], "{name} at {depth}");
         }
     }
@@ -177,7 +177,7 @@ fn a_byte_order_mark_is_a_warning_and_bad_bytes_are_a_place() {
     let (document, findings) = document("r.json", "\u{feff}{\"a\": 1}");
     assert!(document.is_some() && findings[0].code == &BYTE_ORDER_MARK && !findings[0].is_error());
     let path = RepoPath::new("r.json");
-    let (document, findings) = read(&path, Format::Json, b"{\n \"a\": \"\xff\"}".to_vec());
+    let (document, findings) = read(&path, Notation::Json, b"{\n \"a\": \"\xff\"}".to_vec());
     assert!(document.is_none());
     assert_eq!((findings[0].code.id, findings[0].span.line, findings[0].span.column), ("not-utf8", 2, 8));
 }
@@ -203,7 +203,7 @@ fn the_marks_of_a_merge_are_named_as_such_in_every_notation() {
 fn another_encoding_is_named() {
     let path = RepoPath::new("r.json");
     let utf16: Vec<u8> = "\u{feff}{\"a\": 1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let said = |bytes: Vec<u8>| read(&path, Format::Json, bytes).1.remove(0);
+    let said = |bytes: Vec<u8>| read(&path, Notation::Json, bytes).1.remove(0);
     assert_eq!(said(utf16.clone()).message, "the file is saved as UTF-16");
     assert_eq!(said(utf16[2..].to_vec()).code, &NOT_UTF8);
     assert!(said(b"{\"a\": \"caf\xe9\"}".to_vec()).message.ends_with("in an older encoding it is 'é'"));
@@ -220,8 +220,8 @@ fn front_matter_without_an_end_and_a_file_without_fields_say_what_to_write() {
 
 proptest! {
     #[test]
-    fn no_text_makes_a_reader_panic(text in ".{0,200}", format in 0..4_usize) {
-        let name = ["r.json", "r.yaml", "r.toml", "r.md"][format];
+    fn no_text_makes_a_reader_panic(text in ".{0,200}", notation in 0..4_usize) {
+        let name = ["r.json", "r.yaml", "r.toml", "r.md"][notation];
         if let (Some(document), _) = document(name, &text) {
             document.places();
         }

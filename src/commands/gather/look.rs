@@ -9,7 +9,7 @@ use crate::catalog::beside::Beside;
 use crate::catalog::collection::Collection;
 use crate::catalog::links::links;
 use crate::catalog::neighbours::Neighbours;
-use crate::catalog::read::Format;
+use crate::catalog::read::Notation;
 use crate::catalog::record::Candidate;
 use crate::catalog::tree::{Contents, Entry, Tree};
 use crate::catalog::unique::unique_values;
@@ -166,7 +166,7 @@ impl Sight {
         if let (Some(key), true, Wanted::Assets) = (&look.key, look.is_valid, self.wanted) {
             let companion = |entry: &Entry| CompanionFile { path: entry.path.clone(), blob: entry.blob.clone() };
             // What follows the front matter of a Markdown record is part of the asset as well: the file as a whole.
-            let own = Some(candidate.entry).filter(|_| record.document.format == Format::Markdown);
+            let own = Some(candidate.entry).filter(|_| record.document.notation == Notation::Markdown);
             let mut files: Vec<_> = beside.files(&self.near.tree).chain(own).map(companion).collect();
             files.sort_by(|a, b| a.path.cmp(&b.path));
             look.asset = Some(Box::new(Asset {

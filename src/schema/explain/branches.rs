@@ -143,7 +143,7 @@ fn untold(
     if !is_added {
         return Some(explanation);
     }
-    let options: Vec<String> = options.iter().map(|option| reading.notation.value(option)).collect();
+    let options: Vec<String> = options.iter().map(|option| reading.spelling.value(option)).collect();
     Some(explanation.help(format!("add it, with {}", choice(&options))))
 }
 
@@ -175,7 +175,7 @@ fn either(error: &ValidationError<'_>, branches: &[&Branch<'_>], reading: &Readi
         Some((there, near)) => format!("there is {}: should it be {}?", quoted(there), quoted(near)),
         None => {
             let first = names.first().and_then(|names| names.first()).copied().unwrap_or_default();
-            format!("add one of them, as in {}", reading.notation.member(first, &"…".into()))
+            format!("add one of them, as in {}", reading.spelling.member(first, &"…".into()))
         }
     };
     Some(about(error, &REQUIRED, message).aim(Aim::Opening).help(help))

@@ -28,7 +28,7 @@ pub(super) fn missing(
     let names = object.as_object().into_iter().flat_map(Map::keys).map(String::as_str);
     let help = match nearest(name, names) {
         Some(near) => format!("there is {}: should it be {}?", quoted(near), quoted(name)),
-        None => format!("add it, as in {}", reading.notation.member(name, example)),
+        None => format!("add it, as in {}", reading.spelling.member(name, example)),
     };
     let message = format!("the field {} is missing", quoted(name));
     let explanation = Explanation::new(&REQUIRED, pointer, message).aim(Aim::Opening).help(help);

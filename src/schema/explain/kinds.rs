@@ -4,7 +4,7 @@ use jsonschema::error::TypeKind;
 use jsonschema::{JsonType, ValidationError};
 use serde_json::{Map, Value};
 
-use super::super::notation::Notation;
+use super::super::spelling::Spelling;
 use super::words::{choice, nearest, shown, subject};
 use super::{CONST, ENUM, Explanation, Reading, TYPE, about, keyword};
 
@@ -24,7 +24,7 @@ pub(super) fn wrong_kind(error: &ValidationError<'_>, wanted: &[JsonType], readi
     let message = format!("{} stands where {} is wanted", subject(value), choice(&names));
     let explanation = about(error, &TYPE, message);
     let written = (reading.written)(error.instance_path().as_str());
-    let advice = Advice { wanted, value, written, notation: reading.notation };
+    let advice = Advice { wanted, value, written, spelling: reading.spelling };
     let fields = || advice.fields(keyword::holder(reading.schema, error)?, reading.schema);
     match advice.give().or_else(fields) {
         Some(help) => explanation.help(help),
@@ -48,7 +48,7 @@ struct Advice<'a> {
     wanted: &'a [JsonType],
     value: &'a Value,
     written: Option<String>,
-    notation: Notation,
+    spelling: Spelling,
 }
 
 impl Advice<'_> {
@@ -71,14 +71,14 @@ impl Advice<'_> {
                 Some(format!("write it without a fraction, such as {rounded}"))
             }
             Value::Number(_) if self.wants(JsonType::Array) => Some(self.list()),
-            Value::Object(_) if self.wants(JsonType::Array) => Some(match self.notation {
-                Notation::Yaml => "begin it with \"- \", as the first of a list".to_owned(),
-                Notation::Json => "put it into [ and ], as the first of a list".to_owned(),
-                Notation::Toml => "put it into [ and ], or write its header as [[name]]".to_owned(),
+            Value::Object(_) if self.wants(JsonType::Array) => Some(match self.spelling {
+                Spelling::Yaml => "begin it with \"- \", as the first of a list".to_owned(),
+                Spelling::Json => "put it into [ and ], as the first of a list".to_owned(),
+                Spelling::Toml => "put it into [ and ], or write its header as [[name]]".to_owned(),
             }),
             Value::Array(items) => match items.as_slice() {
                 [only] if self.fits(only) => {
-                    Some(format!("write it without the brackets: {}", self.notation.value(only)))
+                    Some(format!("write it without the brackets: {}", self.spelling.value(only)))
                 }
                 _ if self.wants(JsonType::String) => Some("write one text instead of a list".to_owned()),
                 _ => None,
@@ -138,7 +138,7 @@ impl Advice<'_> {
             }
             value => vec![value.clone()],
         };
-        let written = self.notation.value(&Value::Array(items));
+        let written = self.spelling.value(&Value::Array(items));
         if written.len() > 120 {
             "write a list: put [ and ] around it".to_owned()
         } else {
@@ -158,7 +158,7 @@ impl Advice<'_> {
 
     fn empty(&self) -> String {
         let is_blank = self.written.as_deref().is_none_or(|written| written.trim().is_empty());
-        if self.notation == Notation::Yaml && is_blank {
+        if self.spelling == Spelling::Yaml && is_blank {
             "nothing stands behind the colon: write a value there, or take the field away".to_owned()
         } else {
             "write a value there, or take the field away".to_owned()
@@ -181,7 +181,7 @@ impl Advice<'_> {
         if members.is_empty() {
             return None;
         }
-        Some(format!("write its fields, as in {}", self.notation.value(&Value::Object(members))))
+        Some(format!("write its fields, as in {}", self.spelling.value(&Value::Object(members))))
     }
 }
 
@@ -212,7 +212,7 @@ pub(super) fn none_of(
         (Some(other), _) => format!("write it without quotes: {other}"),
         (None, Some(near)) => format!("did you mean {}?", shown(&near.into())),
         (None, None) => {
-            let options: Vec<String> = options.iter().map(|option| reading.notation.value(option)).collect();
+            let options: Vec<String> = options.iter().map(|option| reading.spelling.value(option)).collect();
             format!("write {}", choice(&options))
         }
     };
@@ -229,7 +229,7 @@ fn longer<'n>(text: &str, names: &'n [String]) -> Option<&'n str> {
 /// A value is not the only one that is allowed.
 pub(super) fn not_const(error: &ValidationError<'_>, expected: &Value, reading: &Reading<'_>) -> Explanation {
     let message = format!("{} is not {}, the only value allowed here", shown(error.instance()), shown(expected));
-    let written = reading.notation.value(expected);
+    let written = reading.spelling.value(expected);
     let explanation = about(error, &CONST, message);
     if written.len() > 200 { explanation } else { explanation.help(format!("write {written}")) }
 }

@@ -21,7 +21,7 @@ use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value;
 
-use super::notation::Notation;
+use super::spelling::Spelling;
 use crate::finding::{Code, codes};
 
 pub use words::nearest;
@@ -124,7 +124,7 @@ pub struct Reading<'a> {
     /// The whole record.
     pub record: &'a Value,
     /// How the record is written.
-    pub notation: Notation,
+    pub spelling: Spelling,
     /// What stands at a pointer, as it is written: `1.10` where the value is 1.1.
     pub written: &'a dyn Fn(&str) -> Option<String>,
     /// How many more parts of the schema may be looked at.

@@ -10,7 +10,7 @@ fn told(schema: Value, record: Value) -> Vec<String> {
     let reading = Reading {
         schema: &schema,
         record: &record,
-        notation: Notation::Json,
+        spelling: Spelling::Json,
         written: &written,
         budget: Cell::new(BUDGET),
     };

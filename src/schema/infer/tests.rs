@@ -213,7 +213,7 @@ fn members_stand_as_in_the_records() {
     let mut inference = Inference::default();
     for text in [r#"{"title": 1, "id": 1, "a": 1}"#, r#"{"title": 1, "id": 1}"#] {
         let path = crate::ids::RepoPath::new("a.json");
-        let (document, _) = crate::catalog::read::read(&path, crate::catalog::read::Format::Json, text.into());
+        let (document, _) = crate::catalog::read::read(&path, crate::catalog::read::Notation::Json, text.into());
         let document = document.unwrap();
         inference.see(&document.value, Some(&document.places()));
     }

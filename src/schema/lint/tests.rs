@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::catalog::read::{self, Format};
+use crate::catalog::read::{self, Notation};
 
 const NEWEST: Policy = Policy { format: FormatPolicy::Assert, draft: DraftName::Draft202012 };
 const SEVEN: Policy = Policy { format: FormatPolicy::Assert, draft: DraftName::Draft7 };
@@ -199,7 +199,7 @@ fn an_unknown_dialect_is_told() {
 fn a_finding_stands_on_its_key() {
     let text = "{\n  \"type\": \"object\",\n  \"properties\": {\n    \"a\": { \"tpye\": \"string\" }\n  }\n}\n";
     let path = RepoPath::new("schemas/a.json");
-    let (document, _) = read::read(&path, Format::Json, text.as_bytes().to_vec());
+    let (document, _) = read::read(&path, Notation::Json, text.as_bytes().to_vec());
     let findings = lint(&path, &document.unwrap(), NEWEST);
     let place = |f: &Finding| (f.span.line, f.span.column, f.severity, f.pointer.clone());
     assert_eq!(

@@ -4,7 +4,7 @@ use super::super::registry::tests::MemoryFiles;
 use super::super::settings::FormatPolicy;
 use super::*;
 use crate::catalog::place::Lines;
-use crate::catalog::read::{Format, read};
+use crate::catalog::read::{Notation, read};
 use crate::ids::CollectionName;
 
 const SCHEMA: &str = r##"{
@@ -31,7 +31,7 @@ fn marked(name: &str, text: &str) -> Vec<(&'static str, u32, String)> {
     let settings = serde_yaml::from_str("metadata: '*'\nschema: product").unwrap();
     let collection = Collection::new(CollectionName::new("products"), &settings).unwrap();
     let path = RepoPath::new(name);
-    let (document, findings) = read(&path, Format::of(&path).unwrap(), text.as_bytes().to_vec());
+    let (document, findings) = read(&path, Notation::of(&path).unwrap(), text.as_bytes().to_vec());
     let document = document.unwrap_or_else(|| panic!("{findings:?}"));
     let (_, mut findings) = validate(&Record { path, document }, &collection, &registry);
     crate::finding::sort(&mut findings);

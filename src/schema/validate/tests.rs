@@ -1,7 +1,7 @@
 use super::super::registry::tests::MemoryFiles;
 use super::super::settings::FormatPolicy;
 use super::*;
-use crate::catalog::read::{Format, read};
+use crate::catalog::read::{Notation, read};
 use crate::ids::CollectionName;
 
 const V1: &str = r##"{
@@ -41,7 +41,7 @@ fn collection(more: &str) -> Collection {
 
 fn record(name: &str, text: &str) -> Record {
     let path = RepoPath::new(name);
-    let (document, findings) = read(&path, Format::of(&path).unwrap(), text.as_bytes().to_vec());
+    let (document, findings) = read(&path, Notation::of(&path).unwrap(), text.as_bytes().to_vec());
     Record { document: document.unwrap_or_else(|| panic!("{findings:?}")), path }
 }
 
@@ -249,7 +249,7 @@ fn a_schema_is_read_by_the_draft_that_it_names() {
         let registry = MemoryFiles::registry(&[("schemas/product.json", schema)], FormatPolicy::Assert);
         let collection = collection("");
         let path = RepoPath::new("a.json");
-        let document = read(&path, Format::Json, record.as_bytes().to_vec()).0.unwrap();
+        let document = read(&path, Notation::Json, record.as_bytes().to_vec()).0.unwrap();
         let (_, findings) = validate(&Record { path, document }, &collection, &registry);
         assert!(!registry.findings().iter().any(Finding::is_error), "{schema}");
         findings.is_empty()

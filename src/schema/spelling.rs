@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::catalog::read::Format;
+use crate::catalog::read::Notation;
 
-/// The notation in which a record's fields are written.
+/// How the fields of a record are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Notation {
+pub enum Spelling {
     /// `"title": "Bolt"`.
     Json,
     /// `title: "Bolt"`.
@@ -15,14 +15,14 @@ pub enum Notation {
     Toml,
 }
 
-impl Notation {
-    /// The notation of a file; front matter between `+++` is TOML, between `---` YAML.
-    pub fn of(format: Format, text: &str) -> Self {
-        match format {
-            Format::Json => Self::Json,
-            Format::Toml => Self::Toml,
-            Format::Markdown if text.starts_with("+++") => Self::Toml,
-            Format::Yaml | Format::Markdown => Self::Yaml,
+impl Spelling {
+    /// That of a file; front matter between `+++` is TOML, between `---` YAML.
+    pub fn of(notation: Notation, text: &str) -> Self {
+        match notation {
+            Notation::Json => Self::Json,
+            Notation::Toml => Self::Toml,
+            Notation::Markdown if text.starts_with("+++") => Self::Toml,
+            Notation::Yaml | Notation::Markdown => Self::Yaml,
         }
     }
 
@@ -76,10 +76,10 @@ mod tests {
 
     #[test]
     fn a_field_is_written_as_its_file_would_have_it() {
-        let written = |notation: Notation| notation.member("size", &json!({"w": [1, "a b"], "no": true}));
-        assert_eq!(written(Notation::Json), r#""size": {"no":true,"w":[1,"a b"]}"#);
-        assert_eq!(written(Notation::Yaml), r#"size: {"no": true, w: [1, "a b"]}"#);
-        assert_eq!(written(Notation::Toml), r#"size = { "no" = true, w = [1, "a b"] }"#);
-        assert_eq!(Notation::of(Format::Markdown, "+++\n"), Notation::Toml);
+        let written = |spelling: Spelling| spelling.member("size", &json!({"w": [1, "a b"], "no": true}));
+        assert_eq!(written(Spelling::Json), r#""size": {"no":true,"w":[1,"a b"]}"#);
+        assert_eq!(written(Spelling::Yaml), r#"size: {"no": true, w: [1, "a b"]}"#);
+        assert_eq!(written(Spelling::Toml), r#"size = { "no" = true, w = [1, "a b"] }"#);
+        assert_eq!(Spelling::of(Notation::Markdown, "+++\n"), Spelling::Toml);
     }
 }
