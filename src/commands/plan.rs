@@ -13,7 +13,7 @@ use crate::catalog::lfs;
 use crate::catalog::tree::{Entry, EntryKind};
 use crate::downstream::{self, Announcement, Slice};
 use crate::embedding::plan::Actual;
-use crate::embedding::{self, Chunk, Namespace, Sources, Text, chunks};
+use crate::embedding::{self, Chunk, Namespace, Text, TextRules, chunks};
 use crate::ids::{BlobId, CommitId, RepoPath, Sha256Hex};
 use crate::manifest::build::FileFacts;
 use crate::manifest::format::{Catalog, Source};
@@ -253,11 +253,11 @@ async fn file_facts(library: &Library, outside: &Outside, remember: bool) -> any
 
 /// The chunks of every asset, in the order of the assets.
 fn texts(library: &Library, settings: &embedding::Settings) -> anyhow::Result<Vec<Chunk>> {
-    let sources = Sources::parse(&settings.text).map_err(|why| anyhow!("embed.text: {why}"))?;
+    let rules = TextRules::parse(&settings.text).map_err(|why| anyhow!("embed.text: {why}"))?;
     let records: Vec<&RepoPath> = library.assets.iter().map(|asset| &asset.record).collect();
     let regular = library.tree.entries.iter().filter(|entry| entry.kind == EntryKind::File);
     let files: BTreeSet<RepoPath> = regular.map(|entry| entry.path.clone()).collect();
-    let companions = sources.companions(&records, &files);
+    let companions = rules.companions(&records, &files);
     let (tree, contents) = (&library.tree, library.contents.as_ref());
     let cut = |asset: &crate::catalog::asset::Asset| {
         let beside = companions.get(&asset.record).map(Vec::as_slice).unwrap_or_default();
@@ -276,7 +276,7 @@ fn texts(library: &Library, settings: &embedding::Settings) -> anyhow::Result<Ve
             Ok((path.clone(), bytes))
         };
         let bytes: BTreeMap<RepoPath, Vec<u8>> = beside.iter().map(read).collect::<anyhow::Result<_>>()?;
-        let texts: Vec<Text> = sources.texts(&asset.record, &asset.meaning, beside, &bytes);
+        let texts: Vec<Text> = rules.texts(&asset.record, &asset.meaning, beside, &bytes);
         Ok(chunks(&asset.key, &texts, &settings.chunk))
     };
     let cut: Vec<Vec<Chunk>> = library.assets.par_iter().map(cut).collect::<anyhow::Result<_>>()?;

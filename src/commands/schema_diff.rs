@@ -57,7 +57,7 @@ pub fn diff(
     let mut result = SchemaDiff { old: old.told(), new: new.told(), ..SchemaDiff::default() };
     let policy = desk.policy();
     let (before, after) = (old.compile(policy), new.compile(policy));
-    result.findings = lint(&old, &before).into_iter().chain(lint(&new, &after)).collect();
+    result.findings = objections(&old, &before).into_iter().chain(objections(&new, &after)).collect();
     let (Ok(before), Ok(after)) = (before, after) else {
         result.reasons.push("one of the schemas is broken, so nothing can be said".to_owned());
         return Ok(result);
@@ -75,9 +75,9 @@ fn error_words(old: &str, new: &str) -> String {
     format!("{old} and {new} cannot be compared")
 }
 
-fn lint(side: &Chosen, compiled: &Result<Compiled, Vec<Finding>>) -> Vec<Finding> {
+fn objections(side: &Chosen, compiled: &Result<Compiled, Vec<Finding>>) -> Vec<Finding> {
     match compiled {
-        Ok(compiled) => compiled.lint.clone(),
+        Ok(compiled) => compiled.suspicions.clone(),
         Err(findings) => findings.clone(),
     }
     .into_iter()

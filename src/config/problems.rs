@@ -32,7 +32,7 @@ pub(super) fn of_shape(path: &RepoPath, text: &str, value: &Value, places: &Plac
     let name = SchemaName::new("stockroom.yml");
     let used = UsedSchema { name, version: None, sha256: Sha256Hex::of(b"") };
     let draft = DraftName::Draft202012;
-    let compiled = Compiled { used, schema, validator, formats: None, weight: 1, draft, lint: Vec::new() };
+    let compiled = Compiled { used, schema, validator, formats: None, weight: 1, draft, suspicions: Vec::new() };
     let mut findings = check(value, &compiled, &Original { path, spelling: Spelling::Yaml, text }, || places.clone());
     for finding in &mut findings {
         if finding.pointer.ends_with("/token") {

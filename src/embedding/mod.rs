@@ -1,19 +1,19 @@
 //! What the vector index should hold, and what has to be done to get there. Pure.
 //!
-//! [`Sources`] say which texts of an asset are embedded, [`mod@chunk`] cuts them, [`mod@plan`] compares the chunks with what the
-//! stores hold, [`search`] scores them against a query.
+//! [`TextRules`] say which texts of an asset are embedded, [`mod@chunk`] cuts them, [`mod@plan`] compares the chunks with
+//! what the stores hold, [`search`] scores them against a query.
 
 pub mod chunk;
 pub mod markup;
 pub mod plan;
 pub mod search;
 mod settings;
-pub mod sources;
 pub mod text;
+mod text_rules;
 
 pub use chunk::{Chunk, chunks};
 pub use plan::{Held, Namespace, Plan, plan};
 pub use search::{Hit, Query};
 pub use settings::{ChunkSettings, ModelSettings, Provider, Settings, StoreKind, StoreSettings};
-pub use sources::Sources;
 pub use text::Text;
+pub use text_rules::TextRules;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::sources::Source;
+use super::text_rules::TextRule;
 
 /// The vector index: which texts of an asset can be searched by meaning, and how they are cut and embedded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -94,7 +94,7 @@ impl Settings {
             problems.push(("/text".to_owned(), sentence.to_owned()));
         }
         for (index, entry) in self.text.iter().enumerate() {
-            if let Err(why) = Source::parse(entry) {
+            if let Err(why) = TextRule::parse(entry) {
                 problems.push((format!("/text/{index}"), why));
             } else if self.text.iter().take(index).any(|earlier| earlier == entry) {
                 problems.push((format!("/text/{index}"), format!("`{entry}` stands there twice; take one away")));

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
-use super::lint::lint;
 use super::registry::{SchemaFiles, Slot};
 use super::settings::{DraftName, FormatPolicy, Policy};
 use super::shelf::{Shelf, Shelved};
+use super::suspicions;
 use super::weight::{MAX_WEIGHT, weigh};
 use crate::catalog::asset::UsedSchema;
 use crate::catalog::place::child_pointer;
@@ -48,7 +48,7 @@ pub struct Compiled {
     /// The draft that is in force in it.
     pub draft: DraftName,
     /// What it says and most likely does not mean.
-    pub lint: Vec<Finding>,
+    pub suspicions: Vec<Finding>,
 }
 
 /// Compiles the schema in a slot, or says what is wrong with it.
@@ -100,8 +100,8 @@ pub(super) fn compile(files: &Arc<dyn SchemaFiles>, slot: &Slot, policy: Policy)
         FormatPolicy::Assert | FormatPolicy::Off => None,
     };
     let used = UsedSchema { name: slot.name.clone(), version: slot.version.clone(), sha256 };
-    let lint = lint(&slot.path, &document, policy);
-    Ok(Compiled { used, validator, formats, schema: document.value, weight, draft, lint })
+    let suspicions = suspicions::findings(&slot.path, &document, policy);
+    Ok(Compiled { used, validator, formats, schema: document.value, weight, draft, suspicions })
 }
 
 /// What the relative references of a schema without `$id` are relative to.

@@ -9,7 +9,6 @@ pub mod diff;
 pub mod explain;
 pub mod infer;
 pub mod keyword;
-pub mod lint;
 pub mod lock;
 pub mod lowered;
 pub mod registry;
@@ -17,6 +16,7 @@ pub mod settings;
 pub mod shelf;
 pub mod source;
 pub mod spelling;
+pub mod suspicions;
 pub mod validate;
 pub mod version;
 pub mod weight;
@@ -39,7 +39,7 @@ pub fn codes() -> Vec<&'static Code> {
         lock::CODES,
         diff::release::CODES,
         explain::CODES,
-        lint::CODES,
+        suspicions::CODES,
     ]
     .concat()
 }

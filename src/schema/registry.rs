@@ -105,7 +105,7 @@ impl Registry {
         }
         let slots = self.schemas.values().flat_map(Versions::slots);
         let told = |slot: &Slot| match slot.compiled.get() {
-            Some(Ok(compiled)) => compiled.lint.clone(),
+            Some(Ok(compiled)) => compiled.suspicions.clone(),
             Some(Err(findings)) => findings.clone(),
             None => Vec::new(),
         };

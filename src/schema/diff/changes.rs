@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use super::rules;
 use crate::catalog::place::child_pointer;
 use crate::schema::keyword::{Role, keyword, subschemas};
-use crate::schema::lint::accepts_everything;
 use crate::schema::settings::{DraftName, FormatPolicy, Policy};
+use crate::schema::suspicions::accepts_everything;
 
 /// How many changes are told.
 pub const MOST: usize = 500;

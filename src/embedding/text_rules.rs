@@ -13,7 +13,7 @@ use crate::ids::RepoPath;
 
 /// One entry of `text`.
 #[derive(Debug, Clone)]
-pub(super) enum Source {
+pub(super) enum TextRule {
     /// Values of the record.
     Pointer(PointerPattern),
     /// A file name, perhaps with `{stem}` and `{dir}` in it.
@@ -24,7 +24,7 @@ pub(super) enum Source {
     Template(String),
 }
 
-impl Source {
+impl TextRule {
     /// Reads an entry; a sentence says what is wrong with a bad one.
     pub(super) fn parse(entry: &str) -> Result<Self, String> {
         if entry.starts_with('/') {
@@ -76,12 +76,12 @@ fn single_alternative(pattern: &str) -> Option<&str> {
 
 /// The entries of `text`, ready to be asked.
 #[derive(Debug, Clone)]
-pub struct Sources(Vec<Source>);
+pub struct TextRules(Vec<TextRule>);
 
-impl Sources {
+impl TextRules {
     /// Reads the entries; a sentence says what is wrong with the first bad one ([`super::Settings::problems`] tells all).
     pub fn parse(entries: &[String]) -> Result<Self, String> {
-        entries.iter().map(|entry| Source::parse(entry)).collect::<Result<_, _>>().map(Self)
+        entries.iter().map(|entry| TextRule::parse(entry)).collect::<Result<_, _>>().map(Self)
     }
 
     /// The files beside each record whose texts belong to it, among all `files` of the library.
@@ -90,8 +90,8 @@ impl Sources {
     pub fn companions(&self, records: &[&RepoPath], files: &BTreeSet<RepoPath>) -> BTreeMap<RepoPath, Vec<RepoPath>> {
         let folders: BTreeSet<&str> = records.iter().map(|record| record.folder()).collect();
         let mut by_glob: Vec<BTreeMap<&str, Vec<&RepoPath>>> = vec![BTreeMap::new(); self.0.len()];
-        for (source, found) in self.0.iter().zip(&mut by_glob) {
-            if let Source::Glob(glob) = source {
+        for (rule, found) in self.0.iter().zip(&mut by_glob) {
+            if let TextRule::Glob(glob) = rule {
                 for file in files.iter().filter(|f| folders.contains(f.folder()) && glob.is_match(f.file_name())) {
                     found.entry(file.folder()).or_default().push(file);
                 }
@@ -99,14 +99,14 @@ impl Sources {
         }
         let of = |record: &RepoPath| {
             let mut found: Vec<RepoPath> = Vec::new();
-            for (source, by_folder) in self.0.iter().zip(&by_glob) {
-                match source {
-                    Source::Pointer(_) => {}
-                    Source::Name(name) => found.extend(named(record, name, files)),
-                    Source::Glob(_) => {
+            for (rule, by_folder) in self.0.iter().zip(&by_glob) {
+                match rule {
+                    TextRule::Pointer(_) => {}
+                    TextRule::Name(name) => found.extend(named(record, name, files)),
+                    TextRule::Glob(_) => {
                         found.extend(by_folder.get(record.folder()).into_iter().flatten().map(|f| (*f).clone()));
                     }
-                    Source::Template(pattern) => found.extend(matching(record, pattern, files)),
+                    TextRule::Template(pattern) => found.extend(matching(record, pattern, files)),
                 }
             }
             // A Markdown record's own text is beside its front matter; other records have none.
@@ -136,9 +136,9 @@ impl Sources {
             texts.extend(Text::new(record, &joined.join("\n\n")));
             joined.clear();
         };
-        for source in &self.0 {
-            let Source::Pointer(pointer) = source else {
-                let (mine, others) = rest.into_iter().partition(|file| source.takes(record, file));
+        for rule in &self.0 {
+            let TextRule::Pointer(pointer) = rule else {
+                let (mine, others) = rest.into_iter().partition(|file| rule.takes(record, file));
                 rest = others;
                 let mine: Vec<&RepoPath> = mine;
                 if !mine.is_empty() {
@@ -156,7 +156,7 @@ impl Sources {
     }
 }
 
-impl Source {
+impl TextRule {
     fn takes(&self, record: &RepoPath, file: &RepoPath) -> bool {
         match self {
             Self::Pointer(_) => false,
@@ -210,13 +210,13 @@ mod tests {
         RepoPath::new(text)
     }
 
-    fn sources(entries: &[&str]) -> Sources {
-        Sources::parse(&entries.iter().map(|e| (*e).to_owned()).collect::<Vec<_>>()).unwrap()
+    fn rules(entries: &[&str]) -> TextRules {
+        TextRules::parse(&entries.iter().map(|e| (*e).to_owned()).collect::<Vec<_>>()).unwrap()
     }
 
     fn companions(entries: &[&str], record: &str, files: &[&str]) -> Vec<String> {
         let files = files.iter().map(|f| path(f)).collect();
-        let found = sources(entries).companions(&[&path(record)], &files);
+        let found = rules(entries).companions(&[&path(record)], &files);
         found[&path(record)].iter().map(|f| f.as_str().to_owned()).collect()
     }
 
@@ -250,7 +250,7 @@ mod tests {
         let files = BTreeMap::from([(path("p/a.md"), b"About it".to_vec()), (path("p/b.md"), b"More".to_vec())]);
         let value = json!({"title": "Bolt", "body": "<p>Steel</p>", "tags": ["m6", "zinc"]});
         let beside: Vec<_> = files.keys().cloned().collect();
-        let texts = sources(&["/title", "/body", "*.md", "/tags"]).texts(&record, &value, &beside, &files);
+        let texts = rules(&["/title", "/body", "*.md", "/tags"]).texts(&record, &value, &beside, &files);
         let texts: Vec<_> = texts.iter().map(|t| (t.path.as_str(), t.text.as_str())).collect();
         assert_eq!(
             texts,
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn an_entry_without_files_does_not_part_its_neighbours() {
         let texts =
-            sources(&["/a", "*.md", "/b"]).texts(&path("r.json"), &json!({"a": "A", "b": "B"}), &[], &BTreeMap::new());
+            rules(&["/a", "*.md", "/b"]).texts(&path("r.json"), &json!({"a": "A", "b": "B"}), &[], &BTreeMap::new());
         assert_eq!(texts.len(), 1);
         assert_eq!(texts[0].text, "A\n\nB");
     }
@@ -270,7 +270,7 @@ mod tests {
     fn nothing_to_say_gives_no_text() {
         let files = BTreeMap::from([(path("a.md"), b" \n ".to_vec()), (path("b.md"), b"\x00\x01".to_vec())]);
         let beside = [path("a.md"), path("b.md"), path("gone.md")];
-        let texts = sources(&["/a", "/none/*", "*.md"]).texts(&path("r.json"), &json!({"a": null}), &beside, &files);
+        let texts = rules(&["/a", "/none/*", "*.md"]).texts(&path("r.json"), &json!({"a": null}), &beside, &files);
         assert_eq!(texts, []);
     }
 }

@@ -200,7 +200,7 @@ fn a_finding_stands_on_its_key() {
     let text = "{\n  \"type\": \"object\",\n  \"properties\": {\n    \"a\": { \"tpye\": \"string\" }\n  }\n}\n";
     let path = RepoPath::new("schemas/a.json");
     let (document, _) = read::read(&path, Notation::Json, text.as_bytes().to_vec());
-    let findings = lint(&path, &document.unwrap(), NEWEST);
+    let findings = findings(&path, &document.unwrap(), NEWEST);
     let place = |f: &Finding| (f.span.line, f.span.column, f.severity, f.pointer.clone());
     assert_eq!(
         findings.iter().map(place).collect::<Vec<_>>(),

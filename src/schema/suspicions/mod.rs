@@ -47,7 +47,7 @@ codes! {
 }
 
 /// All that is suspicious about a schema, in the order of [`crate::finding::sort`], as warnings on their places.
-pub fn lint(path: &RepoPath, document: &Document, policy: Policy) -> Vec<Finding> {
+pub fn findings(path: &RepoPath, document: &Document, policy: Policy) -> Vec<Finding> {
     let suspicions = suspicions(&document.value, policy);
     if suspicions.is_empty() {
         return Vec::new();
@@ -57,24 +57,24 @@ pub fn lint(path: &RepoPath, document: &Document, policy: Policy) -> Vec<Finding
 
 /// All that is suspicious about a schema.
 pub fn suspicions(root: &Value, policy: Policy) -> Vec<Explanation> {
-    let mut lint = Lint { draft: policy.draft_of(root), formats: policy.format, found: Vec::new() };
-    lint.dialect(root);
+    let mut all = Suspicions { draft: policy.draft_of(root), formats: policy.format, found: Vec::new() };
+    all.dialect(root);
     if accepts_everything(root, root) {
         let message = "this schema accepts every record: nothing in it is a rule".to_owned();
-        lint.tell(&SCHEMA_OPEN, String::new(), Aim::Value, message, Some("add `properties` and `required`".to_owned()));
+        all.tell(&SCHEMA_OPEN, String::new(), Aim::Value, message, Some("add `properties` and `required`".to_owned()));
     }
     for (pointer, schema) in subschemas(root) {
         if let Some(schema) = schema.as_object() {
-            lint.schema(&pointer, schema);
+            all.schema(&pointer, schema);
         }
-        if lint.found.len() >= MOST {
+        if all.found.len() >= MOST {
             break;
         }
     }
-    lint.found
+    all.found
 }
 
-struct Lint {
+struct Suspicions {
     draft: DraftName,
     formats: FormatPolicy,
     found: Vec<Explanation>,
@@ -82,7 +82,7 @@ struct Lint {
 
 type Members = Map<String, Value>;
 
-impl Lint {
+impl Suspicions {
     fn tell(&mut self, code: &'static Code, pointer: String, aim: Aim, message: String, help: Option<String>) {
         let explanation = Explanation::new(code, pointer, message).aim(aim);
         self.found.push(match help {
