@@ -11,6 +11,7 @@ use crate::ids::{CollectionName, CommitId, RepoPath};
 
 use touched::Touched;
 
+pub mod changelog;
 pub mod check_run;
 pub mod comment;
 pub mod excerpt;

@@ -13,8 +13,9 @@ use crate::commands::open::Moment;
 use crate::commands::schema_diff;
 use crate::finding::Finding;
 use crate::finding::words::count;
+use crate::report::changelog::with_entry;
 use crate::report::excerpt::Excerpts;
-use crate::report::schema_diff::{SchemaDiff, with_entry};
+use crate::report::schema_diff::SchemaDiff;
 use crate::report::{human, json, schema_diff as report};
 
 /// How many findings a person gets to see at once.
