@@ -2,6 +2,8 @@
 //!
 //! A finding is never an error of ours: a run that finds a hundred of them has done its job.
 
+pub mod words;
+
 use std::cmp::Reverse;
 use std::fmt;
 

@@ -8,9 +8,10 @@ use serde_json::Value;
 use super::lfs;
 use super::pointer::PointerPattern;
 use super::record::{Record, UNREADABLE};
-use super::references::shown;
+use super::references::SHOWN;
 use super::tree::{ContentError, Contents, Tree};
 use super::unique::Unlocated;
+use crate::finding::words::cut;
 use crate::finding::{Code, Finding};
 use crate::ids::{RepoPath, Sha256Hex};
 
@@ -79,7 +80,7 @@ impl Claim {
 
 impl<T: PartialEq> Said<T> {
     fn new(value: Option<T>, pointer: String, shown_as: &Value) -> Self {
-        Self { value, pointer, shown: shown(&shown_as.to_string()) }
+        Self { value, pointer, shown: cut(&shown_as.to_string(), SHOWN) }
     }
 }
 

@@ -8,6 +8,7 @@ use super::layout::irregular;
 use super::neighbours::{Neighbours, Verb};
 use super::record::Record;
 use super::tree::{Entry, EntryKind};
+use crate::finding::words::cut;
 use crate::finding::{Code, Finding};
 use crate::ids::RepoPath;
 
@@ -25,6 +26,8 @@ pub static REFERENCE_UNFIT: Code = Code {
 };
 /// How many values of one record are told to be no files.
 const MOST: usize = 100;
+/// How much of a value that names or describes a file is shown, in characters.
+pub(super) const SHOWN: usize = 200;
 
 /// A finding whose place in the record is not looked up yet: that takes a second, slower reading of the record.
 struct Unplaced<'r> {
@@ -109,7 +112,7 @@ fn referenced<'t>(
         }
     };
     if let Some((why, help)) = unfit(name) {
-        told.tell(&REFERENCE_UNFIT, pointer, format!("{:?} {why}", shown(name)), help);
+        told.tell(&REFERENCE_UNFIT, pointer, format!("{:?} {why}", cut(name, SHOWN)), help);
         return None;
     }
     let wanted = RepoPath::join(record.path.folder(), name.strip_prefix("./").unwrap_or(name));
@@ -120,18 +123,10 @@ fn referenced<'t>(
             None
         }
         None => {
-            let message = format!("there is no file {:?} beside the record", shown(name));
+            let message = format!("there is no file {:?} beside the record", cut(name, SHOWN));
             told.tell(&REFERENCE_MISSING, pointer, message, near.advice(&wanted, &record.path, Verb::Write));
             None
         }
-    }
-}
-
-/// As much of a text as a sentence can bear.
-pub(super) fn shown(text: &str) -> String {
-    match text.char_indices().nth(200) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
     }
 }
 

@@ -4,15 +4,9 @@ pub mod captured;
 pub mod console;
 pub mod environment;
 pub mod execute;
-mod execute_check;
-mod execute_feedback;
-mod execute_init;
-mod execute_schema;
-pub mod registry;
 pub mod step_files;
 pub mod wiring;
 pub mod words;
-pub mod words_schema;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

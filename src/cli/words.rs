@@ -6,7 +6,9 @@ use std::str::FromStr;
 use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::words_schema::SchemaCommand;
+pub mod schema;
+
+use schema::SchemaCommand;
 
 /// Turns a Git repository of assets into a database that others can build on.
 #[derive(Debug, Parser)]

@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::anyhow;
 
 use super::before::Before;
-use super::gather::{Opened, without_output};
+use super::open::{Opened, without_output};
 use crate::adapters::worktree::{Worktree, WorktreeError};
 use crate::catalog::asset::UsedSchema;
 use crate::catalog::collection::Collection;
@@ -220,7 +220,6 @@ fn is_rule(path: &RepoPath, config: &Config) -> bool {
 fn is_of_registry(path: &RepoPath, config: &Config) -> bool {
     let below = |folder: &str| path.as_str().strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
     match config.schema_folder.as_str() {
-        _ if config.settings.schemas.is_elsewhere() => false,
         _ if config.settings.schemas.is_elsewhere() => false,
         // The registry is the library's root: its own files are told from others by the names that collections ask for.
         "" => config.schema_names().iter().any(|name| {

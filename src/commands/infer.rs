@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow};
 use globset::GlobMatcher;
 use rayon::prelude::*;
 
-use super::gather::{Place, open};
+use super::open::{Place, open};
 use crate::adapters::worktree::Worktree;
 use crate::catalog::collection::{Collection, glob};
 use crate::catalog::read::Format;

@@ -1,5 +1,5 @@
-//! The steps that commands are made of: [`gather`] and [`plan`], then [`sync`] with [`dispatch`] and [`embed`], over what
-//! lies [`outside`] of the process; [`excerpts`] are for who reads what they found.
+//! The steps that commands are made of: [`open`], [`gather`] and [`plan`], then [`sync`] with [`dispatch`] and [`embed`],
+//! over what lies [`outside`] of the process; [`excerpts`] are for who reads what they found.
 
 pub mod before;
 pub mod crew;
@@ -10,6 +10,7 @@ pub mod focus;
 pub mod gather;
 pub mod infer;
 pub mod init;
+pub mod open;
 pub mod outside;
 pub mod plan;
 pub mod proposed_registry;

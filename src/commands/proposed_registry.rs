@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 
-use super::gather::{Opened, Place, open_committed};
+use super::open::{Opened, Place, open_committed};
 use super::registry::{Ask, Ways, settle};
 use crate::event::Event;
 use crate::finding::{Finding, Severity};

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 
-use super::gather::Opened;
+use super::open::Opened;
 use crate::adapters::schema_source::{Brought, RemoteSource, SourceError, select};
 use crate::adapters::whole_file;
 use crate::config::Config;
 use crate::finding::Finding;
+use crate::finding::words::count;
 use crate::ids::{RepoPath, SchemaName, Sha256Hex};
-use crate::report::counting::count;
 use crate::schema::lock::{LOCK, Lock, MAX_LOCK_BYTES, SCHEMA_EDITED, moves};
 use crate::schema::registry::{SchemaFiles, is_release, schema_name};
 use crate::schema::settings::Settings;

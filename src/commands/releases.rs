@@ -1,7 +1,7 @@
 //! What a change does to the released versions of the schemas that the library uses.
 
 use crate::catalog::pointer::PointerPattern;
-use crate::commands::gather::{Moment, Opened};
+use crate::commands::open::{Moment, Opened};
 use crate::commands::proving::prove;
 use crate::finding::Finding;
 use crate::ids::SchemaName;

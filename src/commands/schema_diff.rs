@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use semver::Version;
 use serde_json::Value;
 
-use super::gather::{Moment, Opened, Place};
+use super::open::{Moment, Opened, Place};
 use super::proving::prove;
 use crate::adapters::schema_source::FolderSource;
 use crate::adapters::worktree::Worktree;

@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 
 use super::embed;
-use super::gather::Opened;
+use super::open::Opened;
 use super::outside::Outside;
 use crate::embedding::{Hit, Namespace};
 

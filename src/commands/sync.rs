@@ -10,10 +10,10 @@ use super::record::{NotRecorded, SUPERSEDED, Steps};
 use crate::adapters::state_store::StateError;
 use crate::downstream::{self, Delivery};
 use crate::embedding::plan::digest as chunks_digest;
+use crate::finding::words::count;
 use crate::ids::{CorrelationId, Sha256Hex, TargetName};
 use crate::manifest::plan::{Action as ManifestAction, Publication};
 use crate::plan::{Plan, embedding_target};
-use crate::report::counting::count;
 use crate::report::targets::{EmbeddingNumbers, Outcome, Sync, TargetResult};
 use crate::state::{Change, Delivered, TargetState};
 

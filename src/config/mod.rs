@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::catalog::collection::Collection;
 use crate::catalog::place::Places;
 use crate::catalog::read::{self, Format};
+use crate::finding::words::count;
 use crate::finding::{Code, Finding};
 use crate::ids::{CollectionName, DownstreamName, RepoPath, SchemaName};
 use crate::{catalog, downstream, embedding, manifest, schema};
@@ -99,7 +100,7 @@ pub struct Config {
 
 /// A configuration that cannot be worked with: every problem with its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{path} has {} problem{}", .problems.len(), if .problems.len() == 1 { "" } else { "s" })]
+#[error("{path} has {}", count(.problems.len(), "problem"))]
 pub struct ConfigError {
     /// The file.
     pub path: RepoPath,

@@ -6,9 +6,9 @@
 use serde_json::{Map, Value, json};
 
 use super::Check;
-use super::counting::count;
 use super::log_text::{shortened, without_controls};
 use super::summary;
+use crate::finding::words::count;
 use crate::finding::{Finding, Severity};
 use crate::ids::CommitId;
 

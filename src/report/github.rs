@@ -1,9 +1,9 @@
 //! Annotations on the lines at fault, as GitHub shows them beside a diff.
 
 use super::Check;
-use super::counting::count;
 use super::log_text::shortened;
 use super::workflow_command::Command;
+use crate::finding::words::count;
 use crate::finding::{Finding, Severity};
 
 /// GitHub shows so many annotations of a kind per step; a composite action counts as one step.

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::counting::count;
 use super::excerpt::Excerpts;
 use super::log_text::for_people;
 use super::{Check, Summary};
+use crate::finding::words::count;
 use crate::finding::{Finding, Severity};
 
 /// Whether the text carries colours.

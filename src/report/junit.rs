@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::Check;
-use super::counting::count;
+use crate::finding::words::count;
 use crate::finding::{Finding, Severity};
 use crate::ids::RepoPath;
 

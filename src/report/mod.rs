@@ -13,7 +13,6 @@ use touched::Touched;
 
 pub mod check_run;
 pub mod comment;
-pub mod counting;
 pub mod excerpt;
 pub mod github;
 pub mod human;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Check;
-use super::counting::count;
+use crate::finding::words::count;
 use crate::finding::{Code, Finding, Severity};
 use crate::ids::{RepoPath, Sha256Hex};
 

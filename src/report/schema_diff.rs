@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::counting::count;
 use super::excerpt::Excerpts;
 use super::human::{Style, finding};
 use super::log_text::for_people;
 use super::markdown::code_span;
 use crate::finding::Finding;
+use crate::finding::words::count;
 
 /// How many changes and kinds a person gets to see at once.
 const MOST_CHANGES: usize = 40;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::Check;
-use super::counting::count;
 use super::human::{Style, schemas, totals};
 use super::log_text::shortened;
 use super::markdown::{Cell, SUMMARY_LIMIT, Table, code_span};
 use super::touched::Extent;
+use crate::finding::words::count;
 use crate::finding::{Finding, Severity};
 
 const MOST_COLLECTIONS: usize = 100;

@@ -1,9 +1,9 @@
 //! A plan and its outcome on the page of the run.
 
-use super::counting::count;
 use super::markdown::{Cell, SUMMARY_LIMIT, Table, code_span};
 use super::summary::section;
 use super::targets::{Outcome, Row, Sync, TargetResult, library, rows};
+use crate::finding::words::count;
 use crate::plan::Plan;
 
 const MOST_TARGETS: usize = 200;

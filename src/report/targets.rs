@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use crate::downstream::{self, Channel, Delivery};
 use crate::embedding;
+use crate::finding::words::count;
 use crate::ids::{CommitId, Sha256Hex, TargetName};
 use crate::manifest::plan::{Action as ManifestAction, Publication};
 use crate::plan::{Plan, embedding_target};
-use crate::report::counting::count;
 
 /// The kind of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Check;
-use super::counting::count;
 use crate::finding::Finding;
+use crate::finding::words::count;
 use crate::ids::RepoPath;
 
 /// What a change touched.

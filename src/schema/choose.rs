@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use super::compile::resolve_path;
-use super::explain::quoted;
 use super::notation::Notation;
 use super::registry::{Registry, Slot, Versions};
 use super::version::{self, Wanted};
 use crate::catalog::collection::Collection;
 use crate::catalog::read::kind_of;
 use crate::catalog::record::Record;
+use crate::finding::words::quoted;
 use crate::finding::{Code, Finding};
 use crate::ids::SchemaName;
 

@@ -13,6 +13,7 @@ use super::weight::{MAX_WEIGHT, weigh};
 use crate::catalog::asset::UsedSchema;
 use crate::catalog::place::child_pointer;
 use crate::catalog::read::{self, Format};
+use crate::finding::words::cut;
 use crate::finding::{Code, Finding};
 use crate::ids::{RepoPath, Sha256Hex};
 
@@ -90,7 +91,7 @@ pub(super) fn compile(files: &Arc<dyn SchemaFiles>, slot: &Slot, policy: Policy)
                     }
                     None => {
                         let pointer = error.instance_path().as_str().to_owned();
-                        (pointer, format!("the schema is broken: {}", cut(&words)))
+                        (pointer, format!("the schema is broken: {}", cut(&words, 300)))
                     }
                 };
                 let place = document.places().nearest(&pointer);
@@ -111,13 +112,6 @@ pub(super) fn compile(files: &Arc<dyn SchemaFiles>, slot: &Slot, policy: Policy)
 /// What the relative references of a schema without `$id` are relative to.
 pub(super) fn base_of(path: &RepoPath) -> String {
     format!("{BASE}{}", path.percent_encoded())
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(300) {
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-        None => text.to_owned(),
-    }
 }
 
 /// The reference that an error complains of, with its place: the error has only words, in which the target stands resolved.

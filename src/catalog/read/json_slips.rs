@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::slips::Slip;
+use crate::finding::words::cut;
 
 /// Finds the first mistake of a kind that is known.
 pub(super) fn find(text: &str) -> Option<Slip> {
@@ -416,10 +417,7 @@ fn wrong_word(word: &str) -> (String, String) {
 
 /// A piece of the text, short enough for a sentence.
 fn brief(text: &str) -> String {
-    match text.char_indices().nth(40) {
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-        None => text.to_owned(),
-    }
+    cut(text, 40)
 }
 
 #[cfg(test)]

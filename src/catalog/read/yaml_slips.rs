@@ -3,6 +3,7 @@
 use super::super::place::{Lines, narrow};
 use super::Problem;
 use crate::finding::Span;
+use crate::finding::words::cut;
 
 /// The parser's problem in other words where the lines around it show what was done, else with advice.
 pub(super) fn explain(text: &str, problem: Problem) -> Problem {
@@ -110,10 +111,7 @@ fn advice(message: &str) -> Option<&'static str> {
 }
 
 fn brief(text: &str) -> String {
-    match text.char_indices().nth(60) {
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-        None => text.to_owned(),
-    }
+    cut(text, 60)
 }
 
 #[cfg(test)]

@@ -14,8 +14,9 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use rayon::prelude::*;
 
-use super::gather::{INTERNAL, Library, Opened, Wanted, gather};
+use super::gather::{INTERNAL, Library, Wanted, gather};
 use super::infer::from_records;
+use super::open::Opened;
 use crate::adapters::worktree::Worktree;
 use crate::catalog::propose::{Glance, Proposal, candidates, propose};
 use crate::catalog::record::load;

@@ -7,6 +7,7 @@ use serde_json::{Number, Value};
 use super::changes::{Effect, Pair, Spot, Trial, Walk, refers};
 use super::{bounds, objects, patterns};
 use crate::catalog::place::child_pointer;
+use crate::finding::words::cut;
 use crate::schema::settings::DraftName;
 
 /// Compares every rule of two schemas for the same values.
@@ -134,13 +135,7 @@ fn values(walk: &mut Walk<'_>, pair: &Pair<'_, '_>, spot: &Spot) {
 
 /// Values as a sentence lists them.
 pub(super) fn list(values: &[Value], last: &str) -> String {
-    let shown = |value: &Value| {
-        let text = value.to_string();
-        match text.char_indices().nth(60) {
-            Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-            None => text,
-        }
-    };
+    let shown = |value: &Value| cut(&value.to_string(), 60);
     let mut words: Vec<String> = values.iter().take(8).map(shown).collect();
     if values.len() > words.len() {
         words.push(format!("{} others", values.len() - words.len()));

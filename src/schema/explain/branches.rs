@@ -5,8 +5,9 @@ use jsonschema::{JsonType, ValidationError};
 use serde_json::Value;
 
 use super::discriminators::{Verdict, demands, judge};
-use super::words::{all_of, choice, nearest, quoted, subject};
+use super::words::{all_of, choice, nearest, subject};
 use super::{Aim, ENUM, Explanation, REQUIRED, Reading, SHAPE, about, fields, keyword, kinds, objections, settle};
+use crate::finding::words::quoted;
 
 /// How many errors of a branch are looked at.
 const MOST_ERRORS: usize = 100;

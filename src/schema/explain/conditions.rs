@@ -4,9 +4,10 @@ use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::{Map, Value};
 
-use super::words::{all_of, choice, count, cut, quoted, shown, subject};
+use super::words::{all_of, choice, shown, subject};
 use super::{Aim, Explanation, NOT_ALLOWED, Reading, SHAPE, about, keyword};
 use crate::catalog::place::{child_pointer, segments};
+use crate::finding::words::{count, cut, quoted};
 
 /// Why the schema says what it says, where that depends on the record: ` (because "kind" is "paid")`.
 pub(super) fn reason(error: &ValidationError<'_>, reading: &Reading<'_>) -> Option<String> {

@@ -3,9 +3,10 @@
 use jsonschema::ValidationError;
 use serde_json::{Map, Value};
 
-use super::words::{choice, nearest, quoted, shown};
+use super::words::{choice, nearest, shown};
 use super::{Aim, Explanation, NOT_ALLOWED, REQUIRED, Reading, Subject, UNKNOWN_PROPERTY, about, keyword, objections};
 use crate::catalog::place::{child_pointer, segments};
+use crate::finding::words::quoted;
 
 /// A field is missing.
 pub(super) fn required(error: &ValidationError<'_>, property: &Value, reading: &Reading<'_>) -> Explanation {

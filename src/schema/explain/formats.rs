@@ -4,6 +4,7 @@ use jsonschema::ValidationError;
 
 use super::words::shown;
 use super::{Explanation, FORMAT, about};
+use crate::finding::words::cut;
 
 /// A text does not have its format.
 pub(super) fn broken(error: &ValidationError<'_>, format: &str) -> Explanation {
@@ -35,7 +36,7 @@ fn named(format: &str) -> (String, Option<&'static str>) {
         "json-pointer" => ("a JSON Pointer", "/variants/0/sku"),
         "relative-json-pointer" => ("a relative JSON Pointer", "1/sku"),
         "regex" => ("a regular expression", "^[a-z]+$"),
-        other => return (format!("of the format {:?}", super::words::cut(other, 40)), None),
+        other => return (format!("of the format {:?}", cut(other, 40)), None),
     };
     (name.to_owned(), Some(form))
 }
@@ -203,7 +204,7 @@ fn ipv4(text: &str) -> Option<String> {
     }
     for part in parts {
         match part.parse::<u32>() {
-            Err(_) => return Some(format!("{:?} is no number", super::words::cut(part, 20))),
+            Err(_) => return Some(format!("{:?} is no number", cut(part, 20))),
             Ok(number) if number > 255 => return Some(format!("{number} is more than 255")),
             Ok(_) if part.len() > 1 && part.starts_with('0') => return Some(format!("{part} begins with 0")),
             Ok(_) => {}

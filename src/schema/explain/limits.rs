@@ -6,8 +6,9 @@ use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value;
 
-use super::words::{count, cut, shown};
+use super::words::shown;
 use super::{Explanation, LENGTH, RANGE, SCHEMA_OTHER, UNIQUE_ITEMS, about};
+use crate::finding::words::{count, cut};
 
 /// What is beyond a limit.
 pub(super) fn passed(error: &ValidationError<'_>, kind: &Kind) -> Explanation {

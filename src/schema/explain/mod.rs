@@ -24,7 +24,7 @@ use serde_json::Value;
 use super::notation::Notation;
 use crate::finding::Code;
 
-pub use words::{nearest, quoted};
+pub use words::nearest;
 
 macro_rules! codes {
     ($($name:ident $id:literal $meaning:literal)*) => {

@@ -3,8 +3,9 @@
 use jsonschema::ValidationError;
 use regex_syntax::hir::{Class, ClassUnicode, Hir, HirKind, Look, Repetition};
 
-use super::words::{all_of, choice, cut, quoted, shown};
+use super::words::{all_of, choice, shown};
 use super::{Explanation, PATTERN, about};
+use crate::finding::words::{cut, quoted};
 
 /// How many parts a sentence can hold.
 const MOST_PARTS: usize = 8;

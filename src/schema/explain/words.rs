@@ -3,9 +3,8 @@
 use serde_json::Value;
 
 use crate::catalog::read::kind_of;
+use crate::finding::words::{QUOTED, cut, quoted};
 
-/// How much of a value a sentence quotes, in characters.
-const QUOTED: usize = 80;
 /// How many values a sentence lists.
 const LISTED: usize = 12;
 
@@ -28,20 +27,6 @@ pub(super) fn subject(value: &Value) -> String {
     }
 }
 
-/// A text in quotes, shortened.
-pub fn quoted(text: &str) -> String {
-    // Control characters and quotes as escapes, so that nobody wonders where the text ends.
-    format!("{:?}", cut(text, QUOTED))
-}
-
-/// The beginning of a text.
-pub(super) fn cut(text: &str, limit: usize) -> String {
-    match text.char_indices().nth(limit) {
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-        None => text.to_owned(),
-    }
-}
-
 /// `a`, `a or b`, `a, b or c`; what is too much is counted.
 pub(super) fn choice(names: &[String]) -> String {
     enumerate(names, "or")
@@ -61,14 +46,6 @@ fn enumerate(names: &[String], joint: &str) -> String {
             let first = names.get(..LISTED).unwrap_or_default();
             format!("{} {joint} {} more", first.join(", "), names.len() - LISTED)
         }
-    }
-}
-
-/// `1 item`, `2 items`.
-pub(super) fn count(n: impl TryInto<u64>, noun: &str) -> String {
-    match n.try_into().unwrap_or(u64::MAX) {
-        1 => format!("1 {noun}"),
-        n => format!("{n} {noun}s"),
     }
 }
 

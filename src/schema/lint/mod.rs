@@ -15,6 +15,7 @@ use super::settings::{DraftName, FormatPolicy, Policy};
 use super::validate::locate;
 use crate::catalog::place::child_pointer;
 use crate::catalog::read::Document;
+use crate::finding::words::{QUOTED, cut, quoted};
 use crate::finding::{Code, Finding, Severity};
 use crate::ids::RepoPath;
 
@@ -89,7 +90,7 @@ impl Lint {
     fn dialect(&mut self, root: &Value) {
         let Some(uri) = root.get("$schema").and_then(Value::as_str) else { return };
         if DraftName::of_uri(uri).is_none() {
-            let message = format!("`$schema` is {}, which is no draft of JSON Schema", shown(uri));
+            let message = format!("`$schema` is {}, which is no draft of JSON Schema", quoted(uri));
             let help = "it is read as draft 2020-12, https://json-schema.org/draft/2020-12/schema".to_owned();
             self.tell(&SCHEMA_DIALECT, "/$schema".to_owned(), Aim::Value, message, Some(help));
         }
@@ -133,7 +134,7 @@ impl Lint {
             return;
         }
         if let Some(meant) = meant(name, value) {
-            let message = format!("{} is no keyword of JSON Schema, so it does nothing", shown(name));
+            let message = format!("{} is no keyword of JSON Schema, so it does nothing", quoted(name));
             self.tell(&SCHEMA_KEYWORD, pointer, Aim::Key, message, Some(format!("did you mean {meant:?}?")));
         }
     }
@@ -186,7 +187,7 @@ impl Lint {
             }
             let pointer = format!("{at}/required/{index}");
             let message =
-                format!("{} is required, but `properties` does not have it and no other is allowed", shown(name));
+                format!("{} is required, but `properties` does not have it and no other is allowed", quoted(name));
             let near = super::explain::nearest(name, known.into_iter().flat_map(Members::keys).map(String::as_str));
             let help = match near {
                 Some(near) => format!("did you mean {near:?}?"),
@@ -202,7 +203,7 @@ impl Lint {
         for (index, value) in values.iter().enumerate() {
             let text = value.to_string();
             if seen.contains(&text) {
-                let message = format!("{} stands twice in this `enum`", cut(&text));
+                let message = format!("{} stands twice in this `enum`", cut(&text, QUOTED));
                 self.tell(&SCHEMA_ENUM, format!("{at}/enum/{index}"), Aim::Value, message, None);
             }
             seen.insert(text);
@@ -253,7 +254,7 @@ impl Lint {
                 );
             }
             None => {
-                let message = format!("the format {} is not checked: Stockroom does not know it", shown(name));
+                let message = format!("the format {} is not checked: Stockroom does not know it", quoted(name));
                 let near = super::explain::nearest(name, FORMATS.iter().map(|(known, _)| *known));
                 let help = match near {
                     Some(near) => format!("did you mean {near:?}?"),
@@ -350,17 +351,6 @@ fn cure(name: &str, draft: DraftName, schema: &Members) -> String {
 /// A draft as people call it.
 fn short(draft: DraftName) -> &'static str {
     draft.as_str().trim_start_matches("draft-0")
-}
-
-fn shown(text: &str) -> String {
-    format!("{:?}", cut(text))
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(80) {
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-        None => text.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::execute::{Ending, Execution};
+use super::{Ending, Execution};
 use crate::commands::excerpts::excerpts;
 use crate::commands::init::{Found, Initiation, initiate, write};
-use crate::report::counting::count;
+use crate::finding::words::count;
 use crate::report::human;
 
 /// How many findings are shown of the first check.

@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 
-use super::execute::{Ending, Execution};
-use super::words::{FailOn, Format};
-use super::words_schema::SchemaCommand;
+use super::{Ending, Execution, verdict};
 use crate::adapters::whole_file;
-use crate::commands::gather::Moment;
+use crate::cli::words::Format;
+use crate::cli::words::schema::SchemaCommand;
 use crate::commands::infer::{self, Which, write_new};
+use crate::commands::open::Moment;
 use crate::commands::schema_diff;
-use crate::finding::{Finding, Severity};
-use crate::report::counting::count;
+use crate::finding::Finding;
+use crate::finding::words::count;
 use crate::report::excerpt::Excerpts;
 use crate::report::schema_diff::{SchemaDiff, with_entry};
 use crate::report::{human, json, schema_diff as report};
@@ -46,7 +46,7 @@ impl Execution<'_> {
                 if let Some(file) = changelog {
                     self.note(&self.folder.join(file), &diff)?;
                 }
-                Ok(ending(&diff.findings, common.fail_on))
+                Ok(verdict(&diff.findings, common.fail_on))
             }
         }
     }
@@ -103,12 +103,4 @@ impl Execution<'_> {
         }
         Ok(())
     }
-}
-
-fn ending(findings: &[Finding], fail_on: FailOn) -> Ending {
-    let least = match fail_on {
-        FailOn::Error => Severity::Error,
-        FailOn::Warning => Severity::Warning,
-    };
-    if findings.iter().any(|finding| finding.severity >= least) { Ending::Findings } else { Ending::Done }
 }

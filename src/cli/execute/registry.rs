@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::execute::{Ending, Execution};
+use super::{Ending, Execution};
 use crate::adapters::http::{self, RealPace};
 use crate::adapters::schema_source::{Cache, GitHubSource, Reader, RemoteSource, WebSource};
-use crate::commands::gather::{Opened, open};
+use crate::commands::open::{Opened, open};
 use crate::commands::proposed_registry::{Branches, base_of, branch, bring};
 use crate::commands::registry::{Ways, write_lock};
 

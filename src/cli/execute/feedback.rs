@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 
-use super::execute::{Ending, Execution, verdict};
-use super::words::FailOn;
+use super::{Ending, Execution, verdict};
 use crate::adapters::github::feedback::{Comment, Commented, GitHubFeedback};
 use crate::adapters::http::{self, RealPace};
+use crate::cli::words::FailOn;
 use crate::commands::gather::Library;
 use crate::commands::plan::Plan;
 use crate::event::Event;
@@ -41,7 +41,7 @@ impl Execution<'_> {
         let run = CheckRun {
             folder: library.worktree.prefix(),
             head,
-            is_valid: verdict(&library.check, fail_on) == Ending::Done,
+            is_valid: verdict(&library.check.findings, fail_on) == Ending::Done,
             page: page.as_deref(),
         };
         let (github, repo) = self.feedback()?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 
-use super::words::{Common, Format};
+use super::{Common, Format};
 
 /// What to do with schemas.
 #[derive(Debug, Subcommand)]

@@ -1,8 +1,28 @@
-//! Numbers of things in sentences.
+//! What sentences are made of: numbers of things, and texts of others as far as a sentence can bear them.
+
+/// How much of a text a sentence quotes, in characters.
+pub const QUOTED: usize = 80;
 
 /// A number with its noun: `1 record`, `2 records`, `0 entries`, `3 branches`.
-pub fn count(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {}", plural(noun)) }
+pub fn count(n: impl TryInto<u64>, noun: &str) -> String {
+    match n.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {noun}"),
+        n => format!("{n} {}", plural(noun)),
+    }
+}
+
+/// A text, or its beginning and `…` where it has more characters than this.
+pub fn cut(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// A text in quotes, shortened.
+pub fn quoted(text: &str) -> String {
+    // Control characters and quotes as escapes, so that nobody wonders where the text ends.
+    format!("{:?}", cut(text, QUOTED))
 }
 
 fn plural(noun: &str) -> String {

@@ -4,14 +4,13 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 
-use super::execute::{Awaited, Ending, Execution, MOST_FINDINGS, verdict};
-use super::words::{CheckFormat, Common, FailOn, FurtherReport};
+use super::{Awaited, Ending, Execution, MOST_FINDINGS, least, verdict};
 use crate::adapters::whole_file;
+use crate::cli::words::{CheckFormat, Common, FailOn, FurtherReport};
 use crate::commands::excerpts::excerpts;
 use crate::commands::focus::Focus;
 use crate::commands::gather::{Library, Wanted, gather};
 use crate::event::Event;
-use crate::finding::Severity;
 use crate::report::excerpt::Excerpts;
 use crate::report::human::Style;
 use crate::report::log_text::{json_text, xml_text};
@@ -99,7 +98,7 @@ impl Execution<'_> {
         }
         self.write_reports(&library, &reports, common.fail_on)?;
         self.console.add_summary(&summary::check(&library.check))?;
-        let is_fit = verdict(&library.check, common.fail_on) == Ending::Done;
+        let is_fit = verdict(&library.check.findings, common.fail_on) == Ending::Done;
         let text = self.rendered_for_people(&library);
         match awaited {
             Awaited::Text => self.console.text(&text),
@@ -187,14 +186,6 @@ fn rendered(library: &Library, format: CheckFormat, fail_on: FailOn) -> String {
         CheckFormat::Github => github::check(check, prefix).iter().map(|command| format!("{command}\n")).collect(),
         CheckFormat::Sarif => sarif::check(check, prefix),
         CheckFormat::Junit => junit::check(check, least(fail_on)),
-    }
-}
-
-/// The least severity that fails a run.
-pub(super) fn least(fail_on: FailOn) -> Severity {
-    match fail_on {
-        FailOn::Error => Severity::Error,
-        FailOn::Warning => Severity::Warning,
     }
 }
 

@@ -1,0 +1,22 @@
+//! Carries out `search`.
+
+use super::{Ending, Execution};
+use crate::cli::wiring::{Reach, outside};
+use crate::cli::words::Format;
+use crate::commands::open::open;
+use crate::commands::search as searching;
+use crate::report::search;
+
+impl Execution<'_> {
+    /// Shows the assets whose texts come closest to a query.
+    pub(super) async fn search(&self, query: &str, most: usize, format: Format) -> anyhow::Result<Ending> {
+        let opened = open(&self.place(None))?;
+        let outside = outside(&opened.worktree, &opened.config, self.environment, Reach::Local, self.console)?;
+        let hits = searching::search(&opened, &outside, query, most).await?;
+        match format {
+            Format::Human => self.console.text(&search::human(query, &hits, self.style())),
+            Format::Json => self.console.json(&search::json(query, &hits)),
+        }
+        Ok(Ending::Done)
+    }
+}

@@ -1,0 +1,71 @@
+//! Carries out `sync`: brings every target into step, and says what came of it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+
+use super::check::Asked;
+use super::plan::scope;
+use super::{Ending, Execution};
+use crate::cli::wiring::{Reach, outside, set_damaged_aside};
+use crate::cli::words::{Common, Format, Limits};
+use crate::commands::gather::Library;
+use crate::commands::{plan as planning, sync as syncing};
+use crate::report::targets::{Outcome, Sync, TargetResult};
+use crate::report::{human_targets, json, summary_targets};
+
+/// How often a log hears of progress.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+impl Execution<'_> {
+    /// Brings every target into step.
+    pub(super) async fn sync(&self, common: &Common, limits: &Limits, format: Format) -> anyhow::Result<Ending> {
+        let Some(library) = self.checked(common, format.into(), &Asked::default()).await? else {
+            return Ok(Ending::Findings);
+        };
+        set_damaged_aside(&library.worktree, self.console)?;
+        let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console)?;
+        let desired = planning::plan(&library, &outside, scope(limits), true).await?;
+        if let Some(refusal) = desired.plan.refusal.clone() {
+            return Err(anyhow!("nothing was done: {refusal}"));
+        }
+        let is_needed = !desired.plan.is_empty();
+        if format == Format::Human && is_needed {
+            self.console.text(&human_targets::plan(&desired.plan, self.style()));
+        }
+        let mut last = Instant::now();
+        let sync = syncing::apply(desired, &outside, &mut |line| {
+            self.console.progress(line);
+            if last.elapsed() >= LOG_EVERY && !self.console.has_terminal() {
+                last = Instant::now();
+                self.console.talk(&format!("{line}\n"));
+            }
+        })
+        .await;
+        self.console.end_progress();
+        match format {
+            Format::Human => self.console.text(&human_targets::sync(&sync, self.style())),
+            Format::Json => self.console.json(&json::targets::sync(&sync)),
+        }
+        self.settled(self.outputs("sync", &library.check, common.fail_on));
+        self.settled(self.sync_outputs(&library, &sync));
+        self.settled(self.console.add_summary(&summary_targets::sync(&sync)).map_err(Into::into));
+        Ok(if sync.is_partial() { Ending::Partial } else { Ending::Done })
+    }
+
+    fn sync_outputs(&self, library: &Library, sync: &Sync) -> anyhow::Result<()> {
+        let is_told =
+            |result: &&TargetResult| result.outcome == Outcome::Done && result.name.as_str().starts_with("downstream/");
+        let told = sync.results.iter().filter(is_told).count();
+        let digest = sync.published.as_ref().map(ToString::to_string).unwrap_or_default();
+        let folder = self.manifest_folder(library).map(|folder| folder.display().to_string()).unwrap_or_default();
+        let values = [
+            ("manifest-digest", digest),
+            ("manifest-path", folder),
+            ("changed", sync.has_new_manifest.to_string()),
+            ("dispatched", told.to_string()),
+            ("embedded", sync.embedding.embedded.to_string()),
+        ];
+        self.set_outputs(&values)
+    }
+}
