@@ -1,4 +1,5 @@
-//! The git repository that holds the library: its files at a commit and in the work tree, and how commits stand to each other.
+//! The git repository that holds the library: its files at a commit and in the work tree, and how commits stand to each
+//! other.
 //!
 //! Only the local object database is read; nothing is fetched. A library may be a folder of a larger repository: paths
 //! are relative to that folder.
