@@ -303,8 +303,40 @@ fn how_to_write_it_is_said_for_every_kind() {
     };
     for (kind, record, help) in [
         (json!("number"), json!("4,5"), " (write it with a point and without quotes: 4.5)"),
-        (json!("number"), json!("12 cm"), " (write the number alone, without quotes: 12)"),
+        (
+            json!("number"),
+            json!("12 cm"),
+            " (\"cm\" is no part of a number: write the number alone, without quotes: 12)",
+        ),
         (json!("number"), json!("much"), ""),
+        (
+            json!("number"),
+            json!("1,000"),
+            " (a number has no thousands separators and no quotes: write 1000, or 1.000 if a decimal comma was meant)",
+        ),
+        (
+            json!("integer"),
+            json!("1,000"),
+            " (a number has no thousands separators and no quotes: write 1000, or 1 if a decimal comma was meant)",
+        ),
+        (json!("integer"), json!("1,234"), " (a number has no thousands separators and no quotes: write 1234)"),
+        (json!("integer"), json!("1e3"), " (write it without quotes, and with digits alone: 1000)"),
+        (json!("integer"), json!("1,5"), " (write a whole number, without quotes)"),
+        (json!("integer"), json!("1.5"), " (write a whole number, without quotes)"),
+        (json!("integer"), json!("1_0"), " ('_' is no part of a number: write digits, and no quotes)"),
+        (json!("number"), json!("1.000,50"), " (a number has no thousands separators and no quotes: write 1000.50)"),
+        (
+            json!("number"),
+            json!("1.000"),
+            " (write it without quotes: 1.000, or 1000 if the point stands between thousands)",
+        ),
+        (
+            json!("integer"),
+            json!("20 KB"),
+            " (\"KB\" is no part of a number: write the number alone, without quotes: 20)",
+        ),
+        (json!("number"), json!("1,5 kg"), " (',' is no part of a number: write digits, and no quotes)"),
+        (json!("number"), json!("many"), ""),
         (json!("boolean"), json!("yes"), " (write true, without quotes)"),
         (json!("boolean"), json!("false"), " (write it without quotes: false)"),
         (json!("boolean"), json!(0), " (write false)"),
