@@ -46,7 +46,7 @@ fn of_a_union_the_branch_that_its_discriminator_names_is_explained_however_deep_
     );
     assert_eq!(
         told(union(), json!({"price": {"kind": "rent", "mouths": 3}})),
-        ["/price: the field \"months\" is missing (there is \"mouths\": should it be \"months\"?)"]
+        ["/price/mouths: the field \"months\" is missing (there is \"mouths\": should it be \"months\"?)"]
     );
 }
 
@@ -432,4 +432,42 @@ fn value() -> impl proptest::strategy::Strategy<Value = Value> {
             prop::collection::btree_map("[kl]", inner, 0..3).prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
+}
+
+#[test]
+fn a_misspelt_field_of_an_open_schema_is_told_where_it_stands() {
+    let schema = json!({"required": ["vendor"], "properties": {"vendor": {"type": "string"}, "vendors": {}}});
+    let told = |record| told(schema.clone(), record);
+    assert_eq!(
+        told(json!({"a": 1, "vender": "x"})),
+        ["/vender: the field \"vendor\" is missing (there is \"vender\": should it be \"vendor\"?)"]
+    );
+    assert_eq!(
+        told(json!({"vendors": "x"})),
+        [": the field \"vendor\" is missing (there is \"vendors\": should it be \"vendor\"?)"]
+    );
+}
+
+#[test]
+fn to_take_a_field_away_is_advised_only_where_nothing_requires_it() {
+    let schema = json!({"required": ["a"], "properties": {"a": {"type": "string"}, "b": {"type": "string"}}});
+    let told = told(schema, json!({"a": null, "b": null}));
+    assert!(told[0].ends_with("(write a value there)") && told[1].ends_with("or take the field away)"), "{told:?}");
+}
+
+#[test]
+fn a_list_of_yaml_without_blanks_is_seen_as_one() {
+    let schema = json!({"properties": {"tags": {"type": "array"}}});
+    let record = json!({"tags": "-a -b"});
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let written = |_: &str| Some("-a".to_owned());
+    let reading = Reading {
+        schema: &schema,
+        record: &record,
+        spelling: Spelling::Yaml,
+        written: &written,
+        budget: Cell::new(BUDGET),
+    };
+    let told = explain(validator.iter_errors(&record), &reading, 9).remove(0);
+    assert_eq!(told.help.as_deref(), Some("write a space behind the - of each item: \"- a\" and not \"-a\""));
 }
