@@ -96,6 +96,9 @@ fn unclosed_matter(text: &str, problem: Problem) -> Problem {
     problem
 }
 
+const ESCAPE: &str =
+    "in double quotes a backslash begins an escape: put a path in single quotes, or write / for each backslash";
+
 /// The TOML parser's messages with advice.
 fn in_toml(problem: Problem) -> Problem {
     if problem.message.contains("duplicate key") {
@@ -103,6 +106,8 @@ fn in_toml(problem: Problem) -> Problem {
         return Problem { code: &DUPLICATE_KEY, message, ..problem }.help("keep one of the two");
     }
     let table = [
+        ("escape", ESCAPE),
+        ("unicode value digits", ESCAPE),
         ("string values must be quoted", "put the text in quotes"),
         ("key with no value", "write = and a value behind the key"),
         ("extra `:`", "write = and not : between key and value"),

@@ -261,6 +261,9 @@ fn front_matter_without_an_end_and_a_file_without_fields_say_what_to_write() {
     assert_eq!(help("r.md", "---\na: 1\n"), "write a line `---` below the last field");
     assert_eq!(help("r.md", "\n---\na: 1\n---\n"), "let the file begin with the line `---`");
     assert!(help("r.yaml", "title:Lamp\n").contains("a space behind the colon"));
+    for path in ["title = \"C:\\Users\"\n", "title = \"D:\\new\\oak\"\n"] {
+        assert!(help("r.toml", path).contains("single quotes"), "{path}");
+    }
     assert!(help("r.toml", "title: 'x'\n").contains('='), "{}", help("r.toml", "title: 'x'\n"));
 }
 
