@@ -14,7 +14,10 @@ pub(super) fn required(error: &ValidationError<'_>, property: &Value, reading: &
     let holder = origin::holder(reading.schema, error);
     let example = holder.and_then(|holder| origin::field(reading.schema, holder, name));
     let example = example.map_or_else(|| "…".into(), |field| origin::example(reading.schema, field));
-    missing(error.instance_path().as_str(), error.instance(), name, &example, reading)
+    let known = holder.map(|holder| origin::known_fields(reading.schema, holder)).unwrap_or_default();
+    let explanation = missing(error.instance_path().as_str(), error.instance(), name, &example, reading);
+    let misspelt = explanation.misspelt.clone().filter(|near| !known.contains(near.as_str()));
+    Explanation { misspelt, ..explanation }
 }
 
 /// The same, for a field of which an example is known.
@@ -26,13 +29,14 @@ pub(super) fn missing(
     reading: &Reading<'_>,
 ) -> Explanation {
     let names = object.as_object().into_iter().flat_map(Map::keys).map(String::as_str);
-    let help = match nearest(name, names) {
+    let near = nearest(name, names).map(str::to_owned);
+    let help = match &near {
         Some(near) => format!("there is {}: should it be {}?", quoted(near), quoted(name)),
         None => format!("add it, as in {}", reading.spelling.member(name, example)),
     };
     let message = format!("the field {} is missing", quoted(name));
     let explanation = Explanation::new(&REQUIRED, pointer, message).aim(Aim::Opening).help(help);
-    Explanation { subject: Subject::Missing(name.to_owned()), ..explanation }
+    Explanation { subject: Subject::Missing(name.to_owned()), misspelt: near, ..explanation }
 }
 
 /// Fields that the schema does not know.
