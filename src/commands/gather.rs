@@ -69,7 +69,7 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
         wanted,
     };
     let seen = Seen::of(found, sight, &config);
-    let between = between_records(&seen, &tree, contents.as_ref());
+    let between = between_records(&seen, &tree, contents.as_ref(), &focus);
     let of_files = inspect(&seen.found, &seen.beside(), &near, contents.as_ref(), &lint, seen.is_whole());
     let records = if focus.lists_records { seen.by_name() } else { BTreeMap::new() };
     let (by_schema, unusable) = (seen.by_schema(), seen.unusable());
