@@ -90,15 +90,15 @@ impl Beside {
 
 /// What is wrong with the files of all records, each file looked at once.
 ///
-/// `beside` has the files of each of `found`, in the same order; `is_whole` says that none was left out, since only then it
-/// is known which files belong to no record.
+/// `beside` has the files of each of `found`, in the same order; only where `is_known` says so, none was left out of those that
+/// may have the file, so that it may be said to belong to none.
 pub fn inspect(
     found: &[Candidate<'_>],
     beside: &[&Beside],
     near: &Neighbours,
     contents: &dyn Contents,
     lint: &Lint,
-    is_whole: bool,
+    is_known: &dyn Fn(&RepoPath) -> bool,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let tree = near.tree.as_ref();
@@ -116,9 +116,7 @@ pub fn inspect(
     named.dedup();
     findings.extend(unportable(named.iter().copied(), lint.names));
     let unwanted = forbidden(found, beside, tree);
-    if is_whole {
-        findings.extend(others(found, &named, &unwanted, tree));
-    }
+    findings.extend(others(found, &named, &unwanted, tree).into_iter().filter(|finding| is_known(&finding.path)));
     findings.extend(unwanted);
     findings.extend(irregular(found, tree));
     let folders: OnceCell<BTreeSet<&str>> = OnceCell::new();

@@ -120,6 +120,11 @@ impl Focus {
         }
     }
 
+    /// Whether a file was named that may belong to a record in this folder: one below it.
+    pub fn names_below(&self, folder: &str) -> bool {
+        self.named.as_ref().is_some_and(|named| named.files.below(folder).next().is_some())
+    }
+
     /// What a record has to do with the focus.
     pub fn of_record(&self, record: &Record, collection: &Collection, registry: &Registry) -> Concern {
         let by_name = self.of_file(&record.path);

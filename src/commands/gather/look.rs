@@ -142,7 +142,10 @@ impl Sight {
         let (unique, links) = (unique_values(&record, collection), links(&record, collection));
         let mut look = Look { findings, unique, links, concern, ..Look::default() };
         if !concern.is_named {
-            // Nobody asked about it; but what stands in it may not stand in another.
+            // Nobody asked about it; but what stands in it may not stand in another, and a file that was named may be its.
+            if self.focus.names_below(record.path.folder()) {
+                look.beside = Beside { claims: Vec::new(), ..Beside::of(&record, collection, &self.near).0 };
+            }
             return Look { key: record.key(collection).ok(), ..look };
         }
         let (schema, more) = validate(&record, collection, &self.registry);
