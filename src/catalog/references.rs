@@ -21,20 +21,19 @@ codes! {
          leaves the folder with `..`, one with backslashes, or no text at all."
 }
 
-/// How many values of one record are told to be no files.
-const MOST: usize = 100;
 /// How much of a value that names or describes a file is shown, in characters.
 pub(super) const SHOWN: usize = 200;
 
 /// A finding whose place in the record is not looked up yet: that takes a second, slower reading of the record.
 struct Unplaced<'r> {
     record: &'r Record,
+    most: usize,
     findings: Vec<Finding>,
 }
 
 impl Unplaced<'_> {
     fn is_full(&self) -> bool {
-        self.findings.len() >= MOST
+        self.findings.len() >= self.most
     }
 
     fn tell(&mut self, code: &'static Code, pointer: &str, message: String, help: impl Into<String>) {
@@ -58,7 +57,8 @@ pub fn references<'t>(
     collection: &Collection,
     near: &'t Neighbours,
 ) -> (Vec<&'t Entry>, Vec<Claim>, Vec<Finding>) {
-    let (mut files, mut claims, mut told) = (Vec::new(), Vec::new(), Unplaced { record, findings: Vec::new() });
+    let most = collection.limits.most_sought();
+    let (mut files, mut claims, mut told) = (Vec::new(), Vec::new(), Unplaced { record, most, findings: Vec::new() });
     for pattern in &collection.references {
         for (pointer, value) in pattern.select(&record.document.value) {
             files.extend(referenced(record, &pointer, value, near, &mut told));
@@ -68,7 +68,7 @@ pub fn references<'t>(
         for (pointer, value) in rule.file.select(&record.document.value) {
             // What `references` names too has been told already.
             let is_told = collection.references.contains(&rule.file);
-            let mut aside = Unplaced { record, findings: Vec::new() };
+            let mut aside = Unplaced { record, most, findings: Vec::new() };
             let Some(entry) = referenced(record, &pointer, value, near, if is_told { &mut aside } else { &mut told })
             else {
                 continue;

@@ -15,9 +15,6 @@ codes! {
         "A value that the collection's `unique` lets stand only once stands in two places."
 }
 
-/// How many values of one record are told to stand elsewhere too.
-const MOST_REPEATS: usize = 100;
-
 /// A kind of value that stands only once.
 #[derive(Debug, Clone)]
 pub struct UniqueRule {
@@ -116,9 +113,9 @@ impl Uniqueness {
         }
         for (rule, pointer, text) in values {
             let Some(scope) = collection.unique.get(*rule).map(|rule| &rule.scope) else { continue };
-            let told =
-                self.repeats.iter().rev().take_while(|repeat| repeat.record == record).take(MOST_REPEATS).count();
-            if told == MOST_REPEATS {
+            let most = collection.limits.most_sought();
+            let told = self.repeats.iter().rev().take_while(|repeat| repeat.record == record).take(most).count();
+            if told == most {
                 break;
             }
             let seen = match self.values.get_mut(scope) {

@@ -11,6 +11,7 @@ use super::releases;
 use crate::adapters::worktree::{Head, Worktree};
 use crate::catalog::asset::Asset;
 use crate::catalog::beside::inspect;
+use crate::catalog::limits::bound;
 use crate::catalog::neighbours::Neighbours;
 use crate::catalog::record::candidates;
 use crate::catalog::tree::{Contents, Tree};
@@ -83,6 +84,7 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     findings.extend(between);
     findings.extend(of_files);
     focus.keep(&mut findings, &named);
+    bound(&mut findings, config.settings.limits.findings);
     findings.extend(missing_schemas(&config, &registry).into_iter().filter(|finding| focus.asks(finding, &counts)));
     findings.extend(of_source);
     let of_schemas = registry.findings().into_iter().filter(|finding| focus.needs(finding, &unusable));

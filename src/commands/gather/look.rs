@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::catalog::asset::{Asset, CompanionFile, UsedSchema, meaning};
 use crate::catalog::beside::Beside;
 use crate::catalog::collection::Collection;
+use crate::catalog::limits::bound;
 use crate::catalog::links::links;
 use crate::catalog::neighbours::Neighbours;
 use crate::catalog::read::Notation;
@@ -70,10 +71,7 @@ pub(super) fn looks(found: &[Candidate<'_>], sight: Sight, config: &Config) -> V
         match outcome {
             crew::Outcome::Done(look) => {
                 let mut look = look.unwrap_or_default();
-                if look.findings.len() > limits.findings {
-                    look.findings.sort_by_key(|finding| !finding.is_error());
-                    look.findings.truncate(limits.findings);
-                }
+                bound(&mut look.findings, limits.findings);
                 return look;
             }
             crew::Outcome::Overdue => {
@@ -144,7 +142,8 @@ impl Sight {
         if !concern.is_named {
             // Nobody asked about it; but what stands in it may not stand in another, and a file that was named may be its.
             if self.focus.names_below(record.path.folder()) {
-                look.beside = Beside { claims: Vec::new(), ..Beside::of(&record, collection, &self.near).0 };
+                look.beside = Beside::of(&record, collection, &self.near).0;
+                look.beside.claims.clear();
             }
             return Look { key: record.key(collection).ok(), ..look };
         }
