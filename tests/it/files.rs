@@ -107,7 +107,6 @@ fn what_does_not_fit_together_is_told_where_it_stands() {
             "warning name-unportable products/Bolt/con.md",
             "warning leak products/Bolt/con.md",
             "warning image-format products/Bolt/photo.png",
-            "warning file-unexpected products/Bolt/shot.jpg",
         ]
     );
 }
@@ -249,4 +248,23 @@ fn a_copy_bears_the_finding_and_not_its_original() {
     assert_eq!(blamed(&[]), ["products/Bolt/Bolt.json"; 2], "by path");
     assert_eq!(blamed(&["--changed-since", "HEAD"]), ["products/A copy/Bolt.json"; 2]);
     assert_eq!(blamed(&[library.path("products/A copy").to_str().unwrap()]), ["products/A copy/Bolt.json"; 2]);
+}
+
+#[test]
+fn one_file_with_a_wrong_name_is_one_finding() {
+    let library = good();
+    library.edit("stockroom.yml", "others: warn", "others: forbid");
+    library.edit("stockroom.yml", "required: [", "required: [\"{stem}.jpg\", ");
+    library.write("products/Bolt/Bolt.jpg", b"\xff\xd8\xff\xc0\0\x11\x08\0\x08\0\x08\x03\x03\x03\x03");
+    let record = "products/Bolt/Bolt.json";
+    library.edit(record, "\"shot.jpg\"", "\"shot.jpg\", \"Bolt.jpg\"");
+    assert_eq!(told(&library, 0), [""; 0]);
+    fs::rename(library.path("products/Bolt/Bolt.jpg"), library.path("products/Bolt/bolt.jpg")).unwrap();
+    assert_eq!(told(&library, 1), ["error file-missing products/Bolt/Bolt.json"]);
+    fs::rename(library.path("products/Bolt/bolt.jpg"), library.path("products/Bolt/Bolt.jpg")).unwrap();
+    library.edit(record, "\"shot.jpg\", ", "\"C:\\\\Users\\\\anna\\\\shot.png\", ");
+    assert_eq!(
+        told(&library, 1),
+        ["error reference-unfit products/Bolt/Bolt.json /shots/0", "error file-unexpected products/Bolt/shot.jpg"]
+    );
 }

@@ -1,5 +1,6 @@
 //! Looking at one record after the other, under a watch.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +13,14 @@ use crate::catalog::links::links;
 use crate::catalog::neighbours::Neighbours;
 use crate::catalog::read::Notation;
 use crate::catalog::record::Candidate;
+use crate::catalog::references::REFERENCE_UNFIT;
 use crate::catalog::tree::{Contents, Entry, Tree};
 use crate::catalog::unique::unique_values;
 use crate::catalog::{leaks, lint};
 use crate::commands::crew;
 use crate::commands::focus::{Concern, Focus};
 use crate::config::Config;
-use crate::finding::{Finding, codes};
+use crate::finding::{Code, Finding, codes};
 use crate::ids::{AssetKey, RepoPath};
 use crate::schema::choose::choose;
 use crate::schema::registry::Registry;
@@ -162,6 +164,7 @@ impl Sight {
             Err(finding) => look.findings.push(*finding),
         }
         look.secrets = leaks::look(&record, &self.lint, &mut look.findings);
+        one_for_each_path(&mut look.findings);
         // Where a schema is asked for and none could be used, nobody knows whether the record is valid.
         let is_checked = look.schema.is_some() || collection.settings.schema.is_none();
         look.is_valid = is_checked && !look.findings.iter().any(Finding::is_error);
@@ -183,4 +186,12 @@ impl Sight {
         look.beside = beside;
         look
     }
+}
+
+/// An absolute path where a file's name is wanted is one mistake, though it leaks a folder's name too.
+fn one_for_each_path(findings: &mut Vec<Finding>) {
+    let is = |finding: &Finding, code: &'static Code| std::ptr::eq(finding.code, code);
+    let unfit = findings.iter().filter(|finding| is(finding, &REFERENCE_UNFIT));
+    let unfit: BTreeSet<String> = unfit.map(|finding| finding.pointer.clone()).collect();
+    findings.retain(|finding| !is(finding, &leaks::LEAK) || !unfit.contains(&finding.pointer));
 }
