@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::super::spelling::Spelling;
 use super::words::{choice, nearest, shown, subject};
-use super::{CONST, ENUM, Explanation, Reading, TYPE, about, keyword};
+use super::{CONST, ENUM, Explanation, Reading, TYPE, about, origin};
 use crate::catalog::place::segments;
 use crate::catalog::read::number_text::{Meant, is_number, meant};
 use crate::finding::words::quoted;
@@ -29,7 +29,7 @@ pub(super) fn wrong_kind(error: &ValidationError<'_>, wanted: &[JsonType], readi
     let written = (reading.written)(error.instance_path().as_str());
     let is_required = is_required(error, reading);
     let advice = Advice { wanted, value, written, spelling: reading.spelling, is_required };
-    let fields = || advice.fields(keyword::holder(reading.schema, error)?, reading.schema);
+    let fields = || advice.fields(origin::holder(reading.schema, error)?, reading.schema);
     match advice.give().or_else(fields) {
         Some(help) => explanation.help(help),
         None => explanation,
@@ -237,9 +237,9 @@ impl Advice<'_> {
         let required = holder.get("required").and_then(Value::as_array);
         let mut names: Vec<&str> = required.into_iter().flatten().filter_map(Value::as_str).take(3).collect();
         if names.is_empty() {
-            names = keyword::properties(holder).take(2).collect();
+            names = origin::properties(holder).take(2).collect();
         }
-        let value = |name: &&str| keyword::field(schema, holder, name).map(|field| keyword::example(schema, field));
+        let value = |name: &&str| origin::field(schema, holder, name).map(|field| origin::example(schema, field));
         let members: Map<String, Value> =
             names.iter().map(|name| ((*name).to_owned(), value(name).unwrap_or_else(|| "…".into()))).collect();
         if members.is_empty() {
