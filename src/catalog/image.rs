@@ -238,7 +238,12 @@ fn content(entry: &Entry, head: &[u8], is_damaged: bool, level: Level) -> Option
         }
         Holds::Image(format) if format == wanted => None,
         Holds::Image(format) => {
-            let message = format!("{name:?} holds a {} image", format.extension().to_uppercase());
+            let article = if format == Format::Svg { "an" } else { "a" };
+            let shown = match format.extension() {
+                "jpg" => "JPEG".to_owned(),
+                extension => extension.to_uppercase(),
+            };
+            let message = format!("{name:?} holds {article} {shown} image");
             let finding = level.finding(&IMAGE_FORMAT, &entry.path, message)?;
             let renamed = format!("{}.{}", entry.path.stem(), format.extension());
             Some(finding.help(format!("{export}, or rename it to {renamed:?}")))

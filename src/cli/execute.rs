@@ -27,6 +27,8 @@ use check::{Asked, Since};
 
 /// How many findings a person gets to see at once.
 const MOST_FINDINGS: usize = 200;
+/// How many where they are not what the command is for.
+const FEW_FINDINGS: usize = 20;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -47,7 +47,8 @@ where
         for piece in posts.iter().filter_map(|post| post.dismissed(limit)).collect::<Vec<_>>() {
             overdue.push(piece);
             bench.leave();
-            match hire(&bench, &job).filter(|_| overdue.len() < MOST_OVERDUE) {
+            // Nobody is hired who would not be watched: one who is never dismissed is waited for without end.
+            match (overdue.len() < MOST_OVERDUE).then(|| hire(&bench, &job)).flatten() {
                 Some(post) => posts.push(post),
                 None => bench.next.store(count, Ordering::Relaxed),
             }

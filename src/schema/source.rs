@@ -67,14 +67,6 @@ impl Source {
         folder(text).map(Self::Folder)
     }
 
-    /// The library's own folder; none for a registry that lies elsewhere.
-    pub fn as_folder(&self) -> Option<&str> {
-        match self {
-            Self::Folder(folder) => Some(folder),
-            Self::GitHub(_) | Self::Web(_) => None,
-        }
-    }
-
     /// Where requests go: the same for two refs of one repository, and for nothing else. None where no request is made.
     pub fn place(&self) -> Option<String> {
         match self {

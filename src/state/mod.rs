@@ -71,20 +71,6 @@ pub struct Intent {
     pub at: Timestamp,
 }
 
-/// Where a target stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Status {
-    /// It has what it should have.
-    Synced,
-    /// It has something older, or nothing.
-    Outdated,
-    /// A delivery was begun and its outcome is not known yet.
-    Syncing,
-    /// The last try failed.
-    Failed,
-}
-
 /// One step of the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -163,18 +149,6 @@ impl State {
     }
 }
 
-impl TargetState {
-    /// Where the target stands when it should have `desired`.
-    pub fn status(&self, desired: &Sha256Hex) -> Status {
-        match (&self.delivered, &self.intent, &self.failure) {
-            (_, Some(_), None) => Status::Syncing,
-            (_, _, Some(_)) => Status::Failed,
-            (Some(delivered), None, None) if delivered.digest == *desired => Status::Synced,
-            _ => Status::Outdated,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,13 +169,12 @@ mod tests {
     fn a_delivery_settles_its_intent_and_the_failure_before_it() {
         let mut state = State::new("lib", "line");
         state.apply(&Change::Intend { target: name(), intent: intent() });
-        assert_eq!(state.target(&name()).status(&Sha256Hex::of(b"new")), Status::Syncing);
         state.apply(&Change::Fail { target: name(), why: "reset".into(), certain: false, at: Timestamp(2) });
         assert_eq!(state.target(&name()).intent, Some(intent()), "nobody knows, so the intent stays");
-        assert_eq!(state.target(&name()).status(&Sha256Hex::of(b"new")), Status::Failed);
+        assert!(state.target(&name()).failure.is_some());
         state.apply(&Change::Deliver { target: name(), delivered: delivered() });
-        assert_eq!(state.target(&name()).status(&Sha256Hex::of(b"new")), Status::Synced);
-        assert_eq!(state.target(&name()).status(&Sha256Hex::of(b"newer")), Status::Outdated);
+        let settled = TargetState { delivered: Some(delivered()), ..TargetState::default() };
+        assert_eq!(state.target(&name()), settled);
         assert_eq!(state.serial, Serial(3));
     }
 

@@ -1,11 +1,12 @@
-//! The git repository that holds the library: its files at a commit and in the work tree, and what changed between two.
+//! The git repository that holds the library: its files at a commit and in the work tree, and how commits stand to each
+//! other.
 //!
 //! Only the local object database is read; nothing is fetched. A library may be a folder of a larger repository: paths
 //! are relative to that folder.
 
-mod changes;
 mod clean;
 mod contents;
+mod fork_point;
 mod index;
 mod listing;
 
@@ -13,7 +14,6 @@ use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, Repository};
 
-pub use changes::FileChange;
 pub use contents::{CommitContents, DiskContents};
 
 use crate::finding::codes;

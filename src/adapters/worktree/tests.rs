@@ -195,19 +195,6 @@ fn a_digest_is_that_of_the_bytes_that_git_stored() {
 }
 
 #[test]
-fn changes_between_two_commits_need_no_history() {
-    let repo = Repo::new();
-    let first = repo.commit(&[("a", "1"), ("b", "1"), ("c", "1")]);
-    fs::remove_file(repo.0.path().join("a")).unwrap();
-    let second = repo.commit(&[("b", "2"), ("d", "1")]);
-    let path = |p: &str| crate::ids::RepoPath::new(p);
-    assert_eq!(
-        repo.open().changes(&first, &second).unwrap(),
-        [FileChange::Removed(path("a")), FileChange::Changed(path("b")), FileChange::Added(path("d"))]
-    );
-}
-
-#[test]
 fn before_the_first_commit_files_are_there_and_revisions_are_not() {
     let repo = Repo::new();
     repo.write("a.json", "{}");
@@ -252,7 +239,7 @@ fn a_shallow_clone_says_what_it_cannot_do() {
     let worktree = Worktree::open(clone.path()).unwrap();
     assert!(worktree.is_shallow());
     assert_eq!(names(&worktree.tree_at("HEAD").unwrap()), ["a"]);
-    let error = worktree.changes(&first, "HEAD").unwrap_err().to_string();
+    let error = worktree.tree_at(&first).unwrap_err().to_string();
     assert!(error.contains("shallow") && error.contains("git fetch --depth=1"), "{error}");
 }
 

@@ -95,7 +95,7 @@ fn an_image_of_another_format_is_named_with_both() {
     let said = look("icon.png", &jpeg(1, 1, 0), &[]);
     assert_eq!(
         said,
-        ["warning image-format: \"icon.png\" holds a JPG image (export it anew as PNG, or rename it to \"icon.jpg\")"]
+        ["warning image-format: \"icon.png\" holds a JPEG image (export it anew as PNG, or rename it to \"icon.jpg\")"]
     );
 }
 

@@ -2,14 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{Ending, Execution};
+use super::{Ending, Execution, FEW_FINDINGS};
 use crate::commands::excerpts::excerpts;
 use crate::commands::init::{Found, Initiation, initiate, write};
 use crate::finding::words::count;
 use crate::report::human;
-
-/// How many findings are shown of the first check.
-const MOST_FINDINGS: usize = 20;
 
 impl Execution<'_> {
     /// Makes a library of the repository.
@@ -30,7 +27,7 @@ impl Execution<'_> {
         }
         let check = &initiation.library.check;
         let has_errors = check.summary.errors > 0;
-        let said = human::check(check, &excerpts(&initiation.library, MOST_FINDINGS), self.style(), MOST_FINDINGS);
+        let said = human::check(check, &excerpts(&initiation.library, FEW_FINDINGS), self.style(), FEW_FINDINGS);
         let _ = write!(out, "\nWhat `stockroom check` says of it:\n{said}");
         next(&mut out, has_errors, dry_run);
         self.console.text(&out);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 
-use super::{Ending, Execution, verdict};
+use super::{Ending, Execution, FEW_FINDINGS, verdict};
 use crate::adapters::whole_file;
 use crate::cli::words::Format;
 use crate::cli::words::schema::SchemaCommand;
@@ -18,8 +18,6 @@ use crate::report::excerpt::Excerpts;
 use crate::report::schema_diff::SchemaDiff;
 use crate::report::{human, json, schema_diff as report};
 
-/// How many findings a person gets to see at once.
-const MOST_FINDINGS: usize = 20;
 /// How large a changelog may be, in bytes.
 const MAX_CHANGELOG_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -41,7 +39,7 @@ impl Execution<'_> {
                 let library = self.open(None, common.locked).await;
                 let diff = schema_diff::diff(&self.place(None), library, &old, &new, &records)?;
                 match format {
-                    Format::Human => self.console.text(&report::human(&diff, self.style(), MOST_FINDINGS)),
+                    Format::Human => self.console.text(&report::human(&diff, self.style(), FEW_FINDINGS)),
                     Format::Json => self.console.json(&json::schema_diff::render(&diff)),
                 }
                 if let Some(file) = changelog {
@@ -69,11 +67,11 @@ impl Execution<'_> {
     /// Says on the side what is wrong with records that were left out.
     pub(super) fn name_findings(&self, findings: &[Finding]) {
         let mut text = String::new();
-        for finding in findings.iter().take(MOST_FINDINGS) {
+        for finding in findings.iter().take(FEW_FINDINGS) {
             human::finding(&mut text, finding, &Excerpts::default(), self.style());
         }
-        if findings.len() > MOST_FINDINGS {
-            text.push_str(&format!("… and {} more\n", findings.len() - MOST_FINDINGS));
+        if findings.len() > FEW_FINDINGS {
+            text.push_str(&format!("… and {} more\n", findings.len() - FEW_FINDINGS));
         }
         self.console.talk(&text);
     }
