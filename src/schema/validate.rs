@@ -12,13 +12,11 @@ use super::registry::Registry;
 use super::spelling::Spelling;
 use crate::catalog::asset::UsedSchema;
 use crate::catalog::collection::Collection;
+use crate::catalog::limits::more;
 use crate::catalog::place::{Lines, Places};
 use crate::catalog::record::Record;
 use crate::finding::{Finding, Severity, Span, codes};
 use crate::ids::RepoPath;
-
-/// How many objections to one record are told.
-const MOST_ERRORS: usize = 100;
 
 /// Up to which product of a schema's weight and a record's values every objection is worked out.
 ///
@@ -49,7 +47,8 @@ pub fn validate(record: &Record, collection: &Collection, registry: &Registry) -
     };
     let mut findings: Vec<Finding> = guessed.into_iter().collect();
     let Ok(compiled) = registry.compiled(slot) else { return (None, findings) };
-    findings.extend(check(&record.document.value, compiled, &Original::of(record), || record.document.places()));
+    let most = collection.limits.findings;
+    findings.extend(check(&record.document.value, compiled, &Original::of(record), most, || record.document.places()));
     (Some(compiled.used.clone()), findings)
 }
 
@@ -72,11 +71,13 @@ impl<'a> Original<'a> {
     }
 }
 
-/// All that a schema objects to in a value; `places` is asked only when there is something.
+/// What a schema objects to in a value, at most so much and a finding that says so where there is more; `places` is asked only
+/// when there is something.
 pub fn check(
     value: &Value,
     compiled: &Compiled,
     original: &Original<'_>,
+    most: usize,
     places: impl FnOnce() -> Places,
 ) -> Vec<Finding> {
     let valid = compiled.validator.is_valid(value);
@@ -91,8 +92,8 @@ pub fn check(
     let too_large = bytes > MOST_BYTES || compiled.weight.saturating_mul(size.values) > EXPLAINED;
     let has_first = !too_large || raises_one_by_one(&compiled.schema);
     let _alone = (bytes > HEAVY).then(|| HEAVY_ONE.lock().unwrap_or_else(PoisonError::into_inner));
-    let errors: Box<dyn Iterator<Item = _>> = match (too_large, has_first) {
-        (false, _) => Box::new(validator.iter_errors(value).take(MOST_ERRORS)),
+    let mut errors: Box<dyn Iterator<Item = _>> = match (too_large, has_first) {
+        (false, _) => Box::new(validator.iter_errors(value)),
         (true, true) => Box::new(validator.validate(value).err().into_iter()),
         (true, false) => Box::new(std::iter::empty()),
     };
@@ -108,13 +109,17 @@ pub fn check(
         written: &written,
         budget: Cell::new(BUDGET),
     };
-    let mut findings = locate(explain(errors, &reading, MOST_ERRORS), original.path, severity, &places);
+    // Several objections may be one explanation, and one objection several.
+    let explanations = explain(errors.by_ref().take(most), &reading, most.saturating_mul(4));
+    let mut findings = locate(explanations, original.path, severity, &places);
     if too_large {
         let message = match has_first {
             true => "more may be wrong; the record and its schema together are too large to say what",
             false => "the record breaks its schema; both together are too large to say where",
         };
         findings.push(Finding { severity, ..Finding::error(&TOO_LARGE_TO_EXPLAIN, original.path.clone(), message) });
+    } else if errors.next().is_some() {
+        findings.push(more(original.path, severity));
     }
     findings
 }
