@@ -76,19 +76,12 @@ impl Event {
         let default = payload.pointer("/repository/default_branch").and_then(Value::as_str);
         let is_default_branch =
             |reference: &str| default.is_some_and(|branch| reference.strip_prefix("refs/heads/") == Some(branch));
+        let is_pull_request = matches!(name, "pull_request" | "pull_request_target");
         Ok(match name {
             "push" => Self::Push {
                 is_default_branch: is_default_branch(text("/ref")?),
                 is_deleted: is_nothing(&commit("/after")?),
             },
-            "pull_request" | "pull_request_target" => {
-                let number = payload.pointer("/pull_request/number").and_then(Value::as_u64);
-                Self::Proposal {
-                    base: commit("/pull_request/base/sha")?,
-                    head: commit("/pull_request/head/sha")?,
-                    number,
-                }
-            }
             "merge_group" => {
                 let (base, head) = (commit("/merge_group/base_sha")?, commit("/merge_group/head_sha")?);
                 Self::Proposal { base, head, number: None }
@@ -99,6 +92,12 @@ impl Event {
             "schedule" => Self::Reconcile,
             // A run by hand on another branch must not publish what is not merged.
             "workflow_dispatch" if is_default_branch(text("/ref")?) => Self::Reconcile,
+            // A review of a pull request, say, is as much about what is proposed as the pull request itself.
+            _ if is_pull_request || payload.pointer("/pull_request/base/sha").is_some() => {
+                let number = payload.pointer("/pull_request/number").and_then(Value::as_u64);
+                let (base, head) = (commit("/pull_request/base/sha")?, commit("/pull_request/head/sha")?);
+                Self::Proposal { base, head, number }
+            }
             other => Self::Other(other.to_owned()),
         })
     }
@@ -110,6 +109,16 @@ impl Event {
             Self::Push { is_default_branch: true, .. } | Self::Reconcile => Work::Sync,
             Self::Release { tag } => Work::Release { tag: tag.clone() },
             Self::Push { .. } | Self::Proposal { .. } | Self::Other(_) => Work::Propose,
+        }
+    }
+
+    /// Whether what is checked out was put there by somebody who may write to the repository: a push to one of its branches
+    /// or tags, a release, the clock, or a run by hand. Of any other event nobody knows whose files it looks at.
+    pub fn is_of_a_writer(&self) -> bool {
+        match self {
+            Self::Push { .. } | Self::Release { .. } | Self::Reconcile => true,
+            Self::Other(name) => matches!(name.as_str(), "release" | "workflow_dispatch"),
+            Self::Proposal { .. } => false,
         }
     }
 
@@ -171,6 +180,27 @@ mod tests {
             let event = Event::parse(name, &payload).unwrap();
             assert_eq!((event.work(), event.base().unwrap().short()), (Work::Propose, "bbbbbbb"));
         }
+    }
+
+    #[test]
+    fn a_review_is_a_proposal_and_a_comment_is_nobody_s() {
+        let payload = json!({"pull_request": {
+            "number": 7, "base": {"sha": "b".repeat(40)}, "head": {"sha": "c".repeat(40)}}});
+        for name in ["pull_request_review", "pull_request_review_comment", "one_of_tomorrow"] {
+            let event = Event::parse(name, &payload).unwrap();
+            assert_eq!(
+                (event.work(), event.base().unwrap().short(), event.number()),
+                (Work::Propose, "bbbbbbb", Some(7))
+            );
+            assert!(!event.is_of_a_writer(), "{name}");
+        }
+        let comment = json!({"issue": {"number": 7, "pull_request": {"url": "https://api.github.com/x"}}});
+        for name in ["issue_comment", "workflow_run", "check_suite", "repository_dispatch"] {
+            let event = Event::parse(name, &comment).unwrap();
+            assert_eq!((event.base(), event.is_of_a_writer()), (None, false), "{name}");
+        }
+        assert!(Event::parse("schedule", &Value::Null).unwrap().is_of_a_writer());
+        assert!(Event::parse("release", &json!({"action": "edited"})).unwrap().is_of_a_writer());
     }
 
     #[test]

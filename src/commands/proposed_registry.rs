@@ -1,6 +1,6 @@
 //! Whom a proposal may make us ask: its stockroom.yml can be a stranger's and name any address.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 
 use super::open::{Opened, Place, open_committed};
 use super::registry::{Ask, Ways, settle};
@@ -37,11 +37,19 @@ pub fn branch(opened: &Opened, known: &Branches<'_>) -> Option<String> {
     (is_own && is_ref_name(&name)).then_some(name)
 }
 
-/// The library that a proposal would be merged into: what has been merged tells whom we ask. None where it is no proposal.
+/// The library that a proposal would be merged into: what has been merged tells whom we ask. None where whoever may write to
+/// the repository put the files there.
 ///
-/// Where the clone does not hold it nobody is asked, which is an error.
+/// Where nobody can tell whose files they are, or the clone does not hold the base, nobody is asked, which is an error.
 pub fn base_of(opened: &Opened, event: &Event, place: &Place) -> anyhow::Result<Option<Opened>> {
-    let (Some(base), Some(head)) = (event.base(), event.head()) else { return Ok(None) };
+    let (Some(base), Some(head)) = (event.base(), event.head()) else {
+        if event.is_of_a_writer() {
+            return Ok(None);
+        }
+        let why = "this event does not tell whose files are checked out, so the registry that their stockroom.yml names is \
+                   not asked for";
+        return Err(anyhow!("{why}; run Stockroom on push, pull_request, release, schedule or workflow_dispatch"));
+    };
     let base = opened.worktree.base(base, head);
     open_committed(place, &base).map(Some).context(
         "a proposal's registry is asked for only where the branch that it would be merged into names it, and that one cannot \

@@ -84,6 +84,13 @@ pub async fn settle(ask: &Ask<'_>) -> anyhow::Result<Settled> {
         let findings = lock.map_or(Ok(Vec::new()), |lock| edited(&lock, &files, ask.locked))?;
         return Ok(Settled { files: Arc::new(files), findings, said });
     }
+    if let (Source::GitHub(at), Some(lock)) = (&source, &lock)
+        && let (Some(named), Some(held)) = (at.commit(), &lock.commit)
+        && named != *held
+    {
+        let differs = format!("stockroom.yml names the commit {named} of {}, and {LOCK} the commit {held}", at.repo);
+        return Err(anyhow!("{differs}; if stockroom.yml is right, run `stockroom schema lock`"));
+    }
     if let (Source::GitHub(at), Some(branch)) = (&source, &ask.branch)
         && let Some(brought) = same_branch(ask, at, branch, &mut said).await?
     {

@@ -91,7 +91,7 @@ impl fmt::Display for Source {
 impl Repository {
     /// The commit, where the ref is one: it needs no looking up and never moves.
     pub fn commit(&self) -> Option<CommitId> {
-        CommitId::parse(&self.reference).ok()
+        CommitId::parse(&self.reference.to_ascii_lowercase()).ok()
     }
 
     /// The same registry at a branch.

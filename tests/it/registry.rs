@@ -115,6 +115,23 @@ fn a_lock_that_was_tampered_with_is_refused() {
 }
 
 #[test]
+fn a_lock_of_another_commit_than_the_one_that_is_named_is_refused() {
+    let server = FakeGitHub::start();
+    let then = server.publish("org/schemas", "v1", &[("thing/v1.0.0.json", "{}")]);
+    let now = server.publish("org/schemas", "v1", &[("thing/v1.0.0.json", V1_EDITED)]);
+    let library = library(&format!("  source: github:org/schemas@{now}\n"));
+    run(&library, &server, &["schema", "lock"]).ends(0);
+    run(&library, &server, &["check", "--locked"]).ends(1);
+    let (old, new) = (format!("{:x}", Sha256::digest("{}")), format!("{:x}", Sha256::digest(V1_EDITED)));
+    library.edit("stockroom.lock", &format!("\"commit\": \"{now}\""), &format!("\"commit\": \"{then}\""));
+    library.edit("stockroom.lock", &new, &old);
+    for words in [vec!["check"], vec!["check", "--locked"]] {
+        let refused = run(&library, &server, &words).ends(2);
+        says(&refused, &format!("names the commit {now} of org/schemas, and stockroom.lock the commit {then}"));
+    }
+}
+
+#[test]
 fn a_lock_of_another_source_is_stale() {
     let (library, server) = (at_v1(), server());
     run(&library, &server, &["schema", "lock"]).ends(0);
@@ -314,12 +331,16 @@ mod proposals {
     }
 
     fn propose(library: &Library, payload: &Value, server: &FakeGitHub, words: &[&str]) -> Run {
+        on("pull_request", library, payload, server, words)
+    }
+
+    fn on(name: &str, library: &Library, payload: &Value, server: &FakeGitHub, words: &[&str]) -> Run {
         let event = library.beside("event.json");
         fs::write(&event, payload.to_string()).unwrap();
         let before = library.everything();
         let program = program(library, server.url(), words).env("GITHUB_ACTIONS", "true").env("SCHEMAS_TOKEN", TOKEN);
         let program = program.env("OTHER_SECRET", "ghp_other").env("GITHUB_HEAD_REF", "topic");
-        let run = program.env("GITHUB_EVENT_NAME", "pull_request").env("GITHUB_EVENT_PATH", &event).run();
+        let run = program.env("GITHUB_EVENT_NAME", name).env("GITHUB_EVENT_PATH", &event).run();
         assert_eq!(library.everything(), before, "a proposal leaves no trace:\n{}", run.both());
         run
     }
@@ -341,6 +362,29 @@ mod proposals {
             says(&run, "1 record in 1 collection: 1 valid");
         }
         assert!(server.seen().iter().all(|seen| seen.uri.starts_with("/repos/org/schemas/")), "{:?}", server.seen());
+    }
+
+    #[test]
+    fn no_event_makes_a_proposal_s_registry_trusted() {
+        let server = server();
+        server.publish("evil/schemas", "v1", &[("thing/v1.0.0.json", "{}")]);
+        let (library, payload) = proposed(
+            "  source: github:org/schemas@v1\n",
+            "  source: github:evil/schemas@v1\n  token: ${{ env.OTHER_SECRET }}\n",
+        );
+        for name in ["pull_request_review", "pull_request_review_comment"] {
+            says(&on(name, &library, &payload, &server, &["check"]).ends(0), "schema-source-proposed");
+        }
+        assert!(server.seen().iter().all(|seen| seen.uri.starts_with("/repos/org/schemas/")), "{:?}", server.seen());
+        let before = server.seen().len();
+        let comment = json!({"issue": {"number": 7, "pull_request": {"url": "https://api.github.com/x"}}});
+        for name in ["issue_comment", "workflow_run", "repository_dispatch"] {
+            says(
+                &on(name, &library, &comment, &server, &["check"]).ends(2),
+                "does not tell whose files are checked out",
+            );
+        }
+        assert_eq!(server.seen().len(), before);
     }
 
     #[test]

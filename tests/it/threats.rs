@@ -196,11 +196,11 @@ fn every_attack_through_a_schema_gets_its_finding() {
 }
 
 #[test]
-fn a_file_of_five_gigabytes_is_refused_unread() {
+fn a_file_of_a_gigabyte_is_refused_in_little_memory() {
     let library = library(&attack("", "x.json", "{}", ""));
     library.commit();
     let file = File::options().write(true).open(library.path("records/x.json")).unwrap();
-    file.set_len(5 * 1024 * 1024 * 1024).unwrap();
+    file.set_len(1024 * 1024 * 1024).unwrap();
     std::fs::write(library.path(".gitattributes"), "").unwrap();
     let (findings, _) = findings(&library, "a huge file");
     assert_eq!(findings[0]["code"], "unreadable", "{findings:#?}");

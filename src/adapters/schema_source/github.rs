@@ -110,7 +110,7 @@ impl RemoteSource for GitHubSource {
         pin: Option<&CommitId>,
         fresh: bool,
     ) -> Result<Brought, SourceError> {
-        let (commit, stale) = match pin.cloned().or_else(|| self.at.commit()) {
+        let (commit, stale) = match self.at.commit().or_else(|| pin.cloned()) {
             Some(commit) => (commit, None),
             None => self.resolve(fresh).await?,
         };

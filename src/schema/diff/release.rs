@@ -60,15 +60,18 @@ pub fn successions(old: &Arc<dyn SchemaFiles>, new: &Arc<dyn SchemaFiles>, used:
             before: before.clone(),
             before_version: before_version.clone(),
         };
+        // Before it is released, a version may be anything, and promises nothing to the one after it.
+        if !version.pre.is_empty() {
+            continue;
+        }
         if before.contains_key(&(name.clone(), version.clone())) {
-            // Before it is released, a version may be anything.
-            if version.pre.is_empty() && old.paths().contains(path) && old.read(path) != new.read(path) {
+            if old.paths().contains(path) && old.read(path) != new.read(path) {
                 found.push(link(path, version));
             }
             continue;
         }
         let earlier = after.range((name.clone(), Version::new(0, 0, 0))..(name.clone(), version.clone()));
-        let mut akin = earlier.filter(|((_, earlier), _)| are_akin(earlier, version));
+        let mut akin = earlier.filter(|((_, earlier), _)| earlier.pre.is_empty() && are_akin(earlier, version));
         if let Some(((_, earlier), path)) = akin.next_back() {
             found.push(link(path, earlier));
         }
@@ -188,6 +191,16 @@ mod tests {
             "a member that may be there breaks nothing"
         );
         assert_eq!(told(&old, &with("schemas/other/v1.2.0.json", TWO)), [""; 0]);
+    }
+
+    #[test]
+    fn a_version_before_its_release_promises_nothing() {
+        let old = [("schemas/p/v1.1.0.json", ONE)];
+        let beta = [old[0], ("schemas/p/v1.2.0-beta.1.json", TWO)];
+        assert_eq!(told(&old, &beta), [""; 0]);
+        let released = [beta[0], beta[1], ("schemas/p/v1.2.0.json", TWO)];
+        let told = told(&beta, &released);
+        assert!(told.len() == 1 && told[0].contains("p 1.2.0 breaks records that follow 1.1.0"), "{told:?}");
     }
 
     #[test]
