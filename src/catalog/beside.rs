@@ -38,6 +38,8 @@ pub struct Beside {
     files: Vec<usize>,
     /// Those that must not be there, each with the index of the rule that says so.
     forbidden: Vec<(usize, usize)>,
+    /// The files that a finding takes for those that were meant.
+    misnamed: Vec<usize>,
     /// The images of which something is asked, each with the index of the rule.
     images: Vec<(usize, usize)>,
     /// What the record says of some of them.
@@ -47,8 +49,8 @@ pub struct Beside {
 impl Beside {
     /// The files that a record's collection and its values name, and what is wrong with that.
     pub fn of(record: &Record, collection: &Collection, near: &Neighbours) -> (Self, Vec<Finding>) {
-        let Companions { mut files, forbidden, mut findings } = companions(record, collection, near);
-        let (referenced, claims, more) = references(record, collection, near);
+        let Companions { mut files, forbidden, mut missing, mut findings } = companions(record, collection, near);
+        let (referenced, claims, more) = references(record, collection, near, &mut missing);
         findings.extend(more);
         if !referenced.is_empty() {
             files.extend(referenced);
@@ -65,6 +67,7 @@ impl Beside {
         let beside = Self {
             files: files.into_iter().filter_map(index).collect(),
             forbidden: forbidden.into_iter().filter_map(indexed).collect(),
+            misnamed: missing.iter().filter_map(|wanted| index(near.meant(wanted, &record.path)?)).collect(),
             images: images.into_iter().filter_map(indexed).collect(),
             claims,
         };
@@ -90,15 +93,15 @@ impl Beside {
 
 /// What is wrong with the files of all records, each file looked at once.
 ///
-/// `beside` has the files of each of `found`, in the same order; `is_whole` says that none was left out, since only then it
-/// is known which files belong to no record.
+/// `beside` has the files of each of `found`, in the same order; only where `is_known` says so, none was left out of those that
+/// may have the file, so that it may be said to belong to none.
 pub fn inspect(
     found: &[Candidate<'_>],
     beside: &[&Beside],
     near: &Neighbours,
     contents: &dyn Contents,
     lint: &Lint,
-    is_whole: bool,
+    is_known: &dyn Fn(&RepoPath) -> bool,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let tree = near.tree.as_ref();
@@ -116,9 +119,7 @@ pub fn inspect(
     named.dedup();
     findings.extend(unportable(named.iter().copied(), lint.names));
     let unwanted = forbidden(found, beside, tree);
-    if is_whole {
-        findings.extend(others(found, &named, &unwanted, tree));
-    }
+    findings.extend(others(found, &named, &accounted(&unwanted, beside, tree), tree).into_iter().filter(|finding| is_known(&finding.path)));
     findings.extend(unwanted);
     findings.extend(irregular(found, tree));
     let folders: OnceCell<BTreeSet<&str>> = OnceCell::new();
@@ -186,8 +187,15 @@ fn forbidden(found: &[Candidate<'_>], beside: &[&Beside], tree: &Tree) -> Vec<Fi
     told.into_iter().map(finding).collect()
 }
 
+/// The files of which another finding says already what to do: these, and those that were meant where one is missing.
+fn accounted<'a>(unwanted: &'a [Finding], beside: &[&Beside], tree: &'a Tree) -> BTreeSet<&'a RepoPath> {
+    let misnamed = beside.iter().flat_map(|beside| &beside.misnamed);
+    let misnamed = misnamed.filter_map(|index| tree.entries.get(*index)).map(|entry| &entry.path);
+    unwanted.iter().map(|finding| &finding.path).chain(misnamed).collect()
+}
+
 /// The files in folders of records that belong to none, where the collection has something to say about them.
-fn others(found: &[Candidate<'_>], named: &[&RepoPath], unwanted: &[Finding], tree: &Tree) -> Vec<Finding> {
+fn others(found: &[Candidate<'_>], named: &[&RepoPath], accounted: &BTreeSet<&RepoPath>, tree: &Tree) -> Vec<Finding> {
     let strict = |candidate: &&Candidate<'_>| candidate.collection.settings.files.others != Others::Allow;
     let mut folders: BTreeMap<&str, &Collection> = BTreeMap::new();
     if !found.iter().any(|candidate| strict(&candidate)) {
@@ -197,7 +205,6 @@ fn others(found: &[Candidate<'_>], named: &[&RepoPath], unwanted: &[Finding], tr
     for candidate in found.iter().filter(strict) {
         folders.entry(candidate.entry.path.folder()).or_insert(candidate.collection);
     }
-    let unwanted: BTreeSet<&RepoPath> = unwanted.iter().map(|finding| &finding.path).collect();
     let mut findings = Vec::new();
     for (folder, collection) in folders {
         let is_own = |entry: &&Entry| match folder {
@@ -211,7 +218,7 @@ fn others(found: &[Candidate<'_>], named: &[&RepoPath], unwanted: &[Finding], tr
             if is_git
                 || entry.kind != EntryKind::File
                 || is_among(named, entry.path.as_str())
-                || unwanted.contains(&entry.path)
+                || accounted.contains(&entry.path)
                 || collection.excludes(entry.path.as_str())
             {
                 continue;

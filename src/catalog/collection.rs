@@ -73,7 +73,10 @@ impl Collection {
                     IdSource::Folder
                 }
             },
-            Some(text) => IdSource::Pointer(PointerPattern::new(text)),
+            Some(text) => {
+                problems.extend(pointer(text, "/id").err());
+                IdSource::Pointer(PointerPattern::new(text))
+            }
         };
         let metadata = glob_set(settings.metadata.iter(), "/metadata", &mut problems);
         let exclude = glob_set(settings.exclude.iter().map(String::as_str), "/exclude", &mut problems);
@@ -84,6 +87,7 @@ impl Collection {
                 problems.push((format!("/{key}"), format!("`{key}` says nothing without `schema`")));
             }
         }
+        problems.extend(settings.version_field.as_deref().and_then(|text| pointer(text, "/version_field").err()));
         let volatile = pointers(&settings.volatile, "/volatile", &mut problems);
         let unique = unique_rules(&name, &settings.unique, &mut problems);
         let references = pointers(&settings.references, "/references", &mut problems);
@@ -189,9 +193,14 @@ fn declared_rules(settings: &[settings::Declared], problems: &mut Vec<Problem>) 
         let value = |text: &Option<String>, place: &str| -> Result<Option<PointerPattern>, Problem> {
             let Some(text) = text else { return Ok(None) };
             let pattern = pointer(text, place)?;
-            if pattern.count_wildcards() > file.count_wildcards() {
-                let why =
-                    format!("{text:?} has more `*` than {:?}, so nobody knows what they stand for", declared.file);
+            if pattern.count_wildcards() != file.count_wildcards() {
+                let beside = declared.file.rsplit_once('/').map_or("", |(around, _)| around);
+                let fitting = format!("{beside}/{}", text.rsplit('/').next().unwrap_or_default());
+                let why = format!(
+                    "{text:?} has not as many `*` as {:?}, so nobody knows which value is of which file; perhaps it is \
+                     {fitting:?}",
+                    declared.file
+                );
                 return Err((place.to_owned(), why));
             }
             Ok(Some(pattern))
@@ -207,6 +216,10 @@ fn declared_rules(settings: &[settings::Declared], problems: &mut Vec<Problem>) 
 
 /// A pointer into a record; the error is at `place`.
 pub(super) fn pointer(text: &str, place: &str) -> Result<PointerPattern, Problem> {
+    // A plain name is a key; what has a slash or a star in it and none before it names nothing that anybody has.
+    if !text.starts_with('/') && text.contains(['/', '*']) {
+        return Err((place.to_owned(), format!("{text:?} does not begin with `/`: write \"/{text}\"")));
+    }
     match PointerPattern::parse(text) {
         Some(pattern) if !text.is_empty() => Ok(pattern),
         _ => Err((place.to_owned(), format!("{text:?} is no JSON Pointer such as `/title`"))),

@@ -23,8 +23,8 @@ codes! {
          was."
 }
 
-/// How many findings of this room are told of one record.
-const MOST: usize = 100;
+/// How many findings of this room are told of one record: as many as `limits.findings` can be.
+const MOST: usize = 1_000;
 
 /// Where records speak of the size and the digest of a file.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use super::lfs;
 use super::lint::Level;
 use super::settings::Images;
 use super::tree::{Contents, Entry};
-use crate::finding::{Finding, codes};
+use crate::finding::{Finding, Severity, codes};
 
 codes! {
     IMAGE_BROKEN "image-broken"
@@ -174,7 +174,9 @@ pub fn findings(entry: &Entry, rules: &[&ImageRule], contents: &dyn Contents, le
         Ok(read) => read,
         Err(error) => {
             let message = format!("the image cannot be read: {error}");
-            return vec![Finding::warning(&super::record::UNREADABLE, entry.path.clone(), message)];
+            let finding = Finding::error(&super::record::UNREADABLE, entry.path.clone(), message);
+            let severity = if rules.is_empty() { Severity::Warning } else { Severity::Error };
+            return vec![Finding { severity, ..finding }];
         }
     };
     if lfs::is_pointer(&head) {
@@ -198,10 +200,23 @@ pub fn findings(entry: &Entry, rules: &[&ImageRule], contents: &dyn Contents, le
         head = contents.head(entry, most).map_or(head, |(head, _)| head);
         pixels = read(&head);
     }
-    let mut findings: Vec<Finding> = content(entry, &head, pixels.is_err(), level).into_iter().collect();
+    // A rule that nobody can verify is not kept.
+    let (is_told, is_damaged) = (pixels.ok().flatten().is_some(), pixels.is_err());
+    if wants_size
+        && !is_told
+        && let Some(broken) = content(entry, &head, is_damaged, Level::Error)
+    {
+        return vec![broken];
+    }
+    let mut findings: Vec<Finding> = content(entry, &head, is_damaged, level).into_iter().collect();
+    let mut is_unknown_told = false;
     for rule in rules {
         findings.extend(too_heavy(entry, rule, bytes));
-        findings.extend(wrong_size(entry, rule, pixels.ok().flatten()));
+        if is_told || !is_unknown_told {
+            let wrong = wrong_size(entry, rule, pixels.ok().flatten());
+            is_unknown_told |= wrong.is_some();
+            findings.extend(wrong);
+        }
     }
     findings
 }
@@ -223,7 +238,12 @@ fn content(entry: &Entry, head: &[u8], is_damaged: bool, level: Level) -> Option
         }
         Holds::Image(format) if format == wanted => None,
         Holds::Image(format) => {
-            let message = format!("{name:?} holds a {} image", format.extension().to_uppercase());
+            let article = if format == Format::Svg { "an" } else { "a" };
+            let shown = match format.extension() {
+                "jpg" => "JPEG".to_owned(),
+                extension => extension.to_uppercase(),
+            };
+            let message = format!("{name:?} holds {article} {shown} image");
             let finding = level.finding(&IMAGE_FORMAT, &entry.path, message)?;
             let renamed = format!("{}.{}", entry.path.stem(), format.extension());
             Some(finding.help(format!("{export}, or rename it to {renamed:?}")))
@@ -261,7 +281,7 @@ fn wrong_size(entry: &Entry, rule: &ImageRule, pixels: Option<(u64, u64)>) -> Op
     };
     let Some((wide, high)) = pixels else {
         let message = format!("how large {name:?} is cannot be told, and {wanted} is wanted");
-        return Some(Finding::warning(&IMAGE_SIZE, entry.path.clone(), message).help("export it anew"));
+        return Some(Finding::error(&IMAGE_SIZE, entry.path.clone(), message).help("export it anew"));
     };
     let fits = |wanted: Option<u32>, is: u64| wanted.is_none_or(|wanted| u64::from(wanted) == is);
     if fits(width, wide) && fits(height, high) && (!square || wide == high) {

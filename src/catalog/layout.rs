@@ -106,6 +106,8 @@ pub struct Companions<'t> {
     pub files: Vec<&'t Entry>,
     /// Those that must not be there, each with the index of the rule that says so.
     pub forbidden: Vec<(&'t Entry, usize)>,
+    /// The paths at which a file must be and none is.
+    pub missing: Vec<RepoPath>,
     /// What is wrong.
     pub findings: Vec<Finding>,
 }
@@ -120,6 +122,7 @@ pub fn companions<'t>(record: &Record, collection: &Collection, near: &'t Neighb
             let message = format!("the file {name:?} is missing beside the record");
             let finding = Finding::error(&FILE_MISSING, record.path.clone(), message);
             beside.findings.push(finding.help(near.advice(&wanted, &record.path, Verb::Rename)));
+            beside.missing.push(wanted);
         }
         for entry in found.into_iter().filter(|entry| entry.path != record.path) {
             if rule.presence == Presence::Forbidden {

@@ -23,6 +23,9 @@ codes! {
 /// How many findings of this room are told of one file.
 const MOST: usize = 50;
 
+/// How long a user's name may be that has blanks in it.
+const MOST_NAME: usize = 40;
+
 /// How a kind of match goes on after its first characters.
 enum Shape {
     /// A secret: a name, which characters follow, and how many at least.
@@ -33,6 +36,8 @@ enum Shape {
     Address,
     /// A folder of a person.
     Home,
+    /// A backslash behind the drive that a text in double quotes begins with, and a letter that makes it an escape.
+    Drive,
     /// A file's address on this machine.
     FileUrl,
 }
@@ -95,6 +100,11 @@ static KINDS: &[(&str, Shape)] = &[
     ("/Users/", Shape::Home),
     (":\\Users\\", Shape::Home),
     (":\\\\Users\\\\", Shape::Home),
+    (":\\t", Shape::Drive),
+    (":\\n", Shape::Drive),
+    (":\\b", Shape::Drive),
+    (":\\f", Shape::Drive),
+    (":\\r", Shape::Drive),
     ("file:///", Shape::FileUrl),
 ];
 
@@ -121,12 +131,24 @@ fn matches(text: &str) -> Vec<Match<'_>> {
         from = hit.end();
         let Some((end, secret)) = end else { continue };
         from = from.max(end);
-        found.push(Match { bytes: hit.start()..end, secret, text: text.get(hit.start()..end).unwrap_or_default() });
+        let start = if secret.is_none() { hit.start() - drive(text, hit.start()) } else { hit.start() };
+        found.push(Match { bytes: start..end, secret, text: text.get(start..end).unwrap_or_default() });
         if found.len() == MOST {
             break;
         }
     }
     found
+}
+
+/// How many bytes of a path's drive stand before the rest of it, which is what is searched for.
+fn drive(text: &str, start: usize) -> usize {
+    let bytes = text.as_bytes();
+    let byte = |back: usize| start.checked_sub(back).and_then(|at| bytes.get(at)).copied();
+    match (bytes.get(start), byte(1), byte(2)) {
+        (Some(b':'), Some(letter), _) if letter.is_ascii_alphabetic() => 1,
+        (Some(b'/'), Some(b':'), Some(letter)) if letter.is_ascii_alphabetic() => 2,
+        _ => 0,
+    }
 }
 
 /// Where a match ends, and the name of the secret that it is; none where it is no match after all.
@@ -160,8 +182,17 @@ fn end(shape: &Shape, text: &str, start: usize, after: usize) -> Option<(usize, 
             let is_root = matches!(before, b' ' | b'"' | b'\'' | b'=' | b'(' | b'`' | b'\n' | b'\t' | b'<' | b',');
             let is_drive = before == b':' && text.as_bytes().get(start) == Some(&b'/');
             let name = run(|byte| token(byte) || byte == b'.' || byte >= 0x80);
+            // A user of Windows may have a name of several words.
+            let words = run(|byte| token(byte) || matches!(byte, b'.' | b' ') || byte >= 0x80);
+            let is_whole = is_windows && name > 0 && words <= MOST_NAME && bytes.get(after + words) == Some(&b'\\');
+            let name = if is_whole { words } else { name };
             let goes_on = matches!(bytes.get(after + name), Some(b'/' | b'\\'));
             ((is_windows || is_root || is_drive) && name > 0 && goes_on).then_some((after + name, None))
+        }
+        Shape::Drive => {
+            let quote = start.checked_sub(2).and_then(|at| bytes.get(at));
+            let length = run(path);
+            (before.is_ascii_alphabetic() && quote == Some(&b'"')).then_some((after + length, None))
         }
         Shape::FileUrl => {
             let length = run(|byte| path(byte) || matches!(byte, b'%' | b':'));
@@ -195,16 +226,23 @@ pub fn findings(
                 (settings.secrets.finding(&SECRET, path, message)?, help)
             }
             None => {
-                let (kind, help) = match found.text.contains("0x") {
-                    true => (
+                let is_escaped = path.extension().eq_ignore_ascii_case("json") && is_single_backslash(found.text);
+                let (kind, help) = if found.text.contains("0x") {
+                    (
                         "an address in memory",
                         "write the value itself; the program that exported this wrote down an object",
-                    ),
-                    false => {
-                        ("a path on somebody's own machine", "write a path from the record's folder, or take it away")
-                    }
+                    )
+                } else if is_escaped {
+                    (
+                        "a path with backslashes, of which JSON makes line breaks and tabs,",
+                        "write a path from the record's folder, with / between its parts",
+                    )
+                } else {
+                    ("a path on somebody's own machine", "write a path from the record's folder, or take it away")
                 };
-                let message = format!("{kind} stands here: {:?}", found.text);
+                // As the path is read, whether or not its backslashes are escaped in the file.
+                let shown = format!("{:?}", found.text.replace("\\\\", "\\")).replace("\\\\", "\\");
+                let message = format!("{kind} stands here: {shown}");
                 (settings.leaks.finding(&LEAK, path, message)?, help)
             }
         };
@@ -212,6 +250,11 @@ pub fn findings(
         Some(finding.at(span).about(pointer).help(help))
     };
     found.iter().filter_map(finding).collect()
+}
+
+/// Whether a path's first backslash is not escaped.
+fn is_single_backslash(text: &str) -> bool {
+    text.get(1..).is_some_and(|rest| rest.starts_with(":\\") && !rest.starts_with(":\\\\"))
 }
 
 /// Adds what should not be in a record to the findings on it, and takes its secrets out of what these quote.

@@ -1,6 +1,6 @@
 //! Values of a record that name other records.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -18,8 +18,6 @@ codes! {
          but invalid counts as there."
 }
 
-/// How many values of one record are told to lead nowhere.
-const MOST: usize = 100;
 /// How many ids are compared with one that is not there, letter by letter, and how often that is done at all.
 const MOST_COMPARED: usize = 20_000;
 const MOST_SUGGESTED: usize = 50;
@@ -78,14 +76,20 @@ pub struct Dangling<'a> {
     pub ids: &'a Uniqueness,
     /// The collections with a record whose id cannot be read: it may be the one that a link means.
     pub unsure: BTreeSet<&'a CollectionName>,
+    /// Where assets lay that a change touched, before it.
+    former: Option<&'a BTreeMap<AssetKey, RepoPath>>,
     suggested: usize,
     found: Vec<Unlocated>,
 }
 
 impl<'a> Dangling<'a> {
-    /// With these ids.
-    pub fn new(ids: &'a Uniqueness, unsure: BTreeSet<&'a CollectionName>) -> Self {
-        Self { ids, unsure, suggested: 0, found: Vec::new() }
+    /// With these ids, and where assets lay before a change that touched them, if one is looked at.
+    pub fn new(
+        ids: &'a Uniqueness,
+        unsure: BTreeSet<&'a CollectionName>,
+        former: Option<&'a BTreeMap<AssetKey, RepoPath>>,
+    ) -> Self {
+        Self { ids, unsure, former, suggested: 0, found: Vec::new() }
     }
 
     /// Looks at the links of a record.
@@ -96,7 +100,7 @@ impl<'a> Dangling<'a> {
             let is_there = |to: &CollectionName| {
                 self.unsure.contains(to) || self.ids.has(&AssetKey { collection: to.clone(), id: AssetId::new(id) })
             };
-            if told == MOST || rule.to.iter().any(is_there) {
+            if told == collection.limits.most_sought() || rule.to.iter().any(is_there) {
                 continue;
             }
             told += 1;
@@ -115,7 +119,13 @@ impl<'a> Dangling<'a> {
             Some(near) => format!("there is {near:?}: write that, or add the record that is meant"),
             None => "write the id of a record that is there, or add the record that is meant".to_owned(),
         };
-        Finding::error(&LINK_DANGLING, path.clone(), message).about(pointer).help(help)
+        let key = |to: &CollectionName| AssetKey { collection: to.clone(), id: AssetId::new(id) };
+        let former = self.former.and_then(|former| to.iter().find_map(|to| former.get(&key(to))));
+        let finding = Finding::error(&LINK_DANGLING, path.clone(), message).about(pointer);
+        match former {
+            Some(gone) => finding.help(format!("{gone} had it before this change; {help}")).related(gone.clone()),
+            None => finding.help(help),
+        }
     }
 
     fn nearest(&self, id: &str, to: &[CollectionName]) -> Option<&'a str> {
@@ -163,7 +173,9 @@ mod tests {
                 }
             }
         }
-        let mut dangling = Dangling::new(&uniqueness, unsure);
+        let gone = AssetKey { collection: CollectionName::new("makers"), id: AssetId::new("gone") };
+        let former = BTreeMap::from([(gone, RepoPath::new("m/gone.json"))]);
+        let mut dangling = Dangling::new(&uniqueness, unsure, Some(&former));
         for (index, (candidate, record)) in found.iter().zip(&records).enumerate() {
             if let Some(record) = record {
                 dangling.see(index, &record.path, candidate.collection, &links(record, candidate.collection));
@@ -208,6 +220,18 @@ mod tests {
     }
 
     #[test]
+    fn a_link_to_what_the_change_has_removed_says_where_it_was() {
+        let files = [("m/anna.json", "{}"), ("p/a.json", "{\"id\": \"bolt\", \"by\": \"gone\"}")];
+        assert_eq!(
+            said(&[makers(), products()], &files),
+            [
+                "link-dangling p/a.json:1 /by: no record of makers or shops has the id \"gone\" (m/gone.json had it before \
+                 this change; write the id of a record that is there, or add the record that is meant)"
+            ]
+        );
+    }
+
+    #[test]
     fn a_record_whose_id_cannot_be_read_may_be_the_one_that_is_meant() {
         let files = [("p/a.json", "{\"id\": \"bolt\", \"related\": [\"nut\"]}"), ("p/b.json", "{\"id\": \"nut\"")];
         assert!(said(&[products()], &files).is_empty());
@@ -219,7 +243,7 @@ mod tests {
     #[test]
     fn a_thousand_links_that_lead_nowhere_are_cut() {
         let text = format!("{{\"id\": \"a\", \"related\": [{}]}}", vec!["\"x\""; 1000].join(","));
-        assert_eq!(said(&[products()], &[("p/a.json", &text)]).len(), MOST);
+        assert_eq!(said(&[products()], &[("p/a.json", &text)]).len(), 101, "one more than are told");
     }
 
     #[test]
@@ -231,7 +255,7 @@ mod tests {
         let files = [("a/x.json", r#"{"own": 1, "sku": "S"}"#), ("b/y.json", r#"{"own": 1, "sku": "S"}"#)];
         assert_eq!(
             said(&both, &files),
-            ["duplicate-value b/y.json:1 /sku: the value \"S\" may stand only once, and a/x.json has it at /sku ()"]
+            ["duplicate-value b/y.json:1 /sku: the value \"S\" may stand only once, and a/x.json has it at /sku (give one of the two another value)"]
         );
         assert_eq!(said(&both, &[files[0], ("a/z.json", r#"{"own": 1}"#)]).len(), 1, "within one, plain entries hold");
     }

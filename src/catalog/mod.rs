@@ -38,6 +38,7 @@ pub fn codes() -> Vec<&'static Code> {
         references::CODES,
         declared::CODES,
         links::CODES,
+        limits::CODES,
         names::CODES,
         lfs::CODES,
         image::CODES,

@@ -61,6 +61,17 @@ impl Neighbours {
         }
     }
 
+    /// The file that the advice speaks of, where one was probably meant.
+    pub fn meant(&self, wanted: &RepoPath, asks: &RepoPath) -> Option<&Entry> {
+        let decoded = || {
+            let plain = below(asks.folder(), wanted.as_str()).replace('\\', "/");
+            let plain = percent_decode_str(&plain).decode_utf8_lossy();
+            self.tree.get(RepoPath::join(asks.folder(), &plain).as_str())
+        };
+        let twin = self.folded().twin(&self.tree, wanted.as_str());
+        twin.or_else(decoded).or_else(|| self.nearest(wanted, asks))
+    }
+
     /// The file of the same folder and kind whose name takes the fewest changes; of a large folder only a part is compared.
     fn nearest(&self, wanted: &RepoPath, asks: &RepoPath) -> Option<&Entry> {
         let name = wanted.file_name();

@@ -21,20 +21,28 @@ codes! {
          leaves the folder with `..`, one with backslashes, or no text at all."
 }
 
-/// How many values of one record are told to be no files.
-const MOST: usize = 100;
 /// How much of a value that names or describes a file is shown, in characters.
 pub(super) const SHOWN: usize = 200;
 
 /// A finding whose place in the record is not looked up yet: that takes a second, slower reading of the record.
 struct Unplaced<'r> {
     record: &'r Record,
+    most: usize,
+    /// The paths of which it is told already that no file is there.
+    required: &'r [RepoPath],
+    /// Those of which it is told here.
+    missing: Vec<RepoPath>,
     findings: Vec<Finding>,
 }
 
 impl Unplaced<'_> {
     fn is_full(&self) -> bool {
-        self.findings.len() >= MOST
+        self.findings.len() >= self.most
+    }
+
+    /// Whether it is told already, and with it what to do.
+    fn is_required(&self, wanted: &RepoPath) -> bool {
+        self.required.contains(wanted)
     }
 
     fn tell(&mut self, code: &'static Code, pointer: &str, message: String, help: impl Into<String>) {
@@ -52,13 +60,18 @@ impl Unplaced<'_> {
     }
 }
 
-/// The files that values of the record name, and what is wrong with these values.
+/// The files that values of the record name, and what is wrong with these values; `missing` are the paths at which others have
+/// found no file, and afterwards those too that are told here.
 pub fn references<'t>(
     record: &Record,
     collection: &Collection,
     near: &'t Neighbours,
+    missing: &mut Vec<RepoPath>,
 ) -> (Vec<&'t Entry>, Vec<Claim>, Vec<Finding>) {
-    let (mut files, mut claims, mut told) = (Vec::new(), Vec::new(), Unplaced { record, findings: Vec::new() });
+    let most = collection.limits.most_sought();
+    let required = missing.clone();
+    let unplaced = || Unplaced { record, most, required: &required, missing: Vec::new(), findings: Vec::new() };
+    let (mut files, mut claims, mut told) = (Vec::new(), Vec::new(), unplaced());
     for pattern in &collection.references {
         for (pointer, value) in pattern.select(&record.document.value) {
             files.extend(referenced(record, &pointer, value, near, &mut told));
@@ -68,7 +81,7 @@ pub fn references<'t>(
         for (pointer, value) in rule.file.select(&record.document.value) {
             // What `references` names too has been told already.
             let is_told = collection.references.contains(&rule.file);
-            let mut aside = Unplaced { record, findings: Vec::new() };
+            let mut aside = unplaced();
             let Some(entry) = referenced(record, &pointer, value, near, if is_told { &mut aside } else { &mut told })
             else {
                 continue;
@@ -78,6 +91,7 @@ pub fn references<'t>(
         }
     }
     files.retain(|entry| entry.path != record.path);
+    missing.append(&mut told.missing);
     (files, claims, told.placed())
 }
 
@@ -119,9 +133,11 @@ fn referenced<'t>(
             told.findings.push(irregular(entry, record).about(pointer));
             None
         }
+        None if told.is_required(&wanted) => None,
         None => {
             let message = format!("there is no file {:?} beside the record", cut(name, SHOWN));
             told.tell(&REFERENCE_MISSING, pointer, message, near.advice(&wanted, &record.path, Verb::Write));
+            told.missing.push(wanted);
             None
         }
     }

@@ -19,8 +19,6 @@ codes! {
 
 /// The first whole number that no longer fits into 64 bits.
 const TOO_LARGE: f64 = 18_446_744_073_709_551_616.0;
-/// How many values of one record are told to stand elsewhere too.
-const MOST_REPEATS: usize = 100;
 
 /// A kind of value that stands only once.
 #[derive(Debug, Clone)]
@@ -101,7 +99,7 @@ pub fn located(mut findings: Vec<Unlocated>, mut place: impl FnMut(usize, &str) 
     findings.into_iter().map(locate).collect()
 }
 
-/// Watches over what may stand only once; records come in the order of their paths.
+/// Watches over what may stand only once; of two records that have the same, the one that is seen later bears the finding.
 #[derive(Debug, Default)]
 pub struct Uniqueness {
     ids: BTreeMap<AssetKey, RepoPath>,
@@ -119,7 +117,12 @@ impl Uniqueness {
         collection: &Collection,
         values: &[(usize, String, String)],
     ) {
-        if let Some(first) = self.ids.get(key) {
+        let repeated = self.ids.get(key).cloned();
+        let told_at = repeated.as_ref().and_then(|first| match &collection.id {
+            IdSource::Pointer(pointer) => Some((first, pointer.exact())),
+            _ => None,
+        });
+        if let Some(first) = &repeated {
             let message = format!("the id {:?} is taken: {} has it too", key.id.as_str(), first);
             let help = match &collection.id {
                 IdSource::Folder => {
@@ -139,9 +142,9 @@ impl Uniqueness {
         }
         for (rule, pointer, text) in values {
             let Some(scope) = collection.unique.get(*rule).map(|rule| &rule.scope) else { continue };
-            let told =
-                self.repeats.iter().rev().take_while(|repeat| repeat.record == record).take(MOST_REPEATS).count();
-            if told == MOST_REPEATS {
+            let most = collection.limits.most_sought();
+            let told = self.repeats.iter().rev().take_while(|repeat| repeat.record == record).take(most).count();
+            if told == most {
                 break;
             }
             let seen = match self.values.get_mut(scope) {
@@ -149,6 +152,9 @@ impl Uniqueness {
                 None => self.values.entry(scope.clone()).or_default(),
             };
             if let Some((first, place)) = seen.get(text) {
+                if told_at.as_ref().is_some_and(|(other, at)| *other == first && at == pointer) {
+                    continue;
+                }
                 let shown = match serde_json::from_str(text) {
                     Ok(Value::String(value)) => format!("{value:?}"),
                     Ok(Value::Number(value)) => value.to_string(),
@@ -156,7 +162,7 @@ impl Uniqueness {
                 };
                 let message = format!("the value {shown} may stand only once, and {first} has it at {place}");
                 let finding = Finding::error(&DUPLICATE_VALUE, path.clone(), message).about(pointer.clone());
-                let finding = finding.related(first.clone());
+                let finding = finding.help("give one of the two another value").related(first.clone());
                 self.repeats.push(Unlocated { record, finding });
             } else {
                 seen.insert(text.clone(), (path.clone(), pointer.clone()));

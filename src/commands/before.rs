@@ -1,4 +1,4 @@
-//! The schema versions that records named before a change.
+//! What the records that a change touched were called before it, and the schema versions that they named.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,12 @@ use crate::finding::Finding;
 use crate::ids::{AssetKey, RepoPath};
 use crate::schema::lowered::{lowered, named_version};
 
-/// The versions that the records which a change touched named before it, by asset and by file.
+/// The ids of the records which a change touched, as they were before it, and the versions that they named, by asset and by
+/// file.
 #[derive(Debug, Default)]
 pub struct Before {
+    /// The assets, and where each lay.
+    pub assets: BTreeMap<AssetKey, RepoPath>,
     by_key: BTreeMap<AssetKey, Version>,
     by_path: BTreeMap<RepoPath, Version>,
 }
@@ -26,7 +29,6 @@ impl Before {
     pub fn read(worktree: &Worktree, base: &Tree, collections: &[Collection], touched: &[RepoPath]) -> Self {
         let wants_versions =
             |collection: &&Collection| collection.settings.schema.is_some() && !collection.settings.allow_downgrade;
-        let collections: Vec<&Collection> = collections.iter().filter(wants_versions).collect();
         let candidate = |path: &RepoPath| {
             let entry = base.get(path.as_str())?;
             let collection = collections.iter().find(|collection| collection.holds(path))?;
@@ -36,16 +38,18 @@ impl Before {
         let contents = worktree.objects();
         let named = |candidate: &Candidate<'_>| {
             let record = candidate.load(&contents).0?;
-            let version = named_version(&record, candidate.collection)?;
-            Some((record.key(candidate.collection).ok(), record.path, version))
+            let collection = candidate.collection;
+            let version = Some(collection).filter(wants_versions).and_then(|_| named_version(&record, collection));
+            Some((record.key(collection).ok(), record.path, version))
         };
         let named: Vec<_> = candidates.par_iter().filter_map(named).collect();
         let mut before = Self::default();
         for (key, path, version) in named {
-            if let Some(key) = key {
-                before.by_key.insert(key, version.clone());
+            if let Some(version) = version {
+                before.by_key.extend(key.clone().map(|key| (key, version.clone())));
+                before.by_path.insert(path.clone(), version);
             }
-            before.by_path.insert(path, version);
+            before.assets.extend(key.map(|key| (key, path)));
         }
         before
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::gather::Library;
 use crate::catalog::leaks::masked;
 use crate::catalog::place::Lines;
-use crate::catalog::read::MAX_RECORD_BYTES;
+use crate::catalog::read::{MAX_RECORD_BYTES, SYNTAX};
 use crate::finding::{Finding, Span};
 use crate::ids::RepoPath;
 use crate::report::excerpt::{Excerpt, Excerpts};
@@ -13,7 +13,7 @@ use crate::report::excerpt::{Excerpt, Excerpts};
 /// What stands at the places of the first `most` findings. A file that cannot be read has nothing to show.
 pub fn excerpts(library: &Library, most: usize) -> Excerpts {
     let mut places: BTreeMap<&RepoPath, Vec<Span>> = BTreeMap::new();
-    for finding in library.check.findings.iter().take(most).filter(|finding| finding.span != Span::start()) {
+    for finding in library.check.findings.iter().take(most).filter(|finding| has_place(finding)) {
         places.entry(&finding.path).or_default().push(finding.span);
     }
     let mut excerpts = Excerpts::default();
@@ -23,6 +23,11 @@ pub fn excerpts(library: &Library, most: usize) -> Excerpts {
         add(&mut excerpts, path, &String::from_utf8_lossy(&bytes), spans);
     }
     excerpts
+}
+
+/// Whether a finding is about a place in its file. The first character may stand for all of it, except to a parser.
+fn has_place(finding: &Finding) -> bool {
+    finding.span != Span::start() || finding.code == &SYNTAX
 }
 
 /// What stands at the places of findings that are all in this configuration, of which nothing is known to be right.
@@ -37,7 +42,7 @@ pub fn in_config(text: &str, findings: &[Finding]) -> Excerpts {
         finding.pointer.contains("token") || [1, 2].iter().any(|back| line.checked_sub(*back).is_some_and(names_token))
     };
     let mut excerpts = Excerpts::default();
-    for finding in findings.iter().filter(|finding| finding.span != Span::start() && !may_be_secret(finding)) {
+    for finding in findings.iter().filter(|finding| has_place(finding) && !may_be_secret(finding)) {
         add(&mut excerpts, &finding.path, text, vec![finding.span]);
     }
     excerpts
@@ -59,6 +64,14 @@ fn add(excerpts: &mut Excerpts, path: &RepoPath, text: &str, spans: Vec<Span>) {
 mod tests {
     use super::*;
     use crate::config::Config;
+
+    #[test]
+    fn a_bracket_that_opens_the_file_is_shown_and_a_finding_on_the_whole_file_shows_nothing() {
+        let finding = |code| Finding::error(code, RepoPath::new("a.json"), "x");
+        let shown = |code| in_config("{\"a\": 1", &[finding(code)]);
+        assert_ne!(shown(&SYNTAX), Excerpts::default());
+        assert_eq!(shown(&crate::catalog::read::NOT_AN_OBJECT), Excerpts::default());
+    }
 
     #[test]
     fn the_lines_of_a_broken_configuration_are_shown_except_where_a_token_may_be() {

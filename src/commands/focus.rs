@@ -15,7 +15,7 @@ use crate::catalog::record::Record;
 use crate::catalog::tree::{Entry, EntryKind, Tree};
 use crate::config::{Config, PLACES};
 use crate::finding::Finding;
-use crate::ids::{BlobId, CollectionName, RepoPath};
+use crate::ids::{AssetKey, BlobId, CollectionName, RepoPath};
 use crate::report::Counts;
 use crate::report::touched::{Extent, Touched};
 use crate::schema::choose::choose;
@@ -120,6 +120,11 @@ impl Focus {
         }
     }
 
+    /// Whether a file was named that may belong to a record in this folder: one below it.
+    pub fn names_below(&self, folder: &str) -> bool {
+        self.named.as_ref().is_some_and(|named| named.files.below(folder).next().is_some())
+    }
+
     /// What a record has to do with the focus.
     pub fn of_record(&self, record: &Record, collection: &Collection, registry: &Registry) -> Concern {
         let by_name = self.of_file(&record.path);
@@ -136,6 +141,11 @@ impl Focus {
     /// The finding on a record whose schema version is lower than before the change.
     pub fn lowered(&self, record: &Record, collection: &Collection, used: Option<&UsedSchema>) -> Option<Finding> {
         self.change.as_ref()?.before.lowered(record, collection, used)
+    }
+
+    /// Where the assets lay before the change that it touched; none where no change is looked at.
+    pub fn former(&self) -> Option<&BTreeMap<AssetKey, RepoPath>> {
+        self.change.as_ref().map(|change| &change.before.assets)
     }
 
     /// Leaves the findings that are about what was named: `records` are those that are to be reported.

@@ -11,6 +11,7 @@ use super::releases;
 use crate::adapters::worktree::{Head, Worktree};
 use crate::catalog::asset::Asset;
 use crate::catalog::beside::inspect;
+use crate::catalog::limits::bound;
 use crate::catalog::neighbours::Neighbours;
 use crate::catalog::record::candidates;
 use crate::catalog::tree::{Contents, Tree};
@@ -69,19 +70,21 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
         wanted,
     };
     let seen = Seen::of(found, sight, &config);
-    let between = between_records(&seen, &tree, contents.as_ref());
-    let of_files = inspect(&seen.found, &seen.beside(), &near, contents.as_ref(), &lint, seen.is_whole());
+    let between = between_records(&seen, &tree, contents.as_ref(), &focus);
+    let of_files = inspect(&seen.found, &seen.beside(), &near, contents.as_ref(), &lint, &|path| focus.of_file(path).is_named);
     let records = if focus.lists_records { seen.by_name() } else { BTreeMap::new() };
     let (by_schema, unusable) = (seen.by_schema(), seen.unusable());
     let (mut named, touched) = (seen.concerned(|it| it.is_named), seen.concerned(|it| it.is_touched));
     if !seen.is_whole() {
         // What lies beside a record that was named is asked for too.
-        named.extend(seen.beside().iter().flat_map(|beside| beside.paths(&tree)).cloned());
+        let asked = seen.iter().filter(|(_, look)| look.concern.is_named);
+        named.extend(asked.flat_map(|(_, look)| look.beside.paths(&tree)).cloned());
     }
     let (assets, counts) = seen.settle(&between, &of_files, &tree, &mut findings);
     findings.extend(between);
     findings.extend(of_files);
     focus.keep(&mut findings, &named);
+    bound(&mut findings, config.settings.limits.findings);
     findings.extend(missing_schemas(&config, &registry).into_iter().filter(|finding| focus.asks(finding, &counts)));
     findings.extend(of_source);
     let of_schemas = registry.findings().into_iter().filter(|finding| focus.needs(finding, &unusable));

@@ -131,8 +131,8 @@ impl Comparison {
         if !self.before.validator.is_valid(&record.document.value) {
             return Asked::default();
         }
-        let moved = self.moved(&record.document.value);
-        let objections = check(&moved, &self.after, &Original::of(&record), || record.document.places());
+        let (moved, most) = (self.moved(&record.document.value), candidate.collection.limits.findings);
+        let objections = check(&moved, &self.after, &Original::of(&record), most, || record.document.places());
         let objections = objections.into_iter().filter(Finding::is_error).collect();
         Asked { followed: true, objections }
     }

@@ -20,6 +20,9 @@ use crate::schema::version::Wanted;
 use crate::secret::NotAReference;
 use crate::{catalog, downstream, embedding, manifest, schema};
 
+/// How many objections of the JSON Schema are told.
+const MOST: usize = 1_000;
+
 /// What the generated JSON Schema objects to.
 pub(super) fn of_shape(path: &RepoPath, text: &str, value: &Value, places: &Places) -> Vec<Finding> {
     let schema = json_schema();
@@ -33,7 +36,7 @@ pub(super) fn of_shape(path: &RepoPath, text: &str, value: &Value, places: &Plac
     let used = UsedSchema { name, version: None, sha256: Sha256Hex::of(b"") };
     let draft = DraftName::Draft202012;
     let compiled = Compiled { used, schema, validator, formats: None, weight: 1, draft, suspicions: Vec::new() };
-    let mut findings = check(value, &compiled, &Original { path, spelling: Spelling::Yaml, text }, || places.clone());
+    let mut findings = check(value, &compiled, &Original { path, spelling: Spelling::Yaml, text }, MOST, || places.clone());
     for finding in &mut findings {
         if finding.pointer.ends_with("/token") {
             // What stands there may be a secret, so it is not repeated.

@@ -24,6 +24,31 @@ fn the_least_configuration_has_every_default() {
 }
 
 #[test]
+fn a_pointer_that_would_switch_its_check_off_is_a_problem() {
+    let text = "version: 1
+collections:
+  a:
+    metadata: '*.json'
+    id: meta/id
+    links: [{pointer: 'related/*', to: a}]
+    references: [shots/0]
+    declared: [{file: '/files/*/path', bytes: /files/size}]
+";
+    let pointer = |line: &str, text: &str| format!("{line}: {text:?} does not begin with `/`: write \"/{text}\"");
+    assert_eq!(
+        problems(text),
+        [
+            pointer("5:9", "meta/id"),
+            pointer("6:23", "related/*"),
+            pointer("7:18", "shots/0"),
+            "8:47: \"/files/size\" has not as many `*` as \"/files/*/path\", so nobody knows which value is of which file; \
+             perhaps it is \"/files/*/size\""
+                .to_owned(),
+        ]
+    );
+}
+
+#[test]
 fn every_problem_is_told_at_once_with_its_line_and_the_nearest_key() {
     let text = "version: 1
 colections: {}
@@ -60,7 +85,7 @@ lint: {leaks: loud, secretz: error}
         "8:42: `across` is empty; write a name such as `skus`",
         "8:47: the field \"across\" is missing (add it, as in across: \"…\")",
         "9:18: \"\" is no JSON Pointer such as `/title`",
-        "10:34: \"/f/*/b\" has more `*` than \"/f\", so nobody knows what they stand for",
+        "10:34: \"/f/*/b\" has not as many `*` as \"/f\", so nobody knows which value is of which file; perhaps it is \"/b\"",
         "10:45: neither `bytes` nor `sha256` is named; to say that the file must be there, use `references`",
         "11:14: nothing is asked of these images: name `width`, `height`, `square` or `max_bytes`",
         "11:40: \"../x\" leaves the record's folder; name files in it or below it",

@@ -57,10 +57,10 @@ impl Excerpt {
     /// Cuts a line around the bytes that are to be marked; none where nothing can be seen.
     pub fn new(line: &str, marked: Range<usize>) -> Option<Self> {
         let (before, rest) = (line.get(..marked.start)?, line.get(marked.start..)?);
-        let (marked, after) = match rest.split_at_checked(marked.end.saturating_sub(marked.start)) {
-            Some((marked, after)) => (marked.trim_end(), after),
-            None => (rest.trim_end(), ""),
-        };
+        let marked = rest.get(..marked.end.saturating_sub(marked.start)).unwrap_or(rest);
+        // Blanks at the end of a mark are not worth marking, unless they are all that is.
+        let marked = if marked.trim().is_empty() { marked } else { marked.trim_end() };
+        let after = rest.get(marked.len()..).unwrap_or_default();
         if line.trim().is_empty() {
             return None;
         }
@@ -71,7 +71,9 @@ impl Excerpt {
         }
         head.chars().for_each(|c| strip.push(c));
         let indent = strip.columns;
+        strip.shows_tabs = true;
         let cut_mark = strip.fill(marked, WIDEST);
+        strip.shows_tabs = false;
         let width = (strip.columns - indent).max(1);
         let cut_after = strip.fill(after.trim_end(), WIDEST);
         if cut_mark || cut_after {
@@ -101,6 +103,8 @@ fn last_columns(text: &str) -> (&str, bool) {
 struct Strip {
     text: String,
     columns: usize,
+    /// Whether a tab is seen as one, and not only as the blanks that it takes.
+    shows_tabs: bool,
 }
 
 impl Strip {
@@ -115,6 +119,12 @@ impl Strip {
             self.push_as_is(' ');
         }
         let (text, columns) = shown(c);
+        if self.shows_tabs && c == '\t' {
+            self.push_as_is('→');
+            self.text.push_str(text.get(1..).unwrap_or_default());
+            self.columns += columns - 1;
+            return;
+        }
         self.text.push_str(&text);
         self.columns += columns;
     }
@@ -175,6 +185,14 @@ mod tests {
             "  7 | a\\u{1b}[2Jb\\u{202e}: x\n    |                      ^\n"
         );
         assert_eq!(drawn("##[error]x: 1", "1"), "  7 | ## [error]x: 1\n    |              ^\n");
+    }
+
+    #[test]
+    fn a_tab_that_is_marked_is_seen() {
+        assert_eq!(drawn("\t- a", "\t"), "  7 | →   - a\n    | ^^^^\n");
+        assert_eq!(drawn("{\"a\": \"x\ty\"}", "\t"), "  7 | {\"a\": \"x→   y\"}\n    |         ^^^^\n");
+        assert_eq!(drawn("\ta: \"x\ty\"", "\"x\ty\""), "  7 |     a: \"x→   y\"\n    |        ^^^^^^^^\n");
+        assert_eq!(drawn("a:\u{a0}b  ", "\u{a0}b  "), "  7 | a:\u{a0}b\n    |   ^^\n");
     }
 
     #[test]

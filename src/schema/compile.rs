@@ -11,9 +11,9 @@ use super::shelf::{Shelf, Shelved};
 use super::suspicions;
 use super::weight::{MAX_WEIGHT, weigh};
 use crate::catalog::asset::UsedSchema;
-use crate::catalog::place::child_pointer;
+use crate::catalog::place::{child_pointer, segments};
 use crate::catalog::read::{self, Notation};
-use crate::finding::words::cut;
+use crate::finding::words::{cut, quoted};
 use crate::finding::{Finding, codes};
 use crate::ids::{RepoPath, Sha256Hex};
 
@@ -86,6 +86,9 @@ pub(super) fn compile(files: &Arc<dyn SchemaFiles>, slot: &Slot, policy: Policy)
                     }
                     None => {
                         let pointer = error.instance_path().as_str().to_owned();
+                        if let Some(finding) = no_type(&document, &pointer, &slot.path) {
+                            return vec![finding];
+                        }
                         (pointer, format!("the schema is broken: {}", cut(&words, 300)))
                     }
                 };
@@ -102,6 +105,34 @@ pub(super) fn compile(files: &Arc<dyn SchemaFiles>, slot: &Slot, policy: Policy)
     let used = UsedSchema { name: slot.name.clone(), version: slot.version.clone(), sha256 };
     let suspicions = suspicions::findings(&slot.path, &document, policy);
     Ok(Compiled { used, validator, formats, schema: document.value, weight, draft, suspicions })
+}
+
+/// A `type` that is none, told as such.
+fn no_type(document: &read::Document, pointer: &str, path: &RepoPath) -> Option<Finding> {
+    const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
+    let way: Vec<String> = segments(pointer).collect();
+    let is_type = match way.as_slice() {
+        [.., last] if last == "type" => true,
+        [.., before, _] => before == "type",
+        _ => false,
+    };
+    let name = document.value.pointer(pointer)?.as_str().filter(|name| is_type && !TYPES.contains(name))?;
+    let other = match name.to_ascii_lowercase().as_str() {
+        "str" | "text" => Some("string"),
+        "int" | "long" => Some("integer"),
+        "float" | "double" | "decimal" => Some("number"),
+        "bool" => Some("boolean"),
+        "list" => Some("array"),
+        "dict" | "map" | "mapping" => Some("object"),
+        "none" => Some("null"),
+        lower => TYPES.into_iter().find(|known| *known == lower),
+    };
+    let near = other.or_else(|| super::explain::nearest(name, TYPES.into_iter()));
+    let message = format!("the schema is broken: there is no type {}", quoted(name));
+    let meant = near.map(|near| format!("did you mean {near:?}? ")).unwrap_or_default();
+    let help = format!("{meant}the types are array, boolean, integer, null, number, object and string");
+    let place = document.places().nearest(pointer);
+    Some(Finding::error(&SCHEMA_BROKEN, path.clone(), message).at(place).about(pointer).help(help))
 }
 
 /// What the relative references of a schema without `$id` are relative to.
@@ -149,4 +180,34 @@ pub(super) fn resolve_path(from: &RepoPath, relative: &str) -> Option<RepoPath> 
         }
     }
     Some(RepoPath::new(parts.join("/")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_that_is_none_is_told_with_the_seven_that_are() {
+        let told = |written: &str| {
+            let path = RepoPath::new("a.json");
+            let text = format!("{{\"properties\": {{\"a\": {{\"type\": {written}}}}}}}");
+            let document = read::read(&path, Notation::Json, text.into_bytes()).0.unwrap();
+            let finding = ["/properties/a/type", "/properties/a/type/0"]
+                .into_iter()
+                .find_map(|pointer| no_type(&document, pointer, &path));
+            finding.map(|finding| (finding.message, finding.help.unwrap_or_default()))
+        };
+        for (written, message, meant) in [
+            ("\"String\"", "\"String\"", "did you mean \"string\"? "),
+            ("\"int\"", "\"int\"", "did you mean \"integer\"? "),
+            ("[\"nubmer\"]", "\"nubmer\"", "did you mean \"number\"? "),
+            ("\"colour\"", "\"colour\"", ""),
+        ] {
+            let types = "the types are array, boolean, integer, null, number, object and string";
+            let wanted = (format!("the schema is broken: there is no type {message}"), format!("{meant}{types}"));
+            assert_eq!(told(written), Some(wanted), "{written}");
+        }
+        assert_eq!(told("5"), None);
+        assert_eq!(told("\"string\""), None);
+    }
 }

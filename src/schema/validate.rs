@@ -11,13 +11,11 @@ use super::registry::Registry;
 use super::spelling::Spelling;
 use crate::catalog::asset::UsedSchema;
 use crate::catalog::collection::Collection;
+use crate::catalog::limits::more;
 use crate::catalog::place::{Lines, Places};
 use crate::catalog::record::Record;
 use crate::finding::{Finding, Severity, Span, codes};
 use crate::ids::RepoPath;
-
-/// How many objections to one record are told.
-const MOST_ERRORS: usize = 100;
 
 /// Up to which product of a schema's weight and a record's values every objection is worked out.
 ///
@@ -41,7 +39,8 @@ pub fn validate(record: &Record, collection: &Collection, registry: &Registry) -
     };
     let mut findings: Vec<Finding> = guessed.into_iter().collect();
     let Ok(compiled) = registry.compiled(slot) else { return (None, findings) };
-    findings.extend(check(&record.document.value, compiled, &Original::of(record), || record.document.places()));
+    let most = collection.limits.findings;
+    findings.extend(check(&record.document.value, compiled, &Original::of(record), most, || record.document.places()));
     (Some(compiled.used.clone()), findings)
 }
 
@@ -64,11 +63,13 @@ impl<'a> Original<'a> {
     }
 }
 
-/// All that a schema objects to in a value; `places` is asked only when there is something.
+/// What a schema objects to in a value, at most so much and a finding that says so where there is more; `places` is asked only
+/// when there is something.
 pub fn check(
     value: &Value,
     compiled: &Compiled,
     original: &Original<'_>,
+    most: usize,
     places: impl FnOnce() -> Places,
 ) -> Vec<Finding> {
     let valid = compiled.validator.is_valid(value);
@@ -81,7 +82,7 @@ pub fn check(
         return vec![Finding::error(&TOO_LARGE_TO_EXPLAIN, original.path.clone(), message)];
     }
     let severity = if valid { Severity::Warning } else { Severity::Error };
-    let errors = formats.unwrap_or(&compiled.validator).iter_errors(value).take(MOST_ERRORS);
+    let mut errors = formats.unwrap_or(&compiled.validator).iter_errors(value);
     let (places, lines) = (places(), OnceCell::new());
     let written = |pointer: &str| {
         let (line, bytes) = lines.get_or_init(|| Lines::new(original.text)).line_with(places.value(pointer)?.span)?;
@@ -94,7 +95,13 @@ pub fn check(
         written: &written,
         budget: Cell::new(BUDGET),
     };
-    locate(explain(errors, &reading, MOST_ERRORS), original.path, severity, &places)
+    // Several objections may be one explanation, and one objection several.
+    let explanations = explain(errors.by_ref().take(most), &reading, most.saturating_mul(4));
+    let mut findings = locate(explanations, original.path, severity, &places);
+    if errors.next().is_some() {
+        findings.push(more(original.path, severity));
+    }
+    findings
 }
 
 fn values(value: &Value) -> usize {

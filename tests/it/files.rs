@@ -107,7 +107,6 @@ fn what_does_not_fit_together_is_told_where_it_stands() {
             "warning name-unportable products/Bolt/con.md",
             "warning leak products/Bolt/con.md",
             "warning image-format products/Bolt/photo.png",
-            "warning file-unexpected products/Bolt/shot.jpg",
         ]
     );
 }
@@ -195,4 +194,77 @@ fn an_lfs_file_is_published_as_what_it_stands_for_and_an_lfs_record_is_an_error(
 
     library.write("products/Bolt/Bolt.json", &pointer);
     assert_eq!(told(&library, 1)[0], "error lfs-pointer products/Bolt/Bolt.json");
+}
+
+#[test]
+fn a_file_that_belongs_to_nothing_is_told_where_it_or_a_folder_around_it_is_named() {
+    let library = good();
+    library.edit("stockroom.yml", "others: warn", "others: forbid");
+    library.write("products/Bolt/notes.txt", "to do");
+    let check = |path: &str, code: i32| {
+        let place = library.path(path);
+        let run = library.run(&["check", place.to_str().unwrap(), "--format", "json"]).ends(code);
+        let findings = run.json()["findings"].as_array().unwrap().clone();
+        let row = |finding: Value| format!("{} {}", finding["code"], finding["path"]).replace('"', "");
+        findings.into_iter().map(row).collect::<Vec<_>>()
+    };
+    let expected = ["file-unexpected products/Bolt/notes.txt"];
+    for named in ["products/Bolt/notes.txt", "products/Bolt", "products"] {
+        assert_eq!(check(named, 1), expected, "{named}");
+    }
+    for named in ["products/Bolt/about.md", "products/Bolt/shot.jpg", "products/Bolt/Bolt.json", "makers"] {
+        assert_eq!(check(named, 0), [""; 0], "{named}");
+    }
+}
+
+#[test]
+fn a_link_to_what_a_change_removed_is_touched_by_it() {
+    let library = good();
+    library.write("makers/berta.yaml", "sku: OTHER\n");
+    library.commit();
+    fs::remove_file(library.path("makers/anna.yaml")).unwrap();
+    let run = library.run(&["check", "--changed-since", "HEAD", "--format", "json"]).ends(1);
+    let document = run.json();
+    let touched = &document["summary"]["touched"];
+    assert_eq!((&touched["findings"], &touched["elsewhere"]), (&json!(1), &json!(0)), "{document:#}");
+    let help = document["findings"][0]["help"].as_str().unwrap();
+    assert!(help.starts_with("makers/anna.yaml had it before this change"), "{help}");
+}
+
+#[test]
+fn a_copy_bears_the_finding_and_not_its_original() {
+    let library = good();
+    library.commit();
+    for file in ["Bolt.json", "Bolt.blend", "icon.png", "shot.jpg", "bolt.zip"] {
+        library.write(&format!("products/Bolt copy/{file}"), fs::read(library.path(&format!("products/Bolt/{file}"))).unwrap());
+    }
+    fs::rename(library.path("products/Bolt copy"), library.path("products/A copy")).unwrap();
+    let blamed = |words: &[&str]| {
+        let run = library.run(&[&["check", "--format", "json"], words].concat()).ends(1);
+        let findings = run.json()["findings"].as_array().unwrap().clone();
+        let repeats = findings.into_iter().filter(|f| f["code"].as_str().unwrap().starts_with("duplicate"));
+        repeats.map(|finding| finding["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(blamed(&[]), ["products/Bolt/Bolt.json"; 2], "by path");
+    assert_eq!(blamed(&["--changed-since", "HEAD"]), ["products/A copy/Bolt.json"; 2]);
+    assert_eq!(blamed(&[library.path("products/A copy").to_str().unwrap()]), ["products/A copy/Bolt.json"; 2]);
+}
+
+#[test]
+fn one_file_with_a_wrong_name_is_one_finding() {
+    let library = good();
+    library.edit("stockroom.yml", "others: warn", "others: forbid");
+    library.edit("stockroom.yml", "required: [", "required: [\"{stem}.jpg\", ");
+    library.write("products/Bolt/Bolt.jpg", b"\xff\xd8\xff\xc0\0\x11\x08\0\x08\0\x08\x03\x03\x03\x03");
+    let record = "products/Bolt/Bolt.json";
+    library.edit(record, "\"shot.jpg\"", "\"shot.jpg\", \"Bolt.jpg\"");
+    assert_eq!(told(&library, 0), [""; 0]);
+    fs::rename(library.path("products/Bolt/Bolt.jpg"), library.path("products/Bolt/bolt.jpg")).unwrap();
+    assert_eq!(told(&library, 1), ["error file-missing products/Bolt/Bolt.json"]);
+    fs::rename(library.path("products/Bolt/bolt.jpg"), library.path("products/Bolt/Bolt.jpg")).unwrap();
+    library.edit(record, "\"shot.jpg\", ", "\"C:\\\\Users\\\\anna\\\\shot.png\", ");
+    assert_eq!(
+        told(&library, 1),
+        ["error reference-unfit products/Bolt/Bolt.json /shots/0", "error file-unexpected products/Bolt/shot.jpg"]
+    );
 }

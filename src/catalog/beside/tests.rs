@@ -23,7 +23,7 @@ fn said(collections: &[Collection], memory: &MemoryTree) -> Vec<String> {
         findings.extend(more);
         all.push(beside);
     }
-    findings.extend(inspect(&found, &all.iter().collect::<Vec<_>>(), &near, memory, &lint, true));
+    findings.extend(inspect(&found, &all.iter().collect::<Vec<_>>(), &near, memory, &lint, &|_| true));
     findings.iter().map(|f| format!("{} {} {}: {}", f.severity, f.code.id, f.path, f.message)).collect()
 }
 

@@ -95,7 +95,7 @@ fn an_image_of_another_format_is_named_with_both() {
     let said = look("icon.png", &jpeg(1, 1, 0), &[]);
     assert_eq!(
         said,
-        ["warning image-format: \"icon.png\" holds a JPG image (export it anew as PNG, or rename it to \"icon.jpg\")"]
+        ["warning image-format: \"icon.png\" holds a JPEG image (export it anew as PNG, or rename it to \"icon.jpg\")"]
     );
 }
 
@@ -136,7 +136,22 @@ fn images_are_held_to_their_size() {
         assert_eq!(said, expected);
         assert_eq!(look(&name, &bytes, &[rule("width: 64"), rule("height: 32\nmax_bytes: 5000")]), [""; 0]);
     }
-    assert_eq!(look("a.svg", SVG, &[rule("square: true")]).len(), 1, "whether it is square nobody can tell");
+}
+
+#[test]
+fn a_size_that_nobody_can_tell_is_not_kept_and_told_once() {
+    let rules = [rule("width: 64"), rule("square: true")];
+    for (name, bytes, code) in [
+        ("a.png", b"".as_slice(), "image-broken"),
+        ("a.png", b"picture", "image-broken"),
+        ("a.png", b"\x89PNG\r\n\x1a\n", "image-broken"),
+        ("a.svg", SVG, "image-size"),
+        ("a.tga", b"whatever", "image-size"),
+    ] {
+        let said = look(name, bytes, &rules);
+        assert!(said.len() == 1 && said[0].starts_with(&format!("error {code}")), "{said:?}");
+    }
+    assert!(look("a.png", b"", &[rule("max_bytes: 5")])[0].starts_with("warning image-broken"), "its weight is known");
 }
 
 #[test]

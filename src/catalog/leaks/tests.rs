@@ -81,14 +81,17 @@ fn addresses_and_paths_of_a_machine_are_leaks() {
         ("<Foo object at 0x7f00deadbeef>", " at 0x7f00deadbeef"),
         ("saved in /home/anna/Blender/bolt.blend", "/home/anna"),
         ("\"/Users/Anna/x\"", "/Users/Anna"),
-        (r"C:\Users\Anna Lee\Desktop", ""),
-        (r#"{"p": "D:\\Users\\anna\\x"}"#, r":\\\\Users\\\\anna"),
+        (r"saved in C:\Users\Anna Lee\Desktop", r#": "C:\Users\Anna Lee""#),
+        (r"C:\Users\anna and that is all", ""),
+        (r#"{"p": "D:\\Users\\anna\\x"}"#, r#": "D:\Users\anna""#),
+        (r#"{"p": "D:\\Users\\Anna M. Lee\\x"}"#, r#": "D:\Users\Anna M. Lee""#),
         ("file:///tmp/x.png", "file:///tmp/x.png"),
-        ("C:/Users/anna/x", "/Users/anna"),
+        ("C:/Users/anna/x", ": \"C:/Users/anna\""),
+        (r#"{"p": "C:\temp\new\bolt"}"#, r#": "C:\temp"#),
     ] {
         let found = said(text);
         if part.is_empty() {
-            assert_eq!(found, [], "a name with a space is cut before its folder ends: {text}");
+            assert_eq!(found, [], "a name without a folder below it: {text}");
             continue;
         }
         assert!(found.len() == 1 && found[0].0 == "leak" && found[0].1.contains(part), "{text}: {found:?}");
@@ -108,6 +111,16 @@ fn addresses_of_pages_and_colours_are_no_leaks() {
     ] {
         assert_eq!(codes(text), [""; 0], "{text}");
     }
+}
+
+#[test]
+fn a_path_of_windows_is_marked_from_its_drive_and_its_control_characters_are_named() {
+    let text = "{\"p\": \"C:\\temp\\new\"}";
+    let found = findings(&RepoPath::new("a.json"), text, || None, &Settings::default());
+    let [finding] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((finding.span.column, finding.help.as_deref().unwrap_or_default().contains("with /")), (8, true));
+    assert!(finding.message.contains("line breaks and tabs"), "{}", finding.message);
+    assert_eq!(codes(r#"{"p": "C:\\temp\\new", "q": "a:\\nb", "r": "see a:\nb"}"#), [""; 0]);
 }
 
 #[test]

@@ -41,9 +41,8 @@ fn matter(text: &str) -> Result<Matter<'_>, Vec<Problem>> {
 
 /// The front matter with its opening line, and the text after its closing line.
 pub fn split(text: &str) -> Option<(&str, &str)> {
-    let fence = ["---", "+++"].into_iter().find(|fence| {
-        text.strip_prefix(fence).is_some_and(|rest| rest.starts_with('\n') || rest.starts_with("\r\n"))
-    })?;
+    let first = text.lines().next()?.trim_end();
+    let fence = ["---", "+++"].into_iter().find(|fence| first == *fence)?;
     let mut at = 0;
     for (number, line) in text.split_inclusive('\n').enumerate() {
         let next = at + line.len();

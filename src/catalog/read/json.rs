@@ -88,7 +88,7 @@ impl Unique<'_> {
         if self.depth >= MAX_DEPTH { Err(E::custom(DEEP)) } else { Ok(Self { depth: self.depth + 1, ..self }) }
     }
 
-    fn integer(self, number: Number) -> Number {
+    fn looked_at(self, number: Number) -> Number {
         self.exact.set(self.exact.get() && is_exact(&number));
         number
     }
@@ -123,15 +123,15 @@ impl<'de> Visitor<'de> for Unique<'_> {
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(self.integer(value.into())))
+        Ok(Value::Number(self.looked_at(value.into())))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(self.integer(value.into())))
+        Ok(Value::Number(self.looked_at(value.into())))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+        Ok(Number::from_f64(value).map_or(Value::Null, |number| Value::Number(self.looked_at(number))))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {

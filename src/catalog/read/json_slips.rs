@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::number_text::{Meant, has_form_of_number, is_number, meant};
 use super::slips::Slip;
-use crate::finding::words::cut;
+use crate::finding::words::{cut, quoted};
 
 /// Finds the first mistake of a kind that is known.
 pub(super) fn find(text: &str) -> Option<Slip> {
@@ -76,6 +77,15 @@ impl<'t> Scan<'t> {
             ',' => self.comma(wanted),
             ':' | '=' => self.colon(c, wanted),
             c if c.is_alphanumeric() || matches!(c, '-' | '+' | '.' | '_' | '$') => self.bare(wanted),
+            ';' => self.slip(1, "a semicolon stands here, and JSON has only commas", "write , instead"),
+            '，' | '；' | '、' => {
+                self.slip(c.len_utf8(), format!("the mark {c} is no comma for JSON"), "write , instead")
+            }
+            '：' => self.slip(c.len_utf8(), "the full-width colon ： is none for JSON", "write : instead"),
+            '\u{a0}' | '\u{202f}' | '\u{3000}' | '\u{2007}' => {
+                let message = "a non-breaking space stands here, which JSON does not take for a space";
+                self.slip(c.len_utf8(), message, "write an ordinary space")
+            }
             c => {
                 let message = format!("{c:?} has no place here");
                 self.slip(c.len_utf8(), message, "take it away, or put the text that it belongs to in double quotes")
@@ -113,6 +123,14 @@ impl<'t> Scan<'t> {
         match c {
             '}' | ']' => self.slip(1, format!("there is one {c} more than was opened"), "take it away"),
             '{' | '[' => self.slip(1, "a second record begins here", "give each record its own file"),
+            ',' if self.rest().get(1..).is_some_and(|rest| rest.trim_start().starts_with('"')) => {
+                let message = "the record is closed here, and more fields follow";
+                Step::Slip(Slip::new(
+                    self.last.clone(),
+                    message,
+                    "take this bracket away, or move the fields before it",
+                ))
+            }
             ',' => self.slip(1, "a comma stands after the end of the record", "take it away"),
             c => self.slip(c.len_utf8(), "something stands after the end of the record", "take it away"),
         }
@@ -137,9 +155,14 @@ impl<'t> Scan<'t> {
                 }
                 '\n' | '\r' => break,
                 '\\' => match chars.next() {
-                    Some((_, '"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't' | 'u')) => {}
+                    Some((_, '"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't')) => {}
+                    Some((at, 'u')) if self.is_hex(start + at + 1) => {}
                     Some((_, c)) => {
-                        let message = format!("a backslash before {c:?} means nothing in JSON");
+                        let message = if c == 'u' {
+                            "behind \\u stand four hex digits in JSON".to_owned()
+                        } else {
+                            format!("a backslash before {c:?} means nothing in JSON")
+                        };
                         let help = "write a backslash as \\\\; in a path / does as well";
                         return Step::Slip(Slip::new(start + offset..start + offset + 1 + c.len_utf8(), message, help));
                     }
@@ -165,6 +188,11 @@ impl<'t> Scan<'t> {
         Step::Next(self.after(wanted))
     }
 
+    /// Whether four hex digits stand here.
+    fn is_hex(&self, at: usize) -> bool {
+        self.text.as_bytes().get(at..at + 4).is_some_and(|code| code.iter().all(u8::is_ascii_hexdigit))
+    }
+
     fn took(&mut self, length: usize) {
         self.last = self.at..self.at + length;
         self.at += length;
@@ -185,12 +213,36 @@ impl<'t> Scan<'t> {
         if is_inside {
             return self.slip(1, "a quote ends the text, and more text follows", "write a quote inside a text as \\\"");
         }
+        if let Some(slip) = self.lost_bracket(self.at) {
+            return Step::Slip(slip);
+        }
         let message = format!("a comma is missing after {}", brief(before));
         let end = self.last.end;
         Step::Slip(Slip::new(end..end, message, "write a comma there"))
     }
 
+    /// The list that is still open where a key with its colon stands.
+    fn lost_bracket(&self, key: usize) -> Option<Slip> {
+        let (b'[', open) = *self.open.last()? else { return None };
+        let line = self.text.get(key..)?.lines().next()?;
+        let name = line.get(1..)?.split('"').next().filter(|_| line.starts_with('"'))?;
+        // Where the key stands on the list's own line it may as well be meant to be in it.
+        let has_items = !self.text.get(open + 1..key)?.trim().is_empty();
+        let is_key =
+            line.get(name.len() + 2..)?.trim_start().starts_with(':') && has_items && self.line(key) > self.line(open);
+        let message = format!("the [ of line {} is not closed before the key {}", self.line(open), quoted(name));
+        is_key.then(|| Slip::new(open..open + 1, message, format!("write a ] before {}", quoted(name))))
+    }
+
     fn no_colon(&self) -> Step {
+        let written = self.text.get(self.last.clone()).unwrap_or_default();
+        // `"vendor: "Dojo"`: the quote behind the key is missing, so that the next one ends it.
+        let name = written.trim_matches('"').trim_end();
+        if let Some(name) = name.strip_suffix(':').filter(|name| self.last.end == self.at && !name.contains(':')) {
+            let message = format!("the quote behind the key {} is missing", brief(name.trim_end()));
+            let help = format!("write {}: before the value", quoted(name.trim_end()));
+            return Step::Slip(Slip::new(self.last.clone(), message, help));
+        }
         let key = brief(self.text.get(self.last.clone()).unwrap_or_default());
         let end = self.last.end;
         let help = format!("write {key}: before the value");
@@ -305,6 +357,9 @@ impl<'t> Scan<'t> {
             }
             (Wanted::Colon, _) => self.slip(1, "JSON has a colon between key and value", "write : instead of ="),
             (Wanted::CommaOrEnd, _) if self.open.last().is_some_and(|(bracket, _)| *bracket == b'[') => {
+                if let Some(slip) = self.lost_bracket(self.last.start) {
+                    return Step::Slip(slip);
+                }
                 self.slip(1, "a key with a value stands in a list", "put { } around it, or take the key away")
             }
             _ => self.slip(1, format!("a {c} has no place here"), "take it away"),
@@ -316,19 +371,14 @@ impl<'t> Scan<'t> {
         let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '+' | '.' | '_' | '$');
         let length = self.rest().find(|c| !is_part(c)).unwrap_or(self.rest().len());
         let word = self.rest().get(..length).unwrap_or_default();
-        let quoted = brief(&format!("\"{word}\""));
+        let in_quotes = brief(&format!("\"{word}\""));
         match wanted {
-            Wanted::Key if self.is_decimal_comma(word) => {
-                let number = self.text.get(self.last_number()..self.comma).unwrap_or_default();
-                let message = "a comma stands inside a number";
-                let at = self.last_number()..self.at + length;
-                return Step::Slip(Slip::new(at, message, format!("write a point: {number}.{word}")));
-            }
+            Wanted::Key if self.is_in_number(word) => return Step::Slip(self.number_with_comma()),
             Wanted::Key | Wanted::KeyOrEnd => {
                 return self.slip(
                     length,
                     format!("the key {word} has no quotes", word = brief(word)),
-                    format!("write {quoted}"),
+                    format!("write {in_quotes}"),
                 );
             }
             Wanted::Colon => return self.no_colon(),
@@ -362,38 +412,59 @@ impl<'t> Scan<'t> {
         self.no_comma()
     }
 
-    /// Whether `1,5` stands where 1.5 is meant.
-    fn is_decimal_comma(&self, word: &str) -> bool {
+    /// Whether the comma before this word stands inside a number: `1,5` or `1,000`.
+    fn is_in_number(&self, word: &str) -> bool {
         let before = self.text.get(..self.comma).and_then(|text| text.chars().next_back());
         self.comma + 1 == self.at
-            && word.bytes().all(|b| b.is_ascii_digit())
+            && word.starts_with(|c: char| c.is_ascii_digit())
             && before.is_some_and(|c| c.is_ascii_digit())
+    }
+
+    /// A number that somebody wrote with a comma.
+    fn number_with_comma(&self) -> Slip {
+        let start = self.last_number();
+        let rest = self.text.get(start..).unwrap_or_default();
+        let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '+' | '.' | ',' | '_');
+        let whole = rest.get(..rest.find(|c| !is_part(c)).unwrap_or(rest.len())).unwrap_or_default();
+        let whole = whole.trim_end_matches([',', '.']);
+        let (message, help) = match meant(whole) {
+            Some(Meant::Comma(number)) => ("a comma stands inside a number", format!("write a point: {number}")),
+            Some(Meant::Thousands(number)) => {
+                ("commas stand inside a number, which has no thousands separators", format!("write {number}"))
+            }
+            Some(Meant::Either(number, fraction)) => (
+                "a comma stands inside a number, which has no thousands separators",
+                format!("write {number}, or {fraction} if a decimal comma was meant"),
+            ),
+            _ => ("a comma stands inside what looks like a number", "write digits and at most one point".to_owned()),
+        };
+        Slip::new(start..start + whole.len(), message, help)
     }
 
     fn last_number(&self) -> usize {
         let before = self.text.get(..self.comma).unwrap_or_default();
-        before.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-').len()
+        before.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '.')).len()
     }
-}
-
-fn is_number(word: &str) -> bool {
-    serde_json::from_str::<serde_json::Number>(word).is_ok()
 }
 
 fn wrong_word(word: &str) -> (String, String) {
     let shown = brief(word);
     match word.to_ascii_lowercase().as_str() {
         "nan" | "infinity" | "-infinity" | "inf" | "-inf" => {
-            (format!("JSON has no number {shown}"), "write null, or take the field away".to_owned())
+            (format!("JSON has no number {shown}"), "write a number, or null if the field may be empty".to_owned())
         }
         lower @ ("true" | "false" | "null") => {
             (format!("{shown} is written in small letters in JSON"), format!("write {lower}"))
         }
         "none" | "nil" | "undefined" => {
-            (format!("JSON has no {shown}"), "write null, or take the field away".to_owned())
+            (format!("JSON has no {shown}"), "write a value, or null if the field may be empty".to_owned())
         }
         "yes" | "on" => (format!("{shown} is text without quotes"), "write true, or put it in quotes".to_owned()),
         "no" | "off" => (format!("{shown} is text without quotes"), "write false, or put it in quotes".to_owned()),
+        _ if has_form_of_number(word) => {
+            let message = format!("the number {shown} is too large for any program");
+            (message, "write a smaller number, or put it in quotes if it is text".to_owned())
+        }
         _ => {
             let number = word.trim_start_matches('+');
             let digits = number.trim_start_matches('0');
@@ -443,8 +514,8 @@ mod tests {
             ("{\"a\": [\"x\" \"y\"]}", "", "a comma is missing after \"x\"", "write a comma there"),
             ("{\"a\" 1}", "", "a colon is missing after the key \"a\"", "write \"a\": before the value"),
             ("{\"a\" = 1}", "=", "JSON has a colon between key and value", "write : instead of ="),
-            ("{\"a\": NaN}", "NaN", "JSON has no number NaN", "write null, or take the field away"),
-            ("{\"a\": None}", "None", "JSON has no None", "write null, or take the field away"),
+            ("{\"a\": NaN}", "NaN", "JSON has no number NaN", "write a number, or null if the field may be empty"),
+            ("{\"a\": None}", "None", "JSON has no None", "write a value, or null if the field may be empty"),
             ("{\"a\": True}", "True", "True is written in small letters in JSON", "write true"),
             ("{\"a\": draft}", "draft", "draft is text without quotes", "write \"draft\""),
             ("{\"a\": 2026-11-20}", "2026-11-20", "2026-11-20 is text without quotes", "write \"2026-11-20\""),
@@ -456,6 +527,75 @@ mod tests {
                 "write 12, or put it in quotes if it is text",
             ),
             ("{\"a\": .5}", ".5", "JSON does not write a number as .5", "write 0.5, or put it in quotes if it is text"),
+            (
+                "{\"a\": 1,000}",
+                "1,000",
+                "a comma stands inside a number, which has no thousands separators",
+                "write 1000, or 1.000 if a decimal comma was meant",
+            ),
+            (
+                "{\"a\": 1,000,000, \"b\": 1}",
+                "1,000,000",
+                "commas stand inside a number, which has no thousands separators",
+                "write 1000000",
+            ),
+            (
+                "{\"a\": 1,200.00,\n\"b\": 1}",
+                "1,200.00",
+                "commas stand inside a number, which has no thousands separators",
+                "write 1200.00",
+            ),
+            (
+                "{\"a\": 1,5kg}",
+                "1,5kg",
+                "a comma stands inside what looks like a number",
+                "write digits and at most one point",
+            ),
+            (
+                "{\"a\": 1e400}",
+                "1e400",
+                "the number 1e400 is too large for any program",
+                "write a smaller number, or put it in quotes if it is text",
+            ),
+            ("{\"a\": \"x\"; \"b\": 1}", ";", "a semicolon stands here, and JSON has only commas", "write , instead"),
+            ("{\"a\": \"x\"， \"b\": 1}", "，", "the mark ， is no comma for JSON", "write , instead"),
+            ("{\"a\"： 1}", "：", "the full-width colon ： is none for JSON", "write : instead"),
+            (
+                "{\u{a0}\"a\": 1}",
+                "\u{a0}",
+                "a non-breaking space stands here, which JSON does not take for a space",
+                "write an ordinary space",
+            ),
+            (
+                "{\"vendor: \"Dojo\",\n\"b\": 1}",
+                "\"vendor: \"",
+                "the quote behind the key vendor is missing",
+                "write \"vendor\": before the value",
+            ),
+            (
+                "{\"tags\": [\"a\",\n\"b\": 1}",
+                "[",
+                "the [ of line 1 is not closed before the key \"b\"",
+                "write a ] before \"b\"",
+            ),
+            (
+                "{\"tags\": [\"a\"\n\"b\": 1}",
+                "[",
+                "the [ of line 1 is not closed before the key \"b\"",
+                "write a ] before \"b\"",
+            ),
+            (
+                "{\"a\": \"x\"},\n\"b\": 1}",
+                "}",
+                "the record is closed here, and more fields follow",
+                "take this bracket away, or move the fields before it",
+            ),
+            (
+                "{\"a\": \"D:\\new\\u\",\n\"b\": 1}",
+                "\\u",
+                "behind \\u stand four hex digits in JSON",
+                "write a backslash as \\\\; in a path / does as well",
+            ),
             ("{\"a\": 12,50}", "12,50", "a comma stands inside a number", "write a point: 12.50"),
             (
                 "{\"a\": \"x\ny\"}",

@@ -7,6 +7,7 @@ mod front_matter;
 mod json;
 mod json_places;
 mod json_slips;
+pub mod number_text;
 mod slips;
 mod toml;
 mod yaml;
@@ -17,6 +18,7 @@ mod yaml_slips;
 use serde_json::Value;
 
 use super::place::{Inside, Lines, Places, child_pointer};
+use crate::finding::words::{QUOTED, cut};
 use crate::finding::{Code, Finding, Span, codes};
 use crate::ids::RepoPath;
 
@@ -180,6 +182,7 @@ pub fn read_within(
         }
         Ok((value, _)) => {
             let message = match &value {
+                Value::Null if holds_only_comments(notation, &text) => "the file holds only comments".to_owned(),
                 Value::Null => "the file is empty".to_owned(),
                 value => format!("the file holds {} where a group of fields is wanted", kind_of(value)),
             };
@@ -196,6 +199,15 @@ pub fn read_within(
             (None, findings)
         }
     }
+}
+
+fn holds_only_comments(notation: Notation, text: &str) -> bool {
+    let matter = if notation == Notation::Markdown {
+        front_matter::split(text).map_or(text, |(matter, _)| matter)
+    } else {
+        text
+    };
+    matter.lines().any(|line| line.trim_start().starts_with('#'))
 }
 
 /// A value's kind in words, with its article.
@@ -274,16 +286,27 @@ fn imprecise(path: &RepoPath, document: &Document) -> Vec<Finding> {
             _ => {}
         }
     }
-    let places = document.places();
+    if found.is_empty() {
+        return Vec::new();
+    }
+    let (places, lines) = (document.places(), Lines::new(&document.text));
     let finding = |(pointer, number): (String, &serde_json::Number)| {
-        let message = format!("the integer {number} is too large to be kept exactly");
-        let finding = Finding::warning(&IMPRECISE, path.clone(), message).at(places.nearest(&pointer)).about(pointer);
-        finding.help(format!("write it in quotes: \"{number}\""))
+        let span = places.nearest(&pointer);
+        let written = lines.line_with(span).and_then(|(line, at)| line.get(at)).unwrap_or_default();
+        // A float may be as large as it likes; an integer that was read as one may not.
+        let digits = written.trim_start_matches(['-', '+']);
+        let is_integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let shown = if number.is_f64() { written.to_owned() } else { number.to_string() };
+        let shown = cut(&shown, QUOTED);
+        let finding =
+            Finding::warning(&IMPRECISE, path.clone(), format!("the integer {shown} is too large to be kept exactly"));
+        let finding = finding.at(span).about(pointer).help(format!("write it in quotes: \"{shown}\""));
+        (is_integer || !number.is_f64()).then_some(finding)
     };
-    found.into_iter().map(finding).collect()
+    found.into_iter().filter_map(finding).collect()
 }
 
-/// A value, and whether all its integers are exact.
+/// A value, and whether all its integers are exact for certain.
 fn looked_at(value: Value) -> (Value, bool) {
     let is_exact = all_exact(&value);
     (value, is_exact)
@@ -303,7 +326,8 @@ fn is_exact(number: &serde_json::Number) -> bool {
     match (number.as_i64(), number.as_u64()) {
         (Some(integer), _) => integer.unsigned_abs() <= EXACT,
         (None, Some(integer)) => integer <= EXACT,
-        (None, None) => true,
+        // What does not fit into 64 bits has been read as a float: whether it was an integer shows in the text.
+        (None, None) => number.as_f64().is_none_or(|float| float.abs() < 9_223_372_036_854_775_808.0),
     }
 }
 

@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use super::super::place::Lines;
 use super::{
-    CONFLICT_MARKERS, DUPLICATE_KEY, NO_FRONT_MATTER, NOT_UTF8, Notation, Problem, SYNTAX, json_slips, yaml_slips,
+    CONFLICT_MARKERS, DUPLICATE_KEY, NO_FRONT_MATTER, NOT_UTF8, Notation, Problem, SYNTAX, front_matter, json_slips,
+    yaml_slips,
 };
 
 /// A mistake with its place in bytes.
@@ -35,6 +36,12 @@ pub(super) fn recognise(notation: Notation, text: &str, problems: Vec<Problem>) 
         let problem = Problem::new(&NOT_UTF8, crate::finding::Span::start(), "the file is UTF-16 or no text at all");
         return vec![problem.help("save it with the encoding UTF-8")];
     }
+    if notation != Notation::Markdown && text.trim_start().starts_with("```") {
+        let at = text.len() - text.trim_start().len();
+        let span = Lines::new(text).span(at..at + 3);
+        let problem = Problem::new(&SYNTAX, span, "the file begins with ```, the mark of code in a chat or a page");
+        return vec![problem.help("take away the lines that begin with ```")];
+    }
     let is_toml = notation == Notation::Toml || (notation == Notation::Markdown && text.starts_with("+++"));
     let better = |problem: Problem| {
         if problem.code == &NO_FRONT_MATTER {
@@ -45,7 +52,11 @@ pub(super) fn recognise(notation: Notation, text: &str, problems: Vec<Problem>) 
         }
         let slip = match notation {
             Notation::Json => json_slips::find(text),
-            Notation::Yaml | Notation::Markdown if !is_toml => return yaml_slips::explain(text, problem),
+            Notation::Yaml if !is_toml => return yaml_slips::explain(text, problem),
+            Notation::Markdown if !is_toml => {
+                let matter = front_matter::split(text).map_or(text, |(matter, _)| matter);
+                return yaml_slips::explain(matter, problem);
+            }
             _ => return in_toml(problem),
         };
         match slip {
@@ -85,6 +96,9 @@ fn unclosed_matter(text: &str, problem: Problem) -> Problem {
     problem
 }
 
+const ESCAPE: &str =
+    "in double quotes a backslash begins an escape: put a path in single quotes, or write / for each backslash";
+
 /// The TOML parser's messages with advice.
 fn in_toml(problem: Problem) -> Problem {
     if problem.message.contains("duplicate key") {
@@ -92,6 +106,8 @@ fn in_toml(problem: Problem) -> Problem {
         return Problem { code: &DUPLICATE_KEY, message, ..problem }.help("keep one of the two");
     }
     let table = [
+        ("escape", ESCAPE),
+        ("unicode value digits", ESCAPE),
         ("string values must be quoted", "put the text in quotes"),
         ("key with no value", "write = and a value behind the key"),
         ("extra `:`", "write = and not : between key and value"),

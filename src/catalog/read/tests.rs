@@ -166,6 +166,52 @@ fn an_integer_that_json_would_change_is_a_warning_at_its_place() {
 }
 
 #[test]
+fn an_integer_beyond_64_bits_is_a_warning_and_a_large_float_is_none() {
+    for number in ["123456789012345678901234567890", "18446744073709551616", "-9223372036854775809"] {
+        for (name, text) in [
+            ("r.json", format!("{{\"a\": [1, {number}]}}")),
+            ("r.yaml", format!("a: [1, {number}]\n")),
+            ("r.md", format!("---\na: [1, {number}]\n---\n")),
+        ] {
+            let (document, findings) = document(name, &text);
+            assert!(document.is_some());
+            let [finding] = &findings[..] else { panic!("{text}: {findings:?}") };
+            assert_eq!((finding.code, finding.pointer.as_str()), (&IMPRECISE, "/a/1"), "{text}");
+            assert_eq!(finding.help.as_deref(), Some(&*format!("write it in quotes: \"{number}\"")));
+        }
+    }
+    for (name, text) in
+        [("r.json", "{\"a\": [1e300, -1.5e19]}"), ("r.yaml", "a: [1e300, -1.5e19]\n"), ("r.toml", "a = 1e300")]
+    {
+        assert_eq!(document(name, text).1, [], "{text}");
+    }
+}
+
+#[test]
+fn a_fence_may_have_blanks_behind_it_and_a_file_of_comments_is_not_called_empty() {
+    assert_eq!(document("r.md", "--- \na: 1\n---\n").0.unwrap().value, json!({"a": 1}));
+    assert_eq!(document("r.md", "+++\t\na = 1\n+++ \n").0.unwrap().value, json!({"a": 1}));
+    let message = |text: &str| document("r.yaml", text).1.remove(0).message;
+    assert_eq!(message("# a: 1\n"), "the file holds only comments");
+    assert_eq!(message("\n"), "the file is empty");
+}
+
+#[test]
+fn the_mark_of_code_that_was_pasted_too_is_named() {
+    for name in ["r.json", "r.yaml", "r.toml"] {
+        let (_, findings) = document(name, "```json\n{\"a\": 1}\n```\n");
+        assert_eq!(findings[0].help.as_deref(), Some("take away the lines that begin with ```"), "{name}");
+    }
+}
+
+#[test]
+fn a_mistake_in_front_matter_leaves_its_valid_lines_alone() {
+    let text = "---\nsrc: |\n  see: here: there\ntags: [a, b\n---\n# Text: more: text\n";
+    let (_, findings) = document("r.md", text);
+    assert!(findings[0].message.starts_with("not valid YAML"), "{findings:?}");
+}
+
+#[test]
 fn findings_of_one_file_are_capped() {
     let twice: String = (0..2_000).map(|n| format!("\"k{}\": 0,", n / 2)).collect();
     let (_, findings) = document("r.json", &format!("{{{twice} \"z\": 0}}"));
@@ -215,6 +261,9 @@ fn front_matter_without_an_end_and_a_file_without_fields_say_what_to_write() {
     assert_eq!(help("r.md", "---\na: 1\n"), "write a line `---` below the last field");
     assert_eq!(help("r.md", "\n---\na: 1\n---\n"), "let the file begin with the line `---`");
     assert!(help("r.yaml", "title:Lamp\n").contains("a space behind the colon"));
+    for path in ["title = \"C:\\Users\"\n", "title = \"D:\\new\\oak\"\n"] {
+        assert!(help("r.toml", path).contains("single quotes"), "{path}");
+    }
     assert!(help("r.toml", "title: 'x'\n").contains('='), "{}", help("r.toml", "title: 'x'\n"));
 }
 

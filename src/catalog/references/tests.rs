@@ -104,7 +104,7 @@ fn what_cannot_be_a_file_beside_the_record_is_refused() {
 #[test]
 fn of_a_thousand_bad_references_a_hundred_are_told() {
     let record = format!("{{\"f\": [{}]}}", vec!["\"gone.png\""; 1000].join(","));
-    assert_eq!(look("references: [/f/*]", &[("Bolt/Bolt.json", &record)]).1.len(), MOST);
+    assert_eq!(look("references: [/f/*]", &[("Bolt/Bolt.json", &record)]).1.len(), 101, "one more than are told");
 }
 
 const DECLARED: &str = "declared: [{file: /d/*/path, bytes: /d/*/size, sha256: /d/*/sha256}]";

@@ -2,21 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use super::look::Look;
 use super::seen::Seen;
 use crate::catalog::declared::differing;
 use crate::catalog::leaks;
 use crate::catalog::links::Dangling;
 use crate::catalog::place::Places;
-use crate::catalog::record::Record;
+use crate::catalog::record::{Candidate, Record};
 use crate::catalog::tree::{Contents, Tree};
 use crate::catalog::unique::{Uniqueness, Unlocated, located};
+use crate::commands::focus::Focus;
 use crate::finding::{Finding, Span};
 use crate::ids::RepoPath;
 
 /// What stands twice among ids and unique values, what links to no record, and what is said wrongly of files, each at its
 /// place.
-pub(super) fn between_records(seen: &Seen<'_>, tree: &Tree, contents: &dyn Contents) -> Vec<Finding> {
-    let mut unlocated = repeats_and_links(seen);
+pub(super) fn between_records(
+    seen: &Seen<'_>,
+    tree: &Tree,
+    contents: &dyn Contents,
+    focus: &Focus,
+) -> Vec<Finding> {
+    let mut unlocated = repeats_and_links(seen, focus);
     let claims = seen.iter().enumerate().flat_map(|(index, (candidate, look))| {
         look.beside.claims.iter().map(move |claim| (index, &candidate.entry.path, claim))
     });
@@ -43,13 +50,13 @@ pub(super) fn between_records(seen: &Seen<'_>, tree: &Tree, contents: &dyn Conte
 }
 
 /// What stands twice among ids and unique values, and what links to no record.
-fn repeats_and_links(seen: &Seen<'_>) -> Vec<Unlocated> {
+fn repeats_and_links(seen: &Seen<'_>, focus: &Focus) -> Vec<Unlocated> {
     if are_all_different(seen) && seen.looks.iter().all(|look| look.links.is_empty()) {
         return Vec::new();
     }
     let mut uniqueness = Uniqueness::default();
     let mut unsure = BTreeSet::new();
-    for (index, (candidate, look)) in seen.iter().enumerate() {
+    for (index, (candidate, look)) in blamed_last(seen) {
         match &look.key {
             Some(key) => uniqueness.see(index, &candidate.entry.path, key, candidate.collection, &look.unique),
             None => {
@@ -57,13 +64,21 @@ fn repeats_and_links(seen: &Seen<'_>) -> Vec<Unlocated> {
             }
         }
     }
-    let mut dangling = Dangling::new(&uniqueness, unsure);
+    let mut dangling = Dangling::new(&uniqueness, unsure, focus.former());
     for (index, (candidate, look)) in seen.iter().enumerate() {
         dangling.see(index, &candidate.entry.path, candidate.collection, &look.links);
     }
     let mut unlocated = dangling.found();
     unlocated.extend(uniqueness.repeats());
     unlocated
+}
+
+/// The records with their indices: of two that have the same, the one that comes later bears the finding, so that is the one
+/// that was named, or that the change touched, and else the one whose path comes later.
+fn blamed_last<'s, 'a>(seen: &'s Seen<'a>) -> Vec<(usize, (&'s Candidate<'a>, &'s Look))> {
+    let mut records: Vec<_> = seen.iter().enumerate().collect();
+    records.sort_by_key(|(_, (_, look))| (look.concern.is_named, look.concern.is_touched));
+    records
 }
 
 /// Whether no id and no value stands twice, whatever their rules are; `false` says nothing.

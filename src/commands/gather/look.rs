@@ -1,5 +1,6 @@
 //! Looking at one record after the other, under a watch.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,17 +8,19 @@ use std::time::Duration;
 use crate::catalog::asset::{Asset, CompanionFile, UsedSchema, meaning};
 use crate::catalog::beside::Beside;
 use crate::catalog::collection::Collection;
+use crate::catalog::limits::bound;
 use crate::catalog::links::links;
 use crate::catalog::neighbours::Neighbours;
 use crate::catalog::read::Notation;
 use crate::catalog::record::Candidate;
+use crate::catalog::references::REFERENCE_UNFIT;
 use crate::catalog::tree::{Contents, Entry, Tree};
 use crate::catalog::unique::unique_values;
 use crate::catalog::{leaks, lint};
 use crate::commands::crew;
 use crate::commands::focus::{Concern, Focus};
 use crate::config::Config;
-use crate::finding::{Finding, codes};
+use crate::finding::{Code, Finding, codes};
 use crate::ids::{AssetKey, RepoPath};
 use crate::schema::choose::choose;
 use crate::schema::registry::Registry;
@@ -70,10 +73,7 @@ pub(super) fn looks(found: &[Candidate<'_>], sight: Sight, config: &Config) -> V
         match outcome {
             crew::Outcome::Done(look) => {
                 let mut look = look.unwrap_or_default();
-                if look.findings.len() > limits.findings {
-                    look.findings.sort_by_key(|finding| !finding.is_error());
-                    look.findings.truncate(limits.findings);
-                }
+                bound(&mut look.findings, limits.findings);
                 return look;
             }
             crew::Outcome::Overdue => {
@@ -142,7 +142,11 @@ impl Sight {
         let (unique, links) = (unique_values(&record, collection), links(&record, collection));
         let mut look = Look { findings, unique, links, concern, ..Look::default() };
         if !concern.is_named {
-            // Nobody asked about it; but what stands in it may not stand in another.
+            // Nobody asked about it; but what stands in it may not stand in another, and a file that was named may be its.
+            if self.focus.names_below(record.path.folder()) {
+                look.beside = Beside::of(&record, collection, &self.near).0;
+                look.beside.claims.clear();
+            }
             return Look { key: record.key(collection).ok(), ..look };
         }
         let (schema, more) = validate(&record, collection, &self.registry);
@@ -160,6 +164,7 @@ impl Sight {
             Err(finding) => look.findings.push(*finding),
         }
         look.secrets = leaks::look(&record, &self.lint, &mut look.findings);
+        one_for_each_path(&mut look.findings);
         // Where a schema is asked for and none could be used, nobody knows whether the record is valid.
         let is_checked = look.schema.is_some() || collection.settings.schema.is_none();
         look.is_valid = is_checked && !look.findings.iter().any(Finding::is_error);
@@ -181,4 +186,12 @@ impl Sight {
         look.beside = beside;
         look
     }
+}
+
+/// An absolute path where a file's name is wanted is one mistake, though it leaks a folder's name too.
+fn one_for_each_path(findings: &mut Vec<Finding>) {
+    let is = |finding: &Finding, code: &'static Code| std::ptr::eq(finding.code, code);
+    let unfit = findings.iter().filter(|finding| is(finding, &REFERENCE_UNFIT));
+    let unfit: BTreeSet<String> = unfit.map(|finding| finding.pointer.clone()).collect();
+    findings.retain(|finding| !is(finding, &leaks::LEAK) || !unfit.contains(&finding.pointer));
 }

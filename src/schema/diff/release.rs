@@ -63,9 +63,12 @@ pub fn successions(old: &Arc<dyn SchemaFiles>, new: &Arc<dyn SchemaFiles>, used:
             before_version: before_version.clone(),
             is_former,
         };
+        // Before it is released, a version may be anything, and promises nothing to the one after it.
+        if !version.pre.is_empty() {
+            continue;
+        }
         if let Some(former) = before.get(&(name.clone(), version.clone())) {
-            // Before it is released, a version may be anything.
-            if version.pre.is_empty() && (former != path || old.read(former) != new.read(path)) {
+            if former != path || old.read(former) != new.read(path) {
                 found.push(link((version, former), true));
             }
             continue;
@@ -87,7 +90,7 @@ type Versions = BTreeMap<(SchemaName, Version), RepoPath>;
 /// The newest version before this one that records of it followed.
 fn predecessor<'v>(all: &'v Versions, name: &SchemaName, version: &Version) -> Option<(&'v Version, &'v RepoPath)> {
     let earlier = all.range((name.clone(), Version::new(0, 0, 0))..(name.clone(), version.clone()));
-    let mut akin = earlier.filter(|((_, earlier), _)| are_akin(earlier, version));
+    let mut akin = earlier.filter(|((_, earlier), _)| earlier.pre.is_empty() && are_akin(earlier, version));
     akin.next_back().map(|((_, version), path)| (version, path))
 }
 
@@ -211,6 +214,16 @@ mod tests {
         assert_eq!(told(&old, &[("schemas/p/v1.0.0.yaml", ONE)]), [""; 0]);
         assert!(told(&old, &[("schemas/p/v1.0.0.yaml", TWO)])[0].contains("p 1.0.0 was edited in place and breaks"));
         assert!(told(&old, &[("schemas/p/v1.1.0.json", TWO)])[0].contains("p 1.1.0 breaks records that follow 1.0.0"));
+    }
+
+    #[test]
+    fn a_version_before_its_release_promises_nothing() {
+        let old = [("schemas/p/v1.1.0.json", ONE)];
+        let beta = [old[0], ("schemas/p/v1.2.0-beta.1.json", TWO)];
+        assert_eq!(told(&old, &beta), [""; 0]);
+        let released = [beta[0], beta[1], ("schemas/p/v1.2.0.json", TWO)];
+        let told = told(&beta, &released);
+        assert!(told.len() == 1 && told[0].contains("p 1.2.0 breaks records that follow 1.1.0"), "{told:?}");
     }
 
     #[test]

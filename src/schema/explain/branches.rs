@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::discriminators::{Verdict, demands, judge};
 use super::words::{all_of, choice, nearest, subject};
-use super::{Aim, ENUM, Explanation, REQUIRED, Reading, SHAPE, about, fields, keyword, kinds, objections, settle};
+use super::{Aim, ENUM, Explanation, REQUIRED, Reading, SHAPE, about, fields, kinds, objections, origin, settle};
 use crate::finding::words::quoted;
 
 /// How many errors of a branch are looked at.
@@ -28,7 +28,7 @@ pub(super) fn none<'a>(
     if !reading.spend(context.len()) {
         return vec![unclear(error, context.len())];
     }
-    let schemas = keyword::at(reading.schema, error.evaluation_path().as_str()).and_then(Value::as_array);
+    let schemas = origin::at(reading.schema, error.evaluation_path().as_str()).and_then(Value::as_array);
     let schemas = schemas.filter(|schemas| schemas.len() == context.len());
     let branch = |(index, errors): (usize, &'a Vec<ValidationError<'static>>)| Branch {
         errors: errors.get(..MOST_ERRORS).unwrap_or(errors),
@@ -229,7 +229,7 @@ pub(super) fn several(
     context: &[Vec<ValidationError<'static>>],
     reading: &Reading<'_>,
 ) -> Explanation {
-    let schemas = keyword::at(reading.schema, error.evaluation_path().as_str()).and_then(Value::as_array);
+    let schemas = origin::at(reading.schema, error.evaluation_path().as_str()).and_then(Value::as_array);
     let schemas = schemas.filter(|schemas| schemas.len() == context.len()).map(Vec::as_slice).unwrap_or_default();
     let fitting: Vec<&Value> =
         schemas.iter().zip(context).filter(|(_, errors)| errors.is_empty()).map(|(s, _)| s).collect();
@@ -262,7 +262,7 @@ pub(super) fn several(
 
 /// The fields that a branch requires.
 fn required<'s>(root: &'s Value, schema: &'s Value) -> Vec<&'s str> {
-    let parts = keyword::together(root, schema).into_iter();
+    let parts = origin::together(root, schema).into_iter();
     parts.filter_map(|part| part.get("required")?.as_array()).flatten().filter_map(Value::as_str).collect()
 }
 

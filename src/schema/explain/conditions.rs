@@ -5,7 +5,7 @@ use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::{Map, Value};
 
 use super::words::{all_of, choice, shown, subject};
-use super::{Aim, Explanation, NOT_ALLOWED, Reading, SHAPE, about, keyword};
+use super::{Aim, Explanation, NOT_ALLOWED, Reading, SHAPE, about, origin};
 use crate::catalog::place::{child_pointer, segments};
 use crate::finding::words::{count, cut, quoted};
 
@@ -17,7 +17,7 @@ pub(super) fn reason(error: &ValidationError<'_>, reading: &Reading<'_>) -> Opti
         // The way ends at the keyword, or at one key of it.
         let (_, last) = way.rsplit_once('/')?;
         if matches!(last, "dependentRequired" | "dependencies") {
-            return depends(keyword::at(reading.schema, way)?, error);
+            return depends(origin::at(reading.schema, way)?, error);
         }
     }
     let marks = ["/then", "/else", "/dependentSchemas/", "/dependencies/"];
@@ -26,7 +26,7 @@ pub(super) fn reason(error: &ValidationError<'_>, reading: &Reading<'_>) -> Opti
         let name = segments(way.get(at..)?).nth(1)?;
         return Some(format!(" (because there is {})", quoted(&name)));
     }
-    let condition = keyword::at(reading.schema, way.get(..at)?)?.get("if")?;
+    let condition = origin::at(reading.schema, way.get(..at)?)?.get("if")?;
     let facts = facts(condition, reading, pointer);
     (!facts.is_empty()).then(|| format!(" (because {})", all_of(&facts)))
 }
@@ -45,15 +45,15 @@ fn depends(dependencies: &Value, error: &ValidationError<'_>) -> Option<String> 
 /// What the record says of the fields that a condition asks about.
 fn facts(condition: &Value, reading: &Reading<'_>, pointer: &str) -> Vec<String> {
     let mut names: Vec<&str> = Vec::new();
-    for part in keyword::together(reading.schema, condition) {
+    for part in origin::together(reading.schema, condition) {
         let required = part.get("required").and_then(Value::as_array);
-        for name in keyword::properties(part).chain(required.into_iter().flatten().filter_map(Value::as_str)) {
+        for name in origin::properties(part).chain(required.into_iter().flatten().filter_map(Value::as_str)) {
             if !names.contains(&name) && names.len() < 3 {
                 names.push(name);
             }
         }
     }
-    let fact = |name: &&str| match keyword::nearest_field(reading.record, pointer, name) {
+    let fact = |name: &&str| match origin::nearest_field(reading.record, pointer, name) {
         Some(Value::Object(_) | Value::Array(_)) => format!("there is {}", quoted(name)),
         Some(value) => format!("{} is {}", quoted(name), shown(value)),
         None => format!("there is no {}", quoted(name)),
@@ -103,7 +103,7 @@ fn texts_of_branches(schema: &Value) -> Vec<String> {
 
 /// Too few or too many items of a list are of a certain kind.
 pub(super) fn contains(error: &ValidationError<'_>, reading: &Reading<'_>) -> Explanation {
-    let holder = keyword::holder(reading.schema, error);
+    let holder = origin::holder(reading.schema, error);
     let limit = |key: &str| holder.and_then(|holder| holder.get(key)).and_then(Value::as_u64);
     let wanted = holder.and_then(|holder| holder.get("contains"));
     let words = wanted.and_then(described).unwrap_or_else(|| "of the kind that the schema wants".to_owned());

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Reading, keyword};
+use super::{Reading, origin};
 use crate::catalog::place::child_pointer;
 
 /// How far below a branch a discriminator may stand.
@@ -34,7 +34,7 @@ pub(super) fn demands<'s>(reading: &Reading<'s>, branch: &'s Value) -> Demands<'
 }
 
 fn collect<'s>(reading: &Reading<'s>, schema: &'s Value, at: &str, depth: usize, found: &mut Demands<'s>) {
-    for part in keyword::together(reading.schema, schema) {
+    for part in origin::together(reading.schema, schema) {
         if !reading.spend(1) {
             return;
         }

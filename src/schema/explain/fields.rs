@@ -4,17 +4,20 @@ use jsonschema::ValidationError;
 use serde_json::{Map, Value};
 
 use super::words::{choice, nearest, shown};
-use super::{Aim, Explanation, NOT_ALLOWED, REQUIRED, Reading, Subject, UNKNOWN_PROPERTY, about, keyword, objections};
+use super::{Aim, Explanation, NOT_ALLOWED, REQUIRED, Reading, Subject, UNKNOWN_PROPERTY, about, objections, origin};
 use crate::catalog::place::{child_pointer, segments};
 use crate::finding::words::quoted;
 
 /// A field is missing.
 pub(super) fn required(error: &ValidationError<'_>, property: &Value, reading: &Reading<'_>) -> Explanation {
     let name = property.as_str().unwrap_or_default();
-    let holder = keyword::holder(reading.schema, error);
-    let example = holder.and_then(|holder| keyword::field(reading.schema, holder, name));
-    let example = example.map_or_else(|| "…".into(), |field| keyword::example(reading.schema, field));
-    missing(error.instance_path().as_str(), error.instance(), name, &example, reading)
+    let holder = origin::holder(reading.schema, error);
+    let example = holder.and_then(|holder| origin::field(reading.schema, holder, name));
+    let example = example.map_or_else(|| "…".into(), |field| origin::example(reading.schema, field));
+    let known = holder.map(|holder| origin::known_fields(reading.schema, holder)).unwrap_or_default();
+    let explanation = missing(error.instance_path().as_str(), error.instance(), name, &example, reading);
+    let misspelt = explanation.misspelt.clone().filter(|near| !known.contains(near.as_str()));
+    Explanation { misspelt, ..explanation }
 }
 
 /// The same, for a field of which an example is known.
@@ -26,21 +29,22 @@ pub(super) fn missing(
     reading: &Reading<'_>,
 ) -> Explanation {
     let names = object.as_object().into_iter().flat_map(Map::keys).map(String::as_str);
-    let help = match nearest(name, names) {
+    let near = nearest(name, names).map(str::to_owned);
+    let help = match &near {
         Some(near) => format!("there is {}: should it be {}?", quoted(near), quoted(name)),
         None => format!("add it, as in {}", reading.spelling.member(name, example)),
     };
     let message = format!("the field {} is missing", quoted(name));
     let explanation = Explanation::new(&REQUIRED, pointer, message).aim(Aim::Opening).help(help);
-    Explanation { subject: Subject::Missing(name.to_owned()), ..explanation }
+    Explanation { subject: Subject::Missing(name.to_owned()), misspelt: near, ..explanation }
 }
 
 /// Fields that the schema does not know.
 pub(super) fn unknown(error: &ValidationError<'_>, unexpected: &[String], reading: &Reading<'_>) -> Vec<Explanation> {
     let parent = error.instance_path().as_str();
-    let holder = keyword::holder(reading.schema, error);
-    let allowed: Vec<&str> = holder.into_iter().flat_map(keyword::properties).collect();
-    let elsewhere = holder.map(|holder| keyword::known_fields(reading.schema, holder)).unwrap_or_default();
+    let holder = origin::holder(reading.schema, error);
+    let allowed: Vec<&str> = holder.into_iter().flat_map(origin::properties).collect();
+    let elsewhere = holder.map(|holder| origin::known_fields(reading.schema, holder)).unwrap_or_default();
     let explanation = |name: &String| {
         let help = if elsewhere.contains(name.as_str()) {
             Some(
@@ -86,8 +90,8 @@ pub(super) fn unevaluated(
     reading: &Reading<'_>,
 ) -> Vec<Explanation> {
     let parent = error.instance_path().as_str();
-    let holder = keyword::holder(reading.schema, error);
-    let known = holder.map(|holder| keyword::known_fields(reading.schema, holder)).unwrap_or_default();
+    let holder = origin::holder(reading.schema, error);
+    let known = holder.map(|holder| origin::known_fields(reading.schema, holder)).unwrap_or_default();
     let names: Vec<&str> = known.iter().copied().collect();
     let explanation = |name: &String| {
         if !known.contains(name.as_str()) {

@@ -111,7 +111,7 @@ fn misshapen_date(text: &str) -> String {
         [year, _, _] if are_numbers && year.len() == 4 => {
             "month and day have two digits each, with - between them".to_owned()
         }
-        [_, _, year] if are_numbers && year.len() == 4 => "it begins with the year".to_owned(),
+        [_, _, year] if are_numbers && year.len() == 4 => "a date begins with its year".to_owned(),
         [year] | [year, _] if are_numbers && year.len() == 4 => "the month or the day is missing".to_owned(),
         _ => "it has not the form year-month-day".to_owned(),
     }
@@ -277,7 +277,7 @@ mod tests {
             ("date", "2026-13-01", "there is no month 13"),
             ("date", "2026-02-30", "February 2026 has 28 days"),
             ("date", "2024-02-30", "February 2024 has 29 days"),
-            ("date", "20.11.2026", "it begins with the year"),
+            ("date", "20.11.2026", "a date begins with its year"),
             ("date", "2026-1-2", "month and day have two digits each, with - between them"),
             ("date", "2026/11/20", "month and day have two digits each, with - between them"),
             ("date", "2026-11-20T00:00:00Z", "something follows the day"),

@@ -6,7 +6,10 @@ use serde_json::{Map, Value};
 
 use super::super::spelling::Spelling;
 use super::words::{choice, nearest, shown, subject};
-use super::{CONST, ENUM, Explanation, Reading, TYPE, about, keyword};
+use super::{CONST, ENUM, Explanation, Reading, TYPE, about, origin};
+use crate::catalog::place::segments;
+use crate::catalog::read::number_text::{Meant, is_number, meant};
+use crate::finding::words::quoted;
 
 /// A value is of another kind than the schema wants.
 pub(super) fn wrong(error: &ValidationError<'_>, kind: &TypeKind, reading: &Reading<'_>) -> Explanation {
@@ -24,12 +27,36 @@ pub(super) fn wrong_kind(error: &ValidationError<'_>, wanted: &[JsonType], readi
     let message = format!("{} stands where {} is wanted", subject(value), choice(&names));
     let explanation = about(error, &TYPE, message);
     let written = (reading.written)(error.instance_path().as_str());
-    let advice = Advice { wanted, value, written, spelling: reading.spelling };
-    let fields = || advice.fields(keyword::holder(reading.schema, error)?, reading.schema);
+    let is_required = is_required(error, reading);
+    let advice = Advice { wanted, value, written, spelling: reading.spelling, is_required };
+    let fields = || advice.fields(origin::holder(reading.schema, error)?, reading.schema);
     match advice.give().or_else(fields) {
         Some(help) => explanation.help(help),
         None => explanation,
     }
+}
+
+/// Whether any part of the schema requires a field of this name, so that to take it away might not do.
+fn is_required(error: &ValidationError<'_>, reading: &Reading<'_>) -> bool {
+    let Some(name) = segments(error.instance_path().as_str()).last() else { return true };
+    let mut rest = vec![reading.schema];
+    while let Some(part) = rest.pop() {
+        if !error.instance().is_null() || !reading.spend(1) {
+            return true;
+        }
+        match part {
+            Value::Object(members) => {
+                let names = members.get("required").and_then(Value::as_array);
+                if names.is_some_and(|names| names.iter().any(|one| one == name.as_str())) {
+                    return true;
+                }
+                rest.extend(members.values());
+            }
+            Value::Array(items) => rest.extend(items),
+            _ => {}
+        }
+    }
+    false
 }
 
 fn name(kind: JsonType) -> &'static str {
@@ -49,6 +76,8 @@ struct Advice<'a> {
     value: &'a Value,
     written: Option<String>,
     spelling: Spelling,
+    /// Whether the schema may require the field.
+    is_required: bool,
 }
 
 impl Advice<'_> {
@@ -97,25 +126,52 @@ impl Advice<'_> {
             .or_else(|| self.wants(JsonType::Array).then(|| self.list()))
     }
 
+    /// How a number is written that stands in a text; no digit is ever left out.
     fn number(&self, text: &str) -> Option<String> {
         if !self.wants(JsonType::Number) && !self.wants(JsonType::Integer) {
             return None;
         }
         let text = text.trim();
-        let is_wanted = |text: &str| {
-            let is_number = serde_json::from_str::<serde_json::Number>(text).is_ok();
-            is_number && (self.wants(JsonType::Number) || text.parse::<i64>().is_ok())
+        let fits = |text: &str| self.wants(JsonType::Number) || integer(text).as_deref() == Some(text);
+        if is_number(text) && fits(text) {
+            return Some(match meant(text) {
+                Some(Meant::Either(thousands, _)) => {
+                    format!("write it without quotes: {text}, or {thousands} if the point stands between thousands")
+                }
+                _ => format!("write it without quotes: {text}"),
+            });
+        }
+        let only_integers = !self.wants(JsonType::Number);
+        let whole = |number: &str| if only_integers { integer(number) } else { Some(number.to_owned()) };
+        if is_number(text) {
+            return Some(match whole(text) {
+                Some(integer) => format!("write it without quotes, and with digits alone: {integer}"),
+                None => "write a whole number, without quotes".to_owned(),
+            });
+        }
+        let help = match meant(text) {
+            Some(Meant::Comma(number)) => {
+                whole(&number).map(|number| format!("write it with a point and without quotes: {number}"))
+            }
+            Some(Meant::Thousands(number)) => whole(&number)
+                .map(|number| format!("a number has no thousands separators and no quotes: write {number}")),
+            Some(Meant::Either(number, fraction)) => Some(match whole(&fraction) {
+                Some(fraction) => format!(
+                    "a number has no thousands separators and no quotes: write {number}, or {fraction} if a decimal \
+                     comma was meant"
+                ),
+                None => format!("a number has no thousands separators and no quotes: write {number}"),
+            }),
+            Some(Meant::Unit(number, unit)) => whole(&number).map(|number| {
+                format!("{} is no part of a number: write the number alone, without quotes: {number}", quoted(&unit))
+            }),
+            None => {
+                let odd = text.chars().find(|c| !c.is_ascii_digit() && !matches!(c, '.' | '-'));
+                let odd = odd.filter(|_| text.starts_with(|c: char| c.is_ascii_digit() || c == '-'))?;
+                return Some(format!("{odd:?} is no part of a number: write digits, and no quotes"));
+            }
         };
-        if is_wanted(text) {
-            return Some(format!("write it without quotes: {text}"));
-        }
-        let with_point = text.replace(',', ".");
-        if is_wanted(&with_point) {
-            return Some(format!("write it with a point and without quotes: {with_point}"));
-        }
-        let end = text.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '-')).unwrap_or(text.len());
-        let alone = text.get(..end).unwrap_or_default();
-        is_wanted(alone).then(|| format!("write the number alone, without quotes: {alone}"))
+        Some(help.unwrap_or_else(|| "write a whole number, without quotes".to_owned()))
     }
 
     fn truth(&self, text: &str) -> Option<String> {
@@ -132,6 +188,13 @@ impl Advice<'_> {
     }
 
     fn list(&self) -> String {
+        if let (Spelling::Yaml, Value::String(text)) = (self.spelling, self.value)
+            && text.starts_with('-')
+            && text.contains(char::is_alphabetic)
+            && self.written.as_deref().is_none_or(|written| written.starts_with('-'))
+        {
+            return "write a space behind the - of each item: \"- a\" and not \"-a\"".to_owned();
+        }
         let items: Vec<Value> = match self.value {
             Value::String(text) if text.contains(',') => {
                 text.split(',').map(str::trim).filter(|part| !part.is_empty()).take(5).map(Value::from).collect()
@@ -158,10 +221,11 @@ impl Advice<'_> {
 
     fn empty(&self) -> String {
         let is_blank = self.written.as_deref().is_none_or(|written| written.trim().is_empty());
+        let instead = if self.is_required { "" } else { ", or take the field away" };
         if self.spelling == Spelling::Yaml && is_blank {
-            "nothing stands behind the colon: write a value there, or take the field away".to_owned()
+            format!("nothing stands behind the colon: write a value there{instead}")
         } else {
-            "write a value there, or take the field away".to_owned()
+            format!("write a value there{instead}")
         }
     }
 
@@ -173,9 +237,9 @@ impl Advice<'_> {
         let required = holder.get("required").and_then(Value::as_array);
         let mut names: Vec<&str> = required.into_iter().flatten().filter_map(Value::as_str).take(3).collect();
         if names.is_empty() {
-            names = keyword::properties(holder).take(2).collect();
+            names = origin::properties(holder).take(2).collect();
         }
-        let value = |name: &&str| keyword::field(schema, holder, name).map(|field| keyword::example(schema, field));
+        let value = |name: &&str| origin::field(schema, holder, name).map(|field| origin::example(schema, field));
         let members: Map<String, Value> =
             names.iter().map(|name| ((*name).to_owned(), value(name).unwrap_or_else(|| "…".into()))).collect();
         if members.is_empty() {
@@ -183,6 +247,15 @@ impl Advice<'_> {
         }
         Some(format!("write its fields, as in {}", self.spelling.value(&Value::Object(members))))
     }
+}
+
+/// The digits of a number that has no fraction, however it is written.
+fn integer(number: &str) -> Option<String> {
+    if number.parse::<i64>().is_ok() {
+        return Some(number.to_owned());
+    }
+    let float: f64 = number.parse().ok()?;
+    (float.fract() == 0.0 && float.abs() < 1e15).then(|| format!("{float}"))
 }
 
 /// A value is none of those that the schema lists.

@@ -8,9 +8,9 @@ mod conditions;
 mod discriminators;
 mod fields;
 mod formats;
-mod keyword;
 mod kinds;
 mod limits;
+mod origin;
 mod patterns;
 mod settle;
 mod words;
@@ -95,13 +95,15 @@ pub struct Explanation {
     /// What to do.
     pub help: Option<String>,
     subject: Subject,
+    /// The name that stands where another is missing, if it is a misspelling of that.
+    misspelt: Option<String>,
 }
 
 impl Explanation {
     /// An objection at a value.
     pub fn new(code: &'static Code, pointer: impl Into<String>, message: impl Into<String>) -> Self {
         let (pointer, message) = (pointer.into(), message.into());
-        Self { code, pointer, aim: Aim::Value, message, help: None, subject: Subject::Value }
+        Self { code, pointer, aim: Aim::Value, message, help: None, subject: Subject::Value, misspelt: None }
     }
 
     /// The same, with advice.
@@ -150,7 +152,9 @@ pub fn explain<'e>(
     most: usize,
 ) -> Vec<Explanation> {
     let all: Vec<_> = errors.flat_map(|error| objections(&error, reading)).take(most).collect();
-    settle::settle(all)
+    let mut settled = settle::settle(all);
+    settle::stand_on_misspelt(&mut settled);
+    settled
 }
 
 /// What one error says.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::words::nearest;
-use super::{CONST, ENUM, Explanation, FORMAT, LENGTH, PATTERN, RANGE, SHAPE, Subject, TYPE};
-use crate::catalog::place::segments;
+use super::{Aim, CONST, ENUM, Explanation, FORMAT, LENGTH, PATTERN, RANGE, SHAPE, Subject, TYPE};
+use crate::catalog::place::{child_pointer, segments};
 use crate::finding::Code;
 
 /// Takes out what is said twice or follows from what is said already.
@@ -17,6 +17,16 @@ pub(super) fn settle(mut all: Vec<Explanation>) -> Vec<Explanation> {
     misnamed(&mut all);
     evaluated(&mut all);
     all
+}
+
+/// A field that is missing because it is misspelt is told where the misspelt one stands.
+pub(super) fn stand_on_misspelt(all: &mut [Explanation]) {
+    for explanation in all {
+        if let (Subject::Missing(_), Some(near)) = (&explanation.subject, explanation.misspelt.take()) {
+            explanation.pointer = child_pointer(&explanation.pointer, &near);
+            explanation.aim = Aim::Key;
+        }
+    }
 }
 
 /// Drops what several parts of a schema say alike.

@@ -46,7 +46,7 @@ fn of_a_union_the_branch_that_its_discriminator_names_is_explained_however_deep_
     );
     assert_eq!(
         told(union(), json!({"price": {"kind": "rent", "mouths": 3}})),
-        ["/price: the field \"months\" is missing (there is \"mouths\": should it be \"months\"?)"]
+        ["/price/mouths: the field \"months\" is missing (there is \"mouths\": should it be \"months\"?)"]
     );
 }
 
@@ -303,8 +303,40 @@ fn how_to_write_it_is_said_for_every_kind() {
     };
     for (kind, record, help) in [
         (json!("number"), json!("4,5"), " (write it with a point and without quotes: 4.5)"),
-        (json!("number"), json!("12 cm"), " (write the number alone, without quotes: 12)"),
+        (
+            json!("number"),
+            json!("12 cm"),
+            " (\"cm\" is no part of a number: write the number alone, without quotes: 12)",
+        ),
         (json!("number"), json!("much"), ""),
+        (
+            json!("number"),
+            json!("1,000"),
+            " (a number has no thousands separators and no quotes: write 1000, or 1.000 if a decimal comma was meant)",
+        ),
+        (
+            json!("integer"),
+            json!("1,000"),
+            " (a number has no thousands separators and no quotes: write 1000, or 1 if a decimal comma was meant)",
+        ),
+        (json!("integer"), json!("1,234"), " (a number has no thousands separators and no quotes: write 1234)"),
+        (json!("integer"), json!("1e3"), " (write it without quotes, and with digits alone: 1000)"),
+        (json!("integer"), json!("1,5"), " (write a whole number, without quotes)"),
+        (json!("integer"), json!("1.5"), " (write a whole number, without quotes)"),
+        (json!("integer"), json!("1_0"), " ('_' is no part of a number: write digits, and no quotes)"),
+        (json!("number"), json!("1.000,50"), " (a number has no thousands separators and no quotes: write 1000.50)"),
+        (
+            json!("number"),
+            json!("1.000"),
+            " (write it without quotes: 1.000, or 1000 if the point stands between thousands)",
+        ),
+        (
+            json!("integer"),
+            json!("20 KB"),
+            " (\"KB\" is no part of a number: write the number alone, without quotes: 20)",
+        ),
+        (json!("number"), json!("1,5 kg"), " (',' is no part of a number: write digits, and no quotes)"),
+        (json!("number"), json!("many"), ""),
         (json!("boolean"), json!("yes"), " (write true, without quotes)"),
         (json!("boolean"), json!("false"), " (write it without quotes: false)"),
         (json!("boolean"), json!(0), " (write false)"),
@@ -400,4 +432,42 @@ fn value() -> impl proptest::strategy::Strategy<Value = Value> {
             prop::collection::btree_map("[kl]", inner, 0..3).prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
+}
+
+#[test]
+fn a_misspelt_field_of_an_open_schema_is_told_where_it_stands() {
+    let schema = json!({"required": ["vendor"], "properties": {"vendor": {"type": "string"}, "vendors": {}}});
+    let told = |record| told(schema.clone(), record);
+    assert_eq!(
+        told(json!({"a": 1, "vender": "x"})),
+        ["/vender: the field \"vendor\" is missing (there is \"vender\": should it be \"vendor\"?)"]
+    );
+    assert_eq!(
+        told(json!({"vendors": "x"})),
+        [": the field \"vendor\" is missing (there is \"vendors\": should it be \"vendor\"?)"]
+    );
+}
+
+#[test]
+fn to_take_a_field_away_is_advised_only_where_nothing_requires_it() {
+    let schema = json!({"required": ["a"], "properties": {"a": {"type": "string"}, "b": {"type": "string"}}});
+    let told = told(schema, json!({"a": null, "b": null}));
+    assert!(told[0].ends_with("(write a value there)") && told[1].ends_with("or take the field away)"), "{told:?}");
+}
+
+#[test]
+fn a_list_of_yaml_without_blanks_is_seen_as_one() {
+    let schema = json!({"properties": {"tags": {"type": "array"}}});
+    let record = json!({"tags": "-a -b"});
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let written = |_: &str| Some("-a".to_owned());
+    let reading = Reading {
+        schema: &schema,
+        record: &record,
+        spelling: Spelling::Yaml,
+        written: &written,
+        budget: Cell::new(BUDGET),
+    };
+    let told = explain(validator.iter_errors(&record), &reading, 9).remove(0);
+    assert_eq!(told.help.as_deref(), Some("write a space behind the - of each item: \"- a\" and not \"-a\""));
 }
