@@ -2,7 +2,7 @@
 
 use crate::catalog::pointer::PointerPattern;
 use crate::commands::open::{Moment, Opened};
-use crate::commands::proving::prove;
+use crate::commands::proving::Prover;
 use crate::finding::Finding;
 use crate::ids::SchemaName;
 use crate::schema::diff::release;
@@ -16,7 +16,8 @@ pub fn findings(opened: &Opened, base: &str) -> Vec<Finding> {
     let Ok(former) = opened.at(&Moment::At(base.to_owned())) else { return Vec::new() };
     let (old, new) = (former.registry_files(), opened.registry_files());
     let policy = opened.config.settings.schemas.policy();
-    let prove = |old: &_, new: &_, introduced: &[_]| prove(old, new, introduced, policy);
+    let prover = Prover::default();
+    let prove = |old: &_, new: &_, introduced: &[_]| prover.prove(old, new, introduced, policy);
     let used = opened.config.collections.iter().filter_map(|collection| {
         let field = collection.version_field.as_ref().map(PointerPattern::exact);
         Some((SchemaName::new(collection.settings.schema.as_deref()?), field))

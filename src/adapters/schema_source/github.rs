@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::brought::{Brought, Selection, is_plain_path, may_be_schema};
 use super::cache::{Cache, is_blob};
-use super::{MAX_ALL, MAX_FILE, MAX_FILES, RemoteSource, SourceError, read_policy};
+use super::{DEADLINE, MAX_ALL, MAX_FILE, MAX_FILES, RemoteSource, SourceError, read_policy};
 use crate::adapters::http::{HttpError, Pace, Policy, Reply, Trouble, read, send};
 use crate::ids::{BlobId, CommitId, RepoPath, SchemaName};
 use crate::schema::registry::below;
@@ -110,6 +110,18 @@ impl RemoteSource for GitHubSource {
         pin: Option<&CommitId>,
         fresh: bool,
     ) -> Result<Brought, SourceError> {
+        let late = || SourceError::Away(format!("{} did not come within {} seconds", self.at, DEADLINE.as_secs()));
+        tokio::time::timeout(DEADLINE, self.all(names, pin, fresh)).await.unwrap_or_else(|_| Err(late()))
+    }
+}
+
+impl GitHubSource {
+    async fn all(
+        &self,
+        names: &BTreeSet<SchemaName>,
+        pin: Option<&CommitId>,
+        fresh: bool,
+    ) -> Result<Brought, SourceError> {
         let (commit, stale) = match self.at.commit().or_else(|| pin.cloned()) {
             Some(commit) => (commit, None),
             None => self.resolve(fresh).await?,
@@ -136,9 +148,7 @@ impl RemoteSource for GitHubSource {
         brought.stale = stale;
         Ok(brought)
     }
-}
 
-impl GitHubSource {
     /// The commit that the ref is now; with the reason, if it could only be said what it was.
     async fn resolve(&self, fresh: bool) -> Result<(CommitId, Option<String>), SourceError> {
         let (repo, reference) = (&self.at.repo, &self.at.reference);
@@ -233,32 +243,39 @@ impl GitHubSource {
         }
     }
 
-    /// The contents of these files, from the cache as far as it has them.
+    /// The contents of these files, from the cache as far as it has them; each is fetched once, whatever its names.
     async fn blobs(&self, wanted: Vec<Listed>, all: &mut usize) -> Result<Vec<(String, Vec<u8>)>, SourceError> {
-        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        let (mut by_id, mut told) = (BTreeMap::<BlobId, Vec<String>>::new(), *all);
         for listed in wanted {
-            if usize::try_from(listed.bytes).is_ok_and(|bytes| bytes > MAX_FILE) {
+            let bytes = usize::try_from(listed.bytes).unwrap_or(usize::MAX);
+            if bytes > MAX_FILE {
                 return Err(self.too_much(&format!("{} with more than {} MiB", listed.path, MAX_FILE >> 20)));
             }
+            self.add(&mut told, bytes)?;
             let id = BlobId::parse(&listed.blob).map_err(|_| self.nonsense("a file"))?;
+            by_id.entry(id).or_default().push(listed.path);
+        }
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        for (id, paths) in by_id {
             match self.cache.blob(&id) {
-                Some(bytes) => found.push((listed.path, bytes)),
-                None => missing.push((listed.path, id)),
+                Some(bytes) => self.take(&mut found, all, paths, &bytes)?,
+                None => missing.push((id, paths)),
             }
         }
         let (mut under_way, mut missing) = (JoinSet::new(), missing.into_iter());
         loop {
             while under_way.len() < AT_ONCE
-                && let Some((path, id)) = missing.next()
+                && let Some((id, paths)) = missing.next()
             {
                 let reader = self.reader.clone();
                 let address = format!("/repos/{}/git/blobs/{id}", self.at.repo);
                 under_way.spawn(async move {
-                    (path, id, reader.get(&address, "application/vnd.github.raw+json", None, MAX_FILE).await)
+                    (paths, id, reader.get(&address, "application/vnd.github.raw+json", None, MAX_FILE).await)
                 });
             }
             let Some(done) = under_way.join_next().await else { break };
-            let (path, id, reply) = done.map_err(|_| self.nonsense("a file"))?;
+            let (paths, id, reply) = done.map_err(|_| self.nonsense("a file"))?;
+            let path = paths.first().map_or("", String::as_str);
             let reply = reply.map_err(|error| SourceError::Away(self.away(&error)))?;
             if reply.status != 200 {
                 return Err(self.refused(&reply, &format!("the file {path}")));
@@ -270,13 +287,32 @@ impl GitHubSource {
                 )));
             }
             self.cache.put_blob(&id, &reply.body);
-            found.push((path, reply.body));
-        }
-        *all = found.iter().fold(*all, |all, (_, bytes)| all.saturating_add(bytes.len()));
-        if *all > MAX_ALL {
-            return Err(self.too_much(&format!("schemas of more than {} MiB in all", MAX_ALL >> 20)));
+            self.take(&mut found, all, paths, &reply.body)?;
         }
         Ok(found)
+    }
+
+    /// Takes a content under all its names, each of which counts: the listing may have told too little.
+    fn take(
+        &self,
+        found: &mut Vec<(String, Vec<u8>)>,
+        all: &mut usize,
+        paths: Vec<String>,
+        bytes: &[u8],
+    ) -> Result<(), SourceError> {
+        for path in paths {
+            self.add(all, bytes.len())?;
+            found.push((path, bytes.to_vec()));
+        }
+        Ok(())
+    }
+
+    fn add(&self, all: &mut usize, bytes: usize) -> Result<(), SourceError> {
+        *all = all.saturating_add(bytes);
+        match *all > MAX_ALL {
+            true => Err(self.too_much(&format!("schemas of more than {} MiB in all", MAX_ALL >> 20))),
+            false => Ok(()),
+        }
     }
 
     fn away(&self, error: &HttpError) -> String {

@@ -39,6 +39,8 @@ const MAX_FILES: usize = 1_000;
 const MAX_FILE: usize = 4 << 20;
 /// How large all schemas that are brought may be together, in bytes.
 const MAX_ALL: usize = 64 << 20;
+/// How long all of a registry may take to come.
+const DEADLINE: Duration = Duration::from_secs(300);
 
 /// Why a registry elsewhere could not be brought. The texts hold no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -196,6 +196,27 @@ async fn a_repository_beyond_measure_is_refused_and_its_folder_is_asked_for() {
 }
 
 #[tokio::test]
+async fn one_content_under_many_names_is_fetched_once_and_counted_under_each() {
+    let server = FakeGitHub::start();
+    let cache = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..30).map(|n| format!("icon/v1.0.{n}.json")).collect();
+    let publish = |repo: &str, text: &str| {
+        let files: Vec<(&str, &str)> = names.iter().map(|path| (path.as_str(), text)).collect();
+        server.publish(repo, "v1", &files);
+    };
+    publish("org/same", "{}");
+    let source = github(&server, "github:org/same@v1", cache.path(), None);
+    assert_eq!(source.bring(&self::names(), None, false).await.unwrap().digests().len(), 30);
+    assert_eq!(server.seen().iter().filter(|seen| seen.uri.contains("/git/blobs/")).count(), 1);
+    publish("org/much", &format!("\"{}\"", "x".repeat(3 << 20)));
+    let before = server.seen().len();
+    let source = github(&server, "github:org/much@v1", cache.path(), None);
+    let error = source.bring(&self::names(), None, false).await.unwrap_err().to_string();
+    assert!(error.contains("schemas of more than 64 MiB in all"), "{error}");
+    assert!(server.seen().split_off(before).iter().all(|seen| !seen.uri.contains("/git/blobs/")), "nothing is fetched");
+}
+
+#[tokio::test]
 async fn a_download_is_taken_only_with_its_digest_and_then_never_again() {
     let server = FileServer::start();
     let (path, bytes) = ("/icon.schema.json", b"{}".to_vec());

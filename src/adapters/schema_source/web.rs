@@ -9,7 +9,7 @@ use reqwest::Url;
 
 use super::brought::{Brought, may_be_schema, select};
 use super::cache::Cache;
-use super::{MAX_ALL, MAX_FILE, MAX_FILES, RemoteSource, SourceError, archive, read_policy};
+use super::{DEADLINE, MAX_ALL, MAX_FILE, MAX_FILES, RemoteSource, SourceError, archive, read_policy};
 use crate::adapters::http::{Pace, Reply, Trouble, read, send};
 use crate::ids::{CommitId, RepoPath, SchemaName, Sha256Hex};
 use crate::schema::registry::SchemaFiles as _;
@@ -40,7 +40,11 @@ impl RemoteSource for WebSource {
     async fn bring(&self, names: &BTreeSet<SchemaName>, _: Option<&CommitId>, _: bool) -> Result<Brought, SourceError> {
         let bytes = match self.digest.as_ref().and_then(|digest| self.cache.download(digest)) {
             Some(bytes) => bytes,
-            None => self.fetch().await?,
+            None => {
+                let late = || format!("{} did not come within {} seconds", self.at.url, DEADLINE.as_secs());
+                let fetched = tokio::time::timeout(DEADLINE, self.fetch()).await;
+                fetched.unwrap_or_else(|_| Err(SourceError::Away(late())))?
+            }
         };
         self.unpack(bytes, names).map_err(|why| SourceError::Refused(format!("{}: {why}", self.at.url)))
     }

@@ -10,6 +10,8 @@ use crate::catalog::tree::{Entry, EntryKind, Tree};
 use crate::finding::Finding;
 use crate::ids::{BlobId, RepoPath};
 
+/// The flag of an entry that git was told to take as unchanged.
+const ASSUMED_UNCHANGED: u16 = 0x8000;
 const FILE_TYPE: u32 = 0o170_000;
 /// How deep folders may lie in each other; each takes its part of the stack, and no work tree can hold as many.
 const MOST_FOLDERS: usize = 1024;
@@ -73,7 +75,13 @@ impl Worktree {
         let left_out = |entry: &IndexEntry| entry.flags_extended & IndexEntryExtendedFlag::SKIP_WORKTREE.bits() != 0;
         let sparse: BTreeSet<Vec<u8>> =
             entries.iter().filter(|e| left_out(e)).filter_map(|e| self.below(&e.path).map(<[u8]>::to_vec)).collect();
-        let changed = self.add_changes(&mut raw, &sparse)?;
+        let mut changed = self.add_changes(&mut raw, &sparse)?;
+        let is_overlooked = |entry: &&IndexEntry| left_out(entry) || entry.flags & ASSUMED_UNCHANGED != 0;
+        let overlooked: Vec<&[u8]> =
+            entries.iter().filter(is_overlooked).filter_map(|entry| self.below(&entry.path)).collect();
+        self.add_overlooked(&mut raw, &overlooked, &mut changed);
+        changed.sort();
+        changed.dedup();
         tree(raw, head, staged, changed)
     }
 
@@ -113,6 +121,29 @@ impl Worktree {
         }
         self.add_special(raw);
         Ok(changed)
+    }
+
+    /// Brings what differs of the files that git was told to take as unchanged: what is read is what is on the disk. Those
+    /// that are not there are as the index has them.
+    fn add_overlooked(&self, raw: &mut Raw, overlooked: &[&[u8]], changed: &mut Vec<RepoPath>) {
+        for path in overlooked {
+            let Ok(name) = std::str::from_utf8(path) else { continue };
+            let place = self.root.join(name);
+            let now = match place.symlink_metadata() {
+                Ok(facts) if facts.is_symlink() => (Oid::ZERO_SHA1, EntryKind::Symlink),
+                Ok(facts) if facts.is_file() => {
+                    // What cannot be read is not what the index has.
+                    (Oid::hash_file(ObjectType::Blob, &place).unwrap_or(Oid::ZERO_SHA1), EntryKind::File)
+                }
+                _ => continue,
+            };
+            let known = raw.get(*path);
+            if known.is_some_and(|(_, kind)| *kind == now.1 && now.1 != EntryKind::File) || known == Some(&now) {
+                continue;
+            }
+            changed.push(RepoPath::new(name));
+            raw.insert(path.to_vec(), now);
+        }
     }
 
     /// Adds what git does not see: pipes, sockets and devices, in folders that it lists files of.

@@ -181,6 +181,19 @@ fn what_a_sparse_checkout_leaves_out_is_read_from_git() {
 }
 
 #[test]
+fn a_file_that_git_is_told_to_overlook_is_what_the_disk_says() {
+    for told in ["--assume-unchanged", "--skip-worktree"] {
+        let repo = Repo::new();
+        repo.commit(&[("a", "1"), ("b", "2")]);
+        repo.git(&["update-index", told, "a", "b"]);
+        assert!(!repo.open().tree_now().unwrap().is_dirty(), "{told}");
+        repo.write("a", "edited");
+        let tree = repo.open().tree_now().unwrap();
+        assert_eq!((names(&tree), tree.is_dirty()), (vec!["a", "b"], true), "{told}");
+    }
+}
+
+#[test]
 fn a_digest_is_that_of_the_bytes_that_git_stored() {
     let repo = Repo::new();
     repo.commit(&[(".gitattributes", "*.txt eol=crlf\n"), ("a.txt", "one\ntwo\n")]);

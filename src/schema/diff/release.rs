@@ -36,12 +36,14 @@ pub struct Succession {
     pub before: RepoPath,
     /// That file's version.
     pub before_version: Version,
+    /// Whether that file is one of the registry before the change.
+    pub is_former: bool,
 }
 
 impl Succession {
     /// Whether a released version was edited in place.
     pub fn is_edit(&self) -> bool {
-        self.path == self.before
+        self.version == self.before_version
     }
 }
 
@@ -53,33 +55,46 @@ pub fn successions(old: &Arc<dyn SchemaFiles>, new: &Arc<dyn SchemaFiles>, used:
     let (before, after) = (versions(old, used), versions(new, used));
     let mut found = Vec::new();
     for ((name, version), path) in &after {
-        let link = |before: &RepoPath, before_version: &Version| Succession {
+        let link = |(before_version, before): (&Version, &RepoPath), is_former: bool| Succession {
             name: name.clone(),
             path: path.clone(),
             version: version.clone(),
             before: before.clone(),
             before_version: before_version.clone(),
+            is_former,
         };
         // Before it is released, a version may be anything, and promises nothing to the one after it.
         if !version.pre.is_empty() {
             continue;
         }
-        if before.contains_key(&(name.clone(), version.clone())) {
-            if old.paths().contains(path) && old.read(path) != new.read(path) {
-                found.push(link(path, version));
+        if let Some(former) = before.get(&(name.clone(), version.clone())) {
+            if former != path || old.read(former) != new.read(path) {
+                found.push(link((version, former), true));
             }
             continue;
         }
-        let earlier = after.range((name.clone(), Version::new(0, 0, 0))..(name.clone(), version.clone()));
-        let mut akin = earlier.filter(|((_, earlier), _)| earlier.pre.is_empty() && are_akin(earlier, version));
-        if let Some(((_, earlier), path)) = akin.next_back() {
-            found.push(link(path, earlier));
-        }
+        // A version that is gone still has records that followed it.
+        let earlier = predecessor(&after, name, version).map(|one| (one, false));
+        let gone = predecessor(&before, name, version).map(|one| (one, true));
+        let latest = match (earlier, gone) {
+            (Some(earlier), Some(gone)) if gone.0.0 > earlier.0.0 => Some(gone),
+            (earlier, gone) => earlier.or(gone),
+        };
+        found.extend(latest.map(|(one, is_former)| link(one, is_former)));
     }
     found
 }
 
-fn versions(files: &Arc<dyn SchemaFiles>, used: &Used) -> BTreeMap<(SchemaName, Version), RepoPath> {
+type Versions = BTreeMap<(SchemaName, Version), RepoPath>;
+
+/// The newest version before this one that records of it followed.
+fn predecessor<'v>(all: &'v Versions, name: &SchemaName, version: &Version) -> Option<(&'v Version, &'v RepoPath)> {
+    let earlier = all.range((name.clone(), Version::new(0, 0, 0))..(name.clone(), version.clone()));
+    let mut akin = earlier.filter(|((_, earlier), _)| earlier.pre.is_empty() && are_akin(earlier, version));
+    akin.next_back().map(|((_, version), path)| (version, path))
+}
+
+fn versions(files: &Arc<dyn SchemaFiles>, used: &Used) -> Versions {
     let mut found = BTreeMap::new();
     for path in files.paths() {
         if let Some((name, Label::Version(version))) = place_in_registry(files.folder(), path) {
@@ -106,7 +121,7 @@ pub fn findings(
     prove: Prover<'_>,
 ) -> Vec<Finding> {
     let judged = |step: &Succession| {
-        let former = if step.is_edit() { old } else { new };
+        let former = if step.is_former { old } else { new };
         let (before, after) = (
             compile_file(former, &step.before, &step.name, Some(step.before_version.to_string()), policy).ok()?,
             compile_file(new, &step.path, &step.name, Some(step.version.to_string()), policy).ok()?,
@@ -191,6 +206,14 @@ mod tests {
             "a member that may be there breaks nothing"
         );
         assert_eq!(told(&old, &with("schemas/other/v1.2.0.json", TWO)), [""; 0]);
+    }
+
+    #[test]
+    fn neither_another_ending_nor_a_version_that_is_gone_hides_a_break() {
+        let old = [("schemas/p/v1.0.0.json", ONE)];
+        assert_eq!(told(&old, &[("schemas/p/v1.0.0.yaml", ONE)]), [""; 0]);
+        assert!(told(&old, &[("schemas/p/v1.0.0.yaml", TWO)])[0].contains("p 1.0.0 was edited in place and breaks"));
+        assert!(told(&old, &[("schemas/p/v1.1.0.json", TWO)])[0].contains("p 1.1.0 breaks records that follow 1.0.0"));
     }
 
     #[test]
