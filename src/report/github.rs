@@ -50,8 +50,8 @@ mod tests {
     use crate::finding::Span;
     use crate::ids::RepoPath;
     use crate::report::runner_parser::commands;
-    use crate::report::touched::{Extent, Touched};
     use crate::report::tests::{NO_VERSION, WRONG_TYPE, check as check_of, three_findings};
+    use crate::report::touched::{Extent, Touched};
 
     fn check_text(of: &Check, folder: &str) -> String {
         check(of, folder).iter().map(|command| format!("{command}\n")).collect()

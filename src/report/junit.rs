@@ -142,8 +142,8 @@ mod tests {
     use crate::ids::CollectionName;
     use crate::report::log_text::{holds_controls, xml_text};
     use crate::report::runner_parser::{commands, hostile_text};
-    use crate::report::touched::{Extent, Touched};
     use crate::report::tests::{NO_VERSION, WRONG_TYPE, check as check_of, three_findings};
+    use crate::report::touched::{Extent, Touched};
 
     fn listed(findings: Vec<Finding>, records: &[&str]) -> Check {
         let records = records.iter().map(|path| RepoPath::new(*path)).collect();

@@ -282,8 +282,7 @@ mod tests {
     #[test]
     fn what_lies_elsewhere_is_counted_in_a_notification() {
         let extent = Extent::Everything { why: "stockroom.yml was changed".to_owned() };
-        let document =
-            valid(&check(&check_of(vec![]).touching(Touched { since: "a1b2c3d".to_owned(), extent }), ""));
+        let document = valid(&check(&check_of(vec![]).touching(Touched { since: "a1b2c3d".to_owned(), extent }), ""));
         let said = &document["runs"][0]["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"];
         assert_eq!(said, "everything counts as touched, because stockroom.yml was changed");
     }
