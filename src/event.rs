@@ -188,7 +188,10 @@ mod tests {
             "number": 7, "base": {"sha": "b".repeat(40)}, "head": {"sha": "c".repeat(40)}}});
         for name in ["pull_request_review", "pull_request_review_comment", "one_of_tomorrow"] {
             let event = Event::parse(name, &payload).unwrap();
-            assert_eq!((event.work(), event.base().unwrap().short(), event.number()), (Work::Propose, "bbbbbbb", Some(7)));
+            assert_eq!(
+                (event.work(), event.base().unwrap().short(), event.number()),
+                (Work::Propose, "bbbbbbb", Some(7))
+            );
             assert!(!event.is_of_a_writer(), "{name}");
         }
         let comment = json!({"issue": {"number": 7, "pull_request": {"url": "https://api.github.com/x"}}});

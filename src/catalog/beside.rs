@@ -119,7 +119,11 @@ pub fn inspect(
     named.dedup();
     findings.extend(unportable(named.iter().copied(), lint.names));
     let unwanted = forbidden(found, beside, tree);
-    findings.extend(others(found, &named, &accounted(&unwanted, beside, tree), tree).into_iter().filter(|finding| is_known(&finding.path)));
+    findings.extend(
+        others(found, &named, &accounted(&unwanted, beside, tree), tree)
+            .into_iter()
+            .filter(|finding| is_known(&finding.path)),
+    );
     findings.extend(unwanted);
     findings.extend(irregular(found, tree));
     let folders: OnceCell<BTreeSet<&str>> = OnceCell::new();

@@ -255,7 +255,9 @@ mod tests {
         let files = [("a/x.json", r#"{"own": 1, "sku": "S"}"#), ("b/y.json", r#"{"own": 1, "sku": "S"}"#)];
         assert_eq!(
             said(&both, &files),
-            ["duplicate-value b/y.json:1 /sku: the value \"S\" may stand only once, and a/x.json has it at /sku (give one of the two another value)"]
+            [
+                "duplicate-value b/y.json:1 /sku: the value \"S\" may stand only once, and a/x.json has it at /sku (give one of the two another value)"
+            ]
         );
         assert_eq!(said(&both, &[files[0], ("a/z.json", r#"{"own": 1}"#)]).len(), 1, "within one, plain entries hold");
     }

@@ -48,9 +48,9 @@ pub fn unique_values(record: &Record, collection: &Collection) -> Vec<(usize, St
     rules
         .flat_map(|(index, rule)| {
             let found = rule.pattern.select(&record.document.value).into_iter();
-            found.filter(|(_, value)| !value.is_null()).map(move |(pointer, value)| {
-                (index, pointer, same(value).to_string())
-            })
+            found
+                .filter(|(_, value)| !value.is_null())
+                .map(move |(pointer, value)| (index, pointer, same(value).to_string()))
         })
         .collect()
 }
@@ -72,9 +72,12 @@ fn same(value: &Value) -> Value {
 fn same_number(number: &Number) -> Number {
     let whole = number.as_f64().filter(|value| number.is_f64() && value.fract() == 0.0 && value.abs() < TOO_LARGE);
     // All its digits are told, so it is the same number; minus nothing is nothing.
-    let whole = whole.and_then(|value| format!("{value:.0}").trim_start_matches('-').parse::<u64>().ok().zip(Some(value)));
+    let whole =
+        whole.and_then(|value| format!("{value:.0}").trim_start_matches('-').parse::<u64>().ok().zip(Some(value)));
     match whole {
-        Some((magnitude, value)) if value < 0.0 => i64::try_from(magnitude).map_or(number.clone(), |n| Number::from(-n)),
+        Some((magnitude, value)) if value < 0.0 => {
+            i64::try_from(magnitude).map_or(number.clone(), |n| Number::from(-n))
+        }
         Some((magnitude, _)) => Number::from(magnitude),
         None => number.clone(),
     }
@@ -203,7 +206,9 @@ mod tests {
         {
             assert_eq!(spelt(one), spelt(other), "{one} {other}");
         }
-        for (one, other) in [("1", "\"1\""), ("1", "1.5"), ("true", "\"true\""), ("9007199254740993", "9007199254740992.0")] {
+        for (one, other) in
+            [("1", "\"1\""), ("1", "1.5"), ("true", "\"true\""), ("9007199254740993", "9007199254740992.0")]
+        {
             assert_ne!(spelt(one), spelt(other), "{one} {other}");
         }
         assert_eq!(same(&json!(1e300)), json!(1e300));

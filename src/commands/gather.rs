@@ -71,7 +71,8 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     };
     let seen = Seen::of(found, sight, &config);
     let between = between_records(&seen, &tree, contents.as_ref(), &focus);
-    let of_files = inspect(&seen.found, &seen.beside(), &near, contents.as_ref(), &lint, &|path| focus.of_file(path).is_named);
+    let of_files =
+        inspect(&seen.found, &seen.beside(), &near, contents.as_ref(), &lint, &|path| focus.of_file(path).is_named);
     let records = if focus.lists_records { seen.by_name() } else { BTreeMap::new() };
     let (by_schema, unusable) = (seen.by_schema(), seen.unusable());
     let (mut named, touched) = (seen.concerned(|it| it.is_named), seen.concerned(|it| it.is_touched));

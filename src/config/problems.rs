@@ -36,7 +36,8 @@ pub(super) fn of_shape(path: &RepoPath, text: &str, value: &Value, places: &Plac
     let used = UsedSchema { name, version: None, sha256: Sha256Hex::of(b"") };
     let draft = DraftName::Draft202012;
     let compiled = Compiled { used, schema, validator, formats: None, weight: 1, draft, suspicions: Vec::new() };
-    let mut findings = check(value, &compiled, &Original { path, spelling: Spelling::Yaml, text }, MOST, || places.clone());
+    let mut findings =
+        check(value, &compiled, &Original { path, spelling: Spelling::Yaml, text }, MOST, || places.clone());
     for finding in &mut findings {
         if finding.pointer.ends_with("/token") {
             // What stands there may be a secret, so it is not repeated.

@@ -236,7 +236,10 @@ fn a_copy_bears_the_finding_and_not_its_original() {
     let library = good();
     library.commit();
     for file in ["Bolt.json", "Bolt.blend", "icon.png", "shot.jpg", "bolt.zip"] {
-        library.write(&format!("products/Bolt copy/{file}"), fs::read(library.path(&format!("products/Bolt/{file}"))).unwrap());
+        library.write(
+            &format!("products/Bolt copy/{file}"),
+            fs::read(library.path(&format!("products/Bolt/{file}"))).unwrap(),
+        );
     }
     fs::rename(library.path("products/Bolt copy"), library.path("products/A copy")).unwrap();
     let blamed = |words: &[&str]| {

@@ -379,7 +379,10 @@ mod proposals {
         let before = server.seen().len();
         let comment = json!({"issue": {"number": 7, "pull_request": {"url": "https://api.github.com/x"}}});
         for name in ["issue_comment", "workflow_run", "repository_dispatch"] {
-            says(&on(name, &library, &comment, &server, &["check"]).ends(2), "does not tell whose files are checked out");
+            says(
+                &on(name, &library, &comment, &server, &["check"]).ends(2),
+                "does not tell whose files are checked out",
+            );
         }
         assert_eq!(server.seen().len(), before);
     }

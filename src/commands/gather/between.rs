@@ -17,12 +17,7 @@ use crate::ids::RepoPath;
 
 /// What stands twice among ids and unique values, what links to no record, and what is said wrongly of files, each at its
 /// place.
-pub(super) fn between_records(
-    seen: &Seen<'_>,
-    tree: &Tree,
-    contents: &dyn Contents,
-    focus: &Focus,
-) -> Vec<Finding> {
+pub(super) fn between_records(seen: &Seen<'_>, tree: &Tree, contents: &dyn Contents, focus: &Focus) -> Vec<Finding> {
     let mut unlocated = repeats_and_links(seen, focus);
     let claims = seen.iter().enumerate().flat_map(|(index, (candidate, look))| {
         look.beside.claims.iter().map(move |claim| (index, &candidate.entry.path, claim))
