@@ -2,6 +2,8 @@
 //!
 //! The config holds only a [`SecretRef`]; the command line, which alone reads the environment, turns it into a [`Secret`].
 
+pub mod tokens;
+
 use std::borrow::Cow;
 use std::fmt;
 

@@ -6,9 +6,9 @@ use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::lint::{Level, Settings};
 use super::place::{Inside, Lines, Places, child_pointer};
-use super::record::Record;
 use crate::finding::{Finding, Span, codes};
 use crate::ids::RepoPath;
+use crate::secret::tokens::{Token, tokens};
 
 codes! {
     SECRET "secret"
@@ -20,7 +20,7 @@ codes! {
          meant."
 }
 
-/// How many findings of this room are told of one file.
+/// How many secrets, and how many leaks, are told of one file.
 const MOST: usize = 50;
 
 /// How long a user's name may be that has blanks in it.
@@ -28,10 +28,6 @@ const MOST_NAME: usize = 40;
 
 /// How a kind of match goes on after its first characters.
 enum Shape {
-    /// A secret: a name, which characters follow, and how many at least.
-    Secret(&'static str, fn(u8) -> bool, usize),
-    /// A private key in PEM.
-    Key,
     /// An address in memory, in hex digits.
     Address,
     /// A folder of a person.
@@ -42,16 +38,8 @@ enum Shape {
     FileUrl,
 }
 
-fn word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-}
-
 fn token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
-}
-
-fn upper(byte: u8) -> bool {
-    byte.is_ascii_uppercase() || byte.is_ascii_digit()
 }
 
 fn hex(byte: u8) -> bool {
@@ -64,36 +52,6 @@ fn path(byte: u8) -> bool {
 
 /// The first characters of what is looked for. Each is rare in texts, so that almost all of a text is passed in one go.
 static KINDS: &[(&str, Shape)] = &[
-    ("ghp_", Shape::Secret("a GitHub token", word, 36)),
-    ("gho_", Shape::Secret("a GitHub token", word, 36)),
-    ("ghu_", Shape::Secret("a GitHub token", word, 36)),
-    ("ghs_", Shape::Secret("a GitHub token", token, 36)),
-    ("ghr_", Shape::Secret("a GitHub token", word, 36)),
-    ("github_pat_", Shape::Secret("a GitHub token", token, 60)),
-    ("glpat-", Shape::Secret("a GitLab token", token, 20)),
-    ("xoxb-", Shape::Secret("a Slack token", token, 20)),
-    ("xoxp-", Shape::Secret("a Slack token", token, 20)),
-    ("xoxa-", Shape::Secret("a Slack token", token, 20)),
-    ("xoxr-", Shape::Secret("a Slack token", token, 20)),
-    ("hooks.slack.com/services/", Shape::Secret("the address of a Slack webhook", path, 30)),
-    ("sk-ant-", Shape::Secret("an Anthropic key", token, 40)),
-    ("sk-proj-", Shape::Secret("an OpenAI key", token, 40)),
-    ("sk-", Shape::Secret("an OpenAI key", word, 48)),
-    ("sk_live_", Shape::Secret("a Stripe key", word, 24)),
-    ("rk_live_", Shape::Secret("a Stripe key", word, 24)),
-    ("AKIA", Shape::Secret("the id of an AWS key", upper, 16)),
-    ("ASIA", Shape::Secret("the id of an AWS key", upper, 16)),
-    ("AIza", Shape::Secret("a Google key", token, 35)),
-    ("shpat_", Shape::Secret("a Shopify token", hex, 32)),
-    ("shpca_", Shape::Secret("a Shopify token", hex, 32)),
-    ("shppa_", Shape::Secret("a Shopify token", hex, 32)),
-    ("shpss_", Shape::Secret("a Shopify secret", hex, 32)),
-    ("polar_oat_", Shape::Secret("a Polar token", token, 32)),
-    ("polar_pat_", Shape::Secret("a Polar token", token, 32)),
-    ("npm_", Shape::Secret("an npm token", word, 36)),
-    ("pypi-AgE", Shape::Secret("a PyPI token", token, 50)),
-    ("hf_", Shape::Secret("a Hugging Face token", word, 34)),
-    ("-----BEGIN ", Shape::Key),
     ("address=0x", Shape::Address),
     (" at 0x", Shape::Address),
     ("/home/", Shape::Home),
@@ -122,18 +80,37 @@ struct Match<'t> {
     text: &'t str,
 }
 
+/// The first secrets and the first leaks of a text; where a leak is part of a secret, it is left out.
 fn matches(text: &str) -> Vec<Match<'_>> {
+    let secret = |found: Token| Match {
+        secret: Some(found.name),
+        text: text.get(found.bytes.clone()).unwrap_or_default(),
+        bytes: found.bytes,
+    };
+    let secrets: Vec<_> = tokens(text).into_iter().map(secret).collect();
+    let mut found = leaks(text);
+    found.retain(|leak| {
+        let next = secrets.partition_point(|secret| secret.bytes.end <= leak.bytes.start);
+        secrets.get(next).is_none_or(|secret| leak.bytes.end <= secret.bytes.start)
+    });
+    found.truncate(MOST);
+    found.extend(secrets.into_iter().take(MOST));
+    found.sort_by_key(|found| found.bytes.start);
+    found
+}
+
+fn leaks(text: &str) -> Vec<Match<'_>> {
     let Some(searcher) = SEARCHER.as_ref() else { return Vec::new() };
     let mut found = Vec::new();
     let mut from = 0;
     while let Some(hit) = searcher.find(aho_corasick::Input::new(text).range(from..)) {
         let end = KINDS.get(hit.pattern().as_usize()).and_then(|(_, shape)| end(shape, text, hit.start(), hit.end()));
         from = hit.end();
-        let Some((end, secret)) = end else { continue };
+        let Some(end) = end else { continue };
         from = from.max(end);
-        let start = if secret.is_none() { hit.start() - drive(text, hit.start()) } else { hit.start() };
-        found.push(Match { bytes: start..end, secret, text: text.get(start..end).unwrap_or_default() });
-        if found.len() == MOST {
+        let start = hit.start() - drive(text, hit.start());
+        found.push(Match { bytes: start..end, secret: None, text: text.get(start..end).unwrap_or_default() });
+        if found.len() == 2 * MOST {
             break;
         }
     }
@@ -151,30 +128,16 @@ fn drive(text: &str, start: usize) -> usize {
     }
 }
 
-/// Where a match ends, and the name of the secret that it is; none where it is no match after all.
-fn end(shape: &Shape, text: &str, start: usize, after: usize) -> Option<(usize, Option<&'static str>)> {
+/// Where a leak ends; none where it is none after all.
+fn end(shape: &Shape, text: &str, start: usize, after: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     let before = start.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
     let run =
         |fits: fn(u8) -> bool| bytes.get(after..).unwrap_or_default().iter().take_while(|byte| fits(**byte)).count();
     match shape {
-        // What goes on where another word began is a part of that: `task-`, `desk-`. It is asked first, since a long word
-        // may hold the beginning of a secret at every step.
-        Shape::Secret(..) if token(before) => None,
-        Shape::Secret(name, fits, least) => {
-            let length = run(*fits);
-            (length >= *least).then_some((after + length, Some(*name)))
-        }
-        Shape::Key => {
-            let length = run(|byte| byte.is_ascii_uppercase() || byte == b' ');
-            let kind = text.get(after..after + length).unwrap_or_default();
-            let is_key =
-                kind.ends_with("PRIVATE KEY") && bytes.get(after + length..).unwrap_or_default().starts_with(b"-----");
-            is_key.then_some((after + length + 5, Some("a private key")))
-        }
         Shape::Address => {
             let length = run(hex);
-            (length >= 4).then_some((after + length, None))
+            (length >= 4).then_some(after + length)
         }
         Shape::Home => {
             // Below a host this is somebody's page, and below another folder it is anything.
@@ -187,16 +150,16 @@ fn end(shape: &Shape, text: &str, start: usize, after: usize) -> Option<(usize, 
             let is_whole = is_windows && name > 0 && words <= MOST_NAME && bytes.get(after + words) == Some(&b'\\');
             let name = if is_whole { words } else { name };
             let goes_on = matches!(bytes.get(after + name), Some(b'/' | b'\\'));
-            ((is_windows || is_root || is_drive) && name > 0 && goes_on).then_some((after + name, None))
+            ((is_windows || is_root || is_drive) && name > 0 && goes_on).then_some(after + name)
         }
         Shape::Drive => {
             let quote = start.checked_sub(2).and_then(|at| bytes.get(at));
             let length = run(path);
-            (before.is_ascii_alphabetic() && quote == Some(&b'"')).then_some((after + length, None))
+            (before.is_ascii_alphabetic() && quote == Some(&b'"')).then_some(after + length)
         }
         Shape::FileUrl => {
             let length = run(|byte| path(byte) || matches!(byte, b'%' | b':'));
-            (length > 0).then_some((after + length, None))
+            (length > 0).then_some(after + length)
         }
     }
 }
@@ -255,45 +218,6 @@ pub fn findings(
 /// Whether a path's first backslash is not escaped.
 fn is_single_backslash(text: &str) -> bool {
     text.get(1..).is_some_and(|rest| rest.starts_with(":\\") && !rest.starts_with(":\\\\"))
-}
-
-/// Adds what should not be in a record to the findings on it, and takes its secrets out of what these quote.
-///
-/// Gives the secrets, so that what other records' findings quote of them can be masked too.
-pub fn look(record: &Record, settings: &Settings, findings: &mut Vec<Finding>) -> Vec<String> {
-    let text = &record.document.text;
-    let more = self::findings(&record.path, text, || Some(record.document.places()), settings);
-    let mut secrets = Vec::new();
-    if more.iter().any(|finding| finding.code == &SECRET) {
-        let found = matches(text).into_iter().filter(|found| found.secret.is_some());
-        secrets.extend(found.map(|found| found.text.to_owned()));
-        mask(findings, &secrets);
-    }
-    findings.extend(more);
-    secrets
-}
-
-/// A text with a `*` for each character of a secret, for whoever shows a part of a file.
-pub fn masked(text: &str) -> String {
-    let mut masked = String::with_capacity(text.len());
-    let mut from = 0;
-    for found in matches(text).into_iter().filter(|found| found.secret.is_some()) {
-        masked.push_str(text.get(from..found.bytes.start).unwrap_or_default());
-        masked.extend(found.text.chars().map(|_| '*'));
-        from = found.bytes.end;
-    }
-    masked.push_str(text.get(from..).unwrap_or_default());
-    masked
-}
-
-/// Takes secrets out of what findings quote.
-pub fn mask(findings: &mut [Finding], secrets: &[String]) {
-    for finding in findings {
-        for secret in secrets {
-            finding.message = finding.message.replace(secret, "***");
-            finding.help = finding.help.take().map(|help| help.replace(secret, "***"));
-        }
-    }
 }
 
 /// The pointer of the innermost value around a place.

@@ -21,6 +21,10 @@ codes! {
 /// How many ids are compared with one that is not there, letter by letter, and how often that is done at all.
 const MOST_COMPARED: usize = 20_000;
 const MOST_SUGGESTED: usize = 50;
+/// Of how many bytes an id is that is looked up among others.
+const MOST_LETTERS: usize = 64;
+/// How many steps all these comparisons may take in a run.
+const MOST_STEPS: usize = 100_000_000;
 
 /// A kind of value that names records.
 #[derive(Debug, Clone)]
@@ -79,6 +83,7 @@ pub struct Dangling<'a> {
     /// Where assets lay that a change touched, before it.
     former: Option<&'a BTreeMap<AssetKey, RepoPath>>,
     suggested: usize,
+    steps: usize,
     found: Vec<Unlocated>,
 }
 
@@ -89,7 +94,7 @@ impl<'a> Dangling<'a> {
         unsure: BTreeSet<&'a CollectionName>,
         former: Option<&'a BTreeMap<AssetKey, RepoPath>>,
     ) -> Self {
-        Self { ids, unsure, former, suggested: 0, found: Vec::new() }
+        Self { ids, unsure, former, suggested: 0, steps: 0, found: Vec::new() }
     }
 
     /// Looks at the links of a record.
@@ -128,14 +133,21 @@ impl<'a> Dangling<'a> {
         }
     }
 
-    fn nearest(&self, id: &str, to: &[CollectionName]) -> Option<&'a str> {
-        // No id is longer, and to compare takes the product of the lengths.
-        if id.len() > 800 {
+    fn nearest(&mut self, id: &str, to: &[CollectionName]) -> Option<&'a str> {
+        // To compare takes the product of the lengths, and a text this long is no misspelt id.
+        if id.len() > MOST_LETTERS {
             return None;
         }
         let most = id.chars().count() / 3;
         let ids = to.iter().flat_map(|to| self.ids.ids(to)).take(MOST_COMPARED);
         let close = ids.filter(|other| other.len().abs_diff(id.len()) <= most * 4);
+        let length = id.chars().count();
+        let close = close.filter(|other| other.chars().count().abs_diff(length) <= most);
+        let steps = &mut self.steps;
+        let close = close.take_while(|other| {
+            *steps = steps.saturating_add(length * other.len());
+            *steps <= MOST_STEPS
+        });
         let near = close.map(|other| (strsim::damerau_levenshtein(other, id), other));
         near.filter(|(distance, _)| *distance <= most).min().map(|(_, other)| other)
     }

@@ -12,7 +12,7 @@ use crate::ids::RepoPath;
 /// How many entries before and after the place of a name are compared with it, letter by letter.
 const WINDOW: usize = 64;
 /// How long the name of a file can be, in bytes.
-const LONGEST: usize = 255;
+const LONGEST: usize = 128;
 
 /// A tree that can say which file was probably meant.
 pub struct Neighbours {
@@ -75,7 +75,7 @@ impl Neighbours {
     /// The file of the same folder and kind whose name takes the fewest changes; of a large folder only a part is compared.
     fn nearest(&self, wanted: &RepoPath, asks: &RepoPath) -> Option<&Entry> {
         let name = wanted.file_name();
-        // No file has a longer name, and to compare takes the product of the lengths.
+        // A long name is no slip, and to compare takes the product of the lengths.
         if name.len() > LONGEST {
             return None;
         }
@@ -88,6 +88,7 @@ impl Neighbours {
                 && path != asks
                 && path.extension().eq_ignore_ascii_case(wanted.extension())
                 && path.file_name().len().abs_diff(name.len()) <= most * 4
+                && path.file_name().len() <= LONGEST
         });
         let by_distance = fits.map(|entry| (strsim::damerau_levenshtein(entry.path.file_name(), name), entry));
         let near = by_distance.filter(|(distance, _)| *distance <= most);

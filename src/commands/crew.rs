@@ -9,7 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How many workers may be left behind before the rest of the work is given up.
-const MOST_OVERDUE: usize = 8;
+///
+/// Each of them goes on taking memory.
+const MOST_OVERDUE: usize = 2;
 /// How often the watch looks at the workers.
 const ROUND: Duration = Duration::from_millis(100);
 

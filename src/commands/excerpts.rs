@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::gather::Library;
-use crate::catalog::leaks::masked;
 use crate::catalog::place::Lines;
 use crate::catalog::read::{MAX_RECORD_BYTES, SYNTAX};
 use crate::finding::{Finding, Span};
 use crate::ids::RepoPath;
 use crate::report::excerpt::{Excerpt, Excerpts};
+use crate::secret::tokens::starred;
 
 /// What stands at the places of the first `most` findings. A file that cannot be read has nothing to show.
 pub fn excerpts(library: &Library, most: usize) -> Excerpts {
@@ -50,7 +50,7 @@ pub fn in_config(text: &str, findings: &[Finding]) -> Excerpts {
 
 fn add(excerpts: &mut Excerpts, path: &RepoPath, text: &str, spans: Vec<Span>) {
     // A secret stands in no report; as many characters stand in its place, so that marks stay where they belong.
-    let text = masked(text.strip_prefix('\u{feff}').unwrap_or(text));
+    let text = starred(text.strip_prefix('\u{feff}').unwrap_or(text));
     let lines = Lines::new(&text);
     for span in spans {
         let Some((line, marked)) = lines.line_with(span) else { continue };

@@ -1,6 +1,7 @@
 //! What a check is about: the files that somebody named, and those that a change touched.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::anyhow;
@@ -282,6 +283,10 @@ fn lexical(path: &Path) -> PathBuf {
 fn is_there(place: &Path, path: &Path) -> anyhow::Result<()> {
     match place.symlink_metadata() {
         Ok(_) => Ok(()),
-        Err(error) => Err(anyhow!("there is no {}: {error}. Name files and folders that are there", path.display())),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Err(anyhow!(
+            "there is no {}: look at its spelling, capitals and spaces too; a name with spaces stands in quotes",
+            path.display()
+        )),
+        Err(error) => Err(anyhow!("{} cannot be looked at: {error}", path.display())),
     }
 }

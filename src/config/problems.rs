@@ -13,6 +13,7 @@ use crate::catalog::pointer::PointerPattern;
 use crate::finding::Finding;
 use crate::ids::{CollectionName, DownstreamName, RepoPath, SchemaName, Sha256Hex};
 use crate::schema::compile::Compiled;
+use crate::schema::load::Loads;
 use crate::schema::settings::DraftName;
 use crate::schema::spelling::Spelling;
 use crate::schema::validate::{Original, check};
@@ -35,7 +36,8 @@ pub(super) fn of_shape(path: &RepoPath, text: &str, value: &Value, places: &Plac
     let name = SchemaName::new("stockroom.yml");
     let used = UsedSchema { name, version: None, sha256: Sha256Hex::of(b"") };
     let draft = DraftName::Draft202012;
-    let compiled = Compiled { used, schema, validator, formats: None, weight: 1, draft, suspicions: Vec::new() };
+    let loads = Loads::default();
+    let compiled = Compiled { used, schema, validator, formats: None, weight: 1, loads, draft, suspicions: Vec::new() };
     let mut findings =
         check(value, &compiled, &Original { path, spelling: Spelling::Yaml, text }, MOST, || places.clone());
     for finding in &mut findings {

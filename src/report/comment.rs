@@ -35,7 +35,7 @@ pub fn text(check: &Check, plan: Option<&Plan>, folder: &str, head: &CommitId, p
     let _ = writeln!(out, "{verdict} {} at {}", totals(&check.summary, Style::Plain), code_span(head.short()));
     division(&mut out, check);
     if !check.findings.is_empty() {
-        findings(&mut out, &check.findings, MOST_FINDINGS, TABLE_BYTES);
+        findings(&mut out, check, MOST_FINDINGS, TABLE_BYTES);
     }
     if let Some(page) = page {
         let _ = write!(out, "\n[The summary of the run]({page}) has the details.\n");

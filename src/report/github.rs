@@ -11,7 +11,7 @@ const MOST_OF_A_KIND: usize = 10;
 /// GitHub cuts a message that is longer.
 const MESSAGE_LIMIT: usize = 4096;
 
-/// The ten worst errors and the ten first warnings, and a notice that counts the rest.
+/// The ten worst errors and the ten first warnings, a notice that counts the rest, and one on the change that is looked at.
 ///
 /// `folder` is where the library lies in the checkout, empty for its root.
 pub fn check(check: &Check, folder: &str) -> Vec<Command> {
@@ -22,6 +22,7 @@ pub fn check(check: &Check, folder: &str) -> Vec<Command> {
     if unsaid > 0 {
         commands.push(Command::notice(&format!("{}; see the job summary", count(unsaid, "more finding"))));
     }
+    commands.extend(check.division_said().map(|said| Command::notice(&shortened(&said, MESSAGE_LIMIT))));
     commands
 }
 
@@ -49,6 +50,7 @@ mod tests {
     use crate::finding::Span;
     use crate::ids::RepoPath;
     use crate::report::runner_parser::commands;
+    use crate::report::touched::{Extent, Touched};
     use crate::report::tests::{NO_VERSION, WRONG_TYPE, check as check_of, three_findings};
 
     fn check_text(of: &Check, folder: &str) -> String {
@@ -73,6 +75,14 @@ mod tests {
         let names: Vec<&str> = commands.iter().map(Command::name).collect();
         assert_eq!(names, [vec!["error"; 10], vec!["warning"; 10], vec!["notice"]].concat());
         assert_eq!(commands[20].data(), "16 more findings; see the job summary");
+    }
+
+    #[test]
+    fn what_lies_elsewhere_is_counted_in_a_notice() {
+        let touched = Touched { since: "a1b2c3d".to_owned(), extent: Extent::Files([RepoPath::new("a")].into()) };
+        let commands = check(&check_of(vec![]).touching(touched), "");
+        assert_eq!(commands[0].name(), "notice");
+        assert_eq!(commands[0].data(), "0 findings in what was touched since a1b2c3d, 0 elsewhere");
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Style {
 pub fn check(check: &Check, excerpts: &Excerpts, style: Style, most: usize) -> String {
     let mut out = String::new();
     for finding in check.findings.iter().take(most) {
-        self::finding(&mut out, finding, excerpts, style);
+        told(&mut out, finding, excerpts, style, is_elsewhere(check, finding));
     }
     let unsaid = check.findings.len().saturating_sub(most);
     if unsaid > 0 {
@@ -84,6 +84,15 @@ fn count_more(n: usize) -> String {
 
 /// One finding: its place, what is wrong, and below it the line in question and what to do.
 pub fn finding(out: &mut String, finding: &Finding, excerpts: &Excerpts, style: Style) {
+    told(out, finding, excerpts, style, false);
+}
+
+/// Whether a change is looked at that has not touched what the finding is about.
+pub(super) fn is_elsewhere(check: &Check, finding: &Finding) -> bool {
+    check.is_touched(finding) == Some(false)
+}
+
+fn told(out: &mut String, finding: &Finding, excerpts: &Excerpts, style: Style, is_elsewhere: bool) {
     let severity = match finding.severity {
         Severity::Error => style.error("error"),
         Severity::Warning => style.warning("warning"),
@@ -92,7 +101,8 @@ pub fn finding(out: &mut String, finding: &Finding, excerpts: &Excerpts, style: 
     let (line, column) = (finding.span.line, finding.span.column);
     let message = for_people(&finding.message);
     let code = style.quiet(&format!("[{}]", finding.code.id));
-    let _ = writeln!(out, "{path}:{line}:{column}: {severity}: {message} {code}");
+    let elsewhere = if is_elsewhere { style.quiet(" (elsewhere)") } else { String::new() };
+    let _ = writeln!(out, "{path}:{line}:{column}: {severity}: {message} {code}{elsewhere}");
     excerpts.write(out, finding, style);
     // Indented throughout: no text of a record can begin a block of its own.
     for (at, line) in finding.help.iter().flat_map(|help| help.lines()).enumerate() {

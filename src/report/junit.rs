@@ -35,6 +35,7 @@ pub fn check(check: &Check, least: Severity) -> String {
         out,
         "<testsuites name=\"stockroom check\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" time=\"0\">"
     );
+    let said = check.division_said();
     for suite in &suites {
         let Suite { name, tests, failures, body } = suite;
         let name = attribute(name);
@@ -42,6 +43,10 @@ pub fn check(check: &Check, least: Severity) -> String {
             out,
             "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"0\" time=\"0\">"
         );
+        if let Some(said) = &said {
+            let said = attribute(said);
+            let _ = writeln!(out, "    <properties><property name=\"change\" value=\"{said}\"/></properties>");
+        }
         out.push_str(body);
         out.push_str("  </testsuite>\n");
     }
@@ -137,6 +142,7 @@ mod tests {
     use crate::ids::CollectionName;
     use crate::report::log_text::{holds_controls, xml_text};
     use crate::report::runner_parser::{commands, hostile_text};
+    use crate::report::touched::{Extent, Touched};
     use crate::report::tests::{NO_VERSION, WRONG_TYPE, check as check_of, three_findings};
 
     fn listed(findings: Vec<Finding>, records: &[&str]) -> Check {
@@ -180,6 +186,16 @@ mod tests {
         let check = listed(three_findings(), &["Hex Bolt/hex.json"]);
         let text = super::check(&check, Severity::Warning);
         assert!(text.contains("failures=\"2\"") && !text.contains("system-out"), "{text}");
+    }
+
+    #[test]
+    fn what_lies_elsewhere_is_a_property_of_each_suite() {
+        let extent = Extent::Files([RepoPath::new("a")].into());
+        let touched = Touched { since: "a1b2c3d".to_owned(), extent };
+        let text = super::check(&listed(vec![], &["Nut/nut.json"]).touching(touched), Severity::Error);
+        let document = roxmltree::Document::parse(&text).unwrap();
+        let property = document.descendants().find(|node| node.has_tag_name("property")).unwrap();
+        assert_eq!(property.attribute("value"), Some("0 findings in what was touched since a1b2c3d, 0 elsewhere"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Foreign text goes into code spans alone: nothing in them is a mention, a link, an image or HTML.
 
 use super::log_text::{for_people, shortened};
+use crate::secret::tokens::masked;
 
 /// GitHub drops a job summary that is larger as a whole.
 pub const SUMMARY_LIMIT: usize = 1024 * 1024;
@@ -51,7 +52,7 @@ impl Cell {
     pub fn code(text: &str) -> Self {
         let mut out = String::new();
         let mut last = None;
-        for c in shortened(text, CELL_LIMIT).chars() {
+        for c in shortened(&masked(text), CELL_LIMIT).chars() {
             match (last, c) {
                 // Renderers differ in whether `\\|` ends a cell; so there is none.
                 (Some('\\'), '|') => out.push_str("\\u{7c}"),

@@ -3,11 +3,13 @@
 //! The text of a record, a path or an answer is hostile here. [`log_text`] makes it harmless in a log, [`markdown`] in a
 //! summary, [`workflow_command`] in an annotation; `cli` writes it.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::finding::{self, Finding, Severity};
 use crate::ids::{CollectionName, CommitId, RepoPath};
+use crate::secret::tokens::masked;
 
 use touched::Touched;
 
@@ -121,6 +123,8 @@ impl Check {
         by_collection: BTreeMap<CollectionName, Counts>,
         mut findings: Vec<Finding>,
     ) -> Self {
+        // Whatever a room quotes of the data, no report repeats a secret.
+        findings.iter_mut().for_each(without_secrets);
         finding::sort(&mut findings);
         let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
         let mut summary = Summary { errors, warnings: findings.len() - errors, ..Summary::default() };
@@ -144,6 +148,15 @@ impl Check {
     /// Whether the change touched what a finding is about; none where no change is looked at.
     pub fn is_touched(&self, finding: &Finding) -> Option<bool> {
         self.touched.as_ref().map(|touched| touched.holds(finding))
+    }
+}
+
+fn without_secrets(finding: &mut Finding) {
+    let texts = [&mut finding.message, &mut finding.pointer].into_iter().chain(finding.help.as_mut());
+    for text in texts {
+        if let Cow::Owned(masked) = masked(text) {
+            *text = masked;
+        }
     }
 }
 

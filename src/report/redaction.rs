@@ -8,6 +8,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::workflow_command::{escape_data, escape_property};
+use crate::secret::tokens::masked;
 
 /// What stands where a secret was.
 pub const REDACTED: &str = "***";
@@ -46,10 +47,17 @@ impl Secrets {
         true
     }
 
-    /// The text with `***` in place of every secret.
+    /// The text with `***` in place of every secret, and of all that looks like one.
     ///
     /// Where two secrets overlap, all that either covers goes.
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match self.known(text) {
+            Cow::Borrowed(text) => masked(text),
+            Cow::Owned(text) => Cow::Owned(masked(&text).into_owned()),
+        }
+    }
+
+    fn known<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut covered: Vec<(usize, usize)> = self.forms.iter().flat_map(|form| occurrences(text, form)).collect();
         if covered.is_empty() {
             return Cow::Borrowed(text);

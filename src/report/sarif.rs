@@ -166,6 +166,9 @@ pub fn check(check: &Check, folder: &str) -> String {
         level: "note",
         message: Text { text: format!("{} left out", count(unsaid, "more finding")) },
     });
+    let division = check.division_said();
+    let division =
+        division.map(|said| Notification { level: "note", message: Text { text: said.replace("](", "] (") } });
     let log = Log {
         schema: SCHEMA,
         version: "2.1.0",
@@ -174,7 +177,7 @@ pub fn check(check: &Check, folder: &str) -> String {
             tool: Tool { driver: driver(codes.values().copied()) },
             invocations: [Invocation {
                 execution_successful: true,
-                tool_execution_notifications: unsaid.into_iter().collect(),
+                tool_execution_notifications: unsaid.into_iter().chain(division).collect(),
             }],
             original_uri_base_ids: [(ROOT, Base { description: Text { text: "The root of the checkout.".into() } })]
                 .into(),
@@ -274,6 +277,15 @@ mod tests {
 
     fn results(findings: Vec<Finding>, folder: &str) -> Vec<Value> {
         valid(&check(&check_of(findings), folder))["runs"][0]["results"].as_array().unwrap().clone()
+    }
+
+    #[test]
+    fn what_lies_elsewhere_is_counted_in_a_notification() {
+        let extent = Extent::Everything { why: "stockroom.yml was changed".to_owned() };
+        let document =
+            valid(&check(&check_of(vec![]).touching(Touched { since: "a1b2c3d".to_owned(), extent }), ""));
+        let said = &document["runs"][0]["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"];
+        assert_eq!(said, "everything counts as touched, because stockroom.yml was changed");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::Check;
-use super::human::{Style, schemas, totals};
+use super::human::{Style, is_elsewhere, schemas, totals};
 use super::log_text::shortened;
 use super::markdown::{Cell, SUMMARY_LIMIT, Table, code_span};
 use super::touched::Extent;
@@ -41,7 +41,7 @@ pub fn within(check: &Check, limit: usize) -> String {
     if !check.findings.is_empty() {
         codes(&mut out, &check.findings, table_bytes);
         files(&mut out, &check.findings, table_bytes);
-        findings(&mut out, &check.findings, MOST_FINDINGS, table_bytes);
+        findings(&mut out, check, MOST_FINDINGS, table_bytes);
     }
     out
 }
@@ -107,11 +107,13 @@ fn files(out: &mut String, findings: &[Finding], table_bytes: usize) {
 }
 
 /// The first findings as a table.
-pub(super) fn findings(out: &mut String, findings: &[Finding], most: usize, table_bytes: usize) {
+pub(super) fn findings(out: &mut String, check: &Check, most: usize, table_bytes: usize) {
     let mut table = Table::new(&["", "Place", "What is wrong", "What to do", "Code"]);
-    let left_out = table.rows(findings, most, table_bytes, |finding| {
+    let left_out = table.rows(&check.findings, most, table_bytes, |finding| {
         let severity = match finding.severity {
+            Severity::Error if is_elsewhere(check, finding) => Cell::words("❌ elsewhere"),
             Severity::Error => Cell::words("❌"),
+            Severity::Warning if is_elsewhere(check, finding) => Cell::words("⚠️ elsewhere"),
             Severity::Warning => Cell::words("⚠️"),
         };
         let place = format!("{}:{}", finding.path, finding.span.line);
@@ -204,6 +206,7 @@ mod tests {
         let touched = Touched { since: "b2c3d4e".to_owned(), extent: Extent::Files(files) };
         let text = check(&check_of(three_findings()).touching(touched));
         assert!(text.contains("\n2 findings in what was touched since `b2c3d4e`, 1 elsewhere.\n"), "{text}");
+        assert!(text.contains("\n| ⚠️ elsewhere | `new") && text.contains("\n| ❌ | `Hex"), "{text}");
         let why = "[x](http://evil) was changed".to_owned();
         let touched = Touched { since: String::new(), extent: Extent::Everything { why } };
         let text = check(&check_of(vec![]).touching(touched));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
+use super::load::Loads;
 use super::registry::{SchemaFiles, Slot};
 use super::settings::{DraftName, FormatPolicy, Policy};
 use super::shelf::{Shelf, Shelved};
@@ -45,6 +46,8 @@ pub struct Compiled {
     pub formats: Option<Validator>,
     /// How many subschemas it stands for.
     pub weight: usize,
+    /// How many objections it may raise to one value.
+    pub loads: Loads,
     /// The draft that is in force in it.
     pub draft: DraftName,
     /// What it says and most likely does not mean.
@@ -104,7 +107,16 @@ pub(super) fn compile(files: &Arc<dyn SchemaFiles>, slot: &Slot, policy: Policy)
     };
     let used = UsedSchema { name: slot.name.clone(), version: slot.version.clone(), sha256 };
     let suspicions = suspicions::findings(&slot.path, &document, policy);
-    Ok(Compiled { used, validator, formats, schema: document.value, weight, draft, suspicions })
+    Ok(Compiled {
+        used,
+        validator,
+        formats,
+        schema: document.value,
+        weight,
+        loads: Loads::default(),
+        draft,
+        suspicions,
+    })
 }
 
 /// A `type` that is none, told as such.

@@ -9,6 +9,7 @@ pub mod diff;
 pub mod explain;
 pub mod infer;
 pub mod keyword;
+pub mod load;
 pub mod lock;
 pub mod lowered;
 pub mod registry;

@@ -1,6 +1,7 @@
 //! A record against its schema, as findings with their places.
 
 use std::cell::{Cell, OnceCell};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -21,11 +22,18 @@ use crate::ids::RepoPath;
 ///
 /// The validator keeps what each branch of a `oneOf` objects to, for every value: beyond this it would take gigabytes.
 const EXPLAINED: usize = 50_000_000;
+/// How many bytes all objections to a record may take; the validator works out every one before it tells the first.
+const MOST_BYTES: usize = 64 << 20;
+/// What one objection takes besides the pointer of its place.
+const OBJECTION: usize = 450;
+/// From how many bytes on records are explained one after the other.
+const HEAVY: usize = 4 << 20;
+static HEAVY_ONE: Mutex<()> = Mutex::new(());
 
 codes! {
     TOO_LARGE_TO_EXPLAIN "too-large-to-explain"
-        "The record breaks its schema, and record and schema together are too large to work out where. Check a part \
-         of the record, or make the schema's alternatives fewer."
+        "The record breaks its schema, and record and schema together are too large to work out all that is wrong. \
+         Check a part of the record, or make the schema's alternatives fewer."
 }
 
 /// Chooses the record's schema and checks the record with it.
@@ -77,12 +85,18 @@ pub fn check(
     if valid && formats.is_none() {
         return Vec::new();
     }
-    if compiled.weight.saturating_mul(values(value)) > EXPLAINED {
-        let message = "the record breaks its schema; both together are too large to say where";
-        return vec![Finding::error(&TOO_LARGE_TO_EXPLAIN, original.path.clone(), message)];
-    }
     let severity = if valid { Severity::Warning } else { Severity::Error };
-    let mut errors = formats.unwrap_or(&compiled.validator).iter_errors(value);
+    let validator = formats.unwrap_or(&compiled.validator);
+    let size = Size::of(value);
+    let bytes = compiled.loads.of(&compiled.schema, size.depth).saturating_mul(size.places);
+    let too_large = bytes > MOST_BYTES || compiled.weight.saturating_mul(size.values) > EXPLAINED;
+    let has_first = !too_large || raises_one_by_one(&compiled.schema);
+    let _alone = (bytes > HEAVY).then(|| HEAVY_ONE.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut errors: Box<dyn Iterator<Item = _>> = match (too_large, has_first) {
+        (false, _) => Box::new(validator.iter_errors(value)),
+        (true, true) => Box::new(validator.validate(value).err().into_iter()),
+        (true, false) => Box::new(std::iter::empty()),
+    };
     let (places, lines) = (places(), OnceCell::new());
     let written = |pointer: &str| {
         let (line, bytes) = lines.get_or_init(|| Lines::new(original.text)).line_with(places.value(pointer)?.span)?;
@@ -98,17 +112,58 @@ pub fn check(
     // Several objections may be one explanation, and one objection several.
     let explanations = explain(errors.by_ref().take(most), &reading, most.saturating_mul(4));
     let mut findings = locate(explanations, original.path, severity, &places);
-    if errors.next().is_some() {
+    if too_large {
+        let message = match has_first {
+            true => "more may be wrong; the record and its schema together are too large to say what",
+            false => "the record breaks its schema; both together are too large to say where",
+        };
+        findings.push(Finding { severity, ..Finding::error(&TOO_LARGE_TO_EXPLAIN, original.path.clone(), message) });
+    } else if errors.next().is_some() {
         findings.push(more(original.path, severity));
     }
     findings
 }
 
-fn values(value: &Value) -> usize {
-    match value {
-        Value::Array(items) => items.iter().map(values).sum::<usize>() + 1,
-        Value::Object(members) => members.values().map(values).sum::<usize>() + 1,
-        _ => 1,
+/// Whether the validator can tell the first objection alone: to say that no alternative fits, it works out all of them.
+fn raises_one_by_one(schema: &Value) -> bool {
+    match schema {
+        Value::Array(items) => items.iter().all(raises_one_by_one),
+        Value::Object(members) => members.iter().all(|(key, value)| match key.as_str() {
+            "anyOf" | "oneOf" | "$dynamicRef" | "$recursiveRef" => false,
+            "$ref" => value.as_str().is_none_or(|target| target.starts_with('#')),
+            _ => raises_one_by_one(value),
+        }),
+        _ => true,
+    }
+}
+
+/// How large a record is.
+#[derive(Debug, Default)]
+struct Size {
+    values: usize,
+    /// What one objection to each of its values would take, in bytes.
+    places: usize,
+    depth: usize,
+}
+
+impl Size {
+    fn of(value: &Value) -> Self {
+        let mut size = Self::default();
+        size.add(value, 0, 0);
+        size
+    }
+
+    fn add(&mut self, value: &Value, depth: usize, pointer: usize) {
+        self.values += 1;
+        self.places = self.places.saturating_add(OBJECTION + 2 * pointer);
+        self.depth = self.depth.max(depth);
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| self.add(item, depth + 1, pointer + 6)),
+            Value::Object(members) => {
+                members.iter().for_each(|(key, value)| self.add(value, depth + 1, pointer + 1 + key.len()));
+            }
+            _ => {}
+        }
     }
 }
 

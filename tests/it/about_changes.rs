@@ -185,7 +185,8 @@ fn what_belongs_to_no_collection_is_fine_and_what_is_not_there_is_not() {
     assert_eq!(run.out, "0 records in 0 collections: 0 valid\n");
     for path in ["absent.json", "../absent.json"] {
         let run = in_folder(&library, "", &[path]).ends(2);
-        assert!(run.err.contains(&format!("there is no {path}")), "{}", run.err);
+        assert!(run.err.contains(&format!("there is no {path}: look at its spelling")), "{}", run.err);
+        assert!(!run.err.contains("os error"), "{}", run.err);
     }
 }
 

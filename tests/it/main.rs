@@ -32,5 +32,6 @@ mod registry;
 mod review;
 mod runner_log;
 mod schema_diff;
+mod secrets;
 mod suites;
 mod threats;

@@ -118,6 +118,13 @@ fn schemas() -> Vec<Attack> {
     let wide = format!("{{\"properties\": {{\"k\": {{\"oneOf\": [{}]}}}}}}", branches.join(", "));
     let texts = record(&format!(", \"x\": [{}\"1\"]", "\"1\",".repeat(400_000)));
     let elsewhere = |target: &str| format!("{{\"properties\": {{\"x\": {{\"$ref\": \"{target}\"}}}}}}");
+    let listed = |inner: &str| format!("{{\"properties\": {{\"x\": {{\"items\": {inner}}}}}}}");
+    let list = |item: &str, count: usize| record(&format!(", \"x\": [{}]", vec![item; count].join(",")));
+    let names: Vec<String> = (0..20).map(|n| format!("\"k{n}\"")).collect();
+    let alternatives: Vec<String> = names.iter().map(|name| format!("{{\"required\": [{name}]}}")).collect();
+    let twice =
+        r##"{"type": "object", "additionalProperties": {"anyOf": [{"$ref": "#"}, {"$ref": "#"}, {"type": "null"}]}}"##;
+    let below = |key: usize, count: usize| format!("{{\"{}\": [{}1]}}", "k".repeat(key), "1,".repeat(count));
     let versioned = |version: &str| format!("{{\"schema_version\": \"{version}\"}}");
     vec![
         with_schema(
@@ -135,6 +142,31 @@ fn schemas() -> Vec<Attack> {
         with_schema("exponential schema", exponential, record(""), "schema-too-large"),
         with_schema("5,000 alternatives", wide, record(", \"k\": \"none\""), "enum"),
         with_schema("a million errors", r#"{"properties": {"x": {"items": {"type": "integer"}}}}"#, texts, "type"),
+        with_schema(
+            "200,000 items that lack 20 fields each",
+            listed(&format!("{{\"required\": [{}]}}", names.join(","))),
+            list("{}", 200_000),
+            "required",
+        ),
+        with_schema(
+            "75,000 items that fit none of 20 alternatives",
+            listed(&format!("{{\"oneOf\": [{}]}}", alternatives.join(","))),
+            list("{\"a\":1}", 75_000),
+            "too-large-to-explain",
+        ),
+        with_schema(
+            "a schema that leads back to itself twice",
+            twice,
+            format!("{}1{}", "{\"a\":".repeat(50), "}".repeat(50)),
+            "too-large-to-explain",
+        ),
+        with_schema("a long name above many values", "{}", below(400_000, 100_000), "too-many-values"),
+        with_schema(
+            "a name above values that are all wrong",
+            r#"{"additionalProperties": {"items": {"type": "string"}}}"#,
+            below(1_000, 20_000),
+            "type",
+        ),
         with_schema("$ref to http", elsewhere("http://127.0.0.1:1/x.json"), record(""), "schema-broken"),
         with_schema("$ref to a file", elsewhere("file:///etc/passwd"), record(""), "schema-broken"),
         with_schema(
@@ -196,11 +228,11 @@ fn every_attack_through_a_schema_gets_its_finding() {
 }
 
 #[test]
-fn a_file_of_five_gigabytes_is_refused_unread() {
+fn a_file_of_a_gigabyte_is_refused_in_little_memory() {
     let library = library(&attack("", "x.json", "{}", ""));
     library.commit();
     let file = File::options().write(true).open(library.path("records/x.json")).unwrap();
-    file.set_len(5 * 1024 * 1024 * 1024).unwrap();
+    file.set_len(1024 * 1024 * 1024).unwrap();
     std::fs::write(library.path(".gitattributes"), "").unwrap();
     let (findings, _) = findings(&library, "a huge file");
     assert_eq!(findings[0]["code"], "unreadable", "{findings:#?}");

@@ -13,6 +13,8 @@ use crate::ids::{BlobId, RepoPath};
 /// The flag of an entry that git was told to take as unchanged.
 const ASSUMED_UNCHANGED: u16 = 0x8000;
 const FILE_TYPE: u32 = 0o170_000;
+/// How deep folders may lie in each other; each takes its part of the stack, and no work tree can hold as many.
+const MOST_FOLDERS: usize = 1024;
 /// The priority of a place for objects; those on disk have 1 and 2.
 const BEFORE_THE_DISK: i32 = 1000;
 
@@ -32,6 +34,9 @@ impl Worktree {
 
     /// Adds the files of a tree and of those below it, whatever bytes their names are.
     fn walk(&self, tree: &git2::Tree<'_>, folder: &mut Vec<u8>, raw: &mut Raw) -> Result<(), WorktreeError> {
+        if folder.iter().filter(|byte| **byte == b'/').count() > MOST_FOLDERS {
+            return Err(WorktreeError::Git(format!("its folders lie more than {MOST_FOLDERS} deep in each other")));
+        }
         for entry in tree {
             let length = folder.len();
             folder.extend_from_slice(entry.name_bytes());

@@ -82,7 +82,7 @@ fn at_the_root_only_the_files_right_there_are_others() {
 fn a_shared_image_is_looked_at_once_with_the_rules_of_all() {
     let icons = collection(
         "icons",
-        "metadata: 'icons/*.json'\nfiles: {optional: ['*.png']}\nimages: [{files: '*.png', width: 8}, {files: 's.png', max_bytes: 1}]",
+        "metadata: 'icons/*.json'\nfiles: {optional: ['*.png']}\nimages: [{files: '*.png', max_bytes: 2}, {files: 's.png', max_bytes: 1}]",
     );
     let memory = MemoryTree::new(&[("icons/a.json", "{}"), ("icons/b.json", "{}"), ("icons/s.png", "no image")]);
     let told = said(&[icons], &memory);

@@ -6,6 +6,9 @@ use super::number_text::{Meant, has_form_of_number, is_number, meant};
 use super::slips::Slip;
 use crate::finding::words::{cut, quoted};
 
+/// How far before a bracket the start of its line is looked for.
+const MOST_BEFORE: usize = 500;
+
 /// Finds the first mistake of a kind that is known.
 pub(super) fn find(text: &str) -> Option<Slip> {
     if text.trim().is_empty() {
@@ -321,16 +324,24 @@ impl<'t> Scan<'t> {
 
     /// How far the line of this place is indented.
     fn indent(&self, at: usize) -> Option<usize> {
-        let before = self.text.get(..at)?;
-        let line = self.text.get(before.rfind('\n').map_or(0, |end| end + 1)..)?;
+        let line = self.text.get(self.line_start(at)?..)?;
         Some(line.len() - line.trim_start_matches([' ', '\t']).len())
     }
 
     /// The same for here, where nothing stands before it on its line.
     fn first_indent(&self) -> Option<usize> {
-        let before = self.text.get(..self.at)?;
-        let line = before.get(before.rfind('\n')? + 1..)?;
+        let line = self.text.get(self.line_start(self.at)?..self.at)?;
         line.trim().is_empty().then_some(line.len())
+    }
+
+    /// Where the line of this place starts, unless that is far before it: nobody indents what stands there.
+    fn line_start(&self, at: usize) -> Option<usize> {
+        let from = at.saturating_sub(MOST_BEFORE);
+        let before = self.text.as_bytes().get(from..at)?;
+        match before.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => Some(from + end + 1),
+            None => (from == 0).then_some(0),
+        }
     }
 
     fn comma(&mut self, wanted: Wanted) -> Step {

@@ -31,6 +31,9 @@ const MOST_OF_A_KIND: usize = 100;
 /// How large a record's file may be, in bytes.
 pub const MAX_RECORD_BYTES: u64 = 16 * 1024 * 1024;
 
+/// How many bytes the pointers of all values of a file may take together.
+const MOST_NAMES: usize = 64 << 20;
+
 codes! {
     SYNTAX "syntax"
         "The file is not valid JSON, YAML or TOML. The message says what the parser met and where."
@@ -47,7 +50,7 @@ codes! {
         "Lists and groups stand in each other more than 64 deep. Make it flatter."
     TOO_MANY_VALUES "too-many-values"
         "The record holds more values than `limits.values` in stockroom.yml lets it (500,000 at most), or its YAML \
-         aliases expand to that many."
+         aliases expand to that many; or names of fields are so long that the paths of all values take more than 64 MiB."
     NO_JSON_VALUE "no-json-value"
         "The file uses something that JSON cannot say: NaN, infinity, a custom YAML tag, a key that is a list, a \
          merge key, or several documents in one file."
@@ -173,6 +176,12 @@ pub fn read_within(
     };
     match value {
         Ok((value, is_exact)) if value.is_object() => {
+            if names(&value, 0) > MOST_NAMES {
+                let message = "the names of its fields are too long for the many values that stand below them";
+                let help = "shorten the longest names, or make several files of it";
+                findings.push(Finding::error(&TOO_MANY_VALUES, path.clone(), message).help(help));
+                return (None, findings);
+            }
             let document = Document { notation, text, value };
             // Almost every record is: to see that takes no pointers and no places.
             if !is_exact {
@@ -198,6 +207,21 @@ pub fn read_within(
             findings.extend(problems.into_iter().map(|problem| problem.into_finding(path)));
             (None, findings)
         }
+    }
+}
+
+/// How many bytes the pointers of all values take together: rules that look at each of them keep as many.
+fn names(value: &Value, above: usize) -> usize {
+    match value {
+        Value::Array(items) => {
+            let own = above.saturating_add(6);
+            items.iter().map(|item| names(item, own)).fold(own, usize::saturating_add)
+        }
+        Value::Object(members) => {
+            let inner = members.iter().map(|(key, value)| names(value, above.saturating_add(key.len() + 1)));
+            inner.fold(above, usize::saturating_add)
+        }
+        _ => above,
     }
 }
 

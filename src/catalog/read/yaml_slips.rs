@@ -89,6 +89,7 @@ fn suspects(line: &str) -> Vec<Suspect> {
     let mut found = Vec::new();
     found.extend(tab(line));
     found.extend(foreign(line));
+    found.extend(item(line));
     found.extend(in_field(line));
     found
 }
@@ -122,6 +123,18 @@ fn foreign(line: &str) -> Option<Suspect> {
             Suspect::new(range, message, "write an ordinary space", line.replace(['\u{a0}', '\u{3000}'], " "))
         }
     })
+}
+
+/// An item of a list without a blank behind its mark.
+fn item(line: &str) -> Option<Suspect> {
+    let at = line.len() - line.trim_start().len();
+    let text = line.get(at..)?.strip_prefix('-')?;
+    if !text.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '"' | '\'')) {
+        return None;
+    }
+    let message = "no space stands behind the -, so it begins no item of a list";
+    let mended = format!("{}- {text}", line.get(..at)?);
+    Some(Suspect::new(at..at + 1, message, format!("write - {}", brief(text)), mended))
 }
 
 /// What is wrong with a field's colon, or with its value on the same line.
@@ -250,6 +263,8 @@ fn behind_quote(text: &str, quote: char) -> Option<Suspect> {
 
 fn advice(message: &str) -> Option<&'static str> {
     let table = [
+        ("unclosed bracket '['", "close it with ], and write commas between the items"),
+        ("unclosed bracket '{'", "close it with }, and write commas between the fields"),
         ("unknown anchor", "a * at the beginning refers to something; put the text in quotes"),
         ("',' or '}'", "close what { opened with }, and write commas between the fields"),
         ("',' or ']'", "close what [ opened with ], and write commas between the items"),
@@ -320,6 +335,7 @@ mod tests {
                 "a non-breaking space stands here, which YAML does not take for a space",
                 "write an ordinary space",
             ),
+            ("a: 1\ntags:\n-x\n-y\n", "-", "no space stands behind the -, so it begins no item of a list", "write - x"),
             ("a: 1\nb：2\nc: 3\n", "：", "the full-width colon ： is none for YAML", "write : and a space"),
             (
                 "tags:\n  - a\n\t- b\n",
@@ -358,6 +374,12 @@ mod tests {
             let (_, message, help) = told(text);
             assert!(!help.is_empty() && message.starts_with("not valid YAML"), "{text}: {message} ({help})");
         }
+    }
+
+    #[test]
+    fn an_open_bracket_says_how_it_is_closed() {
+        assert_eq!(told("a: 1\nb: [x\n").2, "close it with ], and write commas between the items");
+        assert_eq!(told("a: 1\nb: {x: 1\n").2, "close it with }, and write commas between the fields");
     }
 
     #[test]

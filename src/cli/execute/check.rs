@@ -13,7 +13,7 @@ use crate::commands::gather::{Library, Wanted, gather};
 use crate::event::Event;
 use crate::report::excerpt::Excerpts;
 use crate::report::human::Style;
-use crate::report::log_text::{json_text, xml_text};
+use crate::report::log_text::{defuse, json_text, xml_text};
 use crate::report::{github, human, json, junit, sarif, summary};
 
 /// What a check is to look at, and which reports it is to write beside its own.
@@ -167,7 +167,8 @@ impl Execution<'_> {
             let text = match format {
                 CheckFormat::Json | CheckFormat::Sarif => json_text(&text),
                 CheckFormat::Junit => xml_text(&text),
-                CheckFormat::Human | CheckFormat::Github => text,
+                CheckFormat::Human => defuse(&text),
+                CheckFormat::Github => text,
             };
             let place = place_of(file)?;
             whole_file::write(&place, text.as_bytes())

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use anyhow::anyhow;
+use serde_json::Value;
 
 use super::{Ending, Execution, verdict};
 use crate::adapters::github::feedback::{Comment, Commented, GitHubFeedback};
@@ -104,8 +105,15 @@ impl Execution<'_> {
         Some(format!("{server}/{repo}/actions/runs/{run}"))
     }
 
-    fn without_secrets(&self, body: serde_json::Value) -> serde_json::Value {
-        let redacted = self.console.redacted(&body.to_string());
-        serde_json::from_str(&redacted).unwrap_or(body)
+    /// The same body; what is redacted are its texts one by one, so that it stays a body whatever they hold.
+    fn without_secrets(&self, body: Value) -> Value {
+        match body {
+            Value::String(text) => Value::String(self.console.redacted(&text)),
+            Value::Array(items) => items.into_iter().map(|item| self.without_secrets(item)).collect(),
+            Value::Object(members) => {
+                members.into_iter().map(|(key, value)| (key, self.without_secrets(value))).collect()
+            }
+            other => other,
+        }
     }
 }

@@ -57,7 +57,7 @@ impl Execution<'_> {
         match output {
             None => self.console.text(&inferred.schema),
             Some(file) => {
-                write_new(&file, &inferred.schema)?;
+                write_new(&file, &self.console.redacted(&inferred.schema))?;
                 self.console.talk(&format!("{} is inferred from {from}\n", file.display()));
             }
         }

@@ -1,11 +1,10 @@
 //! What stands wrong between records: repeats, links, and what several say of one file.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use super::look::Look;
 use super::seen::Seen;
 use crate::catalog::declared::differing;
-use crate::catalog::leaks;
 use crate::catalog::links::Dangling;
 use crate::catalog::place::Places;
 use crate::catalog::record::{Candidate, Record};
@@ -13,7 +12,6 @@ use crate::catalog::tree::{Contents, Tree};
 use crate::catalog::unique::{Uniqueness, Unlocated, located};
 use crate::commands::focus::Focus;
 use crate::finding::{Finding, Span};
-use crate::ids::RepoPath;
 
 /// What stands twice among ids and unique values, what links to no record, and what is said wrongly of files, each at its
 /// place.
@@ -24,24 +22,13 @@ pub(super) fn between_records(seen: &Seen<'_>, tree: &Tree, contents: &dyn Conte
     });
     unlocated.extend(differing(&claims.collect::<Vec<_>>(), tree, contents));
     let mut last: Option<(usize, Places)> = None;
-    let mut findings = located(unlocated, |index, pointer| {
+    located(unlocated, |index, pointer| {
         if last.as_ref().is_none_or(|(read, _)| *read != index) {
             let record: Option<Record> = seen.found.get(index).and_then(|candidate| candidate.load(contents).0);
             last = record.map(|record| (index, record.document.places()));
         }
         last.as_ref().map_or_else(Span::start, |(_, places)| places.nearest(pointer))
-    });
-    let by_path: BTreeMap<&RepoPath, &Vec<String>> = seen
-        .iter()
-        .filter(|(_, look)| !look.secrets.is_empty())
-        .map(|(candidate, look)| (&candidate.entry.path, &look.secrets))
-        .collect();
-    for finding in &mut findings {
-        if let Some(secrets) = by_path.get(&finding.path) {
-            leaks::mask(std::slice::from_mut(finding), secrets);
-        }
-    }
-    findings
+    })
 }
 
 /// What stands twice among ids and unique values, and what links to no record.

@@ -11,7 +11,7 @@ use crate::catalog::collection::Collection;
 use crate::catalog::limits::bound;
 use crate::catalog::links::links;
 use crate::catalog::neighbours::Neighbours;
-use crate::catalog::read::Notation;
+use crate::catalog::read::{MAX_RECORD_BYTES, Notation};
 use crate::catalog::record::Candidate;
 use crate::catalog::references::REFERENCE_UNFIT;
 use crate::catalog::tree::{Contents, Entry, Tree};
@@ -52,7 +52,6 @@ pub(super) struct Look {
     pub(super) unique: Vec<(usize, String, String)>,
     pub(super) links: Vec<(usize, String, String)>,
     pub(super) beside: Beside,
-    pub(super) secrets: Vec<String>,
     pub(super) is_valid: bool,
     pub(super) asset: Option<Box<Asset>>,
     pub(super) concern: Concern,
@@ -132,10 +131,22 @@ impl Sight {
         })
     }
 
+    /// A secret is one whether or not the record around it can be read.
+    fn secrets_of_unreadable(&self, entry: &Entry) -> Vec<Finding> {
+        let Ok(bytes) = self.contents.read(entry, MAX_RECORD_BYTES) else { return Vec::new() };
+        let text = String::from_utf8_lossy(&bytes);
+        let lint = lint::Settings { leaks: lint::Level::Off, ..self.lint };
+        leaks::findings(&entry.path, text.trim_start_matches('\u{feff}'), || None, &lint)
+    }
+
     fn look_closely(&self, candidate: &Candidate<'_>) -> Look {
-        let (record, findings) = candidate.load(self.contents.as_ref());
+        let (record, mut findings) = candidate.load(self.contents.as_ref());
         let Some(record) = record else {
-            return Look { findings, concern: self.focus.of_file(&candidate.entry.path), ..Look::default() };
+            let concern = self.focus.of_file(&candidate.entry.path);
+            if concern.is_named {
+                findings.extend(self.secrets_of_unreadable(candidate.entry));
+            }
+            return Look { findings, concern, ..Look::default() };
         };
         let collection = candidate.collection;
         let concern = self.focus.of_record(&record, collection, &self.registry);
@@ -163,7 +174,9 @@ impl Sight {
             Ok(key) => look.key = Some(key),
             Err(finding) => look.findings.push(*finding),
         }
-        look.secrets = leaks::look(&record, &self.lint, &mut look.findings);
+        let document = &record.document;
+        let leaks = leaks::findings(&record.path, &document.text, || Some(document.places()), &self.lint);
+        look.findings.extend(leaks);
         one_for_each_path(&mut look.findings);
         // Where a schema is asked for and none could be used, nobody knows whether the record is valid.
         let is_checked = look.schema.is_some() || collection.settings.schema.is_none();

@@ -53,7 +53,7 @@ fn enumerate(names: &[String], joint: &str) -> String {
 pub fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let length = name.chars().count();
     // A long text is no misspelt name, and to compare it with each would take its time.
-    if length > 200 {
+    if length > 64 {
         return None;
     }
     let limit = ((length + 1) / 3).min(4);

@@ -306,6 +306,10 @@ fn required(schema: &Members) -> impl Iterator<Item = (usize, &str)> {
 /// The keyword that a word was most likely meant to be.
 fn meant(name: &str, value: &Value) -> Option<&'static str> {
     let bare = |name: &str| name.trim_start_matches('$').to_lowercase();
+    // No keyword is as long, and to compare takes the product of the lengths.
+    if name.len() > 64 {
+        return None;
+    }
     let wanted = bare(name);
     let candidates = KEYWORDS.iter().filter_map(|keyword| {
         let known = bare(keyword.name);

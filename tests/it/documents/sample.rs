@@ -63,7 +63,8 @@ impl Sample {
 
     /// What a terminal shows after this command, with what differs from clone to clone made equal.
     pub fn run(&self, command: &str) -> String {
-        let output = self.shell(command);
+        // One session: where a command leaves the shell, the next one begins.
+        let output = self.shell(&format!("cd \"$(cat ~/cwd 2>/dev/null || pwd)\"\n{command}\npwd > ~/cwd"));
         let text = String::from_utf8(output.stdout).unwrap();
         steady(&text.replace(self.root.to_str().unwrap(), SHOWN), &mut self.ids.borrow_mut())
     }
