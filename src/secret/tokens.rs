@@ -136,9 +136,12 @@ fn searched(text: &str) -> Vec<(Token, bool)> {
     found
 }
 
+/// Where a letter stands in the text that was read, and where its escape stands in the one that was written.
+type Escape = (usize, Range<usize>);
+
 /// The text with letters, digits and signs in place of their escapes, and where each of them stands in both; none where there
 /// is no such escape.
-fn unescaped(text: &str) -> Option<(String, Vec<(usize, Range<usize>)>)> {
+fn unescaped(text: &str) -> Option<(String, Vec<Escape>)> {
     if !["\\u00", "\\x", "\\U000000"].iter().any(|escape| text.contains(escape)) {
         return None;
     }

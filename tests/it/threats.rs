@@ -122,8 +122,7 @@ fn schemas() -> Vec<Attack> {
     let list = |item: &str, count: usize| record(&format!(", \"x\": [{}]", vec![item; count].join(",")));
     let names: Vec<String> = (0..20).map(|n| format!("\"k{n}\"")).collect();
     let alternatives: Vec<String> = names.iter().map(|name| format!("{{\"required\": [{name}]}}")).collect();
-    let twice =
-        r##"{"type": "object", "additionalProperties": {"anyOf": [{"$ref": "#"}, {"$ref": "#"}, {"type": "null"}]}}"##;
+    let twice = r##"{"type": "object", "properties": {"schema_version": {}}, "additionalProperties": {"anyOf": [{"$ref": "#"}, {"$ref": "#"}, {"type": "null"}]}}"##;
     let below = |key: usize, count: usize| format!("{{\"{}\": [{}1]}}", "k".repeat(key), "1,".repeat(count));
     let versioned = |version: &str| format!("{{\"schema_version\": \"{version}\"}}");
     vec![
