@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use super::check::Asked;
 use super::plan::scope;
 use super::{Ending, Execution};
+use crate::adapters::turn::Turn;
 use crate::cli::wiring::{Reach, outside, set_damaged_aside};
 use crate::cli::words::{Common, Format, Limits};
 use crate::commands::gather::Library;
@@ -16,6 +17,10 @@ use crate::report::{human_targets, json, summary_targets};
 
 /// How often a log hears of progress.
 const LOG_EVERY: Duration = Duration::from_secs(10);
+/// How long one sync waits for another in the same clone.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How often it looks whether the other has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 impl Execution<'_> {
     /// Brings every target into step.
@@ -23,6 +28,8 @@ impl Execution<'_> {
         let Some(library) = self.checked(common, format.into(), &Asked::default()).await? else {
             return Ok(Ending::Findings);
         };
+        // What the one before has recorded decides what is left to do: nothing is planned before it has ended.
+        let _turn = self.turn(&library).await?;
         set_damaged_aside(&library.worktree, self.console)?;
         let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console)?;
         let desired = planning::plan(&library, &outside, scope(limits), true).await?;
@@ -51,6 +58,28 @@ impl Execution<'_> {
         self.settled(self.sync_outputs(&library, &sync));
         self.settled(self.console.add_summary(&summary_targets::sync(&sync)).map_err(Into::into));
         Ok(if sync.is_partial() { Ending::Partial } else { Ending::Done })
+    }
+
+    /// Waits until no other sync is at work in this clone.
+    async fn turn(&self, library: &Library) -> anyhow::Result<Turn> {
+        let folder = library.worktree.private_folder();
+        let begun = Instant::now();
+        let mut is_told = false;
+        loop {
+            if let Some(turn) = Turn::take(&folder) {
+                return Ok(turn);
+            }
+            if begun.elapsed() >= PATIENCE {
+                let minutes = PATIENCE.as_secs() / 60;
+                return Err(anyhow!(
+                    "another sync has been at work in this clone for {minutes} minutes; wait for it or end it"
+                ));
+            }
+            if !std::mem::replace(&mut is_told, true) {
+                self.console.talk("another sync is at work in this clone: waiting for it\n");
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     fn sync_outputs(&self, library: &Library, sync: &Sync) -> anyhow::Result<()> {
