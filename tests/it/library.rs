@@ -95,7 +95,7 @@ fn the_first_sync_publishes_writes_the_event_embeds_remembers_and_says_so() {
 fn the_second_sync_is_in_step_and_changes_no_byte() {
     let library = synced();
     let before = library.digests(&OURS);
-    assert_eq!(before.len(), 7, "{before:#?}");
+    assert_eq!(before.len(), 8, "{before:#?}");
     let run = library.run(&["sync"]).ends(0);
     let commit = library.git(&["rev-parse", "--short=7", "HEAD"]);
     assert_eq!(
