@@ -32,7 +32,7 @@ const fn effects(name: &'static str, may_import: &'static [&'static str], holds:
 /// From the ground up: a room imports only rooms that stand above it in this list.
 const ROOMS: &[Room] = &[
     pure("ids", &[], "newtypes that name things"),
-    pure("secret", &[], "values that print as ***; every room may hold one"),
+    pure("secret", &[], "values that print as ***, and what looks like one; every room may hold one"),
     pure("finding", &["ids"], "what is wrong with the user's data"),
     pure("state", &["ids"], "what has already been done, as plain data"),
     pure("event", &["ids"], "what happened on GitHub, and what it asks for"),
