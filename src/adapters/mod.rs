@@ -10,6 +10,7 @@ pub mod model;
 pub mod publication;
 pub mod schema_source;
 pub mod state_store;
+pub mod stop;
 pub mod turn;
 pub mod vector_store;
 pub mod whole_file;

@@ -6,7 +6,7 @@ use super::dispatch::{self, Settled};
 use super::embed;
 use super::outside::Outside;
 use super::plan::Desired;
-use super::record::{NotRecorded, SUPERSEDED, Steps};
+use super::record::{NotRecorded, STOPPED, SUPERSEDED, Steps};
 use crate::adapters::state_store::StateError;
 use crate::downstream::{self, Delivery};
 use crate::embedding::plan::digest as chunks_digest;
@@ -38,7 +38,8 @@ pub async fn apply(desired: Desired, outside: &Outside, progress: &mut (dyn FnMu
         results.push(result);
         numbers = taken;
     }
-    Sync { plan: desired.plan, results, embedding: numbers, published, has_new_manifest }
+    let stopped = outside.stop().asked().map(|signal| signal.to_string());
+    Sync { plan: desired.plan, results, embedding: numbers, published, has_new_manifest, stopped }
 }
 
 /// Whether a place got another manifest than the last one. A fresh checkout gets its folder again, which is no news.
@@ -57,7 +58,7 @@ fn superseded(plan: Plan) -> Sync {
         message: why.clone(),
     };
     let results = publications.chain(deliveries).map(result).collect();
-    Sync { plan, results, embedding: EmbeddingNumbers::default(), published: None, has_new_manifest: false }
+    Sync { plan, results, embedding: EmbeddingNumbers::default(), published: None, has_new_manifest: false, stopped: None }
 }
 
 async fn publish(publication: &Publication, desired: &Desired, outside: &Outside) -> TargetResult {
@@ -66,6 +67,9 @@ async fn publish(publication: &Publication, desired: &Desired, outside: &Outside
     if publication.action == ManifestAction::None {
         settle_in_step(desired, outside, name, &publication.digest).await;
         return result(Outcome::Unchanged, publication.why.clone());
+    }
+    if outside.stop().is_asked() {
+        return result(Outcome::Skipped, STOPPED.to_owned());
     }
     let Some((_, target)) = outside.targets.iter().find(|(name, _)| *name == publication.target) else {
         return result(Outcome::Skipped, "this run was given no way to it".to_owned());
@@ -122,6 +126,7 @@ async fn deliver(desired: &Desired, outside: &Outside, gate: Gate) -> Vec<Target
     };
     let deliveries = &desired.plan.deliveries;
     let shut = match gate {
+        _ if outside.stop().is_asked() => Some((Outcome::Skipped, STOPPED)),
         Gate::Open => None,
         Gate::Superseded => Some((Outcome::Superseded, "another run has published the manifest in the meantime")),
         Gate::Closed => Some((
@@ -196,6 +201,9 @@ async fn index(
         settle_in_step(desired, outside, &name, &digest).await;
         return (result(Outcome::Unchanged, "in step".to_owned()), nothing);
     }
+    if outside.stop().is_asked() {
+        return (result(Outcome::Skipped, STOPPED.to_owned()), nothing);
+    }
     let known = desired.planned.target(&name);
     let steps = steps(desired, outside, &name, &digest, &known);
     if let Err(error) = steps.intend(&known).await {
@@ -203,8 +211,8 @@ async fn index(
     }
     let total = plan.upserts();
     let mut heard = |done: &embed::Outcome| progress(&format!("embedding {} of {total} chunks", done.upserted));
-    let applied =
-        embed::apply(plan, &desired.chunks, outside.model.as_ref(), outside.vectors.as_ref(), &mut heard).await;
+    let (model, vectors) = (outside.model.as_ref(), outside.vectors.as_ref());
+    let applied = embed::apply(plan, &desired.chunks, model, vectors, outside.stop(), &mut heard).await;
     let (done, why) = match &applied {
         Ok(done) => (*done, None),
         Err(error) => (error.done(), Some(error.to_string())),

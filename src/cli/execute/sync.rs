@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use super::check::Asked;
 use super::plan::scope;
 use super::{Ending, Execution};
+use crate::adapters::stop::Stopped;
 use crate::adapters::turn::Turn;
 use crate::cli::wiring::{Reach, outside, set_damaged_aside};
 use crate::cli::words::{Common, Format, Limits};
@@ -31,7 +32,7 @@ impl Execution<'_> {
         // What the one before has recorded decides what is left to do: nothing is planned before it has ended.
         let _turn = self.turn(&library).await?;
         set_damaged_aside(&library.worktree, self.console)?;
-        let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console)?;
+        let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console, &self.stop)?;
         let desired = planning::plan(&library, &outside, scope(limits), true).await?;
         if let Some(refusal) = desired.plan.refusal.clone() {
             return Err(anyhow!("nothing was done: {refusal}"));
@@ -40,6 +41,8 @@ impl Execution<'_> {
         if format == Format::Human && is_needed {
             self.console.text(&human_targets::plan(&desired.plan, self.style()));
         }
+        // From here on things are done that must not be cut off half-way: a signal waits for them to end, and they hurry.
+        let _under_way = self.stop.hold()?;
         let mut last = Instant::now();
         let sync = syncing::apply(desired, &outside, &mut |line| {
             self.console.progress(line);
@@ -78,7 +81,10 @@ impl Execution<'_> {
             if !std::mem::replace(&mut is_told, true) {
                 self.console.talk("another sync is at work in this clone: waiting for it\n");
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            self.stop.sleep(LOOK_EVERY).await;
+            if let Some(signal) = self.stop.asked() {
+                return Err(Stopped(signal).into());
+            }
         }
     }
 
