@@ -164,7 +164,7 @@ fn an_embedding_stops_after_its_batch_and_pays_for_nothing_twice() {
         "stockroom.yml",
         "version: 1\ncollections: {products: {metadata: '*/*.json'}}\nembed: {text: [/text]}\n",
     )]);
-    let count = 6_000;
+    let count = 3_000;
     for n in 0..count {
         let text = format!("part {n}: ").repeat(40);
         library.write(&format!("p{n}/p.json"), format!(r#"{{"text": "{text}"}}"#));
