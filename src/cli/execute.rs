@@ -15,6 +15,7 @@ use crate::report::{Check, workflow_command};
 
 mod check;
 mod feedback;
+mod identity;
 mod init;
 mod manifest;
 mod plan;
