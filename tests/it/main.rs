@@ -25,6 +25,7 @@ mod init;
 mod launcher;
 mod library;
 mod linters;
+mod locking;
 mod overlap;
 mod program;
 mod proposal;
