@@ -53,6 +53,12 @@ pub struct Place {
 }
 
 impl Place {
+    /// Where the clone keeps its own objects.
+    fn clones_objects(&self) -> PathBuf {
+        let common = git2::Repository::open(&self.repository).map(|clone| clone.commondir().to_owned());
+        common.unwrap_or_else(|_| self.repository.clone()).join("objects")
+    }
+
     /// The ref for the library at `prefix` of a repository: `refs/stockroom/state`, with a digest where it is no library alone.
     pub fn reference_of(prefix: &str) -> String {
         match prefix {
@@ -139,7 +145,7 @@ impl Carrier {
         // Another run may move the ref between the two questions.
         for _ in 0..3 {
             let Some(commit) = self.head_by(&git)? else { return Ok(None) };
-            let objects = Objects::open(&self.place.objects)?;
+            let objects = Objects::open(&self.place)?;
             if objects.holds(&commit) {
                 match self.unpack(&objects, &commit, folder) {
                     Ok(carried) => return Ok(Some(carried)),
@@ -149,7 +155,7 @@ impl Carrier {
                 Objects::forget(&self.place.objects)?;
             }
             self.download(&git)?;
-            let objects = Objects::open(&self.place.objects)?;
+            let objects = Objects::open(&self.place)?;
             if objects.holds(&commit) {
                 match self.unpack(&objects, &commit, folder) {
                     Ok(carried) => return Ok(Some(carried)),
@@ -167,7 +173,7 @@ impl Carrier {
     ///
     /// A file that is not there is left out. The same files give the same commit on every machine.
     pub fn push(&self, expected: Option<&CommitId>, files: &[(&str, &Path)]) -> Result<CommitId, CarrierError> {
-        let objects = Objects::open(&self.place.objects)?;
+        let objects = Objects::open(&self.place)?;
         let packed = segments::pack(&objects, files, self.place.names, &self.limits)?;
         if expected == Some(&packed.commit) {
             return Ok(packed.commit);
@@ -226,7 +232,7 @@ impl Carrier {
 
     fn download(&self, git: &Git) -> Result<(), CarrierError> {
         // Offered as all that we have, so that git does not offer the library's whole history.
-        let tip = format!("--negotiation-tip={}", Objects::open(&self.place.objects)?.nothing()?);
+        let tip = format!("--negotiation-tip={}", Objects::open(&self.place)?.nothing()?);
         let quiet = ["--no-tags", "--no-recurse-submodules", "--no-auto-maintenance", "--no-write-fetch-head"];
         let words = [&["fetch", "--progress", &tip, "--refmap="], &quiet[..], &["--", REMOTE, &self.place.reference]];
         let heard = self.hear(git, &words.concat())?;
@@ -256,7 +262,7 @@ impl Carrier {
 
     /// The git program, set up to speak with `origin` and with nothing else.
     fn git(&self) -> Result<Git, CarrierError> {
-        Objects::open(&self.place.objects)?;
+        Objects::open(&self.place)?;
         let mut git = Git::new(&self.place, self.patience.clone(), self.stop());
         // By a name of its own the remote is neither a promisor nor a mirror, and has no further wishes.
         let heard = self.hear(&git, &["config", "--null", "--get-regexp", r"^remote\.origin\.(url|pushurl|proxy)$"])?;

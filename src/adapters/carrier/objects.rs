@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use git2::{ObjectType, Oid, Repository, RepositoryInitOptions, Signature, Time};
 
-use super::CarrierError;
+use super::{CarrierError, Place};
 use crate::ids::CommitId;
 
 /// A bare repository, of which only the objects count: no ref is ever made in it.
@@ -19,7 +19,10 @@ pub(super) struct Objects {
 
 impl Objects {
     /// Opens the folder, and makes it where it is not there.
-    pub(super) fn open(folder: &Path) -> Result<Self, CarrierError> {
+    ///
+    /// What the clone itself has is seen too: git brings nothing that is there already.
+    pub(super) fn open(place: &Place) -> Result<Self, CarrierError> {
+        let folder = &place.objects;
         let repository = match Repository::open_bare(folder) {
             Ok(repository) => repository,
             Err(_) => {
@@ -28,7 +31,10 @@ impl Objects {
                 Repository::init_opts(folder, &options).map_err(failed)?
             }
         };
-        Ok(Self { repository, folder: folder.to_owned() })
+        if let Some(theirs) = place.clones_objects().to_str() {
+            repository.odb().and_then(|objects| objects.add_disk_alternate(theirs)).map_err(failed)?;
+        }
+        Ok(Self { repository, folder: folder.clone() })
     }
 
     /// Throws all of them away; they can be brought again.

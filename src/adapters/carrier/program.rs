@@ -85,7 +85,7 @@ impl Git {
             Self { folder: place.folder.clone(), variables: BTreeMap::new(), configured: Vec::new(), patience, stop };
         git.set("GIT_DIR", &place.repository);
         git.set("GIT_OBJECT_DIRECTORY", place.objects.join("objects"));
-        git.set("GIT_ALTERNATE_OBJECT_DIRECTORIES", listed(&common(&place.repository).join("objects")));
+        git.set("GIT_ALTERNATE_OBJECT_DIRECTORIES", listed(&place.clones_objects()));
         git.set("GIT_TERMINAL_PROMPT", "0");
         git.set("GCM_INTERACTIVE", "never");
         git.set("SSH_ASKPASS_REQUIRE", "never");
@@ -183,9 +183,12 @@ impl Running<'_> {
     ) -> Result<ExitStatus, CarrierError> {
         let begun = Instant::now();
         let (mut sign, mut is_silent) = (begun, false);
+        // A program that has closed its pipes is about to end.
+        let mut pause = Duration::from_micros(200);
         loop {
             let heard = if is_silent {
-                thread::sleep(LOOK_EVERY);
+                thread::sleep(pause);
+                pause = LOOK_EVERY.min(pause * 2);
                 Err(RecvTimeoutError::Timeout)
             } else {
                 said.recv_timeout(LOOK_EVERY)
@@ -257,11 +260,6 @@ fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
     if kept.len() > 2 * KEPT {
         kept.drain(..kept.len() - KEPT);
     }
-}
-
-/// The folder that all work trees of a repository share.
-fn common(repository: &Path) -> PathBuf {
-    git2::Repository::open(repository).map_or_else(|_| repository.to_owned(), |clone| clone.commondir().to_owned())
 }
 
 /// A path as one entry of git's list of paths.

@@ -11,10 +11,11 @@ use crate::secret::tokens::masked;
 const MOST_SHOWN: usize = 300;
 
 /// Said where the rights are missing; GitHub's, git's and ssh's words.
-const NOT_ALLOWED: [&str; 14] = [
+const NOT_ALLOWED: [&str; 15] = [
     "authentication failed",
     "could not read username",
     "could not read password",
+    "unable to get password",
     "terminal prompts disabled",
     "permission denied",
     "permission to ",

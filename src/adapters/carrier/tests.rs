@@ -248,6 +248,20 @@ fn nothing_of_it_shows_in_the_clone() {
 }
 
 #[test]
+fn a_clone_that_was_given_the_ref_by_hand_reads_what_is_there() {
+    let bench = Bench::new();
+    let (one, two) = (bench.clone("one", &[]), bench.clone("two", &[]));
+    one.write("state.sqlite", b"1");
+    let commit = one.push(None).unwrap();
+    git(&two.folder, &["fetch", "-q", "origin", "+refs/*:refs/*", "--update-head-ok"]);
+    assert_eq!(two.fetched(), (commit.clone(), vec![("state.sqlite", b"1".to_vec())]));
+    two.write("state.sqlite", b"1");
+    two.write("vectors.sqlite", b"2");
+    let commit = two.push(Some(&commit)).unwrap();
+    assert_eq!(one.fetched().0, commit);
+}
+
+#[test]
 fn old_objects_do_not_pile_up() {
     let bench = Bench::new();
     let (one, two) = (bench.clone("one", &[]), bench.clone("two", &["--filter=blob:none"]));
