@@ -26,7 +26,7 @@ use tempfile::NamedTempFile;
 
 pub use self::error::CarrierError;
 pub use self::program::Patience;
-pub use self::segments::Limits;
+pub use self::segments::{Limits, Prepared};
 
 use self::objects::Objects;
 use self::program::{Git, Heard};
@@ -169,20 +169,24 @@ impl Carrier {
         Err(last.unwrap_or(CarrierError::Unreachable { why }))
     }
 
-    /// Makes these files what the ref stands for, if it is still at `expected`; gives the new commit.
+    /// Makes a commit of these files, which stays here for the moment. A file that is not there is left out.
     ///
-    /// A file that is not there is left out. The same files give the same commit on every machine.
-    pub fn push(&self, expected: Option<&CommitId>, files: &[(&str, &Path)]) -> Result<CommitId, CarrierError> {
-        let objects = Objects::open(&self.place)?;
-        let packed = segments::pack(&objects, files, self.place.names, &self.limits)?;
-        if expected == Some(&packed.commit) {
-            return Ok(packed.commit);
+    /// The same files give the same commit on every machine.
+    pub fn prepare(&self, files: &[(&str, &Path)]) -> Result<Prepared, CarrierError> {
+        segments::pack(&Objects::open(&self.place)?, files, self.place.names, &self.limits)
+    }
+
+    /// Lets the ref point at the commit, if it is still at `expected`.
+    pub fn push(&self, expected: Option<&CommitId>, prepared: &Prepared) -> Result<(), CarrierError> {
+        let commit = &prepared.commit;
+        if expected == Some(commit) {
+            return Ok(());
         }
+        let objects = Objects::open(&self.place)?;
         let mut git = self.git()?;
         self.deepen(&mut git, &objects, expected)?;
-        self.send(&mut git, expected, &packed.commit)?;
-        objects.keep_only(&packed.ids)?;
-        Ok(packed.commit)
+        self.send(&mut git, expected, commit)?;
+        objects.keep_only(&prepared.ids)
     }
 
     /// Sends the commit; what came of it is looked up where that is not certain.

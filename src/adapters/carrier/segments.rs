@@ -53,9 +53,11 @@ struct Listed {
     sha256: String,
 }
 
-/// Files that have become objects.
-pub(super) struct Packed {
-    pub(super) commit: CommitId,
+/// Files that have become objects of this clone.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The commit that stands for them.
+    pub commit: CommitId,
     /// Every object that stands for them.
     pub(super) ids: BTreeSet<Oid>,
 }
@@ -66,7 +68,7 @@ pub(super) fn pack(
     files: &[(&str, &Path)],
     names: &[&str],
     limits: &Limits,
-) -> Result<Packed, CarrierError> {
+) -> Result<Prepared, CarrierError> {
     let store = objects.repository().odb().map_err(failed)?;
     let mut writer = Writer { objects, store, ids: BTreeSet::new() };
     let mut index = Index { version: FORMAT, files: Vec::new() };
@@ -96,7 +98,7 @@ pub(super) fn pack(
     writer.ids.insert(commit);
     writer.ids.insert(objects.nothing()?);
     let commit = CommitId::parse(&commit.to_string()).map_err(failed)?;
-    Ok(Packed { commit, ids: writer.ids })
+    Ok(Prepared { commit, ids: writer.ids })
 }
 
 struct Writer<'o> {

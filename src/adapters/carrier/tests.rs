@@ -104,7 +104,9 @@ impl Runner {
     pub(super) fn push(&self, expected: Option<&CommitId>) -> Result<CommitId, CarrierError> {
         let files = NAMES.map_paths(|name| self.file(name));
         let files: Vec<(&str, &Path)> = files.iter().map(|(name, path)| (*name, path.as_path())).collect();
-        self.carrier.push(expected, &files)
+        let prepared = self.carrier.prepare(&files)?;
+        self.carrier.push(expected, &prepared)?;
+        Ok(prepared.commit)
     }
 
     pub(super) fn fetch(&self) -> Result<Option<Carried>, CarrierError> {
@@ -442,7 +444,7 @@ fn more_than_the_limit_is_not_carried() {
     let runner = bench.clone("one", &[]);
     runner.write("state.sqlite", &noise(1_000));
     let carrier = runner.carrier.clone().with_limits(Limits { file: 999 });
-    let refused = carrier.push(None, &[("state.sqlite", &runner.file("state.sqlite"))]).unwrap_err();
+    let refused = carrier.prepare(&[("state.sqlite", &runner.file("state.sqlite"))]).unwrap_err();
     assert!(matches!(refused, CarrierError::TooLarge { bytes: 1_000, .. }), "{refused:?}");
     runner.push(None).unwrap();
     assert!(matches!(carrier.fetch(runner.folder.as_path()), Err(CarrierError::TooLarge { .. })));
