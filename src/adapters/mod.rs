@@ -10,6 +10,7 @@ pub mod http;
 pub mod model;
 pub mod publication;
 pub mod schema_source;
+mod sqlite;
 pub mod state_store;
 pub mod turn;
 pub mod vector_store;
