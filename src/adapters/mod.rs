@@ -12,6 +12,7 @@ pub mod publication;
 pub mod schema_source;
 mod sqlite;
 pub mod state_store;
+pub mod stop;
 pub mod turn;
 pub mod vector_store;
 pub mod whole_file;

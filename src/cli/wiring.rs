@@ -12,6 +12,7 @@ use crate::adapters::http::{self, Pace, Policy, RealPace};
 use crate::adapters::model::local::Local;
 use crate::adapters::publication::{FolderTarget, PublishTarget};
 use crate::adapters::state_store::{Redacted, SqliteState, StateError};
+use crate::adapters::stop::Stop;
 use crate::adapters::vector_store::Embedded;
 use crate::adapters::worktree::Worktree;
 use crate::commands::outside::Outside;
@@ -64,13 +65,14 @@ pub fn outside(
     environment: &Environment,
     reach: Reach,
     console: &Console,
+    stop: &Stop,
 ) -> anyhow::Result<Outside> {
     let private = worktree.private_folder();
     let repository = environment.repository().or_else(|| worktree.origin());
     let state = state(private.join(STATE), repository.as_ref(), worktree.prefix());
     let writer = console.clone();
     let state = Redacted::new(Arc::new(state), Arc::new(move |text: &str| writer.redacted(text)));
-    let pace: Arc<dyn Pace> = Arc::new(RealPace::default());
+    let pace: Arc<dyn Pace> = Arc::new(RealPace::until(stop.clone()));
     let dispatchers = match reach {
         Reach::Local => BTreeMap::new(),
         Reach::Network => dispatchers(worktree, config, environment, &pace, console)?,
