@@ -3,6 +3,7 @@
 //! `mod.rs` of a kind holds the trait, its error and its conformance suite; each implementation is one file, and one of
 //! them works in memory.
 
+pub mod carrier;
 pub mod clock;
 pub mod github;
 pub mod http;
