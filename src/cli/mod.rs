@@ -4,6 +4,7 @@ pub mod captured;
 pub mod console;
 pub mod environment;
 pub mod execute;
+pub mod rehearsal;
 pub mod step_files;
 pub mod wiring;
 pub mod words;

@@ -6,6 +6,7 @@
 mod answers;
 mod contents;
 mod contract;
+mod doors;
 mod faults;
 pub mod reviews;
 mod server;
@@ -24,6 +25,7 @@ pub struct FakeGitHub {
     url: String,
     world: Arc<Mutex<World>>,
     arrivals: Arc<Notify>,
+    visits: Arc<doors::Visits>,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -90,8 +92,10 @@ impl FakeGitHub {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let arrivals = Arc::new(Notify::new());
         let served = server::Served { world: Arc::clone(&world), arrivals: Arc::clone(&arrivals) };
-        let thread = std::thread::spawn(move || server::serve(listener, served, stopped));
-        Self { url, world, arrivals, stop: Some(stop), thread: Some(thread) }
+        let visits = Arc::new(doors::Visits::default());
+        let book = Arc::clone(&visits);
+        let thread = std::thread::spawn(move || server::serve(listener, book, served, stopped));
+        Self { url, world, arrivals, visits, stop: Some(stop), thread: Some(thread) }
     }
 
     /// The base of the API.
@@ -165,6 +169,11 @@ impl FakeGitHub {
             }
             arrival.await;
         }
+    }
+
+    /// Waits until what a client that has ended, however it ended, has sent is served or given up.
+    pub fn drain(&self) {
+        self.visits.drain(self.url.trim_start_matches("http://"));
     }
 
     /// Takes the violations of the contract, for a test that provokes them.
