@@ -59,8 +59,7 @@ fn carry_out(words: Words, environment: &Environment, console: &Console) -> Endi
     let folder = given(&words.directory).unwrap_or_else(|| PathBuf::from("."));
     let config = words.config.as_ref().and_then(given);
     let execution = Execution { console, environment, folder, config, schemas: OnceLock::new() };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let outcome = match runtime {
+    let outcome = match rehearsal::runtime(environment) {
         Ok(runtime) => runtime.block_on(execution.command(words)),
         Err(error) => Err(anyhow::Error::new(error).context("the runtime cannot be started")),
     };

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::{Builder, Runtime};
+
 use super::environment::Environment;
 use crate::adapters::http::{Pace, RealPace};
 
@@ -13,4 +15,15 @@ pub fn pace(environment: &Environment) -> Arc<dyn Pace> {
     }
     let _ = environment;
     Arc::new(RealPace::default())
+}
+
+/// What carries the run: two threads and those that wait for the disk, or with `STOCKROOM_TEST_THREADS=few` one of each, so
+/// that calls come in the same order each time.
+pub fn runtime(environment: &Environment) -> std::io::Result<Runtime> {
+    #[cfg(debug_assertions)]
+    if environment.get("STOCKROOM_TEST_THREADS") == Some("few") {
+        return Builder::new_current_thread().max_blocking_threads(1).enable_all().build();
+    }
+    let _ = environment;
+    Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }

@@ -45,7 +45,7 @@ pub enum Continuation {
     On,
     /// A commit takes the killed one back.
     Revert,
-    /// The branch is set back to the commit before.
+    /// The branch is set back to the commit before, and the killed one belongs to nothing any more.
     Reset,
 }
 
@@ -129,9 +129,10 @@ impl History {
         end
     }
 
-    /// The same for each commit of a course.
+    /// The same for each commit of a course, and for the first of all.
     pub fn references(&self, course: &Course) -> BTreeMap<String, Rc<EndState>> {
-        [&course.before, &course.killed, &course.last].map(|commit| (commit.clone(), self.quiet(commit))).into()
+        let commits = [&self.commits[0], &course.before, &course.killed, &course.last];
+        commits.map(|commit| (commit.clone(), self.quiet(commit))).into()
     }
 }
 

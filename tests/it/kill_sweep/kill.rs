@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -26,7 +25,7 @@ pub enum Class {
     Time,
 }
 
-/// Which of the program's threads count. Each counts for itself, and the first to make its n-th call brings the kill.
+/// Which of the program's threads count. Each counts each call for itself, and the first to make its n-th call brings the kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Watch {
     All,
@@ -37,12 +36,12 @@ pub enum Watch {
 /// The moment of a kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kill {
-    At { class: Class, watch: Watch, n: usize },
+    At { call: &'static str, watch: Watch, n: usize },
     After(Duration),
 }
 
 impl Class {
-    pub const ALL: [Self; 6] = [Self::Write, Self::Sync, Self::Name, Self::Send, Self::Truncate, Self::Time];
+    const ALL: [Self; 6] = [Self::Write, Self::Sync, Self::Name, Self::Send, Self::Truncate, Self::Time];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -55,15 +54,17 @@ impl Class {
         }
     }
 
-    /// Names that this machine's architecture lacks are passed over.
-    fn calls(self) -> &'static str {
+    fn calls(self) -> &'static [&'static str] {
         match self {
-            Self::Write => "?write,?pwrite64,?writev,?pwritev",
-            Self::Sync => "?fsync,?fdatasync,?sync_file_range",
-            Self::Name => "?rename,?renameat,?renameat2,?link,?linkat,?unlink,?unlinkat,?mkdir,?mkdirat",
-            Self::Send => "?connect,?sendto,?sendmsg,?writev,?shutdown",
-            Self::Truncate => "?ftruncate",
-            Self::Time => "",
+            Self::Write => &["write", "pwrite64", "pwritev"],
+            Self::Sync => &["fsync", "fdatasync", "sync_file_range"],
+            Self::Name => {
+                &["rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat", "mkdir", "mkdirat"]
+            }
+            // Files are not written with the last one here.
+            Self::Send => &["connect", "sendto", "sendmsg", "shutdown", "writev"],
+            Self::Truncate => &["ftruncate"],
+            Self::Time => &[],
         }
     }
 }
@@ -71,8 +72,8 @@ impl Class {
 impl fmt::Display for Kill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::At { class, watch: Watch::All, n } => write!(f, "{}:{n}", class.name()),
-            Self::At { class, watch: Watch::Main, n } => write!(f, "{}:main:{n}", class.name()),
+            Self::At { call, watch: Watch::All, n } => write!(f, "{call}:{n}"),
+            Self::At { call, watch: Watch::Main, n } => write!(f, "{call}:main:{n}"),
             Self::After(moment) => write!(f, "time:{}", moment.as_micros()),
         }
     }
@@ -82,14 +83,20 @@ impl Kill {
     /// Reads what `Display` writes.
     pub fn parse(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.split(':').collect();
-        let class = *Class::ALL.iter().find(|class| class.name() == parts[0])?;
-        let number = parts.last()?.parse().ok()?;
-        Some(match (class, parts.len()) {
-            (Class::Time, 2) => Self::After(Duration::from_micros(u64::try_from(number).ok()?)),
-            (_, 2) => Self::At { class, watch: Watch::All, n: number },
-            (_, 3) if parts[1] == "main" => Self::At { class, watch: Watch::Main, n: number },
-            _ => return None,
-        })
+        let number: usize = parts.last()?.parse().ok()?;
+        if parts[0] == "time" {
+            return Some(Self::After(Duration::from_micros(u64::try_from(number).ok()?)));
+        }
+        let call = Class::ALL.iter().flat_map(|class| class.calls()).find(|call| **call == parts[0])?;
+        let watch = if parts.contains(&"main") { Watch::Main } else { Watch::All };
+        Some(Self::At { call, watch, n: number })
+    }
+
+    pub fn class(self) -> Class {
+        match self {
+            Self::After(_) => Class::Time,
+            Self::At { call, .. } => Class::ALL.into_iter().find(|class| class.calls().contains(&call)).unwrap(),
+        }
     }
 
     /// Runs a sync until it is killed; false when it ended before that.
@@ -98,9 +105,9 @@ impl Kill {
     pub fn befall(self, library: &Library, github: &FakeGitHub) -> bool {
         let mut command = match self {
             Self::After(_) => sync(library, &[], github),
-            Self::At { class, watch, n } => {
-                let inject = format!("inject={}:signal=KILL:when={n}", class.calls());
-                let trace = format!("trace={}", class.calls());
+            Self::At { call, watch, n } => {
+                let inject = format!("inject={call}:signal=KILL:when={n}");
+                let trace = format!("trace={call}");
                 let mut tracer = vec!["strace", "-qqq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
                 tracer.extend((watch == Watch::All).then_some("-f"));
                 sync(library, &tracer, github)
@@ -123,7 +130,12 @@ impl Kill {
 fn sync(library: &Library, tracer: &[&str], github: &FakeGitHub) -> Command {
     let words = ["sync", "--format", "json"];
     let program = if tracer.is_empty() { library.program(&words) } else { library.program_under(tracer, &words) };
-    let mut command = prepared(program, github).into_command();
+    let mut program = prepared(program, github);
+    if !tracer.is_empty() {
+        // Calls are counted: they come from few threads, and in the same order each time.
+        program = program.env("STOCKROOM_TEST_THREADS", "few");
+    }
+    let mut command = program.into_command();
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
@@ -131,25 +143,32 @@ fn sync(library: &Library, tracer: &[&str], github: &FakeGitHub) -> Command {
 /// Every kill of a class that a run like this one can meet.
 pub fn every(class: Class, library: &Library, github: &FakeGitHub) -> Vec<Kill> {
     let log = library.beside("calls");
-    let trace = format!("trace=execve,{}", class.calls());
+    // Calls that this machine's architecture lacks are passed over.
+    let trace = format!("trace=execve,?{}", class.calls().join(",?"));
     let tracer = ["strace", "-f", "-qqq", "-o", log.to_str().unwrap(), "-e", &trace];
     assert!(sync(library, &tracer, github).status().unwrap().success());
     github.drain();
-    let (main, most) = counted(&log);
-    let all = (1..=most).map(|n| Kill::At { class, watch: Watch::All, n });
-    all.chain((1..=main).map(|n| Kill::At { class, watch: Watch::Main, n })).collect()
+    let text = fs::read_to_string(log).unwrap();
+    let each = class.calls().iter().flat_map(|call| {
+        let (main, most) = counted(&text, call);
+        let all = (1..=most).map(|n| Kill::At { call, watch: Watch::All, n });
+        // Where the first thread is the busiest, these are the same.
+        let first = if main < most { main } else { 0 };
+        all.chain((1..=first).map(|n| Kill::At { call, watch: Watch::Main, n }))
+    });
+    each.collect()
 }
 
-/// How many calls the first thread made, and how many the busiest.
-fn counted(log: &Path) -> (usize, usize) {
-    let text = fs::read_to_string(log).unwrap();
+/// How many such calls the first thread made, and how many the busiest.
+fn counted(log: &str, call: &str) -> (usize, usize) {
     let mut calls: BTreeMap<&str, usize> = BTreeMap::new();
     let mut main = "";
-    for line in text.lines().filter(|line| !line.contains(" resumed>")) {
-        let thread = line.split_whitespace().next().unwrap();
-        if line.contains(" execve(") {
+    for line in log.lines() {
+        let (thread, what) = line.split_once(char::is_whitespace).unwrap();
+        let what = what.trim_start();
+        if what.starts_with("execve(") {
             main = thread;
-        } else {
+        } else if what.split_once('(').is_some_and(|(name, _)| name == call) {
             *calls.entry(thread).or_default() += 1;
         }
     }

@@ -177,8 +177,7 @@ impl Case {
     fn write_down(&self, outcome: &str, duplicates: usize) {
         let Some(table) = std::env::var_os("STOCKROOM_SWEEP_TABLE") else { return };
         let class = match self.kills[..] {
-            [Kill::At { class, .. }] => class.name(),
-            [Kill::After(_)] => "time",
+            [kill] => kill.class().name(),
             _ => "twice",
         };
         let (situation, continuation) = (situation_name(self.situation), continuation_name(self.continuation));
@@ -221,7 +220,8 @@ impl Case {
         let remains: BTreeSet<String> = references.values().flat_map(names).collect();
         let same = |commit: &&String| references[*commit].root["digest"] == quiet.root["digest"];
         let commits: Vec<&str> = [&course.before, &course.last].into_iter().filter(same).map(String::as_str).collect();
-        EndState::of(library).is_that_of(quiet, &commits, &remains);
+        let end = EndState::of(library);
+        end.is_that_of(quiet, &commits, &remains);
         let mut twice = 0;
         for (repo, collections) in RECEIVERS {
             let events = github.dispatches(repo);
