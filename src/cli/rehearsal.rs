@@ -6,15 +6,16 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::environment::Environment;
 use crate::adapters::http::{Pace, RealPace};
+use crate::adapters::stop::Stop;
 
 /// The clock for waits between requests: the machine's, or with `STOCKROOM_TEST_PACE=none` one by which no time passes.
-pub fn pace(environment: &Environment) -> Arc<dyn Pace> {
+pub fn pace(environment: &Environment, stop: &Stop) -> Arc<dyn Pace> {
     #[cfg(debug_assertions)]
     if environment.get("STOCKROOM_TEST_PACE") == Some("none") {
         return Arc::new(crate::adapters::http::SteppedPace::default());
     }
     let _ = environment;
-    Arc::new(RealPace::default())
+    Arc::new(RealPace::until(stop.clone()))
 }
 
 /// What carries the run: two threads and those that wait for the disk, or with `STOCKROOM_TEST_THREADS=few` one of each, so

@@ -6,7 +6,7 @@ use super::dispatch::{self, Settled};
 use super::embed;
 use super::outside::Outside;
 use super::plan::Desired;
-use super::record::{NotRecorded, SUPERSEDED, Steps};
+use super::record::{NotRecorded, STOPPED, SUPERSEDED, Steps};
 use crate::adapters::state_store::StateError;
 use crate::downstream::{self, Delivery};
 use crate::embedding::plan::digest as chunks_digest;
@@ -15,7 +15,52 @@ use crate::ids::{CorrelationId, Sha256Hex, TargetName};
 use crate::manifest::plan::{Action as ManifestAction, Publication};
 use crate::plan::{Plan, embedding_target};
 use crate::report::targets::{EmbeddingNumbers, Outcome, Sync, TargetResult};
-use crate::state::{Change, Delivered, TargetState};
+use crate::state::row::IndexMark;
+use crate::state::{Change, Delivered, Run, RunEnd, RunResult, TargetState};
+
+/// How often the beginning or the end of a run is recorded anew because the state had moved on.
+const RUN_ATTEMPTS: u32 = 10;
+
+/// Applies a plan as a run that stands in the history; second is why its end could not be recorded, if it could not.
+///
+/// A plan that leaves nothing to do makes no run.
+pub async fn carry_out(
+    desired: Desired,
+    outside: &Outside,
+    run: Run,
+    progress: &mut (dyn FnMut(&str) + Send),
+) -> Result<(Sync, Result<(), StateError>), StateError> {
+    if desired.is_settled() {
+        return Ok((apply(desired, outside, progress).await, Ok(())));
+    }
+    let id = run.id.clone();
+    record_run(outside, &Change::Begin { run }).await?;
+    let sync = apply(desired, outside, progress).await;
+    let result = match () {
+        () if sync.stopped.is_some() && sync.is_partial() => RunResult::Interrupted,
+        () if sync.is_partial() => RunResult::Partial,
+        () if sync.results.iter().any(|result| result.outcome == Outcome::Superseded) => RunResult::Superseded,
+        () => RunResult::Done,
+    };
+    let outcomes = sync.results.iter().filter(|result| result.outcome != Outcome::Unchanged);
+    let detail = outcomes.map(|result| format!("{} {}", result.name, result.outcome.as_str())).collect::<Vec<_>>();
+    let end = RunEnd { run: id, result, detail: detail.join(", "), at: (outside.clock)() };
+    let ended = record_run(outside, &Change::End { end }).await;
+    Ok((sync, ended))
+}
+
+/// Records the beginning or the end of a run. Only somebody who broke the lock can come in between, and not for long.
+async fn record_run(outside: &Outside, change: &Change) -> Result<(), StateError> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let serial = outside.state.load().await?.serial;
+        match outside.state.record(serial, change).await {
+            Err(StateError::Moved { .. }) if attempt < RUN_ATTEMPTS => {}
+            recorded => return recorded.map(drop),
+        }
+    }
+}
 
 /// Does what the plan says; a target that fails is reported and holds nobody up who does not need it.
 ///
@@ -38,7 +83,8 @@ pub async fn apply(desired: Desired, outside: &Outside, progress: &mut (dyn FnMu
         results.push(result);
         numbers = taken;
     }
-    Sync { plan: desired.plan, results, embedding: numbers, published, has_new_manifest }
+    let stopped = outside.stop().asked().map(|signal| signal.to_string());
+    Sync { plan: desired.plan, results, embedding: numbers, published, has_new_manifest, stopped }
 }
 
 /// Whether a place got another manifest than the last one. A fresh checkout gets its folder again, which is no news.
@@ -57,7 +103,7 @@ fn superseded(plan: Plan) -> Sync {
         message: why.clone(),
     };
     let results = publications.chain(deliveries).map(result).collect();
-    Sync { plan, results, embedding: EmbeddingNumbers::default(), published: None, has_new_manifest: false }
+    Sync { plan, results, embedding: EmbeddingNumbers::default(), published: None, has_new_manifest: false, stopped: None }
 }
 
 async fn publish(publication: &Publication, desired: &Desired, outside: &Outside) -> TargetResult {
@@ -66,6 +112,9 @@ async fn publish(publication: &Publication, desired: &Desired, outside: &Outside
     if publication.action == ManifestAction::None {
         settle_in_step(desired, outside, name, &publication.digest).await;
         return result(Outcome::Unchanged, publication.why.clone());
+    }
+    if outside.stop().is_asked() {
+        return result(Outcome::Skipped, STOPPED.to_owned());
     }
     let Some((_, target)) = outside.targets.iter().find(|(name, _)| *name == publication.target) else {
         return result(Outcome::Skipped, "this run was given no way to it".to_owned());
@@ -122,6 +171,7 @@ async fn deliver(desired: &Desired, outside: &Outside, gate: Gate) -> Vec<Target
     };
     let deliveries = &desired.plan.deliveries;
     let shut = match gate {
+        _ if outside.stop().is_asked() => Some((Outcome::Skipped, STOPPED)),
         Gate::Open => None,
         Gate::Superseded => Some((Outcome::Superseded, "another run has published the manifest in the meantime")),
         Gate::Closed => Some((
@@ -196,19 +246,36 @@ async fn index(
         settle_in_step(desired, outside, &name, &digest).await;
         return (result(Outcome::Unchanged, "in step".to_owned()), nothing);
     }
+    if outside.stop().is_asked() {
+        return (result(Outcome::Skipped, STOPPED.to_owned()), nothing);
+    }
     let known = desired.planned.target(&name);
     let steps = steps(desired, outside, &name, &digest, &known);
-    if let Err(error) = steps.intend(&known).await {
-        return (not_recorded(&name, error, |error| error.to_string()), nothing);
-    }
+    let mark = match steps.intend(&known).await {
+        Ok(serial) => IndexMark { lineage: desired.planned.lineage.clone(), serial },
+        Err(error) => return (not_recorded(&name, error, |error| error.to_string()), nothing),
+    };
     let total = plan.upserts();
     let mut heard = |done: &embed::Outcome| progress(&format!("embedding {} of {total} chunks", done.upserted));
-    let applied =
-        embed::apply(plan, &desired.chunks, outside.model.as_ref(), outside.vectors.as_ref(), &mut heard).await;
+    let rows = outside.state.as_ref();
+    let store = embed::Recorded { store: outside.vectors.as_ref(), rows, intent: &steps.correlation };
+    let begun = match plan.refusal {
+        Some(_) => Ok(()),
+        None => store.begin(&mark, desired.listed.as_ref()).await,
+    };
+    let applied = match begun {
+        Err(source) => Err(embed::ApplyError::Store { source, done: embed::Outcome::default() }),
+        Ok(()) => {
+            let model = outside.model.as_ref();
+            embed::apply(plan, &desired.chunks, model, &store, outside.stop(), &mut heard).await
+        }
+    };
     let (done, why) = match &applied {
         Ok(done) => (*done, None),
         Err(error) => (error.done(), Some(error.to_string())),
     };
+    // What was begun is the next run's to go on with: no failure, and an intent that stays.
+    let is_stopped = matches!(applied, Err(embed::ApplyError::Stopped { .. }));
     // What an earlier run left in doubt stays so.
     let certain = applied.is_err_and(|error| error.is_certain()) && known.intent.is_none();
     let numbers = EmbeddingNumbers {
@@ -219,6 +286,7 @@ async fn index(
         tokens: done.tokens,
     };
     let recorded = match &why {
+        Some(_) if is_stopped => Ok(()),
         Some(why) => steps.failed(why, certain).await,
         None => steps.delivered(delivered(desired, outside, &digest)).await,
     };
@@ -228,6 +296,7 @@ async fn index(
                 format!("{} embedded, {} known, {} deleted", count(done.embedded, "chunk"), done.reused, done.deleted);
             result(Outcome::Done, said)
         }
+        (Some(why), Ok(())) if is_stopped => result(Outcome::Skipped, why),
         (Some(why), Ok(())) => result(Outcome::Failed, why),
         (None, Err(error)) => not_recorded(&name, error, |error| format!("indexed, but {error}")),
         (Some(why), Err(error)) => not_recorded(&name, error, |error| format!("{why}; and {error}")),

@@ -34,5 +34,6 @@ mod review;
 mod runner_log;
 mod schema_diff;
 mod secrets;
+mod signals;
 mod suites;
 mod threats;

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -216,6 +216,11 @@ impl Program {
 
     pub fn into_command(self) -> Command {
         self.command
+    }
+
+    /// Begins the run; its output is for whoever waits for its end.
+    pub fn begin(mut self) -> Child {
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     pub fn run(mut self) -> Run {

@@ -92,12 +92,12 @@ impl Execution<'_> {
         let token = TOKENS.iter().find_map(|name| self.environment.get(name)).map(Secret::new);
         let token = token.ok_or_else(|| anyhow!("there is no token: set the action's `github-token`"))?;
         self.console.mask(token.reveal());
-        let pace = Arc::new(RealPace::default());
+        let pace = Arc::new(RealPace::until(self.stop.clone()));
         Ok((GitHubFeedback::new(http::client()?, self.environment.api(), &token, pace)?, repo))
     }
 
     /// The page of the workflow's run.
-    fn page(&self) -> Option<String> {
+    pub(super) fn page(&self) -> Option<String> {
         let part = |name| self.environment.get(name);
         let (server, run) = (part("GITHUB_SERVER_URL")?, part("GITHUB_RUN_ID")?);
         let is_number = !run.is_empty() && run.bytes().all(|digit| digit.is_ascii_digit());

@@ -25,6 +25,7 @@ pub struct FakeGitHub {
     url: String,
     world: Arc<Mutex<World>>,
     arrivals: Arc<Notify>,
+    released: Arc<tokio::sync::Semaphore>,
     visits: Arc<doors::Visits>,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -91,11 +92,16 @@ impl FakeGitHub {
         let world = Arc::new(Mutex::new(World::default()));
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let arrivals = Arc::new(Notify::new());
-        let served = server::Served { world: Arc::clone(&world), arrivals: Arc::clone(&arrivals) };
+        let released = Arc::new(tokio::sync::Semaphore::new(0));
+        let served = server::Served {
+            world: Arc::clone(&world),
+            arrivals: Arc::clone(&arrivals),
+            released: Arc::clone(&released),
+        };
         let visits = Arc::new(doors::Visits::default());
         let book = Arc::clone(&visits);
         let thread = std::thread::spawn(move || server::serve(listener, book, served, stopped));
-        Self { url, world, arrivals, visits, stop: Some(stop), thread: Some(thread) }
+        Self { url, world, arrivals, released, visits, stop: Some(stop), thread: Some(thread) }
     }
 
     /// The base of the API.
@@ -155,6 +161,17 @@ impl FakeGitHub {
     /// Every request so far.
     pub fn seen(&self) -> Vec<Seen> {
         self.world().seen.clone()
+    }
+
+    /// Lets one answer go that [`Fault::HoldAfter`] holds back.
+    pub fn release(&self) {
+        self.released.add_permits(1);
+    }
+
+    /// The same as [`Self::until_seen`], for a test that does not wait otherwise.
+    pub fn wait_until_seen(&self, requests: usize) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(self.until_seen(requests));
     }
 
     /// Waits until so many requests have taken their effect.

@@ -21,6 +21,7 @@ use super::{Fault, Seen, World, lock};
 pub struct Served {
     pub world: Arc<Mutex<World>>,
     pub arrivals: Arc<Notify>,
+    pub released: Arc<tokio::sync::Semaphore>,
 }
 
 /// Serves until told to stop.
@@ -50,6 +51,10 @@ async fn handle(State(served): State<Served>, request: Request) -> Response {
     match fault {
         Some(Fault::ResetBefore | Fault::ResetAfter) => cut_connection(),
         Some(Fault::HangAfter) => std::future::pending().await,
+        Some(Fault::HoldAfter) => {
+            served.released.acquire().await.expect("it stays open").forget();
+            response(&answered, Body::from(answered.body.clone()))
+        }
         Some(Fault::Truncated) => truncated(&answered),
         _ => response(&answered, Body::from(answered.body.clone())),
     }
