@@ -22,6 +22,7 @@ mod files;
 mod guards;
 mod hostile_log;
 mod init;
+mod kill_sweep;
 mod launcher;
 mod library;
 mod linters;
