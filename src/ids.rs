@@ -103,6 +103,14 @@ free_text_id! {
     /// The id that a delivery carries with it, by which its effect can be found again.
     CorrelationId
 }
+free_text_id! {
+    /// The id of a run that applies a plan, drawn at random.
+    RunId
+}
+free_text_id! {
+    /// What proves that a lock is one's own, drawn at random.
+    LockToken
+}
 
 impl CommitId {
     /// Takes a full object id; an abbreviated one is refused.

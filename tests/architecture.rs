@@ -54,7 +54,7 @@ const ROOMS: &[Room] = &[
     ),
     pure(
         "config",
-        &["ids", "finding", "catalog", "schema", "manifest", "downstream", "embedding"],
+        &["ids", "finding", "state", "catalog", "schema", "manifest", "downstream", "embedding"],
         "stockroom.yml, assembled from each room's Settings",
     ),
     effects(
@@ -78,7 +78,7 @@ const ROOMS: &[Room] = &[
     ),
     effects(
         "cli",
-        &["ids", "finding", "event", "config", "commands", "report", "adapters"],
+        &["ids", "finding", "state", "event", "config", "commands", "report", "adapters"],
         "the words of the command line and the environment",
     ),
 ];

@@ -11,6 +11,7 @@ pub mod model;
 pub mod postgres;
 pub mod publication;
 pub mod schema_source;
+mod sqlite;
 pub mod state_store;
 pub mod turn;
 pub mod vector_store;

@@ -14,6 +14,7 @@ use crate::report::{Check, workflow_command};
 
 mod check;
 mod feedback;
+mod identity;
 mod init;
 mod manifest;
 mod plan;

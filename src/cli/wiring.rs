@@ -11,15 +11,18 @@ use crate::adapters::github::{Dispatcher, GitHubDispatcher, OutboxDispatcher};
 use crate::adapters::http::{self, Pace, Policy, RealPace};
 use crate::adapters::model::local::Local;
 use crate::adapters::publication::{FolderTarget, PublishTarget};
-use crate::adapters::state_store::{Redacted, SqliteState};
+use crate::adapters::state_store::{Redacted, SqliteState, StateError};
 use crate::adapters::vector_store::Embedded;
 use crate::adapters::worktree::Worktree;
 use crate::commands::outside::Outside;
 use crate::config::Config;
 use crate::ids::{DownstreamName, RepoSlug, TargetName};
+use crate::report::workflow_command;
 
 /// The file of the embedded vector index.
 const VECTORS: &str = "vectors.sqlite";
+/// The file of the state.
+const STATE: &str = "state.sqlite";
 
 /// How far a run may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +42,21 @@ pub fn set_damaged_aside(worktree: &Worktree, console: &Console) -> anyhow::Resu
     Ok(())
 }
 
+/// Moves a state that is of no use out of the way, for the reason given, and says so.
+pub fn set_state_aside(worktree: &Worktree, why: &StateError, console: &Console) -> anyhow::Result<()> {
+    let done = SqliteState::set_aside(&worktree.private_folder().join(STATE))?;
+    let met = "each downstream is told of everything once more";
+    let said = match why {
+        StateError::Damaged { why, .. } => format!("the state was damaged ({why})"),
+        StateError::Foreign { found, .. } => format!("the state belongs to another library ({found})"),
+        StateError::Old { .. } => "the state is an earlier one that was brought back".to_owned(),
+        other => other.to_string(),
+    };
+    console.talk(&format!("warning: {said}; {done}, so {met}\n"));
+    console.command(&workflow_command::Command::warning(&format!("{said}; {done}, so {met}")));
+    Ok(())
+}
+
 /// Makes the ways out for a library. To be called within a tokio runtime.
 pub fn outside(
     worktree: &Worktree,
@@ -49,9 +67,9 @@ pub fn outside(
 ) -> anyhow::Result<Outside> {
     let private = worktree.private_folder();
     let repository = environment.repository().or_else(|| worktree.origin());
-    let state = state(private.join("state.sqlite"), repository.as_ref(), worktree.prefix());
+    let state = state(private.join(STATE), repository.as_ref(), worktree.prefix());
     let writer = console.clone();
-    let state = Redacted::new(state, Arc::new(move |text: &str| writer.redacted(text)));
+    let state = Redacted::new(Arc::new(state), Arc::new(move |text: &str| writer.redacted(text)));
     let pace: Arc<dyn Pace> = Arc::new(RealPace::default());
     let dispatchers = match reach {
         Reach::Local => BTreeMap::new(),

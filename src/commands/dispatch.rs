@@ -179,7 +179,7 @@ impl Run<'_, '_> {
             self.steps().record(&change, |state| *state == expected).await?;
             expected = TargetState { delivered: Some(delivered), ..TargetState::default() };
         }
-        self.steps().intend(&expected).await
+        self.steps().intend(&expected).await.map(drop)
     }
 
     /// Looks for what an earlier run sent. A receiver whose runs may not be read gets the event again: the id is the same.

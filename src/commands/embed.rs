@@ -1,5 +1,9 @@
 //! Brings the vector index to where it should be, and asks it.
 
+mod recorded;
+
+pub use recorded::{Recorded, actual};
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::adapters::model::{self, EmbeddingModel, ModelError};

@@ -10,6 +10,7 @@ pub mod focus;
 pub mod gather;
 pub mod infer;
 pub mod init;
+pub mod lock;
 pub mod open;
 pub mod outside;
 pub mod plan;

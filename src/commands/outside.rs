@@ -7,21 +7,16 @@ use crate::adapters::github::Dispatcher;
 use crate::adapters::http::Pace;
 use crate::adapters::model::EmbeddingModel;
 use crate::adapters::publication::PublishTarget;
-use crate::adapters::state_store::{FileDigests, StateStore};
+use crate::adapters::state_store::Store;
 use crate::adapters::vector_store::VectorStore;
 use crate::downstream::Channel;
 use crate::ids::{DownstreamName, RepoSlug, TargetName};
 use crate::state::Timestamp;
 
-/// A store that keeps the state and what is known of files.
-pub trait Memory: StateStore + FileDigests {}
-
-impl<T: StateStore + FileDigests> Memory for T {}
-
 /// Everything outside the process that a run may touch.
 pub struct Outside {
     /// What has been done so far.
-    pub state: Arc<dyn Memory>,
+    pub state: Arc<dyn Store>,
     /// Where the manifest goes, by the name that the state has for the place.
     pub targets: Vec<(TargetName, Arc<dyn PublishTarget>)>,
     /// How each downstream is reached.

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, anyhow};
 use rayon::prelude::*;
 
+use super::embed;
 use super::gather::Library;
 use super::outside::Outside;
 use crate::adapters::publication::PublishTarget;
+use crate::adapters::state_store::StateError;
 use crate::catalog::asset::CompanionFile;
 use crate::catalog::lfs;
 use crate::catalog::tree::{Entry, EntryKind};
@@ -20,7 +22,8 @@ use crate::manifest::format::{Catalog, Source};
 use crate::manifest::plan::{Action, Held, plan as plan_publication};
 use crate::manifest::{Manifest, build};
 pub use crate::plan::Plan;
-use crate::state::{Change, Delivered, State, Timestamp};
+use crate::plan::embedding_target;
+use crate::state::{Change, Delivered, State, TargetState, Timestamp};
 
 /// How large a file beside a record may be whose text is embedded, in bytes.
 const MAX_TEXT_BYTES: u64 = 4 * 1024 * 1024;
@@ -70,8 +73,30 @@ pub struct Desired {
     pub plan: Plan,
     /// What the plan was made from: a target that has moved on since is left to the run that moved it.
     pub planned: State,
+    /// What the index was found to hold, where the state could not tell.
+    pub listed: Option<Actual>,
     /// Whether every place held the manifest already, also those that the scope leaves out.
     pub is_published: bool,
+}
+
+impl Desired {
+    /// Whether nothing is to be done and nothing to be found out: such a run changes nothing.
+    pub fn is_settled(&self) -> bool {
+        self.plan.superseded.is_some() || (self.plan.is_empty() && self.planned.run.is_none() && self.is_quiet())
+    }
+
+    /// Whether no target of the plan has anything under way or a failure that is over.
+    fn is_quiet(&self) -> bool {
+        let plan = &self.plan;
+        let embedding = plan.embedding.as_ref().map(|_| embedding_target());
+        let of_ours = plan.publications.iter().map(|publication| &publication.target).chain(&embedding);
+        // A downstream that was never told and that nothing concerns keeps its failure: there is nothing to tell it.
+        let is_quiet = |target: TargetState| target.intent.is_none() && target.failure.is_none();
+        let is_done =
+            |target: TargetState| target.intent.is_none() && (target.failure.is_none() || target.delivered.is_none());
+        of_ours.into_iter().all(|name| is_quiet(self.planned.target(name)))
+            && plan.deliveries.iter().all(|delivery| is_done(self.planned.target(&delivery.target)))
+    }
 }
 
 /// What the targets hold now.
@@ -79,6 +104,8 @@ struct Present {
     state: State,
     published: Vec<Option<Held>>,
     vectors: Actual,
+    /// Whether `vectors` had to be asked of the index itself.
+    is_listed: bool,
 }
 
 /// What a library amounts to.
@@ -93,14 +120,29 @@ struct Made {
 /// Changes nothing, except that the digests of files are remembered if `remember` is set.
 pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: bool) -> anyhow::Result<Desired> {
     let made = make(library, outside, remember).await?;
-    let mut present = Present { state: outside.state.load().await?, published: Vec::new(), vectors: Actual::new() };
+    let state = outside.state.load().await?;
+    let mut present = Present { state, published: Vec::new(), vectors: Actual::new(), is_listed: false };
     for (_, target) in &outside.targets {
         present.published.push(held(target.as_ref(), &made.manifest).await?);
     }
     if library.config.settings.embed.is_some() {
-        present.vectors = outside.vectors.held().await?;
+        (present.vectors, present.is_listed) = indexed(outside, &present.state).await?;
     }
-    Ok(compare(library, outside, made, &present, scope))
+    Ok(compare(library, outside, made, present, scope))
+}
+
+/// What the index may hold, by the state where that is of this very index, else by the index itself; and which of the two.
+async fn indexed(outside: &Outside, state: &State) -> anyhow::Result<(Actual, bool)> {
+    if let Some(mark) = outside.vectors.mark().await? {
+        if mark.lineage == state.lineage && mark.serial > state.serial {
+            let (found, expected) = (state.serial.0, mark.serial.0);
+            return Err(StateError::Old { place: outside.state.place(), found, expected }.into());
+        }
+        if let Some(rows) = outside.state.chunks(&mark).await? {
+            return Ok((embed::actual(rows), false));
+        }
+    }
+    Ok((outside.vectors.held().await?, true))
 }
 
 /// What a sync would do after a merge, if every target is in step with `base` before it. Reads no target.
@@ -127,6 +169,7 @@ pub async fn plan_merge(library: &Library, base: &Library, outside: &Outside) ->
             path: chunk.path.clone(),
             index: chunk.index,
             hash: chunk.hash.clone(),
+            certain: true,
         };
         (chunk.id.clone(), held)
     });
@@ -134,8 +177,9 @@ pub async fn plan_merge(library: &Library, base: &Library, outside: &Outside) ->
         state,
         published: vec![Some(published); outside.targets.len()],
         vectors: Actual::from([(before.namespace, vectors.collect())]),
+        is_listed: false,
     };
-    Ok(compare(library, outside, made, &present, Scope::default()).plan)
+    Ok(compare(library, outside, made, present, Scope::default()).plan)
 }
 
 async fn make(library: &Library, outside: &Outside, remember: bool) -> anyhow::Result<Made> {
@@ -157,7 +201,7 @@ async fn make(library: &Library, outside: &Outside, remember: bool) -> anyhow::R
     Ok(Made { manifest, chunks, namespace })
 }
 
-fn compare(library: &Library, outside: &Outside, made: Made, present: &Present, scope: Scope) -> Desired {
+fn compare(library: &Library, outside: &Outside, made: Made, present: Present, scope: Scope) -> Desired {
     let Made { manifest, chunks, namespace } = made;
     let settings = &library.config.settings;
     let publications = outside
@@ -186,7 +230,8 @@ fn compare(library: &Library, outside: &Outside, made: Made, present: &Present, 
         plan = plan.superseded_by(newer);
     }
     let news = announcement(library, outside, &manifest);
-    Desired { manifest, chunks, news, plan, planned: present.state.clone(), is_published }
+    let Present { state: planned, vectors, is_listed, .. } = present;
+    Desired { manifest, chunks, news, plan, planned, listed: is_listed.then_some(vectors), is_published }
 }
 
 /// A commit of this repository that some target has and that descends from the one to be served, if there is one.

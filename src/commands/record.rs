@@ -2,7 +2,7 @@
 
 use crate::adapters::state_store::{StateError, StateStore};
 use crate::ids::{CorrelationId, Sha256Hex, TargetName};
-use crate::state::{Change, Delivered, Intent, TargetState, Timestamp};
+use crate::state::{Change, Delivered, Intent, Serial, TargetState, Timestamp};
 
 /// How often a step is recorded anew because another run changed the state of some other target in between.
 const ATTEMPTS: u32 = 10;
@@ -39,7 +39,7 @@ impl Steps<'_> {
     /// Records that the effect is about to happen, provided that the target is still as `expected`.
     ///
     /// When the same effect is begun again, it keeps the time of the first try, from which it is looked for.
-    pub async fn intend(&self, expected: &TargetState) -> Result<(), NotRecorded> {
+    pub async fn intend(&self, expected: &TargetState) -> Result<Serial, NotRecorded> {
         let first = self.known.intent.as_ref().filter(|intent| intent.correlation == self.correlation);
         let at = first.map_or_else(|| (self.clock)(), |intent| intent.at);
         let intent = Intent { correlation: self.correlation.clone(), digest: self.digest.clone(), at };
@@ -49,25 +49,25 @@ impl Steps<'_> {
     /// Records that the target has this now, provided that no other run has begun with it since.
     pub async fn delivered(&self, delivered: Delivered) -> Result<(), NotRecorded> {
         let change = Change::Deliver { target: self.target.clone(), delivered };
-        self.record(&change, |state| self.is_ours(state)).await
+        self.record(&change, |state| self.is_ours(state)).await.map(drop)
     }
 
     /// Records that the effect has not happened, or that nobody knows, provided that no other run has begun since.
     pub async fn failed(&self, why: &str, certain: bool) -> Result<(), NotRecorded> {
         let change = Change::Fail { target: self.target.clone(), why: why.to_owned(), certain, at: (self.clock)() };
-        self.record(&change, |state| self.is_ours(state)).await
+        self.record(&change, |state| self.is_ours(state)).await.map(drop)
     }
 
     fn is_ours(&self, state: &TargetState) -> bool {
         state.intent.as_ref().is_some_and(|intent| intent.correlation == self.correlation)
     }
 
-    /// Takes one step of the state, provided that the target is still `as_expected`. Other targets may move on meanwhile.
+    /// Takes one step of the state and gives its new serial, provided that the target is still `as_expected`. Other targets may move on meanwhile.
     pub async fn record(
         &self,
         change: &Change,
         as_expected: impl Fn(&TargetState) -> bool + Send,
-    ) -> Result<(), NotRecorded> {
+    ) -> Result<Serial, NotRecorded> {
         let mut last = None;
         for _ in 0..ATTEMPTS {
             let state = self.store.load().await.map_err(NotRecorded::Store)?;
@@ -75,7 +75,7 @@ impl Steps<'_> {
                 return Err(NotRecorded::Superseded);
             }
             match self.store.record(state.serial, change).await {
-                Ok(_) => return Ok(()),
+                Ok(serial) => return Ok(serial),
                 Err(moved @ StateError::Moved { .. }) => last = Some(moved),
                 Err(error) => return Err(NotRecorded::Store(error)),
             }
@@ -102,6 +102,10 @@ mod tests {
 
     #[async_trait]
     impl StateStore for Busy {
+        fn place(&self) -> String {
+            self.store.place()
+        }
+
         async fn load(&self) -> Result<State, StateError> {
             self.store.load().await
         }
@@ -117,7 +121,7 @@ mod tests {
         }
     }
 
-    async fn intend(others: usize) -> Result<(), NotRecorded> {
+    async fn intend(others: usize) -> Result<Serial, NotRecorded> {
         let store = Busy { store: MemoryState::new("org/library"), steps: AtomicUsize::new(others) };
         let (target, digest, known) = (TargetName::new("manifest"), Sha256Hex::of(b"new"), TargetState::default());
         let steps = Steps {

@@ -15,7 +15,51 @@ use crate::ids::{CorrelationId, Sha256Hex, TargetName};
 use crate::manifest::plan::{Action as ManifestAction, Publication};
 use crate::plan::{Plan, embedding_target};
 use crate::report::targets::{EmbeddingNumbers, Outcome, Sync, TargetResult};
-use crate::state::{Change, Delivered, TargetState};
+use crate::state::row::IndexMark;
+use crate::state::{Change, Delivered, Run, RunEnd, RunResult, TargetState};
+
+/// How often the beginning or the end of a run is recorded anew because the state had moved on.
+const RUN_ATTEMPTS: u32 = 10;
+
+/// Applies a plan as a run that stands in the history; second is why its end could not be recorded, if it could not.
+///
+/// A plan that leaves nothing to do makes no run.
+pub async fn carry_out(
+    desired: Desired,
+    outside: &Outside,
+    run: Run,
+    progress: &mut (dyn FnMut(&str) + Send),
+) -> Result<(Sync, Result<(), StateError>), StateError> {
+    if desired.is_settled() {
+        return Ok((apply(desired, outside, progress).await, Ok(())));
+    }
+    let id = run.id.clone();
+    record_run(outside, &Change::Begin { run }).await?;
+    let sync = apply(desired, outside, progress).await;
+    let result = match () {
+        () if sync.is_partial() => RunResult::Partial,
+        () if sync.results.iter().any(|result| result.outcome == Outcome::Superseded) => RunResult::Superseded,
+        () => RunResult::Done,
+    };
+    let outcomes = sync.results.iter().filter(|result| result.outcome != Outcome::Unchanged);
+    let detail = outcomes.map(|result| format!("{} {}", result.name, result.outcome.as_str())).collect::<Vec<_>>();
+    let end = RunEnd { run: id, result, detail: detail.join(", "), at: (outside.clock)() };
+    let ended = record_run(outside, &Change::End { end }).await;
+    Ok((sync, ended))
+}
+
+/// Records the beginning or the end of a run. Only somebody who broke the lock can come in between, and not for long.
+async fn record_run(outside: &Outside, change: &Change) -> Result<(), StateError> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let serial = outside.state.load().await?.serial;
+        match outside.state.record(serial, change).await {
+            Err(StateError::Moved { .. }) if attempt < RUN_ATTEMPTS => {}
+            recorded => return recorded.map(drop),
+        }
+    }
+}
 
 /// Does what the plan says; a target that fails is reported and holds nobody up who does not need it.
 ///
@@ -198,13 +242,22 @@ async fn index(
     }
     let known = desired.planned.target(&name);
     let steps = steps(desired, outside, &name, &digest, &known);
-    if let Err(error) = steps.intend(&known).await {
-        return (not_recorded(&name, error, |error| error.to_string()), nothing);
-    }
+    let mark = match steps.intend(&known).await {
+        Ok(serial) => IndexMark { lineage: desired.planned.lineage.clone(), serial },
+        Err(error) => return (not_recorded(&name, error, |error| error.to_string()), nothing),
+    };
     let total = plan.upserts();
     let mut heard = |done: &embed::Outcome| progress(&format!("embedding {} of {total} chunks", done.upserted));
-    let applied =
-        embed::apply(plan, &desired.chunks, outside.model.as_ref(), outside.vectors.as_ref(), &mut heard).await;
+    let rows = outside.state.as_ref();
+    let store = embed::Recorded { store: outside.vectors.as_ref(), rows, intent: &steps.correlation };
+    let begun = match plan.refusal {
+        Some(_) => Ok(()),
+        None => store.begin(&mark, desired.listed.as_ref()).await,
+    };
+    let applied = match begun {
+        Err(source) => Err(embed::ApplyError::Store { source, done: embed::Outcome::default() }),
+        Ok(()) => embed::apply(plan, &desired.chunks, outside.model.as_ref(), &store, &mut heard).await,
+    };
     let (done, why) = match &applied {
         Ok(done) => (*done, None),
         Err(error) => (error.done(), Some(error.to_string())),

@@ -19,7 +19,7 @@ use crate::catalog::read::{self, Notation};
 use crate::finding::words::count;
 use crate::finding::{Code, Finding, codes};
 use crate::ids::{CollectionName, DownstreamName, RepoPath, SchemaName};
-use crate::{catalog, downstream, embedding, manifest, schema};
+use crate::{catalog, downstream, embedding, manifest, schema, state};
 
 /// Where the configuration may be, relative to the library's root; the first that is there counts.
 pub const PLACES: [&str; 2] = ["stockroom.yml", ".github/stockroom.yml"];
@@ -57,27 +57,10 @@ pub struct Settings {
     pub lint: catalog::lint::Settings,
     /// Where Stockroom remembers what it has done.
     #[serde(default)]
-    pub state: StateSettings,
+    pub state: state::Settings,
     /// What one record may cost before it counts as an attack.
     #[serde(default)]
     pub limits: catalog::limits::Limits,
-}
-
-/// Where Stockroom remembers what it has done.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct StateSettings {
-    /// The kind of store; `sqlite` when this is left out.
-    pub kind: StateKind,
-}
-
-/// The kind of store that keeps the state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum StateKind {
-    /// A SQLite file below `.git/stockroom/`.
-    #[default]
-    Sqlite,
 }
 
 /// A configuration that can be worked with.

@@ -137,7 +137,10 @@ fn delivery(
         wave,
         needs: settings.needs.clone(),
         correlation,
-        complete: received.is_some() && pending.is_none_or(|intent| intent.digest == slice.digest),
+        // Who was never told may know more than nothing: an earlier state may have been lost.
+        complete: known.delivered.is_some()
+            && received.is_some()
+            && pending.is_none_or(|intent| intent.digest == slice.digest),
         slice,
         delta,
         known,
@@ -302,7 +305,10 @@ mod tests {
         intend(&mut state, &first);
         let again = one(&website(), &[("bolt", "1")], &state);
         assert_eq!((again.action, &again.correlation), (Action::Resolve, &first.correlation));
-        assert!(again.complete);
+        assert!(
+            !first.complete && !again.complete,
+            "who was never told may still know something of an earlier state's"
+        );
     }
 
     #[test]

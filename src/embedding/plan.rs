@@ -56,6 +56,8 @@ pub struct Held {
     pub index: u32,
     /// The digest of its text.
     pub hash: Sha256Hex,
+    /// Whether it is there. What was about to be stored when a run was killed may be there or not.
+    pub certain: bool,
 }
 
 /// All that a store holds, by namespace.
@@ -118,7 +120,8 @@ pub fn plan(namespace: &Namespace, desired: &[Chunk], actual: &Actual, allow_mas
     let nothing = BTreeMap::new();
     let held = actual.get(namespace).unwrap_or(&nothing);
     let same_model = actual.iter().filter(|(name, _)| name.model() == namespace.model());
-    let mut known: BTreeSet<&Sha256Hex> = same_model.flat_map(|(_, held)| held.values().map(|h| &h.hash)).collect();
+    let mut known: BTreeSet<&Sha256Hex> =
+        same_model.flat_map(|(_, held)| held.values().filter(|h| h.certain).map(|h| &h.hash)).collect();
     let mut plan = Plan {
         namespace: namespace.clone(),
         embed: Vec::new(),
@@ -132,7 +135,7 @@ pub fn plan(namespace: &Namespace, desired: &[Chunk], actual: &Actual, allow_mas
     let mut ids = BTreeSet::new();
     for chunk in desired.iter().filter(|chunk| ids.insert(&chunk.id)) {
         match held.get(&chunk.id) {
-            Some(held) if held.path == chunk.path && held.index == chunk.index => plan.unchanged += 1,
+            Some(held) if held.certain && held.path == chunk.path && held.index == chunk.index => plan.unchanged += 1,
             _ if !known.insert(&chunk.hash) => plan.reuse.push(chunk.id.clone()),
             _ => {
                 plan.tokens += tokens(&chunk.text);
@@ -187,7 +190,13 @@ mod tests {
 
     fn held(chunks: &[Chunk]) -> BTreeMap<ChunkId, Held> {
         let one = |c: &Chunk| {
-            let held = Held { asset: c.asset.clone(), path: c.path.clone(), index: c.index, hash: c.hash.clone() };
+            let held = Held {
+                asset: c.asset.clone(),
+                path: c.path.clone(),
+                index: c.index,
+                hash: c.hash.clone(),
+                certain: true,
+            };
             (c.id.clone(), held)
         };
         chunks.iter().map(one).collect()

@@ -56,6 +56,19 @@ pub enum Outcome {
     Failed,
 }
 
+impl Outcome {
+    /// Its name in JSON and in the history.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Unchanged => "unchanged",
+            Self::Superseded => "superseded",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// The outcome for one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetResult {

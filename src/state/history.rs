@@ -1,7 +1,7 @@
 //! What has been done, one line per change.
 
 use super::{Change, Serial, Timestamp};
-use crate::ids::TargetName;
+use crate::ids::{RunId, TargetName};
 
 /// A change as a list of changes shows it: enough to see what happened, not enough to do it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,18 +10,21 @@ pub struct HistoryEntry {
     pub serial: Serial,
     /// When it was made.
     pub at: Timestamp,
-    /// Which target it was about.
-    pub target: TargetName,
-    /// `intend`, `deliver` or `fail`.
+    /// The run that made it; none where no run had begun.
+    pub run: Option<RunId>,
+    /// Which target it was about; none where it was the beginning or the end of a run.
+    pub target: Option<TargetName>,
+    /// `begin`, `intend`, `deliver`, `fail` or `end`.
     pub kind: String,
     /// What else there is to say.
     pub detail: String,
 }
 
 impl HistoryEntry {
-    /// The line for a change that brought the state to `serial`.
-    pub fn of(change: &Change, serial: Serial) -> Self {
+    /// The line for a change that brought the state to `serial` while `run` was at work.
+    pub fn of(change: &Change, serial: Serial, run: Option<&RunId>) -> Self {
         let (kind, detail) = match change {
+            Change::Begin { run } => ("begin", run.command.clone()),
             Change::Intend { intent, .. } => ("intend", format!("{} for {}", intent.correlation, intent.digest)),
             Change::Deliver { delivered, .. } => match &delivered.commit {
                 Some(commit) => ("deliver", format!("{} from commit {commit}", delivered.digest)),
@@ -29,8 +32,14 @@ impl HistoryEntry {
             },
             Change::Fail { why, certain: true, .. } => ("fail", format!("nothing happened: {why}")),
             Change::Fail { why, certain: false, .. } => ("fail", format!("outcome unknown: {why}")),
+            Change::End { end } => ("end", end.result.as_str().to_owned()),
         };
-        Self { serial, at: change.at(), target: change.target().clone(), kind: kind.to_owned(), detail }
+        let run = match change {
+            Change::Begin { run } => Some(run.id.clone()),
+            Change::End { end } => Some(end.run.clone()),
+            _ => run.cloned(),
+        };
+        Self { serial, at: change.at(), run, target: change.target().cloned(), kind: kind.to_owned(), detail }
     }
 }
 
@@ -42,7 +51,7 @@ mod tests {
     fn an_entry_says_whether_the_outcome_is_known() {
         let detail = |certain| {
             let (target, why) = (TargetName::new("manifest"), "no space".to_owned());
-            HistoryEntry::of(&Change::Fail { target, why, certain, at: Timestamp(7) }, Serial(3)).detail
+            HistoryEntry::of(&Change::Fail { target, why, certain, at: Timestamp(7) }, Serial(3), None).detail
         };
         assert_eq!([detail(true), detail(false)], ["nothing happened: no space", "outcome unknown: no space"]);
     }

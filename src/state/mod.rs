@@ -4,14 +4,21 @@
 //! (the conformance suite in `adapters::state_store` holds them to it).
 
 mod history;
+mod lock;
+pub mod row;
+mod run;
+mod settings;
 
 pub use history::HistoryEntry;
+pub use lock::{Claim, Lock};
+pub use run::{Run, RunEnd, RunResult};
+pub use settings::{Kind, Settings};
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AssetKey, CommitId, CorrelationId, Sha256Hex, TargetName};
+use crate::ids::{AssetKey, CommitId, CorrelationId, RunId, Sha256Hex, TargetName};
 
 /// Seconds since 1970-01-01 UTC, as the caller's clock says; never part of what is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,6 +39,8 @@ pub struct State {
     pub lineage: String,
     /// How many changes it has seen.
     pub serial: Serial,
+    /// The run that has begun and not ended: it is at work, or it was killed.
+    pub run: Option<RunId>,
     /// Every target that was ever tried.
     pub targets: BTreeMap<TargetName, TargetState>,
 }
@@ -99,13 +108,24 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
+    /// A run begins to apply its plan.
+    Begin {
+        /// The run.
+        run: Run,
+    },
+    /// A run has ended by itself; one that was killed has no end.
+    End {
+        /// How.
+        end: RunEnd,
+    },
 }
 
 impl Change {
-    /// The target that it is about.
-    pub fn target(&self) -> &TargetName {
+    /// The target that it is about; none where it is about a run.
+    pub fn target(&self) -> Option<&TargetName> {
         match self {
-            Self::Intend { target, .. } | Self::Deliver { target, .. } | Self::Fail { target, .. } => target,
+            Self::Intend { target, .. } | Self::Deliver { target, .. } | Self::Fail { target, .. } => Some(target),
+            Self::Begin { .. } | Self::End { .. } => None,
         }
     }
 
@@ -115,6 +135,8 @@ impl Change {
             Self::Intend { intent, .. } => intent.at,
             Self::Deliver { delivered, .. } => delivered.at,
             Self::Fail { at, .. } => *at,
+            Self::Begin { run } => run.at,
+            Self::End { end } => end.at,
         }
     }
 }
@@ -122,23 +144,19 @@ impl Change {
 impl State {
     /// The state of a library for which nothing has been done.
     pub fn new(library: impl Into<String>, lineage: impl Into<String>) -> Self {
-        Self { library: library.into(), lineage: lineage.into(), serial: Serial(0), targets: BTreeMap::new() }
+        let (library, lineage) = (library.into(), lineage.into());
+        Self { library, lineage, serial: Serial(0), run: None, targets: BTreeMap::new() }
     }
 
     /// Takes one step.
     pub fn apply(&mut self, change: &Change) {
-        let target = self.targets.entry(change.target().clone()).or_default();
         match change {
-            Change::Intend { intent, .. } => target.intent = Some(intent.clone()),
-            Change::Deliver { delivered, .. } => {
-                *target = TargetState { delivered: Some(delivered.clone()), intent: None, failure: None };
-            }
-            Change::Fail { why, certain, .. } => {
-                target.failure = Some(why.clone());
-                if *certain {
-                    target.intent = None;
-                }
-            }
+            Change::Begin { run } => self.run = Some(run.id.clone()),
+            Change::End { end } => self.run = self.run.take().filter(|open| *open != end.run),
+            _ => {}
+        }
+        if let Some(target) = change.target() {
+            self.targets.entry(target.clone()).or_default().apply(change);
         }
         self.serial = Serial(self.serial.0 + 1);
     }
@@ -146,6 +164,25 @@ impl State {
     /// What is known of a target: nothing, when it was never tried.
     pub fn target(&self, name: &TargetName) -> TargetState {
         self.targets.get(name).cloned().unwrap_or_default()
+    }
+}
+
+impl TargetState {
+    /// Takes one step that is about this target.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Intend { intent, .. } => self.intent = Some(intent.clone()),
+            Change::Deliver { delivered, .. } => {
+                *self = Self { delivered: Some(delivered.clone()), intent: None, failure: None };
+            }
+            Change::Fail { why, certain, .. } => {
+                self.failure = Some(why.clone());
+                if *certain {
+                    self.intent = None;
+                }
+            }
+            Change::Begin { .. } | Change::End { .. } => {}
+        }
     }
 }
 

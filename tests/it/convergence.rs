@@ -117,6 +117,10 @@ struct Mortal {
 
 #[async_trait]
 impl StateStore for Mortal {
+    fn place(&self) -> String {
+        "memory".to_owned()
+    }
+
     async fn load(&self) -> Result<State, StateError> {
         Ok(self.state.lock().unwrap().clone())
     }

@@ -25,6 +25,10 @@ struct Memory(Mutex<State>);
 
 #[async_trait]
 impl StateStore for Memory {
+    fn place(&self) -> String {
+        "memory".to_owned()
+    }
+
     async fn load(&self) -> Result<State, StateError> {
         Ok(self.0.lock().unwrap().clone())
     }

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{FileDigests, StateError, StateHistory, StateStore};
-use crate::ids::{AssetId, AssetKey, BlobId, CollectionName, CommitId, CorrelationId, Sha256Hex, TargetName};
-use crate::state::{Change, Delivered, HistoryEntry, Intent, Serial, State, Timestamp};
+use super::{StateError, Store};
+use crate::ids::{
+    AssetId, AssetKey, BlobId, ChunkId, CollectionName, CommitId, CorrelationId, LockToken, RepoPath, RunId, Sha256Hex,
+    TargetName,
+};
+use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
+use crate::state::{
+    Change, Claim, Delivered, HistoryEntry, Intent, Lock, Run, RunEnd, RunResult, Serial, State, Timestamp,
+};
 
 pub(super) const LIBRARY: &str = "org/library";
-
-/// A store with everything that a run asks of it.
-pub(super) trait Store: StateStore + StateHistory + FileDigests {}
-impl<S: StateStore + StateHistory + FileDigests> Store for S {}
 
 /// Makes the tests. `$places` gives a new place; the place opens a store on it, again and again the same state.
 macro_rules! suite {
@@ -25,6 +27,10 @@ macro_rules! suite {
             the_history_is_cut_to_its_end,
             a_delivery_replaces_the_assets_of_its_target_alone,
             digests_of_files_are_remembered,
+            runs_stand_in_the_history_with_their_changes,
+            a_lock_is_one_holder_s_until_it_is_given_back_or_expires,
+            chunk_rows_change_only_while_their_intent_is_under_way,
+            chunk_rows_are_those_of_the_index_with_their_mark,
         );
 
         #[test]
@@ -135,7 +141,7 @@ pub(super) async fn the_history_is_cut_to_its_end<S: Store>(open: impl Fn() -> S
         store.record(Serial(serial), change).await.unwrap();
     }
     let expected: Vec<HistoryEntry> =
-        (1..).zip(&changes).map(|(serial, change)| HistoryEntry::of(change, Serial(serial))).collect();
+        (1..).zip(&changes).map(|(serial, change)| HistoryEntry::of(change, Serial(serial), None)).collect();
     assert_eq!(open().history(10).await.unwrap(), expected);
     assert_eq!(open().history(2).await.unwrap(), expected[1..]);
 }
@@ -217,11 +223,145 @@ pub(super) fn a_loaded_state_is_the_pure_state<S: Store, O: Fn() -> S>(places: i
         for change in &changes {
             runtime.block_on(store.record(state.serial, change)).unwrap();
             state.apply(change);
-            history.push(HistoryEntry::of(change, state.serial));
+            history.push(HistoryEntry::of(change, state.serial, state.run.as_ref()));
             prop_assert_eq!(&runtime.block_on(store.load()).unwrap(), &state);
         }
         drop(store);
         prop_assert_eq!(&runtime.block_on(open().load()).unwrap().targets, &state.targets);
         prop_assert_eq!(runtime.block_on(open().history(100)).unwrap(), history);
     });
+}
+
+fn begin(id: &str) -> Change {
+    let run = Run {
+        id: RunId::new(id),
+        who: "alice".to_owned(),
+        event: Some("push".to_owned()),
+        command: "sync --only embed".to_owned(),
+        commit: Some(commit('c')),
+        link: None,
+        at: Timestamp(3),
+    };
+    Change::Begin { run }
+}
+
+fn end(id: &str, result: RunResult) -> Change {
+    let end = RunEnd { run: RunId::new(id), result, detail: "manifest done".to_owned(), at: Timestamp(4) };
+    Change::End { end }
+}
+
+pub(super) async fn runs_stand_in_the_history_with_their_changes<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    assert_eq!(store.runs(10).await.unwrap(), []);
+    let changes = [begin("one"), intend("a", "sr-1"), begin("two"), deliver("a", &[]), end("two", RunResult::Partial)];
+    let mut state = store.load().await.unwrap();
+    for change in changes.iter().chain(&[intend("b", "sr-2")]) {
+        store.record(state.serial, change).await.unwrap();
+        state.apply(change);
+    }
+    assert_eq!(open().load().await.unwrap(), state);
+    let runs = open().runs(10).await.unwrap();
+    let shown: Vec<_> = runs.iter().map(|(run, end)| (run.id.as_str(), end.as_ref().map(|end| end.result))).collect();
+    assert_eq!(shown, [("one", None), ("two", Some(RunResult::Partial))], "the first was killed");
+    assert_eq!(Change::Begin { run: runs[0].0.clone() }, begin("one"));
+    assert_eq!(open().runs(1).await.unwrap(), runs[1..]);
+    let of_whom: Vec<_> = store.history(10).await.unwrap().into_iter().map(|entry| entry.run).collect();
+    let [one, two] = ["one", "two"].map(|id| Some(RunId::new(id)));
+    assert_eq!(of_whom, [one.clone(), one, two.clone(), two.clone(), two, None]);
+}
+
+fn claim(token: &str, alone: bool) -> Claim {
+    Claim { token: LockToken::new(token), holder: format!("{token} on laptop"), seconds: 300, alone }
+}
+
+pub(super) async fn a_lock_is_one_holder_s_until_it_is_given_back_or_expires<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let token = |name: &str| LockToken::new(name);
+    let refused = |locked: Result<Lock, StateError>| match locked.unwrap_err() {
+        StateError::Locked(lock) => lock.token,
+        other => panic!("{other}"),
+    };
+    assert_eq!(store.locked().await.unwrap(), None);
+    store.unlock(&token("nobody")).await.unwrap();
+    // A store with a clock of its own judges by that; so the times here are those of the machine.
+    let now = crate::adapters::clock::now();
+    let lock = store.lock(&claim("one", false), now).await.unwrap();
+    assert_eq!((lock.holder.as_str(), lock.expires.0 - lock.at.0), ("one on laptop", 300));
+    assert_eq!(open().locked().await.unwrap(), Some(lock));
+    assert_eq!(refused(open().lock(&claim("two", false), now).await), token("one"));
+    store.unlock(&token("two")).await.unwrap();
+    assert_eq!(refused(open().lock(&claim("two", false), now).await), token("one"), "it was not theirs to give back");
+    store.lock(&claim("one", false), now).await.unwrap();
+    open().lock(&claim("two", true), now).await.unwrap();
+    assert_eq!(refused(store.lock(&claim("one", false), now).await), token("two"), "it was taken over");
+    open().unlock(&token("two")).await.unwrap();
+    assert_eq!(store.locked().await.unwrap(), None);
+    let brief = Claim { seconds: 0, ..claim("three", false) };
+    store.lock(&brief, now).await.unwrap();
+    store.lock(&claim("four", false), now).await.unwrap();
+    assert_eq!(store.load().await.unwrap().serial, Serial(0), "a lock is no change");
+}
+
+fn chunk(namespace: &str, text: &str, index: u32) -> ChunkRow {
+    let asset = AssetKey { collection: CollectionName::new("products"), id: AssetId::new(format!("asset {text}")) };
+    ChunkRow {
+        namespace: namespace.to_owned(),
+        id: ChunkId::of(&asset, text),
+        path: RepoPath::new("Bolt $ 5/desc.md"),
+        asset,
+        index,
+        hash: Sha256Hex::of(text.as_bytes()),
+        stored: index % 2 == 0,
+    }
+}
+
+fn mark(serial: u64) -> IndexMark {
+    IndexMark { lineage: "line".to_owned(), serial: Serial(serial) }
+}
+
+pub(super) async fn chunk_rows_change_only_while_their_intent_is_under_way<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let (ours, other) = (CorrelationId::new("sr-1"), CorrelationId::new("sr-2"));
+    let put = ChunkChange::Put(vec![chunk("m/1", "text", 0)]);
+    assert!(matches!(store.change_chunks(&ours, &put).await, Err(StateError::Fenced)));
+    store.record(Serial(0), &intend("embedding", "sr-1")).await.unwrap();
+    assert!(matches!(open().change_chunks(&other, &put).await, Err(StateError::Fenced)));
+    open().change_chunks(&ours, &put).await.unwrap();
+    store.change_chunks(&ours, &ChunkChange::Mark(mark(1))).await.unwrap();
+    store.record(Serial(1), &intend("embedding", "sr-2")).await.unwrap();
+    for late in [put, ChunkChange::Forget, ChunkChange::Mark(mark(9))] {
+        assert!(matches!(store.change_chunks(&ours, &late).await, Err(StateError::Fenced)), "{late:?}");
+    }
+    assert_eq!(store.chunks(&mark(1)).await.unwrap().map(|rows| rows.len()), Some(1));
+}
+
+pub(super) async fn chunk_rows_are_those_of_the_index_with_their_mark<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let intent = CorrelationId::new("sr-1");
+    store.record(Serial(0), &intend("embedding", "sr-1")).await.unwrap();
+    let change = async |change: ChunkChange| open().change_chunks(&intent, &change).await.unwrap();
+    let rows = async || {
+        let mut rows = open().chunks(&mark(1)).await.unwrap().unwrap();
+        rows.sort_by_key(|row| (row.namespace.clone(), row.index));
+        rows
+    };
+    assert_eq!(store.chunks(&mark(1)).await.unwrap(), None);
+    let (one, two, three) = (chunk("m/1", "one", 0), chunk("m/1", "two", 1), chunk("m/2", "three", 2));
+    change(ChunkChange::Put(vec![one.clone(), two.clone(), three.clone()])).await;
+    assert_eq!(open().chunks(&mark(1)).await.unwrap(), None, "no index is known yet");
+    change(ChunkChange::Mark(mark(1))).await;
+    assert_eq!(open().chunks(&mark(2)).await.unwrap(), None, "of another index nothing is known");
+    assert_eq!(rows().await, [one.clone(), two.clone(), three.clone()]);
+    let moved = ChunkRow { path: RepoPath::new("elsewhere.md"), index: 7, stored: true, ..two };
+    change(ChunkChange::Put(vec![moved.clone()])).await;
+    assert_eq!(rows().await, [one.clone(), moved.clone(), three.clone()]);
+    change(ChunkChange::Gone { namespace: "m/1".to_owned(), ids: vec![one.id, three.id.clone()] }).await;
+    assert_eq!(rows().await, [moved.clone(), three], "the same id in another namespace stays");
+    change(ChunkChange::Dropped { namespace: "m/2".to_owned() }).await;
+    change(ChunkChange::Mark(mark(1))).await;
+    assert_eq!(rows().await, [moved], "a mark takes nothing away that is in use");
+    change(ChunkChange::Forget).await;
+    assert_eq!(open().chunks(&mark(1)).await.unwrap(), None);
+    change(ChunkChange::Mark(mark(1))).await;
+    assert_eq!(rows().await, []);
 }

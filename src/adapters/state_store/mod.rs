@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use crate::ids::{BlobId, Sha256Hex};
-use crate::state::{Change, HistoryEntry, Serial, State};
+use crate::ids::{BlobId, CorrelationId, LockToken, Sha256Hex};
+use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
+use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Timestamp};
 
 pub use memory::MemoryState;
 pub use redacted::{Redact, Redacted};
@@ -29,8 +30,38 @@ pub enum StateError {
         /// The serial that is there.
         found: Serial,
     },
+    /// Another run has begun with the target that this one was writing of.
+    #[error("another run has begun with the same target; what this one had to record is void")]
+    Fenced,
+    /// Somebody else has the lock.
+    #[error("the state is locked by {}", .0.holder)]
+    Locked(Box<Lock>),
+    /// What is kept is not what was written.
+    #[error("the state at {place} is damaged ({why}). The next `stockroom sync` sets it aside and builds it again")]
+    Damaged {
+        /// Where the state is kept.
+        place: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The state is older than what it speaks of: somebody has brought an earlier one back.
+    #[error(
+        "the state at {place} is older (change {found}) than the vector index beside it (change {expected}): an earlier state \
+         was brought back. The next `stockroom sync` sets it aside and builds it again"
+    )]
+    Old {
+        /// Where the state is kept.
+        place: String,
+        /// The serial that the state has.
+        found: u64,
+        /// The serial that it must have had.
+        expected: u64,
+    },
     /// The state belongs to another library.
-    #[error("the state at {place} belongs to {found:?}, not to {expected:?}; move it away to start afresh")]
+    #[error(
+        "the state at {place} belongs to {found:?}, not to {expected:?}. The next `stockroom sync` sets it aside and builds \
+         one for this library"
+    )]
     Foreign {
         /// Where the state is kept.
         place: String,
@@ -59,9 +90,19 @@ pub enum StateError {
     },
 }
 
+impl StateError {
+    /// Whether what is kept is of no use, so that it is set aside and built again.
+    pub fn is_unfit(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Foreign { .. } | Self::Old { .. })
+    }
+}
+
 /// A place that keeps one library's state.
 #[async_trait]
 pub trait StateStore: Send + Sync {
+    /// What people call the place.
+    fn place(&self) -> String;
+
     /// The state as it is now; a new one where there was none.
     async fn load(&self) -> Result<State, StateError>;
 
@@ -71,12 +112,47 @@ pub trait StateStore: Send + Sync {
     async fn record(&self, expected: Serial, change: &Change) -> Result<Serial, StateError>;
 }
 
-/// A record of every change, oldest first, which nothing takes back.
+/// The lock of one library's state: who has it may change what the targets have.
+///
+/// It keeps runs from doing the same work at once. What keeps the state right is [`StateStore::record`]'s compare-and-set.
+#[async_trait]
+pub trait StateLock: Send + Sync {
+    /// Gives the lock to a claim, or renews it; [`StateError::Locked`] while another holder's has not expired.
+    ///
+    /// A store with a clock of its own judges by that, the others by `now`.
+    async fn lock(&self, claim: &Claim, now: Timestamp) -> Result<Lock, StateError>;
+
+    /// Gives the lock back, durably; one that has another holder meanwhile stays theirs.
+    async fn unlock(&self, token: &LockToken) -> Result<(), StateError>;
+
+    /// The lock, if it was taken and not given back; it may have expired.
+    async fn locked(&self) -> Result<Option<Lock>, StateError>;
+}
+
+/// What the vector index may hold: at every moment at least what it does hold.
+#[async_trait]
+pub trait ChunkRows: Send + Sync {
+    /// Every chunk that the index with this mark may hold; none when nothing is known of that index.
+    async fn chunks(&self, mark: &IndexMark) -> Result<Option<Vec<ChunkRow>>, StateError>;
+
+    /// Takes a step, durably before it returns, if `intent` is what is under way; [`StateError::Fenced`] if not.
+    async fn change_chunks(&self, intent: &CorrelationId, change: &ChunkChange) -> Result<(), StateError>;
+}
+
+/// A record of every change and every run, which nothing takes back.
 #[async_trait]
 pub trait StateHistory: Send + Sync {
     /// The last `most` changes, oldest first.
     async fn history(&self, most: usize) -> Result<Vec<HistoryEntry>, StateError>;
+
+    /// The last `most` runs, oldest first; one that has no end is at work or was killed.
+    async fn runs(&self, most: usize) -> Result<Vec<(Run, Option<RunEnd>)>, StateError>;
 }
+
+/// Everything that a run asks of the place where the state is kept.
+pub trait Store: StateStore + StateLock + ChunkRows + StateHistory + FileDigests {}
+
+impl<S: StateStore + StateLock + ChunkRows + StateHistory + FileDigests> Store for S {}
 
 /// A memory of the SHA-256 and the size of blobs, so that no file is hashed twice: a blob's id stands for its bytes.
 #[async_trait]

@@ -5,29 +5,38 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{FileDigests, StateError, StateHistory, StateStore};
-use crate::ids::{BlobId, Sha256Hex};
-use crate::state::{Change, HistoryEntry, Serial, State};
+use super::{ChunkRows, FileDigests, StateError, StateHistory, StateLock, StateStore, Store};
+use crate::ids::{BlobId, CorrelationId, LockToken, Sha256Hex};
+use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
+use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Timestamp};
 
 /// Takes the secrets out of a text.
 pub type Redact = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 /// Another store, to which free text goes redacted: a server may have repeated a token in its answer.
 #[derive(Clone)]
-pub struct Redacted<S> {
-    store: S,
+pub struct Redacted {
+    store: Arc<dyn Store>,
     redact: Redact,
 }
 
-impl<S> Redacted<S> {
+impl Redacted {
     /// Keeps everything in `store`.
-    pub fn new(store: S, redact: Redact) -> Self {
+    pub fn new(store: Arc<dyn Store>, redact: Redact) -> Self {
         Self { store, redact }
+    }
+
+    fn clean(&self, text: &mut String) {
+        *text = (self.redact)(text);
     }
 }
 
 #[async_trait]
-impl<S: StateStore> StateStore for Redacted<S> {
+impl StateStore for Redacted {
+    fn place(&self) -> String {
+        self.store.place()
+    }
+
     async fn load(&self) -> Result<State, StateError> {
         self.store.load().await
     }
@@ -35,7 +44,13 @@ impl<S: StateStore> StateStore for Redacted<S> {
     async fn record(&self, expected: Serial, change: &Change) -> Result<Serial, StateError> {
         let mut change = change.clone();
         match &mut change {
-            Change::Fail { why, .. } => *why = (self.redact)(why),
+            Change::Fail { why, .. } => self.clean(why),
+            Change::Begin { run } => {
+                self.clean(&mut run.who);
+                self.clean(&mut run.command);
+                run.link.iter_mut().for_each(|link| self.clean(link));
+            }
+            Change::End { end } => self.clean(&mut end.detail),
             // Ids and digests of our own making.
             Change::Intend { .. } | Change::Deliver { .. } => {}
         }
@@ -44,14 +59,46 @@ impl<S: StateStore> StateStore for Redacted<S> {
 }
 
 #[async_trait]
-impl<S: StateHistory> StateHistory for Redacted<S> {
-    async fn history(&self, most: usize) -> Result<Vec<HistoryEntry>, StateError> {
-        self.store.history(most).await
+impl StateLock for Redacted {
+    async fn lock(&self, claim: &Claim, now: Timestamp) -> Result<Lock, StateError> {
+        let mut claim = claim.clone();
+        self.clean(&mut claim.holder);
+        self.store.lock(&claim, now).await
+    }
+
+    async fn unlock(&self, token: &LockToken) -> Result<(), StateError> {
+        self.store.unlock(token).await
+    }
+
+    async fn locked(&self) -> Result<Option<Lock>, StateError> {
+        self.store.locked().await
     }
 }
 
 #[async_trait]
-impl<S: FileDigests> FileDigests for Redacted<S> {
+impl ChunkRows for Redacted {
+    async fn chunks(&self, mark: &IndexMark) -> Result<Option<Vec<ChunkRow>>, StateError> {
+        self.store.chunks(mark).await
+    }
+
+    async fn change_chunks(&self, intent: &CorrelationId, change: &ChunkChange) -> Result<(), StateError> {
+        self.store.change_chunks(intent, change).await
+    }
+}
+
+#[async_trait]
+impl StateHistory for Redacted {
+    async fn history(&self, most: usize) -> Result<Vec<HistoryEntry>, StateError> {
+        self.store.history(most).await
+    }
+
+    async fn runs(&self, most: usize) -> Result<Vec<(Run, Option<RunEnd>)>, StateError> {
+        self.store.runs(most).await
+    }
+}
+
+#[async_trait]
+impl FileDigests for Redacted {
     async fn known(&self, blobs: &[BlobId]) -> Result<BTreeMap<BlobId, (Sha256Hex, u64)>, StateError> {
         self.store.known(blobs).await
     }
@@ -66,17 +113,16 @@ mod tests {
     use super::super::{MemoryState, conformance};
     use super::*;
     use crate::ids::TargetName;
-    use crate::state::Timestamp;
 
     conformance::suite!(|| {
-        let store = Redacted::new(MemoryState::new(conformance::LIBRARY), Arc::new(str::to_owned));
+        let store = Redacted::new(Arc::new(MemoryState::new(conformance::LIBRARY)), Arc::new(str::to_owned));
         move || store.clone()
     });
 
     #[tokio::test]
     async fn a_failure_is_kept_without_its_secrets() {
         let redact = Arc::new(|text: &str| text.replace("canary", "***"));
-        let store = Redacted::new(MemoryState::new("org/library"), redact);
+        let store = Redacted::new(Arc::new(MemoryState::new("org/library")), redact);
         let target = TargetName::new("downstream/website");
         let why = "bad token canary".to_owned();
         let failed = Change::Fail { target: target.clone(), why, certain: true, at: Timestamp(1) };

@@ -6,17 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
 
 use super::packed::{levels, packed};
 use super::{Point, VectorStore, VectorStoreError};
+use crate::adapters::sqlite;
 use crate::embedding::plan::Actual;
 use crate::embedding::search::{Candidate, rank};
 use crate::embedding::{Held, Hit, Namespace, Query};
 use crate::ids::{AssetId, AssetKey, ChunkId, CollectionName, RepoPath, Sha256Hex};
+use crate::state::row::IndexMark;
 
 /// The newest format that this version reads and the one that it writes.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
+/// How long another run may hold the file before this one gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Marks the file as ours: `SRVI`.
 const APPLICATION: i64 = 0x5352_5649;
 const SCHEMA: &str = "
@@ -33,6 +37,13 @@ const SCHEMA: &str = "
         PRIMARY KEY (namespace, id)
     ) STRICT;
     CREATE INDEX chunks_by_hash ON chunks (hash);
+";
+/// Format 2: the mark by which a state knows its index.
+const MARK: &str = "
+    CREATE TABLE mark (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        text TEXT NOT NULL
+    ) STRICT;
 ";
 
 /// A SQLite file, opened when it is first needed and made when it is first written.
@@ -72,17 +83,7 @@ impl Embedded {
     /// An index holds nothing that the library does not. A file of another program or of a newer version stays.
     pub fn set_damaged_aside(path: &Path) -> std::io::Result<Option<String>> {
         let Some(why) = damage(path) else { return Ok(None) };
-        let aside = path.with_extension("damaged");
-        std::fs::rename(path, &aside)?;
-        for end in ["-wal", "-shm"] {
-            let mut beside = path.as_os_str().to_owned();
-            beside.push(end);
-            if let Err(error) = std::fs::remove_file(&beside)
-                && error.kind() != std::io::ErrorKind::NotFound
-            {
-                return Err(error);
-            }
-        }
+        let aside = sqlite::set_aside(path, "damaged")?;
         Ok(Some(format!("the vector index was damaged ({why}); it is kept as {} and built again", aside.display())))
     }
 
@@ -118,15 +119,11 @@ impl Embedded {
 
 /// What is wrong with the file as a database, if it is there and something is.
 fn damage(path: &Path) -> Option<String> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).ok()?;
-    connection.busy_timeout(Duration::from_secs(30)).ok()?;
-    match connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)) {
-        Ok(verdict) if verdict == "ok" => None,
-        Ok(verdict) => Some(verdict.split_whitespace().collect::<Vec<_>>().join(" ")),
-        Err(fault) => match error(path, Fault::Sqlite(fault)) {
-            VectorStoreError::Corrupt { why, .. } => Some(why),
-            _ => None,
-        },
+    let found = sqlite::open(path, false, PATIENCE).and_then(|connection| sqlite::damage(&connection));
+    match found.map_err(|fault| error(path, Fault::Sqlite(fault))) {
+        Ok(damage) => damage,
+        Err(VectorStoreError::Corrupt { why, .. }) => Some(why),
+        Err(_) => None,
     }
 }
 
@@ -157,14 +154,10 @@ fn open(path: &Path) -> Result<Connection, VectorStoreError> {
         let failed = |e: std::io::Error| VectorStoreError::Unusable { place: place(path), why: e.to_string() };
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let of = |e: rusqlite::Error| error(path, Fault::Sqlite(e));
-    let mut connection = Connection::open_with_flags(path, flags).map_err(of)?;
-    connection.busy_timeout(Duration::from_secs(30)).map_err(of)?;
+    let mut connection = sqlite::open(path, true, PATIENCE).map_err(of)?;
     check_format(path, &mut connection)?;
-    // Readers do not wait for a writer, and what a batch has paid for survives a power cut.
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(of)?;
-    connection.pragma_update(None, "synchronous", "FULL").map_err(of)?;
+    sqlite::write_ahead(&connection).map_err(of)?;
     Ok(connection)
 }
 
@@ -172,11 +165,15 @@ fn open(path: &Path) -> Result<Connection, VectorStoreError> {
 fn check_format(path: &Path, connection: &mut Connection) -> Result<(), VectorStoreError> {
     let of = |e: rusqlite::Error| error(path, Fault::Sqlite(e));
     let mut marks = marks(connection).map_err(of)?;
-    if marks == (0, 0, 0) {
+    if marks == (0, 0, 0) || matches!(marks, (_, APPLICATION, 1)) {
         // Only now is a lock needed; another run may have been faster.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(of)?;
-        if self::marks(&transaction).map_err(of)? == (0, 0, 0) {
-            transaction.execute_batch(SCHEMA).map_err(of)?;
+        let found = self::marks(&transaction).map_err(of)?;
+        if found.2 < FORMAT {
+            if found == (0, 0, 0) {
+                transaction.execute_batch(SCHEMA).map_err(of)?;
+            }
+            transaction.execute_batch(MARK).map_err(of)?;
             transaction.pragma_update(None, "application_id", APPLICATION).map_err(of)?;
             transaction.pragma_update(None, "user_version", FORMAT).map_err(of)?;
         }
@@ -213,6 +210,7 @@ fn held_of(row: &Row<'_>) -> Result<(ChunkId, Held), Fault> {
         path: RepoPath::new(row.get::<_, String>(4)?),
         index: row.get(5)?,
         hash: Sha256Hex::parse(&hash).map_err(|e| Fault::Row(e.to_string()))?,
+        certain: true,
     };
     Ok((ChunkId::from_store(row.get::<_, String>(1)?), held))
 }
@@ -230,6 +228,23 @@ fn candidate_of(row: &Row<'_>, query: &[f32]) -> Result<Candidate, Fault> {
 
 #[async_trait]
 impl VectorStore for Embedded {
+    async fn mark(&self) -> Result<Option<IndexMark>, VectorStoreError> {
+        let step = |transaction: &Transaction<'_>| {
+            let text = transaction.query_row("SELECT text FROM mark", [], |row| row.get::<_, String>(0)).optional()?;
+            Ok(text.as_deref().and_then(IndexMark::parse))
+        };
+        self.run(false, step).await
+    }
+
+    async fn set_mark(&self, mark: &IndexMark) -> Result<(), VectorStoreError> {
+        let text = mark.to_text();
+        let step = move |transaction: &Transaction<'_>| {
+            transaction.execute("INSERT OR REPLACE INTO mark (one, text) VALUES (1, ?1)", [text])?;
+            Ok(())
+        };
+        self.run(true, step).await
+    }
+
     async fn held(&self) -> Result<Actual, VectorStoreError> {
         let step = |transaction: &Transaction<'_>| {
             let sql = "SELECT namespace, id, collection, asset, path, position, hash FROM chunks";
@@ -395,9 +410,9 @@ mod tests {
         let folder = folder();
         let path = folder.path().join("vectors.db");
         Embedded::at(&path).upsert(&namespace("m", 1), &[point("a", "text", [1.0, 0.0, 0.0])]).await.unwrap();
-        Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 3).unwrap();
         let error = Embedded::at(&path).held().await.unwrap_err();
-        assert!(matches!(error, VectorStoreError::Newer { found: 2, known: 1, .. }), "{error}");
+        assert!(matches!(error, VectorStoreError::Newer { found: 3, known: 2, .. }), "{error}");
     }
 
     #[tokio::test]

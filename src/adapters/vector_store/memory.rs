@@ -10,26 +10,39 @@ use crate::embedding::plan::Actual;
 use crate::embedding::search::{Candidate, rank};
 use crate::embedding::{Held, Hit, Namespace, Query};
 use crate::ids::{ChunkId, Sha256Hex};
+use crate::state::row::IndexMark;
 
 type Points = BTreeMap<Namespace, BTreeMap<ChunkId, Point>>;
 
 /// Points in maps.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<Points>);
+pub struct Memory {
+    points: Mutex<Points>,
+    mark: Mutex<Option<IndexMark>>,
+}
 
 impl Memory {
     fn points(&self) -> MutexGuard<'_, Points> {
         // Each change is one step; a panic elsewhere cannot have left half of one.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.points.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
 impl VectorStore for Memory {
+    async fn mark(&self) -> Result<Option<IndexMark>, VectorStoreError> {
+        Ok(self.mark.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    async fn set_mark(&self, mark: &IndexMark) -> Result<(), VectorStoreError> {
+        *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = Some(mark.clone());
+        Ok(())
+    }
+
     async fn held(&self) -> Result<Actual, VectorStoreError> {
         let held = |point: &Point| {
             let chunk = point.chunk.clone();
-            Held { asset: chunk.asset, path: chunk.path, index: chunk.index, hash: chunk.hash }
+            Held { asset: chunk.asset, path: chunk.path, index: chunk.index, hash: chunk.hash, certain: true }
         };
         let all = |points: &BTreeMap<ChunkId, Point>| points.iter().map(|(id, p)| (id.clone(), held(p))).collect();
         Ok(self.points().iter().map(|(name, points)| (name.clone(), all(points))).collect())

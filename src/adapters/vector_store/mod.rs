@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use crate::embedding::plan::Actual;
 use crate::embedding::{Chunk, Hit, Namespace, Query};
 use crate::ids::{ChunkId, Sha256Hex};
+use crate::state::row::IndexMark;
 
 pub mod embedded;
 pub mod memory;
@@ -61,6 +62,12 @@ pub struct Point {
 /// A place that keeps chunks with their vectors, in namespaces that know nothing of each other.
 #[async_trait]
 pub trait VectorStore: Send + Sync {
+    /// The last mark that it was given; none when it is empty and new, or was never marked.
+    async fn mark(&self) -> Result<Option<IndexMark>, VectorStoreError>;
+
+    /// Marks it, durably before it returns: from now on it is what that state says of it.
+    async fn set_mark(&self, mark: &IndexMark) -> Result<(), VectorStoreError>;
+
     /// Every chunk of every namespace, without texts and vectors. A namespace without chunks is not there.
     async fn held(&self) -> Result<Actual, VectorStoreError>;
 
@@ -97,6 +104,7 @@ pub(crate) mod conformance {
     use crate::embedding::chunk::chunks;
     use crate::embedding::{ChunkSettings, Held, Text};
     use crate::ids::{AssetId, AssetKey, CollectionName, RepoPath};
+    use crate::state::Serial;
 
     /// Runs all of it against stores that are empty at first.
     pub(crate) async fn holds<S: VectorStore>(mut fresh: impl FnMut() -> S) {
@@ -109,6 +117,17 @@ pub(crate) mod conformance {
         the_best_asset_comes_first(&fresh()).await;
         odd_names_and_texts_come_back(&fresh()).await;
         large_batches_are_taken(&fresh()).await;
+        the_last_mark_is_kept(&fresh()).await;
+    }
+
+    async fn the_last_mark_is_kept(store: &impl VectorStore) {
+        assert_eq!(store.mark().await.unwrap(), None);
+        for serial in [1, 7] {
+            let mark = IndexMark { lineage: "a line".to_owned(), serial: Serial(serial) };
+            store.set_mark(&mark).await.unwrap();
+            assert_eq!(store.mark().await.unwrap(), Some(mark));
+        }
+        assert!(store.held().await.unwrap().is_empty(), "a mark is no chunk");
     }
 
     pub(crate) fn namespace(model: &str, max: u32) -> Namespace {
@@ -148,7 +167,7 @@ pub(crate) mod conformance {
         let (name, point) = (namespace("m", 1), point("bolt", "hex bolt", [1.0, 2.0, -3.0]));
         store.upsert(&name, std::slice::from_ref(&point)).await.unwrap();
         let Chunk { id, asset, path, index, hash, .. } = point.chunk.clone();
-        let held = BTreeMap::from([(id, Held { asset, path, index, hash: hash.clone() })]);
+        let held = BTreeMap::from([(id, Held { asset, path, index, hash: hash.clone(), certain: true })]);
         assert_eq!(store.held().await.unwrap(), Actual::from([(name.clone(), held)]));
         let vectors = store.vectors(&name, &[hash.clone(), Sha256Hex::of(b"other")]).await.unwrap();
         assert_eq!(vectors.len(), 1);

@@ -97,7 +97,7 @@ impl Execution<'_> {
     }
 
     /// The page of the workflow's run.
-    fn page(&self) -> Option<String> {
+    pub(super) fn page(&self) -> Option<String> {
         let part = |name| self.environment.get(name);
         let (server, run) = (part("GITHUB_SERVER_URL")?, part("GITHUB_RUN_ID")?);
         let is_number = !run.is_empty() && run.bytes().all(|digit| digit.is_ascii_digit());

@@ -7,13 +7,19 @@ use anyhow::anyhow;
 use super::check::Asked;
 use super::plan::scope;
 use super::{Ending, Execution};
+use clap::ValueEnum as _;
+
+use crate::adapters::state_store::StateError;
 use crate::adapters::turn::Turn;
-use crate::cli::wiring::{Reach, outside, set_damaged_aside};
-use crate::cli::words::{Common, Format, Limits};
+use crate::cli::wiring::{Reach, outside, set_damaged_aside, set_state_aside};
+use crate::cli::words::{Common, Format, Limits, Part};
 use crate::commands::gather::Library;
-use crate::commands::{plan as planning, sync as syncing};
+use crate::commands::outside::Outside;
+use crate::commands::plan::Desired;
+use crate::commands::{lock, sync as syncing};
 use crate::report::targets::{Outcome, Sync, TargetResult};
 use crate::report::{human_targets, json, summary_targets};
+use crate::state::{Lock, Run};
 
 /// How often a log hears of progress.
 const LOG_EVERY: Duration = Duration::from_secs(10);
@@ -31,24 +37,13 @@ impl Execution<'_> {
         // What the one before has recorded decides what is left to do: nothing is planned before it has ended.
         let _turn = self.turn(&library).await?;
         set_damaged_aside(&library.worktree, self.console)?;
-        let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console)?;
-        let desired = planning::plan(&library, &outside, scope(limits), true).await?;
-        if let Some(refusal) = desired.plan.refusal.clone() {
-            return Err(anyhow!("nothing was done: {refusal}"));
+        let (desired, outside, lock) = self.planned(&library, limits).await?;
+        let sync =
+            self.apply(desired, &outside, self.this_run(&library, command(limits), (outside.clock)()), format).await;
+        if let Some(lock) = lock {
+            self.settled(lock.give_back().await.map_err(Into::into));
         }
-        let is_needed = !desired.plan.is_empty();
-        if format == Format::Human && is_needed {
-            self.console.text(&human_targets::plan(&desired.plan, self.style()));
-        }
-        let mut last = Instant::now();
-        let sync = syncing::apply(desired, &outside, &mut |line| {
-            self.console.progress(line);
-            if last.elapsed() >= LOG_EVERY && !self.console.has_terminal() {
-                last = Instant::now();
-                self.console.talk(&format!("{line}\n"));
-            }
-        })
-        .await;
+        let sync = sync?;
         self.console.end_progress();
         match format {
             Format::Human => self.console.text(&human_targets::sync(&sync, self.style())),
@@ -58,6 +53,50 @@ impl Execution<'_> {
         self.settled(self.sync_outputs(&library, &sync));
         self.settled(self.console.add_summary(&summary_targets::sync(&sync)).map_err(Into::into));
         Ok(if sync.is_partial() { Ending::Partial } else { Ending::Done })
+    }
+
+    /// The plan, made under the state's lock where there is anything to do. A state that is of no use is built again.
+    async fn planned(
+        &self,
+        library: &Library,
+        limits: &Limits,
+    ) -> anyhow::Result<(Desired, Outside, Option<lock::Held>)> {
+        let claimant = self.claimant();
+        let mut told = |lock: &Lock| self.console.talk(&format!("the state is locked by {}: waiting\n", lock.holder));
+        let mut is_mended = false;
+        loop {
+            let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console)?;
+            match lock::plan_locked(library, &outside, scope(limits), &claimant, &mut told).await {
+                Ok((desired, held)) => return Ok((desired, outside, held)),
+                Err(error) => match error.downcast_ref::<StateError>() {
+                    Some(unfit) if unfit.is_unfit() && !std::mem::replace(&mut is_mended, true) => {
+                        drop(outside);
+                        set_state_aside(&library.worktree, unfit, self.console)?;
+                    }
+                    _ => return Err(error),
+                },
+            }
+        }
+    }
+
+    async fn apply(&self, desired: Desired, outside: &Outside, run: Run, format: Format) -> anyhow::Result<Sync> {
+        if let Some(refusal) = desired.plan.refusal.clone() {
+            return Err(anyhow!("nothing was done: {refusal}"));
+        }
+        if format == Format::Human && !desired.plan.is_empty() {
+            self.console.text(&human_targets::plan(&desired.plan, self.style()));
+        }
+        let mut last = Instant::now();
+        let (sync, ended) = syncing::carry_out(desired, outside, run, &mut |line| {
+            self.console.progress(line);
+            if last.elapsed() >= LOG_EVERY && !self.console.has_terminal() {
+                last = Instant::now();
+                self.console.talk(&format!("{line}\n"));
+            }
+        })
+        .await?;
+        self.settled(ended.map_err(Into::into));
+        Ok(sync)
     }
 
     /// Waits until no other sync is at work in this clone.
@@ -97,4 +136,17 @@ impl Execution<'_> {
         ];
         self.set_outputs(&values)
     }
+}
+
+/// The words of the command, for the history.
+fn command(limits: &Limits) -> String {
+    let name = |part: &Part| part.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let mut words = vec!["sync".to_owned()];
+    if !limits.only.is_empty() {
+        words.push(format!("--only {}", limits.only.iter().map(name).collect::<Vec<_>>().join(",")));
+    }
+    if limits.allow_mass_delete {
+        words.push("--allow-mass-delete".to_owned());
+    }
+    words.join(" ")
 }

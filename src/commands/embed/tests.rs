@@ -11,6 +11,7 @@ use crate::adapters::vector_store::{Embedded, Memory};
 use crate::embedding::plan::Actual;
 use crate::embedding::{ChunkSettings, Text, chunks, plan};
 use crate::ids::{AssetId, AssetKey, CollectionName, RepoPath};
+use crate::state::row::IndexMark;
 
 const CUT: ChunkSettings = ChunkSettings { max: 60, overlap: 0 };
 
@@ -162,6 +163,14 @@ struct Robbed {
 
 #[async_trait]
 impl VectorStore for Robbed {
+    async fn mark(&self) -> Result<Option<IndexMark>, VectorStoreError> {
+        self.store.mark().await
+    }
+
+    async fn set_mark(&self, mark: &IndexMark) -> Result<(), VectorStoreError> {
+        self.store.set_mark(mark).await
+    }
+
     async fn held(&self) -> Result<Actual, VectorStoreError> {
         self.store.held().await
     }

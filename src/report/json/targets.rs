@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::plan::Plan;
-use crate::report::targets::{EmbeddingNumbers, Kind, Outcome, Row, Sync, rows};
+use crate::report::targets::{EmbeddingNumbers, Kind, Row, Sync, rows};
 
 /// What `stockroom sync` would do.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -96,7 +96,7 @@ pub fn sync(sync: &Sync) -> String {
     let EmbeddingNumbers { embedded, reused, upserted, deleted, tokens } = sync.embedding;
     let result = |result: &crate::report::targets::TargetResult| ResultV1 {
         name: result.name.to_string(),
-        outcome: word(result.outcome),
+        outcome: result.outcome.as_str(),
         message: result.message.clone(),
     };
     let document = SyncV1 {
@@ -139,21 +139,12 @@ fn plan_v1(plan: &Plan) -> PlanV1 {
     }
 }
 
-fn word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Done => "done",
-        Outcome::Unchanged => "unchanged",
-        Outcome::Superseded => "superseded",
-        Outcome::Skipped => "skipped",
-        Outcome::Failed => "failed",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::report::targets::Outcome;
     use crate::report::targets::tests::{busy, idle, run};
 
     fn follows(document: &Value, schema: &Value) -> bool {

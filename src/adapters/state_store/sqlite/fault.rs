@@ -33,22 +33,18 @@ impl Fault {
 
     /// The fault in words.
     pub(super) fn at(self, place: &Path) -> StateError {
-        let why = match self {
-            Self::State(error) => return error,
-            Self::Damaged(what) => damaged(&what),
-            Self::Other(why) => why,
-            Self::Sqlite(error) => why(&error),
-        };
-        StateError::Unusable { place: place.display().to_string(), why }
+        let place = place.display().to_string();
+        match self {
+            Self::State(error) => error,
+            Self::Damaged(why) => StateError::Damaged { place, why },
+            Self::Other(why) => StateError::Unusable { place, why },
+            Self::Sqlite(error) => of_database(place, &error),
+        }
     }
 }
 
-fn damaged(what: &str) -> String {
-    format!("it is damaged ({what}). Move the file away, with the -wal and -shm beside it; the next run rebuilds it")
-}
-
-fn why(error: &rusqlite::Error) -> String {
-    match error.sqlite_error_code() {
+fn of_database(place: String, error: &rusqlite::Error) -> StateError {
+    let why = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "another process has been writing to it for too long. Run again when that has ended".to_owned()
         }
@@ -62,7 +58,8 @@ fn why(error: &rusqlite::Error) -> String {
         Some(
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown | ErrorCode::ConstraintViolation,
         )
-        | None => damaged(&error.to_string()),
+        | None => return StateError::Damaged { place, why: error.to_string() },
         Some(_) => error.to_string(),
-    }
+    };
+    StateError::Unusable { place, why }
 }

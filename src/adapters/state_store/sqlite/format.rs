@@ -3,56 +3,22 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transaction};
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
 
 use super::super::StateError;
 use super::fault::Fault;
+use super::upgrade;
+use crate::adapters::sqlite;
+use crate::state::row::{Canonical, check_sum};
 
 /// `srst` in ASCII: marks the file as a Stockroom state.
 const APPLICATION_ID: i64 = 0x7372_7374;
 
+/// Brings the format one step further.
+type Step = fn(&Transaction<'_>) -> Result<(), Fault>;
+
 /// Each step brings the format from its index to the next; the format is the number of steps taken.
-const MIGRATIONS: [&str; 1] = ["
-    CREATE TABLE meta (
-        one INTEGER PRIMARY KEY CHECK (one = 1),
-        library TEXT NOT NULL,
-        lineage TEXT NOT NULL,
-        serial INTEGER NOT NULL CHECK (serial >= 0)
-    ) STRICT;
-    CREATE TABLE targets (
-        name TEXT PRIMARY KEY,
-        failure TEXT,
-        intent_correlation TEXT,
-        intent_digest TEXT,
-        intent_at INTEGER,
-        delivered_commit TEXT,
-        delivered_digest TEXT,
-        delivered_at INTEGER
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE delivered_assets (
-        target TEXT NOT NULL,
-        collection TEXT NOT NULL,
-        asset TEXT NOT NULL,
-        digest TEXT NOT NULL,
-        PRIMARY KEY (target, collection, asset)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE history (
-        serial INTEGER PRIMARY KEY,
-        at INTEGER NOT NULL,
-        target TEXT NOT NULL,
-        kind TEXT NOT NULL,
-        detail TEXT NOT NULL
-    ) STRICT;
-    CREATE TRIGGER history_keeps_what_was BEFORE UPDATE ON history
-        BEGIN SELECT RAISE(ABORT, 'the history is only added to'); END;
-    CREATE TRIGGER history_keeps_all BEFORE DELETE ON history
-        BEGIN SELECT RAISE(ABORT, 'the history is only added to'); END;
-    CREATE TABLE files (
-        blob TEXT PRIMARY KEY,
-        sha256 TEXT NOT NULL,
-        bytes INTEGER NOT NULL CHECK (bytes >= 0)
-    ) STRICT, WITHOUT ROWID;
-"];
+const MIGRATIONS: [Step; 2] = [upgrade::first_tables, upgrade::check_sums_runs_and_chunks];
 
 /// What names a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,27 +26,43 @@ pub(super) struct Head {
     pub(super) library: String,
     pub(super) lineage: String,
     pub(super) serial: i64,
+    /// The run that has begun and not ended.
+    pub(super) run: Option<String>,
+    /// The index that the chunk rows are of.
+    pub(super) mark: Option<String>,
+    /// The check sums of the targets' rows, added up: a target that has got lost is missed.
+    pub(super) targets: i64,
+}
+
+impl Head {
+    fn check_sum(&self) -> i64 {
+        let form = Canonical::named("head").text(&self.library).text(&self.lineage).number(self.serial);
+        let form = form.maybe(self.run.as_deref()).maybe(self.mark.as_deref());
+        check_sum(form.number(self.targets).digest())
+    }
+
+    /// Writes it in place of the one that is there.
+    pub(super) fn write(&self, connection: &Connection) -> Result<(), Fault> {
+        let sql = "INSERT OR REPLACE INTO meta (one, library, lineage, serial, run, mark, targets, sum)
+            VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let values = (&self.library, &self.lineage, self.serial, &self.run, &self.mark, self.targets, self.check_sum());
+        connection.prepare_cached(sql)?.execute(values)?;
+        Ok(())
+    }
 }
 
 /// Opens the file. Where there is none, one is made if that is wanted.
 pub(super) fn open(place: &Path, create: bool, patience: Duration) -> Result<Option<Connection>, Fault> {
-    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if create {
         if let Some(folder) = place.parent() {
             std::fs::create_dir_all(folder).map_err(|e| Fault::Other(format!("its folder cannot be made: {e}")))?;
         }
-        flags |= OpenFlags::SQLITE_OPEN_CREATE;
     } else if !place.try_exists().map_err(|e| Fault::Other(e.to_string()))? {
         return Ok(None);
     }
-    let mut connection = Connection::open_with_flags(place, flags)?;
-    connection.busy_timeout(patience)?;
-    // The file may come out of a cache: it gets no function to call and no page to overflow.
-    connection.pragma_update(None, "trusted_schema", false)?;
-    connection.pragma_update(None, "cell_size_check", true)?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    let mut connection = sqlite::open(place, create, patience)?;
     inspect(&connection.transaction()?, place)?;
-    write_ahead(&connection)?;
+    sqlite::write_ahead(&connection)?;
     Ok(Some(connection))
 }
 
@@ -88,17 +70,9 @@ pub(super) fn open(place: &Path, create: bool, patience: Duration) -> Result<Opt
 /// file just now.
 fn inspect(transaction: &Transaction<'_>, place: &Path) -> Result<(), Fault> {
     format(transaction, place)?;
-    let check: String = transaction.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if check == "ok" { Ok(()) } else { Err(Fault::Damaged(check)) }
-}
-
-/// Readers do not wait for writers, and a kill leaves whole transactions. The mode stays with the file; when another
-/// process is setting it at this moment, it need not be set twice.
-fn write_ahead(connection: &Connection) -> Result<(), Fault> {
-    let set = connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()));
-    match set {
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
-        other => Ok(other?),
+    match sqlite::damage(transaction)? {
+        None => Ok(()),
+        Some(what) => Err(Fault::Damaged(what)),
     }
 }
 
@@ -111,39 +85,59 @@ fn format(connection: &Connection, place: &Path) -> Result<usize, Fault> {
         return Ok(0);
     }
     if application != APPLICATION_ID {
-        return Err(Fault::Other("it is a file of another program, or damaged. Move it away".to_owned()));
+        return Err(Fault::Damaged("it is a file of another program, or its head is gone".to_owned()));
     }
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     match usize::try_from(found) {
         Ok(format) if (1..=MIGRATIONS.len()).contains(&format) => Ok(format),
-        _ if found > known => Err(Fault::State(StateError::Newer { place: place.display().to_string(), found, known })),
+        // A number far from ours is no format of the future but a flipped bit.
+        _ if (known..known.saturating_add(1_000)).contains(&found) => {
+            Err(Fault::State(StateError::Newer { place: place.display().to_string(), found, known }))
+        }
         _ => Err(Fault::Damaged(format!("format {found}"))),
     }
 }
 
-/// What names the state in the file; none in an empty one.
+/// What names the state in the file; none in an empty one, or in one of an older format: to be brought up to date first.
 pub(super) fn head(connection: &Connection, place: &Path) -> Result<Option<Head>, Fault> {
-    if format(connection, place)? == 0 {
+    if format(connection, place)? < MIGRATIONS.len() {
         return Ok(None);
     }
-    let read = |row: &rusqlite::Row<'_>| Ok(Head { library: row.get(0)?, lineage: row.get(1)?, serial: row.get(2)? });
-    let head = connection.query_row("SELECT library, lineage, serial FROM meta", [], read).optional()?;
-    head.ok_or_else(|| Fault::damaged(&"it names no library")).map(Some)
+    read_head(connection).map(Some)
+}
+
+/// Whether the file holds a state of an older format.
+pub(super) fn is_behind(connection: &Connection, place: &Path) -> Result<bool, Fault> {
+    Ok((1..MIGRATIONS.len()).contains(&format(connection, place)?))
+}
+
+fn read_head(connection: &Connection) -> Result<Head, Fault> {
+    let read = |row: &rusqlite::Row<'_>| {
+        let (library, lineage, serial) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok((
+            Head { library, lineage, serial, run: row.get(3)?, mark: row.get(4)?, targets: row.get(5)? },
+            row.get::<_, i64>(6)?,
+        ))
+    };
+    let head = connection
+        .query_row("SELECT library, lineage, serial, run, mark, targets, sum FROM meta", [], read)
+        .optional()?;
+    let (head, sum) = head.ok_or_else(|| Fault::damaged(&"it names no library"))?;
+    if sum == head.check_sum() { Ok(head) } else { Err(Fault::damaged(&"its head does not fit its check sum")) }
 }
 
 /// Brings the format up to date within the transaction, and names the state where it is new.
 pub(super) fn prepare(transaction: &Transaction<'_>, place: &Path, new: &Head) -> Result<Head, Fault> {
     let format = format(transaction, place)?;
     for step in MIGRATIONS.iter().skip(format) {
-        transaction.execute_batch(step)?;
+        step(transaction)?;
     }
     if format < MIGRATIONS.len() {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX))?;
     }
     if format == 0 {
-        let values = (&new.library, &new.lineage, new.serial);
-        transaction.execute("INSERT INTO meta (one, library, lineage, serial) VALUES (1, ?1, ?2, ?3)", values)?;
+        new.write(transaction)?;
     }
-    head(transaction, place)?.ok_or_else(|| Fault::damaged(&"it names no library"))
+    read_head(transaction)
 }

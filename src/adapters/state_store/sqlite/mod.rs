@@ -1,11 +1,13 @@
 //! A state in one SQLite file: the embedded default.
 
+mod chunks;
 mod fault;
 mod format;
 mod rows;
+mod upgrade;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,9 +17,11 @@ use uuid::Uuid;
 
 use self::fault::Fault;
 use self::format::Head;
-use super::{FileDigests, StateError, StateHistory, StateStore};
-use crate::ids::{BlobId, Sha256Hex};
-use crate::state::{Change, HistoryEntry, Serial, State};
+use super::{ChunkRows, FileDigests, StateError, StateHistory, StateLock, StateStore};
+use crate::adapters::sqlite;
+use crate::ids::{BlobId, CorrelationId, LockToken, RunId, Sha256Hex};
+use crate::state::row::{ChunkChange, ChunkRow, FileRow, IndexMark};
+use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Timestamp};
 
 /// How long another process may hold the file before this one gives up.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -66,6 +70,12 @@ impl SqliteState {
         Self { patience, ..self }
     }
 
+    /// Moves a state that is of no use out of the way, with what stands beside it; the sentence says where it is now.
+    pub fn set_aside(place: &Path) -> std::io::Result<String> {
+        let aside = sqlite::set_aside(place, "aside")?;
+        Ok(format!("it is kept as {}, and the state is built again", aside.display()))
+    }
+
     /// Runs what waits for the disk where it may wait.
     async fn blocking<T, F>(&self, work: F) -> Result<T, StateError>
     where
@@ -84,8 +94,23 @@ impl SqliteState {
     fn connection<'s>(&self, session: &'s mut Session, create: bool) -> Result<Option<&'s mut Connection>, Fault> {
         if session.connection.is_none() {
             session.connection = format::open(&self.place, create, self.patience)?;
+            if let Some(connection) = session.connection.as_mut() {
+                self.bring_up_to_date(connection)?;
+            }
         }
         Ok(session.connection.as_mut())
+    }
+
+    /// Brings a file of an older format up to date, which keeps all that it says.
+    fn bring_up_to_date(&self, connection: &mut Connection) -> Result<(), Fault> {
+        if !format::is_behind(connection, &self.place)? {
+            return Ok(());
+        }
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let none =
+            Head { library: String::new(), lineage: String::new(), serial: 0, run: None, mark: None, targets: 0 };
+        format::prepare(&transaction, &self.place, &none)?;
+        Ok(transaction.commit()?)
     }
 
     /// Runs `read` on one moment of the state, or gives nothing where there is none yet.
@@ -108,7 +133,8 @@ impl SqliteState {
         session: &mut Session,
         write: impl FnOnce(&Transaction<'_>, Head) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let new = Head { library: self.library.clone(), lineage: session.lineage.clone(), serial: 0 };
+        let (library, lineage) = (self.library.clone(), session.lineage.clone());
+        let new = Head { library, lineage, serial: 0, run: None, mark: None, targets: 0 };
         let connection = self.connection(session, true)?;
         let connection = connection.ok_or_else(|| Fault::Other("it was not made".to_owned()))?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -116,7 +142,7 @@ impl SqliteState {
         let is_renamed = found.library != self.library;
         let head = self.ours(found)?;
         if is_renamed {
-            transaction.execute("UPDATE meta SET library = ?1", [&self.library])?;
+            head.write(&transaction)?;
         }
         let written = write(&transaction, head)?;
         transaction.commit()?;
@@ -135,12 +161,17 @@ impl SqliteState {
 
 #[async_trait]
 impl StateStore for SqliteState {
+    fn place(&self) -> String {
+        self.place.display().to_string()
+    }
+
     async fn load(&self) -> Result<State, StateError> {
         self.blocking(|store, session| {
             let read = store.reading(session, |transaction, head| {
                 let mut state = State::new(head.library, head.lineage);
-                state.serial = Serial(rows::serial_from(head.serial)?);
-                state.targets = rows::targets(transaction)?;
+                state.serial = Serial(rows::unsigned(head.serial)?);
+                state.run = head.run.map(RunId::new);
+                state.targets = rows::targets(transaction, head.targets)?;
                 Ok(state)
             })?;
             let state = read.unwrap_or_else(|| State::new(&*store.library, &*session.lineage));
@@ -156,17 +187,91 @@ impl StateStore for SqliteState {
         self.blocking(move |store, session| {
             let seen = session.seen.then(|| session.lineage.clone());
             store.writing(session, |transaction, head| {
-                let found = Serial(rows::serial_from(head.serial)?);
+                let found = Serial(rows::unsigned(head.serial)?);
                 // The file was replaced by another history in between: its serial counts other changes.
                 let replaced = seen.is_some_and(|lineage| lineage != head.lineage);
                 if found != expected || replaced {
                     return Err(Fault::State(StateError::Moved { expected, found }));
                 }
-                let serial = head.serial.checked_add(1).ok_or_else(|| Fault::damaged(&"its serial is at its end"))?;
-                rows::apply(transaction, &change)?;
-                rows::remember_change(transaction, &change, serial)?;
-                transaction.execute("UPDATE meta SET serial = ?1", [serial])?;
-                Ok(Serial(rows::serial_from(serial)?))
+                let number = head.serial.checked_add(1).ok_or_else(|| Fault::damaged(&"its serial is at its end"))?;
+                let serial = Serial(rows::unsigned(number)?);
+                let entry = HistoryEntry::of(&change, serial, head.run.clone().map(RunId::new).as_ref());
+                let targets = head.targets.wrapping_add(rows::apply(transaction, &change)?);
+                rows::put_history(transaction, &entry)?;
+                let run = match &change {
+                    Change::Begin { run } => Some(run.id.to_string()),
+                    Change::End { end } => head.run.filter(|open| open != end.run.as_str()),
+                    _ => head.run,
+                };
+                Head { serial: number, run, targets, ..head }.write(transaction)?;
+                Ok(serial)
+            })
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl StateLock for SqliteState {
+    async fn lock(&self, claim: &Claim, now: Timestamp) -> Result<Lock, StateError> {
+        let claim = claim.clone();
+        self.blocking(move |store, session| {
+            store.writing(session, |transaction, _| match rows::lock(transaction)? {
+                Some(lock) if !claim.may_take(&lock, now) => Err(Fault::State(StateError::Locked(Box::new(lock)))),
+                _ => {
+                    let lock = claim.granted(now);
+                    rows::put_lock(transaction, &lock)?;
+                    Ok(lock)
+                }
+            })
+        })
+        .await
+    }
+
+    async fn unlock(&self, token: &LockToken) -> Result<(), StateError> {
+        let token = token.clone();
+        self.blocking(move |store, session| {
+            if store.connection(session, false)?.is_none() {
+                return Ok(());
+            }
+            store.writing(session, |transaction, _| rows::remove_lock(transaction, &token))
+        })
+        .await
+    }
+
+    async fn locked(&self) -> Result<Option<Lock>, StateError> {
+        self.blocking(|store, session| Ok(store.reading(session, |transaction, _| rows::lock(transaction))?.flatten()))
+            .await
+    }
+}
+
+#[async_trait]
+impl ChunkRows for SqliteState {
+    async fn chunks(&self, mark: &IndexMark) -> Result<Option<Vec<ChunkRow>>, StateError> {
+        let mark = mark.to_text();
+        self.blocking(move |store, session| {
+            let read = store.reading(session, |transaction, head| match head.mark {
+                Some(known) if known == mark => chunks::all(transaction).map(Some),
+                _ => Ok(None),
+            })?;
+            Ok(read.flatten())
+        })
+        .await
+    }
+
+    async fn change_chunks(&self, intent: &CorrelationId, change: &ChunkChange) -> Result<(), StateError> {
+        let (intent, change) = (intent.clone(), change.clone());
+        self.blocking(move |store, session| {
+            store.writing(session, |transaction, head| {
+                if !rows::is_under_way(transaction, &intent)? {
+                    return Err(Fault::State(StateError::Fenced));
+                }
+                chunks::change(transaction, &change)?;
+                match change {
+                    ChunkChange::Mark(mark) => Head { mark: Some(mark.to_text()), ..head }.write(transaction),
+                    ChunkChange::Forget => Head { mark: None, ..head }.write(transaction),
+                    _ => Ok(()),
+                }
             })
         })
         .await
@@ -178,6 +283,14 @@ impl StateHistory for SqliteState {
     async fn history(&self, most: usize) -> Result<Vec<HistoryEntry>, StateError> {
         self.blocking(move |store, session| {
             let read = store.reading(session, |transaction, _| rows::history(transaction, most))?;
+            Ok(read.unwrap_or_default())
+        })
+        .await
+    }
+
+    async fn runs(&self, most: usize) -> Result<Vec<(Run, Option<RunEnd>)>, StateError> {
+        self.blocking(move |store, session| {
+            let read = store.reading(session, |transaction, _| rows::runs(transaction, most))?;
             Ok(read.unwrap_or_default())
         })
         .await
@@ -199,9 +312,14 @@ impl FileDigests for SqliteState {
         if files.is_empty() {
             return Ok(());
         }
-        let files = files.to_vec();
+        let row = |(blob, sha256, bytes): &(BlobId, Sha256Hex, u64)| FileRow {
+            blob: blob.clone(),
+            sha256: sha256.clone(),
+            bytes: *bytes,
+        };
+        let files: Vec<FileRow> = files.iter().map(row).collect();
         self.blocking(move |store, session| {
-            store.writing(session, |transaction, _| rows::remember_files(transaction, &files))
+            store.writing(session, |transaction, _| files.iter().try_for_each(|file| rows::put_file(transaction, file)))
         })
         .await
     }

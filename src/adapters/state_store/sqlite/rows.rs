@@ -1,4 +1,4 @@
-//! The state as rows.
+//! The state as rows of tables, each written with its check sum and held against it when it is read.
 
 use std::collections::BTreeMap;
 
@@ -6,87 +6,139 @@ use rusqlite::{Connection, Row};
 
 use super::fault::Fault;
 use crate::ids::{
-    AssetId, AssetKey, BlobId, CollectionName, CommitId, CorrelationId, InvalidId, Sha256Hex, TargetName,
+    AssetId, AssetKey, BlobId, CollectionName, CommitId, CorrelationId, InvalidId, LockToken, RunId, Sha256Hex,
+    TargetName,
 };
-use crate::state::{Change, Delivered, HistoryEntry, Intent, Serial, TargetState, Timestamp};
+use crate::state::row::{AssetRow, FileRow, Row as StateRow, TargetRow, assets_sum, check_sum};
+use crate::state::{
+    Change, Delivered, HistoryEntry, Intent, Lock, Run, RunEnd, RunResult, Serial, TargetState, Timestamp,
+};
 
 type Assets = BTreeMap<AssetKey, Sha256Hex>;
 
-/// Every target that was ever tried.
-pub(super) fn targets(connection: &Connection) -> Result<BTreeMap<TargetName, TargetState>, Fault> {
+/// Every target that was ever tried; their check sums have to add up to `sum`.
+pub(super) fn targets(connection: &Connection, sum: i64) -> Result<BTreeMap<TargetName, TargetState>, Fault> {
     let mut statement = connection.prepare_cached(
         "SELECT name, failure, intent_correlation, intent_digest, intent_at,
-                delivered_commit, delivered_digest, delivered_at FROM targets",
+                delivered_commit, delivered_digest, delivered_at, assets, sum FROM targets",
     )?;
     let mut rows = statement.query([])?;
-    let mut targets = BTreeMap::new();
+    let (mut targets, mut left) = (BTreeMap::new(), sum);
     while let Some(row) = rows.next()? {
-        let name: String = row.get(0)?;
-        let delivered = delivered(row, assets_of(connection, &name)?)?;
-        let state = TargetState { delivered, intent: intent(row)?, failure: row.get(1)? };
-        targets.insert(TargetName::new(name), state);
+        let target = target_of(row, row.get(8)?)?;
+        checked(row.get(9)?, target.digest(), "a target")?;
+        left = left.wrapping_sub(check_sum(target.digest()));
+        let assets = assets_of(connection, &target.name)?;
+        if assets_sum(&target.name, &assets) != target.assets {
+            return Err(Fault::Damaged(format!("an asset of {} is missing", target.name)));
+        }
+        let (name, state) = with_assets(target, assets);
+        targets.insert(name, state);
     }
-    Ok(targets)
+    if left == 0 { Ok(targets) } else { Err(Fault::Damaged("a target is missing".to_owned())) }
 }
 
-fn intent(row: &Row<'_>) -> Result<Option<Intent>, Fault> {
-    let Some(correlation) = row.get::<_, Option<String>>(2)? else { return Ok(None) };
-    let digest = parsed(Sha256Hex::parse, &row.get::<_, String>(3)?)?;
-    Ok(Some(Intent { correlation: CorrelationId::new(correlation), digest, at: Timestamp(row.get(4)?) }))
+fn with_assets(row: TargetRow, assets: Assets) -> (TargetName, TargetState) {
+    let TargetRow { name, failure, intent, delivered, .. } = row;
+    let delivered = delivered.map(|(digest, commit, at)| Delivered { commit, digest, assets, at });
+    (name, TargetState { delivered, intent, failure })
 }
 
-fn delivered(row: &Row<'_>, assets: Assets) -> Result<Option<Delivered>, Fault> {
-    let Some(digest) = row.get::<_, Option<String>>(6)? else { return Ok(None) };
+/// A target out of the first eight columns, with the sum of its assets.
+pub(super) fn target_of(row: &Row<'_>, assets: i64) -> Result<TargetRow, Fault> {
+    let intent = match row.get::<_, Option<String>>(2)? {
+        None => None,
+        Some(correlation) => Some(Intent {
+            correlation: CorrelationId::new(correlation),
+            digest: parsed(Sha256Hex::parse, &row.get::<_, String>(3)?)?,
+            at: Timestamp(row.get(4)?),
+        }),
+    };
     let commit = row.get::<_, Option<String>>(5)?.map(|commit| parsed(CommitId::parse, &commit)).transpose()?;
-    Ok(Some(Delivered { commit, digest: parsed(Sha256Hex::parse, &digest)?, assets, at: Timestamp(row.get(7)?) }))
+    let delivered = match row.get::<_, Option<String>>(6)? {
+        None => None,
+        Some(digest) => Some((parsed(Sha256Hex::parse, &digest)?, commit, Timestamp(row.get(7)?))),
+    };
+    Ok(TargetRow { name: TargetName::new(row.get::<_, String>(0)?), failure: row.get(1)?, intent, delivered, assets })
 }
 
-fn parsed<T>(parse: fn(&str) -> Result<T, InvalidId>, text: &str) -> Result<T, Fault> {
+/// What `parse` makes of a text; one that it refuses is damage.
+pub(super) fn parsed<T>(parse: fn(&str) -> Result<T, InvalidId>, text: &str) -> Result<T, Fault> {
     parse(text).map_err(|invalid| Fault::damaged(&invalid))
 }
 
-fn assets_of(connection: &Connection, target: &str) -> Result<Assets, Fault> {
+/// Holds a row against the check sum that was written beside it.
+pub(super) fn checked(sum: i64, digest: [u8; 32], what: &str) -> Result<(), Fault> {
+    if sum == check_sum(digest) { Ok(()) } else { Err(Fault::Damaged(format!("{what} does not fit its check sum"))) }
+}
+
+/// A number that counts something.
+pub(super) fn unsigned(number: i64) -> Result<u64, Fault> {
+    u64::try_from(number).map_err(|_| Fault::Damaged(format!("{number} where something is counted")))
+}
+
+fn signed(number: u64) -> Result<i64, Fault> {
+    i64::try_from(number).map_err(|_| Fault::Other(format!("{number} is too large to be stored")))
+}
+
+/// What a target has.
+pub(super) fn assets_of(connection: &Connection, target: &TargetName) -> Result<Assets, Fault> {
     let mut statement =
-        connection.prepare_cached("SELECT collection, asset, digest FROM delivered_assets WHERE target = ?1")?;
-    let mut rows = statement.query([target])?;
+        connection.prepare_cached("SELECT collection, asset, digest, sum FROM delivered_assets WHERE target = ?1")?;
+    let mut rows = statement.query([target.as_str()])?;
     let mut assets = Assets::new();
     while let Some(row) = rows.next()? {
         let (collection, id): (String, String) = (row.get(0)?, row.get(1)?);
-        let key = AssetKey { collection: CollectionName::new(collection), id: AssetId::new(id) };
-        assets.insert(key, parsed(Sha256Hex::parse, &row.get::<_, String>(2)?)?);
+        let asset = AssetRow {
+            target: target.clone(),
+            key: AssetKey { collection: CollectionName::new(collection), id: AssetId::new(id) },
+            digest: parsed(Sha256Hex::parse, &row.get::<_, String>(2)?)?,
+        };
+        checked(row.get(3)?, asset.digest(), "an asset of a target")?;
+        assets.insert(asset.key, asset.digest);
     }
     Ok(assets)
 }
 
-/// Takes one step, as [`crate::state::State::apply`] does.
-pub(super) fn apply(connection: &Connection, change: &Change) -> Result<(), Fault> {
-    let name = change.target().as_str();
-    execute(connection, "INSERT OR IGNORE INTO targets (name) VALUES (?1)", [name])?;
+/// Takes one step, as [`crate::state::State::apply`] does; gives what the sum of the targets' check sums grows by.
+pub(super) fn apply(connection: &Connection, change: &Change) -> Result<i64, Fault> {
     match change {
-        Change::Intend { intent, .. } => execute(
-            connection,
-            "UPDATE targets SET intent_correlation = ?2, intent_digest = ?3, intent_at = ?4 WHERE name = ?1",
-            (name, intent.correlation.as_str(), intent.digest.as_str(), intent.at.0),
-        ),
-        Change::Deliver { delivered, .. } => {
-            execute(
-                connection,
-                "UPDATE targets SET failure = NULL, intent_correlation = NULL, intent_digest = NULL, intent_at = NULL,
-                    delivered_commit = ?2, delivered_digest = ?3, delivered_at = ?4 WHERE name = ?1",
-                (name, delivered.commit.as_ref().map(CommitId::as_str), delivered.digest.as_str(), delivered.at.0),
-            )?;
-            replace_assets(connection, name, &delivered.assets)
-        }
-        Change::Fail { why, certain, .. } => {
-            execute(connection, "UPDATE targets SET failure = ?2 WHERE name = ?1", (name, why))?;
-            if *certain {
-                let forget = "UPDATE targets SET intent_correlation = NULL, intent_digest = NULL, intent_at = NULL
-                    WHERE name = ?1";
-                execute(connection, forget, [name])?;
-            }
-            Ok(())
-        }
+        Change::Begin { run } => put_run(connection, run)?,
+        Change::End { end } => put_run_end(connection, end)?,
+        Change::Intend { .. } | Change::Deliver { .. } | Change::Fail { .. } => {}
     }
+    let Some(name) = change.target() else { return Ok(0) };
+    let before = target(connection, name)?;
+    let (sum, mut assets) = before.as_ref().map_or((0, 0), |row| (check_sum(row.digest()), row.assets));
+    let mut state = before.map(|row| with_assets(row, Assets::new()).1).unwrap_or_default();
+    state.apply(change);
+    if let Change::Deliver { delivered, .. } = change {
+        replace_assets(connection, name, &delivered.assets)?;
+        assets = assets_sum(name, &delivered.assets);
+    }
+    let delivered = state.delivered.map(|d| (d.digest, d.commit, d.at));
+    let row = TargetRow { name: name.clone(), failure: state.failure, intent: state.intent, delivered, assets };
+    put_target(connection, &row)?;
+    Ok(check_sum(row.digest()).wrapping_sub(sum))
+}
+
+/// What is known of one target.
+fn target(connection: &Connection, name: &TargetName) -> Result<Option<TargetRow>, Fault> {
+    let mut statement = connection.prepare_cached(
+        "SELECT name, failure, intent_correlation, intent_digest, intent_at,
+                delivered_commit, delivered_digest, delivered_at, assets, sum FROM targets WHERE name = ?1",
+    )?;
+    let mut rows = statement.query([name.as_str()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let target = target_of(row, row.get(8)?)?;
+    checked(row.get(9)?, target.digest(), "a target")?;
+    Ok(Some(target))
+}
+
+/// The intent that is under way with this id, if there is one.
+pub(super) fn is_under_way(connection: &Connection, intent: &CorrelationId) -> Result<bool, Fault> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM targets WHERE intent_correlation = ?1")?;
+    Ok(statement.exists([intent.as_str()])?)
 }
 
 fn execute(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<(), Fault> {
@@ -94,54 +146,132 @@ fn execute(connection: &Connection, sql: &str, values: impl rusqlite::Params) ->
     Ok(())
 }
 
+/// Writes a target in place of the one that is there.
+pub(super) fn put_target(connection: &Connection, row: &TargetRow) -> Result<(), Fault> {
+    let intent = row.intent.as_ref();
+    let delivered = row.delivered.as_ref();
+    let upsert = "INSERT OR REPLACE INTO targets (name, failure, intent_correlation, intent_digest, intent_at,
+            delivered_commit, delivered_digest, delivered_at, assets, sum)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    let values = (
+        row.name.as_str(),
+        row.failure.as_deref(),
+        intent.map(|intent| intent.correlation.as_str()),
+        intent.map(|intent| intent.digest.as_str()),
+        intent.map(|intent| intent.at.0),
+        delivered.and_then(|(_, commit, _)| commit.as_ref()).map(CommitId::as_str),
+        delivered.map(|(digest, _, _)| digest.as_str()),
+        delivered.map(|(_, _, at)| at.0),
+        row.assets,
+        check_sum(row.digest()),
+    );
+    execute(connection, upsert, values)
+}
+
+/// Writes an asset of a target in place of the one that is there.
+pub(super) fn put_asset(connection: &Connection, row: &AssetRow) -> Result<(), Fault> {
+    let upsert =
+        "INSERT OR REPLACE INTO delivered_assets (target, collection, asset, digest, sum) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let (collection, asset) = (row.key.collection.as_str(), row.key.id.as_str());
+    execute(connection, upsert, (row.target.as_str(), collection, asset, row.digest.as_str(), check_sum(row.digest())))
+}
+
 /// Writes only what differs: a library of ten thousand assets mostly stays as it is.
-fn replace_assets(connection: &Connection, target: &str, wanted: &Assets) -> Result<(), Fault> {
+fn replace_assets(connection: &Connection, target: &TargetName, wanted: &Assets) -> Result<(), Fault> {
     let there = assets_of(connection, target)?;
     for gone in there.keys().filter(|key| !wanted.contains_key(*key)) {
         let delete = "DELETE FROM delivered_assets WHERE target = ?1 AND collection = ?2 AND asset = ?3";
-        execute(connection, delete, (target, gone.collection.as_str(), gone.id.as_str()))?;
+        execute(connection, delete, (target.as_str(), gone.collection.as_str(), gone.id.as_str()))?;
     }
     for (key, digest) in wanted.iter().filter(|(key, digest)| there.get(*key) != Some(*digest)) {
-        let upsert =
-            "INSERT OR REPLACE INTO delivered_assets (target, collection, asset, digest) VALUES (?1, ?2, ?3, ?4)";
-        execute(connection, upsert, (target, key.collection.as_str(), key.id.as_str(), digest.as_str()))?;
+        put_asset(connection, &AssetRow { target: target.clone(), key: key.clone(), digest: digest.clone() })?;
     }
     Ok(())
 }
 
+/// Adds a run.
+pub(super) fn put_run(connection: &Connection, run: &Run) -> Result<(), Fault> {
+    let insert =
+        "INSERT INTO runs (id, who, event, command, at_commit, link, at, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let commit = run.commit.as_ref().map(CommitId::as_str);
+    let sum = StateRow::Run(run.clone()).check_sum();
+    execute(connection, insert, (run.id.as_str(), &run.who, &run.event, &run.command, commit, &run.link, run.at.0, sum))
+}
+
+/// Adds the end of a run.
+pub(super) fn put_run_end(connection: &Connection, end: &RunEnd) -> Result<(), Fault> {
+    let insert = "INSERT INTO run_ends (run, result, detail, at, sum) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let sum = StateRow::RunEnd(end.clone()).check_sum();
+    execute(connection, insert, (end.run.as_str(), end.result.as_str(), &end.detail, end.at.0, sum))
+}
+
 /// Adds the line of a change to the history.
-pub(super) fn remember_change(connection: &Connection, change: &Change, serial: i64) -> Result<(), Fault> {
-    let entry = HistoryEntry::of(change, Serial(serial_from(serial)?));
-    execute(
-        connection,
-        "INSERT INTO history (serial, at, target, kind, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
-        (serial, entry.at.0, entry.target.as_str(), entry.kind, entry.detail),
-    )
+pub(super) fn put_history(connection: &Connection, entry: &HistoryEntry) -> Result<(), Fault> {
+    let insert = "INSERT INTO history (serial, at, run, target, kind, detail, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let (run, target) = (entry.run.as_ref().map(RunId::as_str), entry.target.as_ref().map(TargetName::as_str));
+    let sum = StateRow::History(entry.clone()).check_sum();
+    execute(connection, insert, (signed(entry.serial.0)?, entry.at.0, run, target, &entry.kind, &entry.detail, sum))
 }
 
 /// The last lines of the history, oldest first.
 pub(super) fn history(connection: &Connection, most: usize) -> Result<Vec<HistoryEntry>, Fault> {
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let mut statement =
-        connection.prepare("SELECT serial, at, target, kind, detail FROM history ORDER BY serial DESC LIMIT ?1")?;
-    let mut rows = statement.query([most])?;
+    let sql = "SELECT serial, at, run, target, kind, detail, sum FROM history ORDER BY serial DESC LIMIT ?1";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([i64::try_from(most).unwrap_or(i64::MAX)])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
-        entries.push(HistoryEntry {
-            serial: Serial(serial_from(row.get(0)?)?),
+        let entry = HistoryEntry {
+            serial: Serial(unsigned(row.get(0)?)?),
             at: Timestamp(row.get(1)?),
-            target: TargetName::new(row.get::<_, String>(2)?),
-            kind: row.get(3)?,
-            detail: row.get(4)?,
-        });
+            run: row.get::<_, Option<String>>(2)?.map(RunId::new),
+            target: row.get::<_, Option<String>>(3)?.map(TargetName::new),
+            kind: row.get(4)?,
+            detail: row.get(5)?,
+        };
+        let entry = StateRow::History(entry);
+        checked(row.get(6)?, entry.digest(), "a line of the history")?;
+        if let StateRow::History(entry) = entry {
+            entries.push(entry);
+        }
     }
     entries.reverse();
     Ok(entries)
 }
 
-/// The serial as the rest of the program counts it.
-pub(super) fn serial_from(serial: i64) -> Result<u64, Fault> {
-    u64::try_from(serial).map_err(|_| Fault::Damaged(format!("serial {serial}")))
+/// The last runs with their ends, oldest first.
+pub(super) fn runs(connection: &Connection, most: usize) -> Result<Vec<(Run, Option<RunEnd>)>, Fault> {
+    let sql = "SELECT id, who, event, command, at_commit, link, at, sum FROM runs ORDER BY position DESC LIMIT ?1";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([i64::try_from(most).unwrap_or(i64::MAX)])?;
+    let mut runs = Vec::new();
+    while let Some(row) = rows.next()? {
+        let commit = row.get::<_, Option<String>>(4)?.map(|commit| parsed(CommitId::parse, &commit)).transpose()?;
+        let run = Run {
+            id: RunId::new(row.get::<_, String>(0)?),
+            who: row.get(1)?,
+            event: row.get(2)?,
+            command: row.get(3)?,
+            commit,
+            link: row.get(5)?,
+            at: Timestamp(row.get(6)?),
+        };
+        checked(row.get(7)?, StateRow::Run(run.clone()).digest(), "a run")?;
+        let end = run_end(connection, &run.id)?;
+        runs.push((run, end));
+    }
+    runs.reverse();
+    Ok(runs)
+}
+
+fn run_end(connection: &Connection, run: &RunId) -> Result<Option<RunEnd>, Fault> {
+    let mut statement = connection.prepare_cached("SELECT result, detail, at, sum FROM run_ends WHERE run = ?1")?;
+    let mut rows = statement.query([run.as_str()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let result = row.get::<_, String>(0)?;
+    let result = RunResult::parse(&result).ok_or_else(|| Fault::Damaged(format!("a run that ended {result:?}")))?;
+    let end = RunEnd { run: run.clone(), result, detail: row.get(1)?, at: Timestamp(row.get(2)?) };
+    checked(row.get(3)?, StateRow::RunEnd(end.clone()).digest(), "the end of a run")?;
+    Ok(Some(end))
 }
 
 /// What is known of these blobs.
@@ -149,25 +279,43 @@ pub(super) fn known_files(
     connection: &Connection,
     blobs: &[BlobId],
 ) -> Result<BTreeMap<BlobId, (Sha256Hex, u64)>, Fault> {
-    let mut statement = connection.prepare_cached("SELECT sha256, bytes FROM files WHERE blob = ?1")?;
+    let mut statement = connection.prepare_cached("SELECT sha256, bytes, sum FROM files WHERE blob = ?1")?;
     let mut known = BTreeMap::new();
     for blob in blobs {
         let mut rows = statement.query([blob.as_str()])?;
         if let Some(row) = rows.next()? {
-            let bytes: i64 = row.get(1)?;
-            let bytes = u64::try_from(bytes).map_err(|_| Fault::Damaged(format!("a file of {bytes} bytes")))?;
-            known.insert(blob.clone(), (parsed(Sha256Hex::parse, &row.get::<_, String>(0)?)?, bytes));
+            let sha256 = parsed(Sha256Hex::parse, &row.get::<_, String>(0)?)?;
+            let file = FileRow { blob: blob.clone(), sha256, bytes: unsigned(row.get(1)?)? };
+            checked(row.get(2)?, file.digest(), "the digest of a file")?;
+            known.insert(file.blob, (file.sha256, file.bytes));
         }
     }
     Ok(known)
 }
 
-/// Keeps the digest and the size of each of these blobs.
-pub(super) fn remember_files(connection: &Connection, files: &[(BlobId, Sha256Hex, u64)]) -> Result<(), Fault> {
-    for (blob, sha256, bytes) in files {
-        let bytes = i64::try_from(*bytes).map_err(|_| Fault::Other(format!("a file cannot have {bytes} bytes")))?;
-        let upsert = "INSERT OR REPLACE INTO files (blob, sha256, bytes) VALUES (?1, ?2, ?3)";
-        execute(connection, upsert, (blob.as_str(), sha256.as_str(), bytes))?;
-    }
-    Ok(())
+/// Keeps what is known of the bytes of a blob.
+pub(super) fn put_file(connection: &Connection, row: &FileRow) -> Result<(), Fault> {
+    let upsert = "INSERT OR REPLACE INTO files (blob, sha256, bytes, sum) VALUES (?1, ?2, ?3, ?4)";
+    let sum = check_sum(row.digest());
+    execute(connection, upsert, (row.blob.as_str(), row.sha256.as_str(), signed(row.bytes)?, sum))
+}
+
+/// The lock, if it was taken and not given back.
+pub(super) fn lock(connection: &Connection) -> Result<Option<Lock>, Fault> {
+    let mut statement = connection.prepare_cached("SELECT token, holder, at, expires FROM lock")?;
+    let mut rows = statement.query([])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let token = LockToken::new(row.get::<_, String>(0)?);
+    Ok(Some(Lock { token, holder: row.get(1)?, at: Timestamp(row.get(2)?), expires: Timestamp(row.get(3)?) }))
+}
+
+/// Writes the lock in place of the one that is there.
+pub(super) fn put_lock(connection: &Connection, lock: &Lock) -> Result<(), Fault> {
+    let upsert = "INSERT OR REPLACE INTO lock (one, token, holder, at, expires) VALUES (1, ?1, ?2, ?3, ?4)";
+    execute(connection, upsert, (lock.token.as_str(), &lock.holder, lock.at.0, lock.expires.0))
+}
+
+/// Takes the lock away if it is this one.
+pub(super) fn remove_lock(connection: &Connection, token: &LockToken) -> Result<(), Fault> {
+    execute(connection, "DELETE FROM lock WHERE token = ?1", [token.as_str()])
 }

@@ -71,7 +71,7 @@ fn the_file_is_kept_as_it_was_promised() {
     let pragma =
         |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0)).unwrap();
     assert_eq!(pragma("journal_mode"), "wal".to_owned().into());
-    assert_eq!((pragma("application_id"), pragma("user_version")), (0x7372_7374.into(), 1.into()));
+    assert_eq!((pragma("application_id"), pragma("user_version")), (0x7372_7374.into(), 2.into()));
     for statement in ["UPDATE history SET detail = 'x'", "DELETE FROM history"] {
         let refused = connection.execute(statement, []).unwrap_err().to_string();
         assert!(refused.contains("the history is only added to"), "{refused}");
@@ -140,7 +140,7 @@ fn a_newer_format_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let place = written(&folder);
     Connection::open(&place).unwrap().pragma_update(None, "user_version", 7).unwrap();
-    assert!(matches!(load(&place), Err(StateError::Newer { found: 7, known: 1, .. })));
+    assert!(matches!(load(&place), Err(StateError::Newer { found: 7, known: 2, .. })));
 }
 
 #[test]
@@ -149,10 +149,12 @@ fn a_file_that_is_no_database_can_be_moved_away() {
     let place = folder.path().join("state.db");
     fs::write(&place, "<html>not found</html>".repeat(500)).unwrap();
     let said = said(&place);
-    assert!(said.contains("state.db cannot be used: it is damaged"), "{said}");
-    assert!(said.ends_with("Move the file away, with the -wal and -shm beside it; the next run rebuilds it"), "{said}");
-    fs::remove_file(&place).unwrap();
+    assert!(said.contains("state.db is damaged"), "{said}");
+    assert!(said.ends_with("sets it aside and builds it again"), "{said}");
+    let before = fs::read(&place).unwrap();
+    assert!(SqliteState::set_aside(&place).unwrap().contains("state.aside"));
     assert!(load(&place).is_ok());
+    assert!(fs::read(place.with_extension("aside")).unwrap() == before);
 }
 
 #[test]
@@ -160,9 +162,43 @@ fn a_database_of_another_program_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("state.db");
     Connection::open(&place).unwrap().execute_batch("CREATE TABLE meta (a); INSERT INTO meta VALUES (1)").unwrap();
+    let before = fs::read(&place).unwrap();
     assert!(said(&place).contains("a file of another program"));
     let refused = runtime().block_on(SqliteState::new(&place, LIBRARY).record(Serial(0), &intend("a", "x")));
-    assert!(matches!(refused, Err(StateError::Unusable { .. })), "{refused:?}");
+    assert!(refused.as_ref().is_err_and(StateError::is_unfit), "{refused:?}");
+    assert!(fs::read(&place).unwrap() == before);
+}
+
+#[test]
+fn a_state_of_the_first_format_is_brought_up_to_date_with_all_that_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let (new, old) = (written(&folder), folder.path().join("old.db"));
+    let expected = load(&new).unwrap();
+    let history = runtime().block_on(SqliteState::new(&new, LIBRARY).history(10)).unwrap();
+    let mut connection = Connection::open(&old).unwrap();
+    let transaction = connection.transaction().unwrap();
+    upgrade::first_tables(&transaction).unwrap();
+    transaction.pragma_update(None, "application_id", 0x7372_7374).unwrap();
+    transaction.pragma_update(None, "user_version", 1).unwrap();
+    transaction.commit().unwrap();
+    connection.execute("ATTACH ?1 AS new", [new.to_str().unwrap()]).unwrap();
+    for (table, columns) in [
+        ("meta", "one, library, lineage, serial"),
+        (
+            "targets",
+            "name, failure, intent_correlation, intent_digest, intent_at, delivered_commit, delivered_digest, delivered_at",
+        ),
+        ("delivered_assets", "target, collection, asset, digest"),
+        ("history", "serial, at, target, kind, detail"),
+        ("files", "blob, sha256, bytes"),
+    ] {
+        connection.execute(&format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM new.{table}"), []).unwrap();
+    }
+    drop(connection);
+    let store = SqliteState::new(&old, LIBRARY);
+    assert_eq!(runtime().block_on(store.load()).unwrap(), expected);
+    assert_eq!(runtime().block_on(store.history(10)).unwrap(), history);
+    runtime().block_on(store.record(expected.serial, &intend("a", "x"))).unwrap();
 }
 
 #[test]
@@ -284,8 +320,8 @@ fn the_file_can_be_made_by_four_at_the_same_moment() {
     }
 }
 
-/// Reads and writes a file with these bytes. Either works, or the error says what to do with the file.
-fn use_damaged(place: &Path, bytes: &[u8]) {
+/// Reads and writes a file with these bytes. What can still be read is what was written, or it is said that it is not.
+fn use_damaged(place: &Path, bytes: &[u8], written: &State) {
     fs::write(place, bytes).unwrap();
     let store = SqliteState::new(place, LIBRARY);
     let (loaded, recorded) =
@@ -294,26 +330,31 @@ fn use_damaged(place: &Path, bytes: &[u8]) {
     for suffix in ["-wal", "-shm", "-journal"] {
         let _ = fs::remove_file(place.with_file_name(format!("state.db{suffix}")));
     }
-    if let Ok(state) = &loaded {
-        assert_eq!(state.library, LIBRARY);
+    match loaded {
+        Ok(state) if state.serial == Serial(0) => assert!(bytes.is_empty(), "nothing is no state of ours"),
+        Ok(state) => assert!(&state == written, "another state was read"),
+        Err(why) => assert!(is_said(&why), "{why}"),
     }
-    for why in [loaded.err(), recorded.err()] {
-        if let Some(StateError::Unusable { why, .. }) = why {
-            assert!(why.contains("ove the file away") || why.contains("ove it away"), "{why}");
-        }
+    if let Err(why) = recorded {
+        assert!(is_said(&why), "{why}");
     }
+}
+
+fn is_said(why: &StateError) -> bool {
+    let advice = ["sets it aside", "Move it away", "move the file away", "Update Stockroom"];
+    why.is_unfit() || advice.iter().any(|advice| why.to_string().contains(advice))
 }
 
 #[test]
 fn damage_to_any_byte_of_the_header_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let place = written(&folder);
-    let good = fs::read(&place).unwrap();
+    let (good, written) = (fs::read(&place).unwrap(), load(&place).unwrap());
     for at in 0..100 {
         for mask in [1, 0xff] {
             let mut bytes = good.clone();
             bytes[at] ^= mask;
-            use_damaged(&place, &bytes);
+            use_damaged(&place, &bytes, &written);
         }
     }
 }
@@ -322,7 +363,7 @@ fn damage_to_any_byte_of_the_header_is_said() {
 fn damage_anywhere_is_said_and_never_a_panic() {
     let folder = tempfile::tempdir().unwrap();
     let place = written(&folder);
-    let good = fs::read(&place).unwrap();
+    let (good, written) = (fs::read(&place).unwrap(), load(&place).unwrap());
     let mut config = ProptestConfig::with_cases(200);
     config.failure_persistence = None;
     config.rng_seed = proptest::test_runner::RngSeed::Fixed(1);
@@ -336,7 +377,7 @@ fn damage_anywhere_is_said_and_never_a_panic() {
         if let Some(cut) = cut {
             bytes.truncate(cut.index(bytes.len()));
         }
-        use_damaged(&place, &bytes);
+        use_damaged(&place, &bytes, &written);
     });
 }
 

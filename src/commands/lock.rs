@@ -1,0 +1,138 @@
+//! One run at a time: a plan that is to be applied is made, or proved to be up to date, under the state's lock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use tokio::task::JoinHandle;
+
+use super::gather::Library;
+use super::outside::Outside;
+use super::plan::{Desired, Scope, plan};
+use crate::adapters::state_store::{StateError, Store};
+use crate::ids::LockToken;
+use crate::state::{Claim, Lock};
+
+/// For how long a lock is taken, in seconds: so long a run that was killed keeps others waiting at most.
+const SECONDS: i64 = 300;
+/// How often it is renewed.
+const RENEW_EVERY: Duration = Duration::from_secs(100);
+/// How long one run waits for another.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// How often it looks whether the other has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// The lock, renewed until it is given back.
+pub struct Held {
+    store: Arc<dyn Store>,
+    token: LockToken,
+    renewal: JoinHandle<()>,
+}
+
+impl Held {
+    async fn take(outside: &Outside, claim: Claim) -> Result<Self, StateError> {
+        let store = Arc::clone(&outside.state);
+        store.lock(&claim, (outside.clock)()).await?;
+        let claim = Claim { alone: false, ..claim };
+        let (renewed, clock, token) = (Arc::clone(&store), Arc::clone(&outside.clock), claim.token.clone());
+        let renewal = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(RENEW_EVERY).await;
+                // Who has lost the lock goes on: what it records is held against what others have recorded.
+                let _ = renewed.lock(&claim, clock()).await;
+            }
+        });
+        Ok(Self { store, token, renewal })
+    }
+
+    /// Gives the lock back.
+    pub async fn give_back(self) -> Result<(), StateError> {
+        self.renewal.abort();
+        self.store.unlock(&self.token).await
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.renewal.abort();
+    }
+}
+
+/// Who wants the lock.
+#[derive(Debug, Clone)]
+pub struct Claimant {
+    /// What proves that the lock is theirs; another one for each run.
+    pub token: LockToken,
+    /// Who they are, in words for people.
+    pub holder: String,
+    /// Whether they know that nobody else who could hold the lock is alive.
+    pub alone: bool,
+}
+
+/// A plan that may be applied at once, and the lock, where there is anything to apply.
+///
+/// `told` hears whose lock is waited for. The lock has to be given back.
+pub async fn plan_locked(
+    library: &Library,
+    outside: &Outside,
+    scope: Scope,
+    claimant: &Claimant,
+    told: &mut (dyn FnMut(&Lock) + Send),
+) -> anyhow::Result<(Desired, Option<Held>)> {
+    let desired = plan(library, outside, scope, true).await?;
+    if desired.is_settled() || desired.plan.refusal.is_some() {
+        return Ok((desired, None));
+    }
+    let held = wait_for(outside, claimant, told).await?;
+    let desired = match outside.state.load().await {
+        // Nobody has been at it since: the plan is still the one to be made.
+        Ok(now) if now == desired.planned => Ok(desired),
+        Ok(_) => plan(library, outside, scope, true).await,
+        Err(error) => Err(error.into()),
+    };
+    match desired {
+        Ok(desired) => Ok((desired, Some(held))),
+        Err(error) => {
+            let _ = held.give_back().await;
+            Err(error)
+        }
+    }
+}
+
+async fn wait_for(
+    outside: &Outside,
+    claimant: &Claimant,
+    told: &mut (dyn FnMut(&Lock) + Send),
+) -> anyhow::Result<Held> {
+    let Claimant { token, holder, alone } = claimant.clone();
+    let mut claim = Claim { token, holder, seconds: SECONDS, alone };
+    let begun = outside.pace.now();
+    let mut seen: Option<(Lock, Duration)> = None;
+    loop {
+        let lock = match Held::take(outside, claim.clone()).await {
+            Ok(held) => return Ok(held),
+            Err(StateError::Locked(lock)) => *lock,
+            Err(error) => return Err(error.into()),
+        };
+        if outside.pace.now().saturating_sub(begun) >= PATIENCE {
+            let Lock { holder, .. } = lock;
+            return Err(anyhow!(
+                "the state is locked by {holder}, for {} minutes by now. Wait for it or end it; if it is no more, \
+                 `stockroom state unlock` takes the lock away",
+                PATIENCE.as_secs() / 60
+            ));
+        }
+        let since = match seen {
+            Some((ref last, since)) if *last == lock => since,
+            _ => {
+                told(&lock);
+                outside.pace.now()
+            }
+        };
+        // Clocks may differ by years. A lock that was not renewed for as long as it was taken for, by our own, is nobody's.
+        let lasts = u64::try_from(lock.expires.0.saturating_sub(lock.at.0)).unwrap_or_default();
+        claim.alone |= outside.pace.now().saturating_sub(since) >= Duration::from_secs(lasts);
+        seen = Some((lock, since));
+        outside.pace.sleep(LOOK_EVERY).await;
+    }
+}
