@@ -209,7 +209,7 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
 }
 
 pub(super) fn a_loaded_state_is_the_pure_state<S: Store, O: Fn() -> S>(places: impl Fn() -> O) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut config = ProptestConfig::with_cases(48);
     config.failure_persistence = None;
     proptest!(config, |(changes in changes())| {

@@ -1,6 +1,8 @@
 //! Where the state is kept between runs.
 
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod redacted;
 mod sqlite;
 
@@ -16,6 +18,8 @@ use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
 use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Timestamp};
 
 pub use memory::MemoryState;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresState, SCHEMA};
 pub use redacted::{Redact, Redacted};
 pub use sqlite::SqliteState;
 

@@ -1,7 +1,9 @@
 //! The tables: how they are made and brought up to date, and what names a state in them.
 
+use std::borrow::Cow;
+
 use tokio_postgres::Client;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::super::StateError;
 use super::fault::Fault;
@@ -27,9 +29,9 @@ pub(super) enum Format {
 
 /// Looks at the tables.
 pub(super) async fn look(client: &Client, schema: &str, place: &str) -> Result<Format, Fault> {
-    let there = "SELECT to_regclass($1) IS NOT NULL";
-    let row = client.query_typed(there, &[(&format!("{schema}.format"), Type::TEXT)]).await?;
-    if !row.first().is_some_and(|row| row.get(0)) {
+    if !exists(client, schema, "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND c.relname = 'format'")
+        .await?
+    {
         return Ok(Format::Absent);
     }
     let row = client.query_typed(&format!("SELECT version FROM {schema}.format"), &[]).await?;
@@ -43,6 +45,13 @@ pub(super) async fn look(client: &Client, schema: &str, place: &str) -> Result<F
     }
 }
 
+/// Whether there is such a thing in the schema. It is read from the tables themselves: what `to_regclass` and its like
+/// answer from may be older than what another session has just committed.
+async fn exists(client: &Client, schema: &str, from: &str) -> Result<bool, Fault> {
+    let select = format!("SELECT 1 {from} WHERE '\"' || replace(n.nspname, '\"', '\"\"') || '\"' = $1");
+    Ok(!client.query_typed(&select, &[(&schema, Type::TEXT)]).await?.is_empty())
+}
+
 /// Makes the tables or brings them up to date, within the transaction that is open; one session at a time does.
 pub(super) async fn prepare(client: &Client, schema: &str, place: &str) -> Result<(), Fault> {
     client.query_typed("SELECT pg_advisory_xact_lock($1)", &[(&ADVISORY, Type::INT8)]).await?;
@@ -52,9 +61,8 @@ pub(super) async fn prepare(client: &Client, schema: &str, place: &str) -> Resul
         Format::Absent => 0,
     };
     if taken == 0 {
-        let exists = client.query_typed("SELECT to_regnamespace($1) IS NOT NULL", &[(&schema, Type::TEXT)]).await?;
         // Who may not make schemas can be given one.
-        if !exists.first().is_some_and(|row| row.get(0)) {
+        if !exists(client, schema, "FROM pg_namespace n").await? {
             client.batch_execute(&format!("CREATE SCHEMA {schema}")).await?;
         }
     }
@@ -78,6 +86,8 @@ pub(super) struct Head {
     pub(super) run: Option<String>,
     /// The index that the chunk rows are of.
     pub(super) mark: Option<String>,
+    /// The check sums of the targets' rows, added up: a target that has got lost is missed.
+    pub(super) targets: i64,
     /// Where the state was moved to.
     pub(super) moved_to: Option<String>,
     /// How far the copy is that is being made here.
@@ -87,27 +97,27 @@ pub(super) struct Head {
 impl Head {
     fn check_sum(&self) -> i64 {
         let form = Canonical::named("head").text(&self.library).text(&self.lineage).number(self.serial);
-        let form = form.maybe(self.run.as_deref()).maybe(self.mark.as_deref());
+        let form = form.maybe(self.run.as_deref()).maybe(self.mark.as_deref()).number(self.targets);
         check_sum(form.maybe(self.moved_to.as_deref()).maybe(self.copy.as_deref()).digest())
     }
 
     /// Writes it in place of the one with its number.
     pub(super) async fn write(&self, client: &Client, schema: &str) -> Result<(), Fault> {
         let update = format!(
-            "UPDATE {schema}.libraries SET name = $2, lineage = $3, serial = $4, run = $5, mark = $6, moved_to = $7,
-                    copying = $8, sum = $9
+            "UPDATE {schema}.libraries SET name = $2, lineage = $3, serial = $4, run = $5, mark = $6, targets = $7,
+                    moved_to = $8, copying = $9, sum = $10
                  WHERE id = $1"
         );
-        let text = |text: &Option<String>| text.as_deref().map(escaped);
-        let values: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 9] = [
+        let values: [(&(dyn ToSql + Sync), Type); 10] = [
             (&self.number, Type::INT4),
             (&escaped(&self.library), Type::TEXT),
             (&escaped(&self.lineage), Type::TEXT),
             (&self.serial, Type::INT8),
-            (&text(&self.run), Type::TEXT),
-            (&text(&self.mark), Type::TEXT),
-            (&text(&self.moved_to), Type::TEXT),
-            (&text(&self.copy), Type::TEXT),
+            (&maybe(&self.run), Type::TEXT),
+            (&maybe(&self.mark), Type::TEXT),
+            (&self.targets, Type::INT8),
+            (&maybe(&self.moved_to), Type::TEXT),
+            (&maybe(&self.copy), Type::TEXT),
             (&self.check_sum(), Type::INT8),
         ];
         client.execute_typed(&update, &values).await?;
@@ -115,11 +125,15 @@ impl Head {
     }
 }
 
+fn maybe(text: &Option<String>) -> Option<Cow<'_, str>> {
+    text.as_deref().map(escaped)
+}
+
 /// The head of a library's state, if there is one. `lock` keeps every other writer of it out until the transaction ends.
 pub(super) async fn head(client: &Client, schema: &str, library: &str, lock: bool) -> Result<Option<Head>, Fault> {
     let end = if lock { "FOR UPDATE" } else { "" };
     let select = format!(
-        "SELECT id, lineage, serial, run, mark, moved_to, copying, sum FROM {schema}.libraries WHERE name = $1 {end}"
+        "SELECT id, lineage, serial, run, mark, targets, moved_to, copying, sum FROM {schema}.libraries WHERE name = $1 {end}"
     );
     let rows = client.query_typed(&select, &[(&escaped(library), Type::TEXT)]).await?;
     let Some(row) = rows.first() else { return Ok(None) };
@@ -131,10 +145,11 @@ pub(super) async fn head(client: &Client, schema: &str, library: &str, lock: boo
         serial: row.get(2),
         run: text(3)?,
         mark: text(4)?,
-        moved_to: text(5)?,
-        copy: text(6)?,
+        targets: row.get(5),
+        moved_to: text(6)?,
+        copy: text(7)?,
     };
-    if row.get::<_, i64>(7) == head.check_sum() {
+    if row.get::<_, i64>(8) == head.check_sum() {
         Ok(Some(head))
     } else {
         Err(Fault::Damaged("its head does not fit its check sum".to_owned()))
@@ -153,11 +168,12 @@ pub(super) async fn make(client: &Client, schema: &str, library: &str, lineage: 
         serial: 0,
         run: None,
         mark: None,
+        targets: 0,
         moved_to: None,
         copy: None,
     };
     let (name, lineage) = (escaped(library), escaped(lineage));
-    let values: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
+    let values: [(&(dyn ToSql + Sync), Type); 3] =
         [(&name, Type::TEXT), (&lineage, Type::TEXT), (&new.check_sum(), Type::INT8)];
     client.execute_typed(&insert, &values).await?;
     Ok(())

@@ -11,6 +11,7 @@ CREATE TABLE $S.libraries (
     serial BIGINT NOT NULL CHECK (serial >= 0),
     run TEXT,
     mark TEXT,
+    targets BIGINT NOT NULL DEFAULT 0,
     moved_to TEXT,
     copying TEXT,
     sum BIGINT NOT NULL
@@ -36,6 +37,7 @@ CREATE TABLE $S.targets (
     delivered_commit TEXT,
     delivered_digest TEXT,
     delivered_at BIGINT,
+    assets BIGINT NOT NULL,
     sum BIGINT NOT NULL,
     PRIMARY KEY (library, key)
 );

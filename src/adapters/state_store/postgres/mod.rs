@@ -156,7 +156,7 @@ impl PostgresState {
 }
 
 async fn state(turn: &Turn, head: Head) -> Result<State, Fault> {
-    let targets = turn.rows(&head).targets().await?;
+    let targets = turn.rows(&head).targets(head.targets).await?;
     let mut state = State::new(head.library, head.lineage);
     state.serial = Serial(shape::unsigned(head.serial)?);
     state.run = head.run.map(RunId::new);
@@ -181,14 +181,14 @@ async fn record(
     let serial = Serial(shape::unsigned(number)?);
     let entry = HistoryEntry::of(change, serial, head.run.clone().map(RunId::new).as_ref());
     let rows = turn.rows(&head);
-    rows.apply(change).await?;
+    let targets = head.targets.wrapping_add(rows.apply(change).await?);
     rows.put(Table::History, &[Row::History(entry)]).await?;
     let run = match change {
         Change::Begin { run } => Some(run.id.to_string()),
         Change::End { end } => head.run.filter(|open| open != end.run.as_str()),
         _ => head.run,
     };
-    Head { serial: number, run, ..head }.write(&turn.client, &turn.schema).await?;
+    Head { serial: number, run, targets, ..head }.write(&turn.client, &turn.schema).await?;
     Ok(serial)
 }
 

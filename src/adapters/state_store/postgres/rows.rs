@@ -8,7 +8,7 @@ use tokio_postgres::types::{ToSql, Type};
 use super::fault::Fault;
 use super::shape::{self, Columns};
 use crate::ids::{AssetKey, BlobId, CorrelationId, Sha256Hex, TargetName};
-use crate::state::row::{AssetRow, ChunkChange, FileRow, Row, Table, TargetRow};
+use crate::state::row::{AssetRow, ChunkChange, FileRow, Row, Table, TargetRow, assets_sum, check_sum};
 use crate::state::{Change, Delivered, HistoryEntry, Run, RunEnd, TargetState};
 
 type Assets = BTreeMap<AssetKey, Sha256Hex>;
@@ -113,8 +113,7 @@ impl Rows<'_> {
             _ => i64::MIN,
         };
         let rest = format!("AND {order} > $2 ORDER BY {order} LIMIT $3");
-        let given: (&(dyn ToSql + Sync), Type) =
-            if is_ordered { (&number, Type::INT8) } else { (&key, Type::BYTEA) };
+        let given: (&(dyn ToSql + Sync), Type) = if is_ordered { (&number, Type::INT8) } else { (&key, Type::BYTEA) };
         let select = self.selection(table, &format!("{order}, "), &rest);
         let values = [(&self.library as &(dyn ToSql + Sync), Type::INT4), given, (&most, Type::INT8)];
         let found = self.client.query_typed(&select, &values).await?;
@@ -142,8 +141,8 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// Every target that was ever tried.
-    pub(super) async fn targets(&self) -> Result<BTreeMap<TargetName, TargetState>, Fault> {
+    /// Every target that was ever tried; `sum` is what the check sums of their rows must add up to.
+    pub(super) async fn targets(&self, sum: i64) -> Result<BTreeMap<TargetName, TargetState>, Fault> {
         let mut assets: BTreeMap<TargetName, Assets> = BTreeMap::new();
         let mut after = None;
         loop {
@@ -159,23 +158,24 @@ impl Rows<'_> {
             });
         }
         let rows = self.select(Table::Targets, "", &[]).await?;
-        let targets = rows.into_iter().filter_map(|row| match row {
-            Row::Target(row) => {
-                let assets = assets.remove(&row.name).unwrap_or_default();
-                Some((row.name.clone(), state_of(row, assets)))
+        if rows.iter().map(Row::check_sum).fold(0, i64::wrapping_add) != sum {
+            return Err(Fault::Damaged("a target has got lost".to_owned()));
+        }
+        let mut targets = BTreeMap::new();
+        for row in rows.into_iter().filter_map(as_target) {
+            let assets = assets.remove(&row.name).unwrap_or_default();
+            if assets_sum(&row.name, &assets) != row.assets {
+                return Err(Fault::Damaged(format!("an asset of {} has got lost", row.name)));
             }
-            _ => None,
-        });
-        Ok(targets.collect())
+            targets.insert(row.name.clone(), state_of(row, assets));
+        }
+        Ok(targets)
     }
 
-    async fn target(&self, name: &TargetName) -> Result<TargetState, Fault> {
+    async fn target(&self, name: &TargetName) -> Result<Option<TargetRow>, Fault> {
         let key = shape::target_key(name);
         let rows = self.select(Table::Targets, "AND key = $2", &[(&key, Type::BYTEA)]).await?;
-        Ok(match rows.into_iter().next() {
-            Some(Row::Target(row)) => state_of(row, Assets::new()),
-            _ => TargetState::default(),
-        })
+        Ok(rows.into_iter().find_map(as_target))
     }
 
     /// Whether an intent with this id is under way.
@@ -187,23 +187,27 @@ impl Rows<'_> {
         }))
     }
 
-    /// Takes one step, as [`crate::state::State::apply`] does.
-    pub(super) async fn apply(&self, change: &Change) -> Result<(), Fault> {
+    /// Takes one step, as [`crate::state::State::apply`] does; gives by how much the sum over the targets changes.
+    pub(super) async fn apply(&self, change: &Change) -> Result<i64, Fault> {
         match change {
-            Change::Begin { run } => return self.put(Table::Runs, &[Row::Run(run.clone())]).await,
-            Change::End { end } => return self.put(Table::RunEnds, &[Row::RunEnd(end.clone())]).await,
+            Change::Begin { run } => self.put(Table::Runs, &[Row::Run(run.clone())]).await?,
+            Change::End { end } => self.put(Table::RunEnds, &[Row::RunEnd(end.clone())]).await?,
             Change::Intend { .. } | Change::Deliver { .. } | Change::Fail { .. } => {}
         }
-        let Some(name) = change.target() else { return Ok(()) };
-        let mut state = self.target(name).await?;
+        let Some(name) = change.target() else { return Ok(0) };
+        let before = self.target(name).await?;
+        let (sum, mut assets) = before.as_ref().map_or((0, 0), |row| (check_sum(row.digest()), row.assets));
+        let mut state = before.map(|row| state_of(row, Assets::new())).unwrap_or_default();
         state.apply(change);
-        let delivered = state.delivered.as_ref().map(|d| (d.digest.clone(), d.commit.clone(), d.at));
-        let row = TargetRow { name: name.clone(), failure: state.failure, intent: state.intent, delivered };
-        self.put(Table::Targets, &[Row::Target(row)]).await?;
-        match change {
-            Change::Deliver { delivered, .. } => self.replace_assets(name, &delivered.assets).await,
-            _ => Ok(()),
+        if let Change::Deliver { delivered, .. } = change {
+            self.replace_assets(name, &delivered.assets).await?;
+            assets = assets_sum(name, &delivered.assets);
         }
+        let delivered = state.delivered.map(|d| (d.digest, d.commit, d.at));
+        let row = TargetRow { name: name.clone(), failure: state.failure, intent: state.intent, delivered, assets };
+        let new = check_sum(row.digest());
+        self.put(Table::Targets, &[Row::Target(row)]).await?;
+        Ok(new.wrapping_sub(sum))
     }
 
     /// Writes only what differs: a library of ten thousand assets mostly stays as it is.
@@ -317,6 +321,13 @@ impl Rows<'_> {
             }
         }
         Ok(known)
+    }
+}
+
+fn as_target(row: Row) -> Option<TargetRow> {
+    match row {
+        Row::Target(row) => Some(row),
+        _ => None,
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) fn columns(table: Table) -> &'static [(&'static str, Kind)] {
             ("delivered_commit", Text),
             ("delivered_digest", Text),
             ("delivered_at", Number),
+            ("assets", Number),
         ],
         Table::Assets => &[("target", Text), ("collection", Text), ("asset", Text), ("digest", Text)],
         Table::Runs => &[
@@ -258,6 +259,7 @@ impl Fields<'_> {
             .maybe(delivered.and_then(|(_, commit, _)| commit.as_ref()).map(CommitId::as_str))
             .maybe(delivered.map(|(digest, _, _)| digest.as_str()))
             .number(delivered.map(|(_, _, at)| at.0))
+            .number(Some(row.assets))
     }
 }
 
@@ -366,7 +368,7 @@ impl<'a> Reader<'a> {
             (Some(digest), Some(at)) => Some((Sha256Hex::parse(&digest)?, commit, Timestamp(at))),
             _ => return Err(Fault::Damaged("half of a delivery".to_owned())),
         };
-        Ok(TargetRow { name, failure, intent, delivered })
+        Ok(TargetRow { name, failure, intent, delivered, assets: self.next()? })
     }
 
     fn run_end(&mut self) -> Result<RunEnd, Fault> {
