@@ -8,6 +8,8 @@ pub mod clock;
 pub mod github;
 pub mod http;
 pub mod model;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod publication;
 pub mod schema_source;
 mod sqlite;

@@ -10,9 +10,10 @@ pub use carried::carries;
 
 use super::console::Console;
 use super::environment::Environment;
+use super::rehearsal;
 use crate::adapters::clock;
 use crate::adapters::github::{Dispatcher, GitHubDispatcher, OutboxDispatcher};
-use crate::adapters::http::{self, Pace, Policy, RealPace};
+use crate::adapters::http::{self, Pace, Policy};
 use crate::adapters::model::local::Local;
 use crate::adapters::publication::{FolderTarget, PublishTarget};
 use crate::adapters::state_store::{CarriedState, Redacted, SqliteState, StateError, Store};
@@ -85,7 +86,7 @@ pub fn outside(
         _ => Arc::new(state),
     };
     let state = Redacted::new(state, Arc::new(move |text: &str| writer.redacted(text)));
-    let pace: Arc<dyn Pace> = Arc::new(RealPace::until(stop.clone()));
+    let pace = rehearsal::pace(environment, stop);
     let dispatchers = match reach {
         Reach::Local => BTreeMap::new(),
         Reach::Look | Reach::Network => dispatchers(worktree, config, environment, &pace, console)?,

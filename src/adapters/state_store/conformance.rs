@@ -216,7 +216,7 @@ pub(super) fn a_loaded_state_is_the_pure_state<S: Store, O: Fn() -> S>(places: i
 }
 
 pub(super) fn some_loaded_states_are_pure_states<S: Store, O: Fn() -> S>(cases: u32, places: impl Fn() -> O) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut config = ProptestConfig::with_cases(cases);
     config.failure_persistence = None;
     proptest!(config, |(changes in changes())| {

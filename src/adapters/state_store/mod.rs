@@ -2,6 +2,8 @@
 
 mod carried;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod redacted;
 mod sqlite;
 
@@ -18,6 +20,8 @@ use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State
 
 pub use carried::{CarriedState, NAMES as CARRIED, Role, Say};
 pub use memory::MemoryState;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresState, SCHEMA};
 pub use redacted::{Redact, Redacted};
 pub use sqlite::SqliteState;
 
