@@ -12,7 +12,7 @@ mod settings;
 pub use history::HistoryEntry;
 pub use lock::{Claim, Lock};
 pub use run::{Run, RunEnd, RunResult};
-pub use settings::{Kind, Settings};
+pub use settings::{Carry, Kind, Settings};
 
 use std::collections::BTreeMap;
 

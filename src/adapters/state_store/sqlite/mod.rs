@@ -76,13 +76,30 @@ impl SqliteState {
         Self { former: self.former.clone(), patience: self.patience, ..Self::new(place, &*self.library) }
     }
 
-    /// The lineage and the serial of the state, without reading more of it; none where there is none yet.
-    pub async fn named(&self) -> Result<Option<(String, Serial)>, StateError> {
-        self.blocking(|store, session| {
-            let read = store.reading(session, |_, head| Ok((head.lineage, Serial(rows::unsigned(head.serial)?))))?;
-            Ok(read)
+    /// The lineage and the serial of the state, without reading more of it; none where there is none yet. It waits for the disk.
+    pub fn named(&self) -> Result<Option<(String, Serial)>, StateError> {
+        self.directly(|store, session| {
+            store.reading(session, |_, head| Ok((head.lineage, Serial(rows::unsigned(head.serial)?))))
         })
-        .await
+    }
+
+    /// The state as it is now, for a caller who may wait for the disk.
+    pub fn loaded(&self) -> Result<State, StateError> {
+        self.directly(Self::read)
+    }
+
+    fn read(&self, session: &mut Session) -> Result<State, Fault> {
+        let read = self.reading(session, |transaction, head| {
+            let mut state = State::new(head.library, head.lineage);
+            state.serial = Serial(rows::unsigned(head.serial)?);
+            state.run = head.run.map(RunId::new);
+            state.targets = rows::targets(transaction, head.targets)?;
+            Ok(state)
+        })?;
+        let state = read.unwrap_or_else(|| State::new(&*self.library, &*session.lineage));
+        session.lineage.clone_from(&state.lineage);
+        session.seen = true;
+        Ok(state)
     }
 
     /// Moves a state that is of no use out of the way, with what stands beside it; the sentence says where it is now.
@@ -98,12 +115,14 @@ impl SqliteState {
         F: FnOnce(&Self, &mut Session) -> Result<T, Fault> + Send + 'static,
     {
         let store = self.clone();
-        let done = tokio::task::spawn_blocking(move || {
-            // A panic in between rolls its transaction back; the connection stays good.
-            let mut session = store.session.lock().unwrap_or_else(PoisonError::into_inner);
-            work(&store, &mut session).map_err(|fault| fault.at(&store.place))
-        });
+        let done = tokio::task::spawn_blocking(move || store.directly(work));
         done.await.unwrap_or_else(|stopped| Err(Fault::Other(stopped.to_string()).at(&self.place)))
+    }
+
+    fn directly<T>(&self, work: impl FnOnce(&Self, &mut Session) -> Result<T, Fault>) -> Result<T, StateError> {
+        // A panic in between rolls its transaction back; the connection stays good.
+        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        work(self, &mut session).map_err(|fault| fault.at(&self.place))
     }
 
     fn connection<'s>(&self, session: &'s mut Session, create: bool) -> Result<Option<&'s mut Connection>, Fault> {
@@ -181,20 +200,7 @@ impl StateStore for SqliteState {
     }
 
     async fn load(&self) -> Result<State, StateError> {
-        self.blocking(|store, session| {
-            let read = store.reading(session, |transaction, head| {
-                let mut state = State::new(head.library, head.lineage);
-                state.serial = Serial(rows::unsigned(head.serial)?);
-                state.run = head.run.map(RunId::new);
-                state.targets = rows::targets(transaction, head.targets)?;
-                Ok(state)
-            })?;
-            let state = read.unwrap_or_else(|| State::new(&*store.library, &*session.lineage));
-            session.lineage.clone_from(&state.lineage);
-            session.seen = true;
-            Ok(state)
-        })
-        .await
+        self.blocking(Self::read).await
     }
 
     async fn record(&self, expected: Serial, change: &Change) -> Result<Serial, StateError> {
