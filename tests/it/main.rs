@@ -26,6 +26,7 @@ mod kill_sweep;
 mod launcher;
 mod library;
 mod linters;
+mod locking;
 mod overlap;
 mod program;
 mod proposal;
