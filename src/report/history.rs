@@ -89,11 +89,18 @@ pub fn human(history: &History, style: Style) -> String {
         }
         for change in &past.changes {
             let target = change.target.as_ref().map(TargetName::as_str).unwrap_or_default();
-            let detail = style.quiet(&for_people(&change.detail));
+            let detail = style.quiet(&for_people(&shortened(&change.detail)));
             let _ = writeln!(out, "    {:>5} {:8} {target}  {detail}", change.serial.0, change.kind);
         }
     }
     out
+}
+
+/// With digests and commits cut to what a person compares.
+fn shortened(detail: &str) -> String {
+    let is_digest = |word: &&str| word.len() >= 40 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let short = |word| Some(word).filter(is_digest).and_then(|word: &str| word.get(..12)).unwrap_or(word);
+    detail.split(' ').map(short).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -140,6 +147,13 @@ pub(crate) mod tests {
             https://example.org/1
                 6 intend   embedding  from\u{1b}[2J
         ");
+    }
+
+    #[test]
+    fn digests_are_cut_for_people() {
+        let digest = "ab".repeat(32);
+        assert_eq!(shortened(&format!("sr-1 for {digest}")), "sr-1 for abababababab");
+        assert_eq!(shortened("nothing happened: é is no digest"), "nothing happened: é is no digest");
     }
 
     #[test]

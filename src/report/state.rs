@@ -87,13 +87,13 @@ pub fn human(facts: &Facts, style: Style) -> String {
         let _ = writeln!(out, "{} {}", style.quiet(&format!("{name:9}")), for_people(value));
     };
     line("state", &facts.place);
-    line("library", library);
-    line("lineage", lineage);
+    line("library", &name(library));
+    line("lineage", if serial.0 == 0 { "none yet" } else { lineage });
     line("changes", &format!("{} so far", serial.0));
     let names = targets.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     line("targets", if names.is_empty() { "none was ever tried" } else { &names });
     if !facts.survey.rows.is_empty() {
-        let rows = facts.survey.rows.iter().map(|(table, rows)| format!("{rows} {}", table.as_str().replace('_', " ")));
+        let rows = facts.survey.rows.iter().map(|(table, rows)| format!("{} {rows}", table.as_str().replace('_', " ")));
         line("rows", &rows.collect::<Vec<_>>().join(", "));
     }
     if let Some(bytes) = facts.survey.bytes {
@@ -102,6 +102,13 @@ pub fn human(facts: &Facts, style: Style) -> String {
     let lock = facts.lock.as_ref().map_or_else(|| "free".to_owned(), Held::sentence);
     line("lock", &lock);
     out
+}
+
+/// The library's name as people say it: the state has `REPOSITORY:FOLDER`, and `local` for a repository without a forge.
+fn name(library: &str) -> String {
+    let (repository, folder) = library.split_once(':').unwrap_or((library, ""));
+    let repository = if repository == "local" { "this repository" } else { repository };
+    if folder.is_empty() { repository.to_owned() } else { format!("{repository}, folder {folder}") }
 }
 
 fn size(bytes: u64) -> String {
@@ -133,11 +140,11 @@ pub(crate) mod tests {
     fn a_person_sees_what_the_state_is_and_whose_its_lock_is() {
         insta::assert_snapshot!(human(&facts(), Style::Plain), @r"
         state     .git/stockroom/state\u{1b}.sqlite
-        library   org/library:
-        lineage   9c1e
+        library   org/library
+        lineage   none yet
         changes   0 so far
         targets   none was ever tried
-        rows      3 targets, 12 run ends
+        rows      targets 3, run ends 12
         size      2.0 MiB
         lock      locked by alice on laptop, process 77 since 2026-11-20 12:00 UTC, until 2026-11-20 12:05 UTC unless it is renewed
         ");
@@ -149,6 +156,12 @@ pub(crate) mod tests {
         assert_eq!(grip(Some(true), 10_000), Grip::Here, "a process that lives has its lock");
         assert_eq!(grip(Some(false), 1), Grip::Gone, "and one that does not has none");
         assert_eq!((grip(None, 299), grip(None, 300)), (Grip::Elsewhere, Grip::Gone));
+    }
+
+    #[test]
+    fn a_library_is_named_as_people_say_it() {
+        let names = ["org/library:", "local:", "org/library:shop/3d"].map(name);
+        assert_eq!(names, ["org/library", "this repository", "org/library, folder shop/3d"]);
     }
 
     #[test]

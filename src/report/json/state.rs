@@ -21,8 +21,8 @@ struct StateV1 {
     place: String,
     /// The library that it belongs to.
     library: String,
-    /// The id that it was given when it was made.
-    lineage: String,
+    /// The id that it was given when it was made; null where nothing was ever recorded.
+    lineage: Option<String>,
     /// How many changes it has seen.
     serial: u64,
     /// The targets that were ever tried.
@@ -115,7 +115,7 @@ pub fn show(facts: &Facts) -> String {
         version: 1,
         place: facts.place.clone(),
         library: state.library.clone(),
-        lineage: state.lineage.clone(),
+        lineage: Some(state.lineage.clone()).filter(|_| state.serial.0 > 0),
         serial: state.serial.0,
         targets: state.targets.keys().map(ToString::to_string).collect(),
         rows: facts.survey.rows.iter().map(|(table, rows)| (table.as_str(), *rows)).collect(),
