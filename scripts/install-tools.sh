@@ -42,7 +42,11 @@ has git || missing+=(git)
 has cc || missing+=(gcc libc6-dev)
 has make || missing+=(make)
 if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then missing+=(python3 python3-venv); fi
+# The state's tests want a PostgreSQL of their own: its programs, not a server that runs.
+postgresql() { compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -V | tail -n 1; }
+if ! has initdb && [[ -z $(postgresql) ]]; then missing+=(postgresql); fi
 if [[ ${#missing[@]} -gt 0 ]]; then packages "${missing[@]}"; fi
+if ! has initdb; then ln -sf "$(postgresql)" "$tools/bin/initdb"; fi
 if ! has cargo; then
     echo "please install Rust first, see https://rustup.rs; rust-toolchain.toml names the version" >&2
     exit 1

@@ -3,10 +3,13 @@
 //! `mod.rs` of a kind holds the trait, its error and its conformance suite; each implementation is one file, and one of
 //! them works in memory.
 
+pub mod carrier;
 pub mod clock;
 pub mod github;
 pub mod http;
 pub mod model;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod publication;
 pub mod schema_source;
 mod sqlite;

@@ -4,6 +4,7 @@ pub mod captured;
 pub mod console;
 pub mod environment;
 pub mod execute;
+pub mod rehearsal;
 pub mod signals;
 pub mod step_files;
 pub mod wiring;
@@ -60,7 +61,7 @@ fn carry_out(words: Words, environment: &Environment, console: &Console) -> Endi
         say_error(error, environment, console);
         Ending::Failed
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match rehearsal::runtime(environment) {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::new(error).context("the runtime cannot be started")),
     };

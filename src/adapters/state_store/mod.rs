@@ -1,6 +1,9 @@
 //! Where the state is kept between runs.
 
+mod carried;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod redacted;
 mod sqlite;
 
@@ -15,7 +18,10 @@ use crate::ids::{BlobId, CorrelationId, LockToken, Sha256Hex};
 use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
 use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
+pub use carried::{CarriedState, NAMES as CARRIED, Role, Say};
 pub use memory::MemoryState;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresState, SCHEMA};
 pub use redacted::{Redact, Redacted};
 pub use sqlite::SqliteState;
 

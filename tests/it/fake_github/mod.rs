@@ -6,6 +6,7 @@
 mod answers;
 mod contents;
 mod contract;
+mod doors;
 mod faults;
 pub mod reviews;
 mod server;
@@ -25,6 +26,7 @@ pub struct FakeGitHub {
     world: Arc<Mutex<World>>,
     arrivals: Arc<Notify>,
     released: Arc<tokio::sync::Semaphore>,
+    visits: Arc<doors::Visits>,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -96,8 +98,10 @@ impl FakeGitHub {
             arrivals: Arc::clone(&arrivals),
             released: Arc::clone(&released),
         };
-        let thread = std::thread::spawn(move || server::serve(listener, served, stopped));
-        Self { url, world, arrivals, released, stop: Some(stop), thread: Some(thread) }
+        let visits = Arc::new(doors::Visits::default());
+        let book = Arc::clone(&visits);
+        let thread = std::thread::spawn(move || server::serve(listener, book, served, stopped));
+        Self { url, world, arrivals, released, visits, stop: Some(stop), thread: Some(thread) }
     }
 
     /// The base of the API.
@@ -182,6 +186,11 @@ impl FakeGitHub {
             }
             arrival.await;
         }
+    }
+
+    /// Waits until what a client that has ended, however it ended, has sent is served or given up.
+    pub fn drain(&self) {
+        self.visits.drain(self.url.trim_start_matches("http://"));
     }
 
     /// Takes the violations of the contract, for a test that provokes them.
