@@ -8,11 +8,13 @@ mod lock;
 pub mod row;
 mod run;
 mod settings;
+mod survey;
 
 pub use history::HistoryEntry;
 pub use lock::{Claim, Lock};
 pub use run::{Run, RunEnd, RunResult};
 pub use settings::{Carry, Kind, Settings};
+pub use survey::Survey;
 
 use std::collections::BTreeMap;
 

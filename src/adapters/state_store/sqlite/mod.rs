@@ -4,6 +4,7 @@ mod chunks;
 mod fault;
 mod format;
 mod rows;
+mod survey;
 mod upgrade;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ use super::{ChunkRows, FileDigests, StateError, StateHistory, StateLock, StateSt
 use crate::adapters::sqlite;
 use crate::ids::{BlobId, CorrelationId, LockToken, RunId, Sha256Hex};
 use crate::state::row::{ChunkChange, ChunkRow, FileRow, IndexMark};
-use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Timestamp};
+use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
 /// How long another process may hold the file before this one gives up.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -312,6 +313,14 @@ impl StateHistory for SqliteState {
     async fn runs(&self, most: usize) -> Result<Vec<(Run, Option<RunEnd>)>, StateError> {
         self.blocking(move |store, session| {
             let read = store.reading(session, |transaction, _| rows::runs(transaction, most))?;
+            Ok(read.unwrap_or_default())
+        })
+        .await
+    }
+
+    async fn survey(&self) -> Result<Survey, StateError> {
+        self.blocking(move |store, session| {
+            let read = store.reading(session, |transaction, _| survey::survey(transaction, &store.place))?;
             Ok(read.unwrap_or_default())
         })
         .await
