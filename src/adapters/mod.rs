@@ -3,6 +3,7 @@
 //! `mod.rs` of a kind holds the trait, its error and its conformance suite; each implementation is one file, and one of
 //! them works in memory.
 
+pub mod carrier;
 pub mod clock;
 pub mod github;
 pub mod http;
@@ -13,6 +14,7 @@ pub mod publication;
 pub mod schema_source;
 mod sqlite;
 pub mod state_store;
+pub mod stop;
 pub mod turn;
 pub mod vector_store;
 pub mod whole_file;

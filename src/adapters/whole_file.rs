@@ -4,13 +4,18 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::Path;
 
+/// What the names of files begin with that are not whole yet.
+const PARTIAL: &str = ".stockroom-";
+
 /// Writes beside the target and renames: a reader or a power cut sees the old file or the new one. Missing folders are made.
 ///
 /// Whoever may enter the folder may read the file. A symlink in its place is replaced and not followed.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new().prefix(".stockroom-").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(PARTIAL).tempfile_in(folder)?;
+    // The lock says that somebody is at it. Where files cannot be locked, nothing is ever taken away as left behind.
+    let _ = file.as_file().try_lock();
     file.write_all(bytes)?;
     #[cfg(unix)]
     {
@@ -22,6 +27,23 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.persist(path).map_err(|error| error.error)?;
     // The rename itself is durable when its folder is.
     File::open(folder)?.sync_all()
+}
+
+/// Takes away what writers that were killed have left in a folder: files that were never whole, and that nobody is at.
+pub fn clear_partial(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let is_ours = entry.file_name().to_str().and_then(|name| name.strip_prefix(PARTIAL)).is_some_and(is_random);
+        if is_ours && entry.file_type()?.is_file() && File::open(entry.path())?.try_lock().is_ok() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether this is what `tempfile` puts behind the beginning.
+fn is_random(rest: &str) -> bool {
+    rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]
@@ -46,6 +68,23 @@ mod tests {
         fs::write(folder.path().join("taken/file"), "x").unwrap();
         assert!(write(&folder.path().join("taken"), b"y").is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_writer_has_left_is_taken_away_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".stockroom-a1B2c3", ".stockroom-notes", "stockroom-a1B2c3", ".stockroom-a1B2cZ"] {
+            fs::write(folder.path().join(name), "half").unwrap();
+        }
+        let at_work = File::open(folder.path().join(".stockroom-a1B2cZ")).unwrap();
+        at_work.lock().unwrap();
+        clear_partial(folder.path()).unwrap();
+        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".stockroom-a1B2cZ", ".stockroom-notes", "stockroom-a1B2c3"]);
+        drop(at_work);
+        clear_partial(folder.path()).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[cfg(unix)]

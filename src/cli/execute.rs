@@ -7,6 +7,7 @@ use super::console::Console;
 use super::environment::Environment;
 use super::words::{Command, FailOn, Format, PlanFormat, Words};
 use crate::adapters::schema_source::Cache;
+use crate::adapters::stop::{Signal, Stop};
 use crate::commands::open::{Moment, Place};
 use crate::finding::{Finding, Severity};
 use crate::report::human::Style;
@@ -42,6 +43,8 @@ pub enum Ending {
     Failed,
     /// Some targets did not get theirs; the next run tries again.
     Partial,
+    /// It was asked to end.
+    Stopped(Signal),
 }
 
 impl Ending {
@@ -52,6 +55,9 @@ impl Ending {
             Self::Findings => 1,
             Self::Failed => 2,
             Self::Partial => 3,
+            // What a shell says of a program that the signal ended.
+            Self::Stopped(Signal::Interrupt) => 130,
+            Self::Stopped(Signal::Terminate) => 143,
         }
     }
 }
@@ -68,6 +74,8 @@ pub struct Execution<'a> {
     pub config: Option<PathBuf>,
     /// What was fetched of registries elsewhere, once it is known where that is kept.
     pub schemas: OnceLock<Arc<Cache>>,
+    /// Whether the process was asked to end.
+    pub stop: Stop,
 }
 
 impl Execution<'_> {

@@ -4,6 +4,8 @@ pub mod captured;
 pub mod console;
 pub mod environment;
 pub mod execute;
+pub mod rehearsal;
+pub mod signals;
 pub mod step_files;
 pub mod wiring;
 pub mod words;
@@ -17,8 +19,10 @@ use clap::Parser as _;
 use console::Console;
 use environment::Environment;
 use execute::{Ending, Execution};
+use signals::End;
 use words::Words;
 
+use crate::adapters::stop::{Stop, Stopped};
 use crate::commands::excerpts::in_config;
 use crate::config::ConfigError;
 use crate::report::log_text::{LINE_LIMIT, shortened};
@@ -53,20 +57,68 @@ fn say_usage(said: &clap::Error, console: &Console) -> Ending {
 }
 
 fn carry_out(words: Words, environment: &Environment, console: &Console) -> Ending {
+    let failed = |error: &anyhow::Error| {
+        say_error(error, environment, console);
+        Ending::Failed
+    };
+    let runtime = match rehearsal::runtime(environment) {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::new(error).context("the runtime cannot be started")),
+    };
+    let stop = Stop::default();
+    signals::listen(&runtime, &stop);
+    let (handle, stopping) = (runtime.handle().clone(), stop.clone());
+    let (own_environment, own_console) = (environment.clone(), console.clone());
+    let work = move || handle.block_on(carried_out(words, &own_environment, &own_console, stopping));
+    let ending = match signals::work(&runtime, &stop, work) {
+        Ok(End::Done(Ok(ending))) => ending,
+        Ok(End::Done(Err(error))) => match error.downcast_ref::<Stopped>() {
+            Some(stopped) => say_stopped(&stopped.to_string(), console),
+            None => failed(&error),
+        },
+        Ok(End::Broken) => Ending::Failed,
+        Ok(End::Left) => {
+            // What was left behind still needs its runtime: it is neither waited for nor taken away.
+            std::mem::forget(runtime);
+            say_left(&stop, console)
+        }
+        Err(error) => failed(&anyhow::Error::new(error).context("a thread cannot be started")),
+    };
+    stop.asked().map_or(ending, Ending::Stopped)
+}
+
+async fn carried_out(
+    words: Words,
+    environment: &Environment,
+    console: &Console,
+    stop: Stop,
+) -> anyhow::Result<Ending> {
     // An input of the action that is not set arrives as an empty variable.
     let given = |path: &PathBuf| Some(path.clone()).filter(|path| !path.as_os_str().is_empty());
     let folder = given(&words.directory).unwrap_or_else(|| PathBuf::from("."));
     let config = words.config.as_ref().and_then(given);
-    let execution = Execution { console, environment, folder, config, schemas: OnceLock::new() };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(execution.command(words)),
-        Err(error) => Err(anyhow::Error::new(error).context("the runtime cannot be started")),
-    };
-    outcome.unwrap_or_else(|error| {
-        say_error(&error, environment, console);
-        Ending::Failed
-    })
+    let execution = Execution { console, environment, folder, config, schemas: OnceLock::new(), stop };
+    execution.command(words).await
+}
+
+fn say_stopped(why: &str, console: &Console) -> Ending {
+    console.end_progress();
+    console.talk(&format!("{why}\n"));
+    Ending::Failed
+}
+
+fn say_left(stop: &Stop, console: &Console) -> Ending {
+    match stop.asked() {
+        Some(signal) if stop.is_held() => say_stopped(
+            &format!(
+                "stopped by {signal} in the middle of what was being done; what was done is recorded, and the next run finds \
+                 out about the rest and goes on from there"
+            ),
+            console,
+        ),
+        Some(signal) => say_stopped(&Stopped(signal).to_string(), console),
+        None => Ending::Failed,
+    }
 }
 
 fn say_error(error: &anyhow::Error, environment: &Environment, console: &Console) {

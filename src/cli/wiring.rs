@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use super::console::Console;
 use super::environment::Environment;
+use super::rehearsal;
 use crate::adapters::clock;
 use crate::adapters::github::{Dispatcher, GitHubDispatcher, OutboxDispatcher};
-use crate::adapters::http::{self, Pace, Policy, RealPace};
+use crate::adapters::http::{self, Pace, Policy};
 use crate::adapters::model::local::Local;
 use crate::adapters::publication::{FolderTarget, PublishTarget};
 use crate::adapters::state_store::{Redacted, SqliteState, StateError};
+use crate::adapters::stop::Stop;
 use crate::adapters::vector_store::Embedded;
 use crate::adapters::worktree::Worktree;
 use crate::commands::outside::Outside;
@@ -64,13 +66,14 @@ pub fn outside(
     environment: &Environment,
     reach: Reach,
     console: &Console,
+    stop: &Stop,
 ) -> anyhow::Result<Outside> {
     let private = worktree.private_folder();
     let repository = environment.repository().or_else(|| worktree.origin());
     let state = state(private.join(STATE), repository.as_ref(), worktree.prefix());
     let writer = console.clone();
     let state = Redacted::new(Arc::new(state), Arc::new(move |text: &str| writer.redacted(text)));
-    let pace: Arc<dyn Pace> = Arc::new(RealPace::default());
+    let pace = rehearsal::pace(environment, stop);
     let dispatchers = match reach {
         Reach::Local => BTreeMap::new(),
         Reach::Network => dispatchers(worktree, config, environment, &pace, console)?,

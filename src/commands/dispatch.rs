@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::record::{NotRecorded, SUPERSEDED, Steps};
+use super::record::{NotRecorded, STOPPED, SUPERSEDED, Steps};
 use crate::adapters::github::{Dispatch, DispatchError, Dispatcher, Outcome};
 use crate::adapters::http::Pace;
 use crate::adapters::state_store::StateStore;
@@ -96,6 +96,7 @@ pub async fn apply(deliveries: &[Delivery], means: &Means<'_>) -> Vec<Receipt> {
         let missing = delivery.needs.iter().find(|need| held_up.contains(*need));
         let result = match (delivery.action, missing) {
             (Action::None, _) => Run { delivery, means, written: &mut written }.clear_failure().await,
+            (_, _) if means.pace.stop().is_asked() => Settled::Skipped { why: STOPPED.to_owned() },
             (_, Some(need)) => Settled::Skipped { why: format!("it needs {need}, which was not told") },
             (Action::Deliver | Action::Resolve, None) => Run { delivery, means, written: &mut written }.settle().await,
         };
@@ -144,16 +145,16 @@ impl Run<'_, '_> {
                 Err(why) => return self.record_failure(why, false).await,
             }
         }
+        if dispatcher.is_remote() && std::mem::replace(self.written, true) {
+            self.means.pace.sleep(BETWEEN_WRITES).await;
+        }
+        if self.means.pace.stop().is_asked() {
+            return Settled::Skipped { why: STOPPED.to_owned() };
+        }
         match self.begin().await {
             Ok(()) => {}
             Err(NotRecorded::Superseded) => return superseded(),
             Err(NotRecorded::Store(error)) => return failed(format!("nothing was sent: {error}"), true),
-        }
-        if dispatcher.is_remote() {
-            if *self.written {
-                self.means.pace.sleep(BETWEEN_WRITES).await;
-            }
-            *self.written = true;
         }
         match dispatcher.deliver(&dispatch).await {
             Ok(Outcome::Delivered { place }) => self.delivered(place, false).await,

@@ -7,6 +7,7 @@ pub use recorded::{Recorded, actual};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::adapters::model::{self, EmbeddingModel, ModelError};
+use crate::adapters::stop::Stop;
 use crate::adapters::vector_store::{Point, VectorStore, VectorStoreError};
 use crate::embedding::plan::MassDelete;
 use crate::embedding::{Chunk, Hit, Namespace, Plan, Query};
@@ -46,6 +47,14 @@ pub enum ApplyError {
         /// How many chunks were to be written.
         total: usize,
     },
+    /// The process was asked to end.
+    #[error("the run was asked to stop after {} of {} chunks; nothing was deleted that is still to be, and the next run goes on from there", done.upserted, total)]
+    Stopped {
+        /// What was done before.
+        done: Outcome,
+        /// How many chunks were to be written.
+        total: usize,
+    },
     /// The store failed; the next run finds out what it has.
     #[error("{source} ({} chunks were stored before that)", done.upserted)]
     Store {
@@ -68,7 +77,10 @@ impl ApplyError {
     /// What was done before it failed.
     pub fn done(&self) -> Outcome {
         match self {
-            Self::Model { done, .. } | Self::Store { done, .. } | Self::Foreign { done, .. } => *done,
+            Self::Model { done, .. }
+            | Self::Stopped { done, .. }
+            | Self::Store { done, .. }
+            | Self::Foreign { done, .. } => *done,
             Self::Refused(_) => Outcome::default(),
         }
     }
@@ -77,7 +89,7 @@ impl ApplyError {
     pub fn is_certain(&self) -> bool {
         match self {
             Self::Refused(_) => true,
-            Self::Foreign { done, .. } => *done == Outcome::default(),
+            Self::Foreign { done, .. } | Self::Stopped { done, .. } => *done == Outcome::default(),
             // What the store was doing when it failed may have been done all the same.
             Self::Model { .. } | Self::Store { .. } => false,
         }
@@ -102,12 +114,13 @@ pub enum SearchError {
 ///
 /// Each batch is stored durably before the next one is embedded, so a run that was killed pays again for one batch at most.
 /// Nothing is deleted before everything is written. `progress` hears of the outcome so far after each step. An empty plan
-/// touches neither model nor store.
+/// touches neither model nor store. Once `stop` is asked, no further step is begun.
 pub async fn apply(
     plan: &Plan,
     chunks: &[Chunk],
     model: &dyn EmbeddingModel,
     store: &dyn VectorStore,
+    stop: &Stop,
     progress: &mut (dyn FnMut(&Outcome) + Send),
 ) -> Result<Outcome, ApplyError> {
     if let Some(refusal) = plan.refusal {
@@ -117,18 +130,22 @@ pub async fn apply(
     if plan.upserts() > 0 {
         let (known, unknown) = run.parted(chunks).await?;
         for page in known.chunks(PAGE) {
+            run.go_on(stop)?;
             run.reuse(page).await?;
         }
         for batch in batches(unknown, model.batch_size().max(1)) {
+            run.go_on(stop)?;
             run.embed(&batch).await?;
         }
     }
     for page in plan.delete.chunks(PAGE) {
+        run.go_on(stop)?;
         store.delete(&plan.namespace, page).await.map_err(|source| run.store_failed(source))?;
         run.done.deleted += page.len();
         (run.progress)(&run.done);
     }
     for namespace in &plan.obsolete {
+        run.go_on(stop)?;
         store.drop_namespace(namespace).await.map_err(|source| run.store_failed(source))?;
     }
     Ok(run.done)
@@ -152,6 +169,13 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    fn go_on(&self, stop: &Stop) -> Result<(), ApplyError> {
+        if stop.is_asked() {
+            return Err(ApplyError::Stopped { done: self.done, total: self.plan.upserts() });
+        }
+        Ok(())
+    }
+
     fn store_failed(&self, source: VectorStoreError) -> ApplyError {
         ApplyError::Store { source, done: self.done }
     }

@@ -10,6 +10,7 @@ use super::gather::Library;
 use super::outside::Outside;
 use super::plan::{Desired, Scope, plan};
 use crate::adapters::state_store::{StateError, Store};
+use crate::adapters::stop::Hold;
 use crate::ids::LockToken;
 use crate::state::{Claim, Lock};
 
@@ -27,10 +28,12 @@ pub struct Held {
     store: Arc<dyn Store>,
     token: LockToken,
     renewal: JoinHandle<()>,
+    /// A signal does not end the process before the lock is given back.
+    _under_way: Hold,
 }
 
 impl Held {
-    async fn take(outside: &Outside, claim: Claim) -> Result<Self, StateError> {
+    async fn take(outside: &Outside, claim: Claim, under_way: Hold) -> Result<Self, StateError> {
         let store = Arc::clone(&outside.state);
         store.lock(&claim, (outside.clock)()).await?;
         let claim = Claim { alone: false, ..claim };
@@ -42,7 +45,7 @@ impl Held {
                 let _ = renewed.lock(&claim, clock()).await;
             }
         });
-        Ok(Self { store, token, renewal })
+        Ok(Self { store, token, renewal, _under_way: under_way })
     }
 
     /// Gives the lock back.
@@ -109,7 +112,7 @@ async fn wait_for(
     let begun = outside.pace.now();
     let mut seen: Option<(Lock, Duration)> = None;
     loop {
-        let lock = match Held::take(outside, claim.clone()).await {
+        let lock = match Held::take(outside, claim.clone(), outside.stop().hold()?).await {
             Ok(held) => return Ok(held),
             Err(StateError::Locked(lock)) => *lock,
             Err(error) => return Err(error.into()),

@@ -8,6 +8,7 @@ use crate::adapters::http::Pace;
 use crate::adapters::model::EmbeddingModel;
 use crate::adapters::publication::PublishTarget;
 use crate::adapters::state_store::Store;
+use crate::adapters::stop::Stop;
 use crate::adapters::vector_store::VectorStore;
 use crate::downstream::Channel;
 use crate::ids::{DownstreamName, RepoSlug, TargetName};
@@ -34,6 +35,11 @@ pub struct Outside {
 }
 
 impl Outside {
+    /// Whether the process was asked to end, so that nothing new may be begun.
+    pub fn stop(&self) -> &Stop {
+        self.pace.stop()
+    }
+
     /// The way to a downstream. A run that was given none can only plan, and plans for the real one.
     pub fn channel(&self, name: &DownstreamName) -> Channel {
         match self.dispatchers.get(name) {

@@ -10,6 +10,7 @@ use super::gather::Library;
 use super::outside::Outside;
 use crate::adapters::publication::PublishTarget;
 use crate::adapters::state_store::StateError;
+use crate::adapters::stop::Stopped;
 use crate::catalog::asset::CompanionFile;
 use crate::catalog::lfs;
 use crate::catalog::tree::{Entry, EntryKind};
@@ -27,6 +28,8 @@ use crate::state::{Change, Delivered, State, TargetState, Timestamp};
 
 /// How large a file beside a record may be whose text is embedded, in bytes.
 const MAX_TEXT_BYTES: u64 = 4 * 1024 * 1024;
+/// How many files are hashed before their digests are remembered: what a run loses that ends in the middle.
+const HASHED_AT_A_TIME: usize = 256;
 
 /// Which targets are planned for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -288,11 +291,16 @@ async fn file_facts(library: &Library, outside: &Outside, remember: bool) -> any
             contents.hash(&entry).map_err(|error| anyhow!("the file {} cannot be read: {error}", file.path))?;
         Ok((file.blob.clone(), sha256, bytes))
     };
-    let hashed: Vec<(BlobId, Sha256Hex, u64)> = unknown.par_iter().map(hash).collect::<anyhow::Result<_>>()?;
-    if remember && !hashed.is_empty() {
-        outside.state.remember(&hashed).await.context("the digests of files could not be remembered")?;
+    for page in unknown.chunks(HASHED_AT_A_TIME) {
+        if let Some(signal) = outside.stop().asked() {
+            return Err(Stopped(signal).into());
+        }
+        let hashed: Vec<(BlobId, Sha256Hex, u64)> = page.par_iter().map(hash).collect::<anyhow::Result<_>>()?;
+        if remember {
+            outside.state.remember(&hashed).await.context("the digests of files could not be remembered")?;
+        }
+        facts.extend(hashed.into_iter().map(|(blob, sha256, bytes)| (blob, (sha256, bytes))));
     }
-    facts.extend(hashed.into_iter().map(|(blob, sha256, bytes)| (blob, (sha256, bytes))));
     Ok(facts)
 }
 

@@ -10,6 +10,9 @@ const ATTEMPTS: u32 = 10;
 /// What is said of a target that another run has moved on.
 pub const SUPERSEDED: &str = "another run has dealt with it in the meantime";
 
+/// What is said of a target that was not begun.
+pub const STOPPED: &str = "not begun, as the run was asked to stop; the next run serves it";
+
 /// Why a step was not recorded.
 #[derive(Debug)]
 pub enum NotRecorded {

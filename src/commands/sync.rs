@@ -6,7 +6,7 @@ use super::dispatch::{self, Settled};
 use super::embed;
 use super::outside::Outside;
 use super::plan::Desired;
-use super::record::{NotRecorded, SUPERSEDED, Steps};
+use super::record::{NotRecorded, STOPPED, SUPERSEDED, Steps};
 use crate::adapters::state_store::StateError;
 use crate::downstream::{self, Delivery};
 use crate::embedding::plan::digest as chunks_digest;
@@ -37,6 +37,7 @@ pub async fn carry_out(
     record_run(outside, &Change::Begin { run }).await?;
     let sync = apply(desired, outside, progress).await;
     let result = match () {
+        () if sync.stopped.is_some() && sync.is_partial() => RunResult::Interrupted,
         () if sync.is_partial() => RunResult::Partial,
         () if sync.results.iter().any(|result| result.outcome == Outcome::Superseded) => RunResult::Superseded,
         () => RunResult::Done,
@@ -82,7 +83,8 @@ pub async fn apply(desired: Desired, outside: &Outside, progress: &mut (dyn FnMu
         results.push(result);
         numbers = taken;
     }
-    Sync { plan: desired.plan, results, embedding: numbers, published, has_new_manifest }
+    let stopped = outside.stop().asked().map(|signal| signal.to_string());
+    Sync { plan: desired.plan, results, embedding: numbers, published, has_new_manifest, stopped }
 }
 
 /// Whether a place got another manifest than the last one. A fresh checkout gets its folder again, which is no news.
@@ -101,7 +103,7 @@ fn superseded(plan: Plan) -> Sync {
         message: why.clone(),
     };
     let results = publications.chain(deliveries).map(result).collect();
-    Sync { plan, results, embedding: EmbeddingNumbers::default(), published: None, has_new_manifest: false }
+    Sync { plan, results, embedding: EmbeddingNumbers::default(), published: None, has_new_manifest: false, stopped: None }
 }
 
 async fn publish(publication: &Publication, desired: &Desired, outside: &Outside) -> TargetResult {
@@ -110,6 +112,9 @@ async fn publish(publication: &Publication, desired: &Desired, outside: &Outside
     if publication.action == ManifestAction::None {
         settle_in_step(desired, outside, name, &publication.digest).await;
         return result(Outcome::Unchanged, publication.why.clone());
+    }
+    if outside.stop().is_asked() {
+        return result(Outcome::Skipped, STOPPED.to_owned());
     }
     let Some((_, target)) = outside.targets.iter().find(|(name, _)| *name == publication.target) else {
         return result(Outcome::Skipped, "this run was given no way to it".to_owned());
@@ -166,6 +171,7 @@ async fn deliver(desired: &Desired, outside: &Outside, gate: Gate) -> Vec<Target
     };
     let deliveries = &desired.plan.deliveries;
     let shut = match gate {
+        _ if outside.stop().is_asked() => Some((Outcome::Skipped, STOPPED)),
         Gate::Open => None,
         Gate::Superseded => Some((Outcome::Superseded, "another run has published the manifest in the meantime")),
         Gate::Closed => Some((
@@ -240,6 +246,9 @@ async fn index(
         settle_in_step(desired, outside, &name, &digest).await;
         return (result(Outcome::Unchanged, "in step".to_owned()), nothing);
     }
+    if outside.stop().is_asked() {
+        return (result(Outcome::Skipped, STOPPED.to_owned()), nothing);
+    }
     let known = desired.planned.target(&name);
     let steps = steps(desired, outside, &name, &digest, &known);
     let mark = match steps.intend(&known).await {
@@ -256,12 +265,17 @@ async fn index(
     };
     let applied = match begun {
         Err(source) => Err(embed::ApplyError::Store { source, done: embed::Outcome::default() }),
-        Ok(()) => embed::apply(plan, &desired.chunks, outside.model.as_ref(), &store, &mut heard).await,
+        Ok(()) => {
+            let model = outside.model.as_ref();
+            embed::apply(plan, &desired.chunks, model, &store, outside.stop(), &mut heard).await
+        }
     };
     let (done, why) = match &applied {
         Ok(done) => (*done, None),
         Err(error) => (error.done(), Some(error.to_string())),
     };
+    // What was begun is the next run's to go on with: no failure, and an intent that stays.
+    let is_stopped = matches!(applied, Err(embed::ApplyError::Stopped { .. }));
     // What an earlier run left in doubt stays so.
     let certain = applied.is_err_and(|error| error.is_certain()) && known.intent.is_none();
     let numbers = EmbeddingNumbers {
@@ -272,6 +286,7 @@ async fn index(
         tokens: done.tokens,
     };
     let recorded = match &why {
+        Some(_) if is_stopped => Ok(()),
         Some(why) => steps.failed(why, certain).await,
         None => steps.delivered(delivered(desired, outside, &digest)).await,
     };
@@ -281,6 +296,7 @@ async fn index(
                 format!("{} embedded, {} known, {} deleted", count(done.embedded, "chunk"), done.reused, done.deleted);
             result(Outcome::Done, said)
         }
+        (Some(why), Ok(())) if is_stopped => result(Outcome::Skipped, why),
         (Some(why), Ok(())) => result(Outcome::Failed, why),
         (None, Err(error)) => not_recorded(&name, error, |error| format!("indexed, but {error}")),
         (Some(why), Err(error)) => not_recorded(&name, error, |error| format!("{why}; and {error}")),

@@ -56,7 +56,14 @@ pub fn sync(sync: &Sync, style: Style) -> String {
     let place = library(sync.plan.commit.as_ref(), sync.plan.dirty);
     let count = |outcome| sync.results.iter().filter(|result| result.outcome == outcome).count();
     let (failed, skipped) = (count(Outcome::Failed), count(Outcome::Skipped));
-    let last = if failed > 0 {
+    let last = if let Some(signal) = &sync.stopped {
+        let left = failed + skipped;
+        let rest = match left {
+            0 => "everything was done before".to_owned(),
+            _ => format!("{left} of {} targets are left, and the next run goes on from there", sync.results.len()),
+        };
+        format!("{} by {signal}: {rest}", style.warning("stopped"))
+    } else if failed > 0 {
         format!(
             "{}: {failed} of {} targets failed; the next run tries again",
             style.error("partly done"),
@@ -133,6 +140,18 @@ mod tests {
         assert_eq!(last(Outcome::Failed), "partly done: 1 of 3 targets failed; the next run tries again");
         assert_eq!(last(Outcome::Skipped), "partly done: 1 of 3 targets left out");
         assert_eq!(last(Outcome::Done), "superseded: a newer run has served the targets");
+    }
+
+    #[test]
+    fn a_run_that_was_asked_to_stop_says_how_much_is_left() {
+        let stopped = |outcome| {
+            let of = run(busy(), &[(Outcome::Done, ""), (outcome, ""), (outcome, "")]);
+            let text = sync(&Sync { stopped: Some("SIGTERM".to_owned()), ..of }, Style::Plain);
+            text.lines().last().unwrap().to_owned()
+        };
+        let left = "stopped by SIGTERM: 2 of 3 targets are left, and the next run goes on from there";
+        assert_eq!(stopped(Outcome::Skipped), left);
+        assert_eq!(stopped(Outcome::Done), "stopped by SIGTERM: everything was done before");
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub fn plan(plan: &Plan) -> String {
 pub fn sync(sync: &Sync) -> String {
     let mut out = String::from("## Sync\n\n");
     out.push_str(match (sync.is_partial(), sync.has_changed()) {
+        (true, _) if sync.stopped.is_some() => "⚠️ Stopped by a signal; the next run goes on from here.\n",
         (true, _) => "❌ Partly done; the next run goes on from here.\n",
         (false, true) => "✅ Done, every target is in step.\n",
         (false, false) => "✅ Nothing had to be done.\n",
@@ -117,6 +118,8 @@ mod tests {
         assert_eq!(verdict(Outcome::Done), "✅ Done, every target is in step.");
         assert_eq!(verdict(Outcome::Unchanged), "✅ Nothing had to be done.");
         assert_eq!(verdict(Outcome::Failed), "❌ Partly done; the next run goes on from here.");
+        let stopped = Sync { stopped: Some("SIGINT".to_owned()), ..run(busy(), &[(Outcome::Skipped, "")]) };
+        assert!(sync(&stopped).contains("⚠️ Stopped by a signal; the next run goes on from here."));
     }
 
     #[test]

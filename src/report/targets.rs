@@ -108,6 +108,8 @@ pub struct Sync {
     pub published: Option<Sha256Hex>,
     /// Whether this run has published a manifest that differs from the one published last.
     pub has_new_manifest: bool,
+    /// The signal that asked the run to stop, if one did.
+    pub stopped: Option<String>,
 }
 
 impl Sync {
@@ -313,7 +315,7 @@ pub(crate) mod tests {
         };
         let results = rows(&plan).into_iter().zip(outcomes).map(result).collect();
         let embedding = EmbeddingNumbers { embedded: 1, reused: 0, upserted: 1, deleted: 2, tokens: 7 };
-        Sync { results, plan, embedding, published: None, has_new_manifest: true }
+        Sync { results, plan, embedding, published: None, has_new_manifest: true, stopped: None }
     }
 
     fn words(plan: &Plan) -> Vec<[String; 4]> {

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -149,6 +149,23 @@ impl Library {
         Program { command }
     }
 
+    /// The program with `-C` and these words, started by another program.
+    pub fn program_under<S: AsRef<OsStr>>(&self, starter: &[S], words: &[&str]) -> Program {
+        let (first, rest) = starter.split_first().unwrap();
+        let mut command = bare(first, &self.home());
+        command.current_dir(self.temp.path()).args(rest).arg(env!("CARGO_BIN_EXE_stockroom")).args(words);
+        command.arg("-C").arg(self.root());
+        Program { command }
+    }
+
+    /// The same repository, with all that runs have left in it, in another place.
+    pub fn duplicate(&self) -> Self {
+        let duplicate = Self { temp: TempDir::new().unwrap(), below: self.below.clone() };
+        let copied = Command::new("cp").arg("-a").arg(self.temp.path().join(".")).arg(duplicate.temp.path()).status();
+        assert!(copied.unwrap().success());
+        duplicate
+    }
+
     /// The program with these words alone.
     pub fn program_without_folder<S: AsRef<OsStr>>(&self, words: &[S]) -> Program {
         let mut command = bare(env!("CARGO_BIN_EXE_stockroom"), &self.home());
@@ -195,6 +212,15 @@ impl Program {
     pub fn in_folder(mut self, folder: &Path) -> Self {
         self.command.current_dir(folder);
         self
+    }
+
+    pub fn into_command(self) -> Command {
+        self.command
+    }
+
+    /// Begins the run; its output is for whoever waits for its end.
+    pub fn begin(mut self) -> Child {
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     pub fn run(mut self) -> Run {
@@ -267,7 +293,7 @@ pub fn copy(from: &Path, to: &Path) {
 }
 
 /// A command with nothing of this environment but PATH. The dates of commits are fixed, so their ids are too.
-fn bare(program: &str, home: &Path) -> Command {
+fn bare(program: impl AsRef<OsStr>, home: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", home);
     command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_TERMINAL_PROMPT", "0");

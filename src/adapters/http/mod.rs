@@ -38,22 +38,41 @@ impl fmt::Display for HttpError {
 ///
 /// A final reply is any that another try would not change, a 404 as well as a 200. A 5xx or a refusal for going too fast is
 /// never final: it is tried again or becomes an [`HttpError`].
+///
+/// In a process that is asked to end no request is begun, and the answer to one that is under way is waited for a few seconds.
 pub async fn send<A, F>(policy: &Policy, pace: &dyn Pace, mut attempt: A) -> Result<Reply, HttpError>
 where
     A: FnMut() -> F,
     F: Future<Output = Result<Reply, Trouble>>,
 {
     let start = pace.now();
+    if let Some(signal) = pace.stop().asked() {
+        let why = format!("stopped by {signal} before the request was made");
+        return Err(HttpError { certain: true, why, attempts: 0 });
+    }
     for attempts in 1.. {
         let spent = pace.now().saturating_sub(start);
         let left = policy.deadline.saturating_sub(spent);
-        let event = match tokio::time::timeout(left, attempt()).await {
-            Ok(outcome) => Event::from(outcome),
-            Err(_) => Event::NoAnswer { why: format!("no answer within {}", told(policy.deadline)) },
+        let event = tokio::select! {
+            outcome = tokio::time::timeout(left, attempt()) => match outcome {
+                Ok(outcome) => Event::from(outcome),
+                Err(_) => Event::NoAnswer { why: format!("no answer within {}", told(policy.deadline)) },
+            },
+            () = pace.stop().until_unanswered() => {
+                Event::NoAnswer { why: "stopped by a signal while the answer was awaited".to_owned() }
+            }
         };
         let spent = pace.now().saturating_sub(start);
-        match decide(policy, attempts, spent, &event, pace.jitter()) {
-            Decision::Retry { after } => pace.sleep(after).await,
+        let mut decision = decide(policy, attempts, spent, &event, pace.jitter());
+        if let Decision::Retry { after } = decision {
+            pace.sleep(after).await;
+            if pace.stop().is_asked() {
+                // There is no further try, so what is known now is what is said.
+                decision = decide(&Policy { attempts, ..*policy }, attempts, spent, &event, 0);
+            }
+        }
+        match decision {
+            Decision::Retry { .. } => {}
             Decision::GiveUp { certain, why } => return Err(HttpError { certain, why, attempts }),
             Decision::Final => {
                 let Event::Answer(reply) = event else { break };
@@ -74,6 +93,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::adapters::stop::Signal;
 
     /// Sends what is scripted, one after the other; gives the outcome, the number of sends and the waits.
     async fn run(
@@ -125,6 +145,42 @@ mod tests {
         let error = outcome.unwrap_err();
         assert_eq!((error.attempts, sent), (policy.attempts, usize::try_from(policy.attempts).unwrap()));
         assert!(error.to_string().ends_with(&format!("(tried {sent} times)")), "{error}");
+    }
+
+    #[tokio::test]
+    async fn who_is_asked_to_end_makes_no_request() {
+        let pace = SteppedPace::default();
+        pace.stop().ask(Signal::Terminate);
+        let outcome = send(&Policy::once(), &pace, || async { panic!("a request was made") }).await;
+        let why = "stopped by SIGTERM before the request was made".to_owned();
+        assert_eq!(outcome, Err(HttpError { certain: true, why, attempts: 0 }));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_asked_to_end_waits_a_little_for_the_answer_and_then_does_not_know() {
+        let pace = RealPace::default();
+        let policy = Policy::idempotent();
+        let send = send(&policy, &pace, std::future::pending);
+        let ask = async { pace.stop().ask(Signal::Interrupt) };
+        let (outcome, ()) = tokio::join!(send, ask);
+        let error = outcome.unwrap_err();
+        assert_eq!((error.certain, error.attempts), (false, 1), "{error}");
+        assert!(pace.now() >= Duration::from_secs(3) && pace.now() < Duration::from_secs(5), "{:?}", pace.now());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_asked_to_end_tries_no_second_time() {
+        let pace = RealPace::default();
+        let refused = || std::future::ready(Err(Trouble::NotSent("refused".into())));
+        let policy = Policy::once();
+        let send = send(&policy, &pace, refused);
+        let ask = async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            pace.stop().ask(Signal::Interrupt);
+        };
+        let (outcome, ()) = tokio::join!(send, ask);
+        assert_eq!(outcome, Err(HttpError { certain: true, why: "refused".into(), attempts: 1 }));
+        assert!(pace.now() < Duration::from_millis(100), "the wait is cut short: {:?}", pace.now());
     }
 
     #[tokio::test]

@@ -5,14 +5,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::adapters::stop::Stop;
+
 /// A clock to wait by.
 #[async_trait]
 pub trait Pace: Send + Sync {
     /// The time since some fixed moment; it never goes back.
     fn now(&self) -> Duration;
 
-    /// Waits.
+    /// Waits; not longer than until the process is asked to end.
     async fn sleep(&self, duration: Duration);
+
+    /// Whether the process was asked to end.
+    fn stop(&self) -> &Stop;
 
     /// A number from 0 to 999, by chance.
     fn jitter(&self) -> u32;
@@ -22,11 +27,19 @@ pub trait Pace: Send + Sync {
 #[derive(Debug)]
 pub struct RealPace {
     start: tokio::time::Instant,
+    stop: Stop,
 }
 
 impl Default for RealPace {
     fn default() -> Self {
-        Self { start: tokio::time::Instant::now() }
+        Self::until(Stop::default())
+    }
+}
+
+impl RealPace {
+    /// The clock of a process that `stop` asks to end.
+    pub fn until(stop: Stop) -> Self {
+        Self { start: tokio::time::Instant::now(), stop }
     }
 }
 
@@ -37,7 +50,11 @@ impl Pace for RealPace {
     }
 
     async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
+        self.stop.sleep(duration).await;
+    }
+
+    fn stop(&self) -> &Stop {
+        &self.stop
     }
 
     fn jitter(&self) -> u32 {
@@ -50,6 +67,7 @@ impl Pace for RealPace {
 #[derive(Debug, Default)]
 pub struct SteppedPace {
     slept: Mutex<Vec<Duration>>,
+    stop: Stop,
 }
 
 impl SteppedPace {
@@ -67,6 +85,10 @@ impl Pace for SteppedPace {
 
     async fn sleep(&self, duration: Duration) {
         self.slept.lock().unwrap_or_else(PoisonError::into_inner).push(duration);
+    }
+
+    fn stop(&self) -> &Stop {
+        &self.stop
     }
 
     fn jitter(&self) -> u32 {

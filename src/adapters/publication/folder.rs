@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use async_trait::async_trait;
@@ -70,11 +70,9 @@ impl FolderTarget {
         else {
             return Ok(());
         };
-        match File::create_new(own.join(".gitignore")) {
-            Ok(mut file) => file.write_all(b"*\n"),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(error),
-        }
+        let file = own.join(".gitignore");
+        // An empty one hides nothing.
+        if file.metadata().is_ok_and(|facts| facts.len() > 0) { Ok(()) } else { whole_file::write(&file, b"*\n") }
     }
 
     fn write_all(&self, manifest: &Manifest) -> io::Result<()> {
@@ -88,6 +86,7 @@ impl FolderTarget {
             }
         }
         whole_file::write(&self.folder.join(ROOT), &manifest.root_bytes)?;
+        whole_file::clear_partial(&self.folder)?;
         let Some(last) = last else { return Ok(()) };
         // Only files that an earlier root of ours named are candidates: whatever else is in the folder is not ours.
         let keep = named(&manifest.root, Some(&last));

@@ -19,6 +19,14 @@ pub(super) const LIBRARY: &str = "org/library";
 /// Makes the tests. `$places` gives a new place; the place opens a store on it, again and again the same state.
 macro_rules! suite {
     ($places:expr) => {
+        $crate::adapters::state_store::conformance::suite!(laws of $places);
+
+        #[test]
+        fn a_loaded_state_is_the_pure_state() {
+            $crate::adapters::state_store::conformance::a_loaded_state_is_the_pure_state($places);
+        }
+    };
+    (laws of $places:expr) => {
         $crate::adapters::state_store::conformance::suite!($places;
             a_new_state_is_empty_and_keeps_its_lineage,
             a_change_is_there_when_the_store_is_opened_again,
@@ -32,11 +40,6 @@ macro_rules! suite {
             chunk_rows_change_only_while_their_intent_is_under_way,
             chunk_rows_are_those_of_the_index_with_their_mark,
         );
-
-        #[test]
-        fn a_loaded_state_is_the_pure_state() {
-            $crate::adapters::state_store::conformance::a_loaded_state_is_the_pure_state($places);
-        }
     };
     ($places:expr; $($law:ident,)*) => {
         $(
@@ -209,8 +212,12 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
 }
 
 pub(super) fn a_loaded_state_is_the_pure_state<S: Store, O: Fn() -> S>(places: impl Fn() -> O) {
+    some_loaded_states_are_pure_states(48, places);
+}
+
+pub(super) fn some_loaded_states_are_pure_states<S: Store, O: Fn() -> S>(cases: u32, places: impl Fn() -> O) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut config = ProptestConfig::with_cases(48);
+    let mut config = ProptestConfig::with_cases(cases);
     config.failure_persistence = None;
     proptest!(config, |(changes in changes())| {
         let open = places();

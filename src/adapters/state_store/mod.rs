@@ -1,5 +1,6 @@
 //! Where the state is kept between runs.
 
+mod carried;
 mod memory;
 mod moving;
 #[cfg(feature = "postgres")]
@@ -18,6 +19,7 @@ use crate::ids::{BlobId, CorrelationId, LockToken, Sha256Hex};
 use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
 use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Timestamp};
 
+pub use carried::{CarriedState, NAMES as CARRIED, Role, Say};
 pub use memory::MemoryState;
 pub use moving::{PAGE, Page, StateRows, digest};
 #[cfg(feature = "postgres")]

@@ -92,7 +92,7 @@ impl Execution<'_> {
         let token = TOKENS.iter().find_map(|name| self.environment.get(name)).map(Secret::new);
         let token = token.ok_or_else(|| anyhow!("there is no token: set the action's `github-token`"))?;
         self.console.mask(token.reveal());
-        let pace = Arc::new(RealPace::default());
+        let pace = Arc::new(RealPace::until(self.stop.clone()));
         Ok((GitHubFeedback::new(http::client()?, self.environment.api(), &token, pace)?, repo))
     }
 

@@ -19,7 +19,7 @@ impl Execution<'_> {
         let Some(library) = self.checked(common, Awaited::Other, &Asked::default()).await? else {
             return Ok(Ending::Findings);
         };
-        let outside = outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console)?;
+        let outside = outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console, &self.stop)?;
         let desired = planning::plan(&library, &outside, Scope::default(), false).await?;
         let own = self.manifest_folder(&library).zip(library.config.settings.manifest.publish.first());
         let (folder, target) = match (output, own) {
@@ -27,6 +27,7 @@ impl Execution<'_> {
             (None, Some((folder, own))) => (folder, FolderTarget::within(library.worktree.root(), &own.folder)),
             (None, None) => return Err(anyhow!("name a folder with -o DIR")),
         };
+        let _under_way = self.stop.hold()?;
         target.publish(&desired.manifest).await?;
         let root = &desired.manifest.root;
         let assets: usize = root.collections.values().map(|reference| reference.assets).sum();

@@ -87,7 +87,7 @@ impl Execution<'_> {
                 if let Some(token) = &token {
                     self.console.mask(token.reveal());
                 }
-                let pace = Arc::new(RealPace::default());
+                let pace = Arc::new(RealPace::until(self.stop.clone()));
                 let reader = Reader::new(http::client()?, self.environment.api(), token.as_ref(), pace)?;
                 let source = GitHubSource { reader, cache: Arc::clone(cache), at: at.clone() };
                 Ok(Box::new(source) as Box<dyn RemoteSource>)
@@ -95,7 +95,7 @@ impl Execution<'_> {
             web: Box::new(move |at, digest| {
                 let source = WebSource {
                     client: http::client()?,
-                    pace: Arc::new(RealPace::default()),
+                    pace: Arc::new(RealPace::until(self.stop.clone())),
                     cache: Arc::clone(cache),
                     at: at.clone(),
                     digest,

@@ -11,7 +11,7 @@ impl Execution<'_> {
     /// Shows the assets whose texts come closest to a query.
     pub(super) async fn search(&self, query: &str, most: usize, format: Format) -> anyhow::Result<Ending> {
         let opened = open(&self.place(None))?;
-        let outside = outside(&opened.worktree, &opened.config, self.environment, Reach::Local, self.console)?;
+        let outside = outside(&opened.worktree, &opened.config, self.environment, Reach::Local, self.console, &self.stop)?;
         let hits = searching::search(&opened, &outside, query, most).await?;
         match format {
             Format::Human => self.console.text(&search::human(query, &hits, self.style())),

@@ -10,6 +10,7 @@ use super::{Ending, Execution};
 use clap::ValueEnum as _;
 
 use crate::adapters::state_store::StateError;
+use crate::adapters::stop::Stopped;
 use crate::adapters::turn::Turn;
 use crate::cli::wiring::{Reach, outside, set_damaged_aside, set_state_aside};
 use crate::cli::words::{Common, Format, Limits, Part};
@@ -38,11 +39,17 @@ impl Execution<'_> {
         let _turn = self.turn(&library).await?;
         set_damaged_aside(&library.worktree, self.console)?;
         let (desired, outside, lock) = self.planned(&library, limits).await?;
+        // From here on things are done that must not be cut off half-way: a signal waits for them to end, and they hurry.
+        let under_way = match self.stop.hold() {
+            Ok(hold) => hold,
+            Err(stopped) => {
+                self.give_back(lock).await;
+                return Err(stopped.into());
+            }
+        };
         let sync =
             self.apply(desired, &outside, self.this_run(&library, command(limits), (outside.clock)()), format).await;
-        if let Some(lock) = lock {
-            self.settled(lock.give_back().await.map_err(Into::into));
-        }
+        self.give_back(lock).await;
         let sync = sync?;
         self.console.end_progress();
         match format {
@@ -52,7 +59,14 @@ impl Execution<'_> {
         self.settled(self.outputs("sync", &library.check, common.fail_on));
         self.settled(self.sync_outputs(&library, &sync));
         self.settled(self.console.add_summary(&summary_targets::sync(&sync)).map_err(Into::into));
+        drop(under_way);
         Ok(if sync.is_partial() { Ending::Partial } else { Ending::Done })
+    }
+
+    async fn give_back(&self, lock: Option<lock::Held>) {
+        if let Some(lock) = lock {
+            self.settled(lock.give_back().await.map_err(Into::into));
+        }
     }
 
     /// The plan, made under the state's lock where there is anything to do. A state that is of no use is built again.
@@ -65,7 +79,7 @@ impl Execution<'_> {
         let mut told = |lock: &Lock| self.console.talk(&format!("the state is locked by {}: waiting\n", lock.holder));
         let mut is_mended = false;
         loop {
-            let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console)?;
+            let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console, &self.stop)?;
             match lock::plan_locked(library, &outside, scope(limits), &claimant, &mut told).await {
                 Ok((desired, held)) => return Ok((desired, outside, held)),
                 Err(error) => match error.downcast_ref::<StateError>() {
@@ -117,7 +131,10 @@ impl Execution<'_> {
             if !std::mem::replace(&mut is_told, true) {
                 self.console.talk("another sync is at work in this clone: waiting for it\n");
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            self.stop.sleep(LOOK_EVERY).await;
+            if let Some(signal) = self.stop.asked() {
+                return Err(Stopped(signal).into());
+            }
         }
     }
 

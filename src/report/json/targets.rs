@@ -56,6 +56,8 @@ struct SyncV1 {
     results: Vec<ResultV1>,
     /// What the vector index took.
     embedding: EmbeddingV1,
+    /// The signal that asked the run to stop, such as `SIGTERM`; else null.
+    stopped: Option<String>,
 }
 
 /// What became of a target.
@@ -103,6 +105,7 @@ pub fn sync(sync: &Sync) -> String {
         plan: plan_v1(&sync.plan),
         results: sync.results.iter().map(result).collect(),
         embedding: EmbeddingV1 { embedded, reused, upserted, deleted, tokens },
+        stopped: sync.stopped.clone(),
     };
     super::pretty(&document)
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use clap::CommandFactory as _;
 use serde_json::Value;
+use stockroom::adapters::stop::Signal;
 use stockroom::cli::execute::Ending;
 use stockroom::cli::words::Words;
 
@@ -72,8 +73,9 @@ fn exit_codes() -> String {
     let rows: Vec<[String; 2]> =
         said.split("; ").map(|one| one.split_once(' ').unwrap()).map(|(n, what)| [n.into(), what.into()]).collect();
     let codes: Vec<String> = rows.iter().map(|[code, _]| code.clone()).collect();
-    let endings =
-        [Ending::Done, Ending::Findings, Ending::Failed, Ending::Partial].map(|ending| ending.code().to_string());
+    let stopped = [Signal::Interrupt, Signal::Terminate].map(Ending::Stopped);
+    let endings = [Ending::Done, Ending::Findings, Ending::Failed, Ending::Partial].into_iter().chain(stopped);
+    let endings: Vec<String> = endings.map(|ending| ending.code().to_string()).collect();
     assert_eq!(codes, endings, "--help names the exit codes that there are");
     table(&["exit code", "means"], rows)
 }

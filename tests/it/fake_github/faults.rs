@@ -23,6 +23,8 @@ pub enum Fault {
     ResetAfter,
     /// No answer ever comes, though it is done.
     HangAfter,
+    /// It is done, and the answer comes when the test lets it go.
+    HoldAfter,
     /// It is done, and the answer breaks off in the middle of its body.
     Truncated,
     /// 422 with a message that repeats the request's `Authorization`; nothing is done.
@@ -34,6 +36,6 @@ pub enum Fault {
 impl Fault {
     /// Whether the request takes effect in spite of it.
     pub fn is_after_effect(self) -> bool {
-        matches!(self, Self::ErrorAfter | Self::ResetAfter | Self::HangAfter | Self::Truncated)
+        matches!(self, Self::ErrorAfter | Self::ResetAfter | Self::HangAfter | Self::HoldAfter | Self::Truncated)
     }
 }

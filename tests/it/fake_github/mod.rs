@@ -6,6 +6,7 @@
 mod answers;
 mod contents;
 mod contract;
+mod doors;
 mod faults;
 pub mod reviews;
 mod server;
@@ -24,6 +25,8 @@ pub struct FakeGitHub {
     url: String,
     world: Arc<Mutex<World>>,
     arrivals: Arc<Notify>,
+    released: Arc<tokio::sync::Semaphore>,
+    visits: Arc<doors::Visits>,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -89,9 +92,16 @@ impl FakeGitHub {
         let world = Arc::new(Mutex::new(World::default()));
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let arrivals = Arc::new(Notify::new());
-        let served = server::Served { world: Arc::clone(&world), arrivals: Arc::clone(&arrivals) };
-        let thread = std::thread::spawn(move || server::serve(listener, served, stopped));
-        Self { url, world, arrivals, stop: Some(stop), thread: Some(thread) }
+        let released = Arc::new(tokio::sync::Semaphore::new(0));
+        let served = server::Served {
+            world: Arc::clone(&world),
+            arrivals: Arc::clone(&arrivals),
+            released: Arc::clone(&released),
+        };
+        let visits = Arc::new(doors::Visits::default());
+        let book = Arc::clone(&visits);
+        let thread = std::thread::spawn(move || server::serve(listener, book, served, stopped));
+        Self { url, world, arrivals, released, visits, stop: Some(stop), thread: Some(thread) }
     }
 
     /// The base of the API.
@@ -153,6 +163,17 @@ impl FakeGitHub {
         self.world().seen.clone()
     }
 
+    /// Lets one answer go that [`Fault::HoldAfter`] holds back.
+    pub fn release(&self) {
+        self.released.add_permits(1);
+    }
+
+    /// The same as [`Self::until_seen`], for a test that does not wait otherwise.
+    pub fn wait_until_seen(&self, requests: usize) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(self.until_seen(requests));
+    }
+
     /// Waits until so many requests have taken their effect.
     pub async fn until_seen(&self, requests: usize) {
         loop {
@@ -165,6 +186,11 @@ impl FakeGitHub {
             }
             arrival.await;
         }
+    }
+
+    /// Waits until what a client that has ended, however it ended, has sent is served or given up.
+    pub fn drain(&self) {
+        self.visits.drain(self.url.trim_start_matches("http://"));
     }
 
     /// Takes the violations of the contract, for a test that provokes them.

@@ -13,6 +13,7 @@ use tokio::sync::oneshot::Receiver;
 
 use super::answers::{Answer, answer, echo, limited};
 use super::contract::Contract;
+use super::doors::{Doors, Visits};
 use super::{Fault, Seen, World, lock};
 
 /// What the server shares with the test.
@@ -20,17 +21,19 @@ use super::{Fault, Seen, World, lock};
 pub struct Served {
     pub world: Arc<Mutex<World>>,
     pub arrivals: Arc<Notify>,
+    pub released: Arc<tokio::sync::Semaphore>,
 }
 
 /// Serves until told to stop.
-pub fn serve(listener: TcpListener, served: Served, stopped: Receiver<()>) {
+pub fn serve(listener: TcpListener, visits: Arc<Visits>, served: Served, stopped: Receiver<()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         listener.set_nonblocking(true).expect("a listener that does not block");
         let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+        let doors = Doors { listener, visits };
         let router = Router::new().fallback(handle).with_state(served);
         tokio::select! {
-            ended = axum::serve(listener, router).into_future() => ended.expect("the server goes on"),
+            ended = axum::serve(doors, router).into_future() => ended.expect("the server goes on"),
             // Stopped, or the handle is gone. Requests that hang are cut off with the runtime.
             _ = stopped => {}
         }
@@ -39,7 +42,8 @@ pub fn serve(listener: TcpListener, served: Served, stopped: Receiver<()>) {
 
 async fn handle(State(served): State<Served>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, 1 << 20).await.unwrap_or_default();
+    // Half a request, of a client that was killed, is none.
+    let Ok(body) = to_bytes(body, 1 << 20).await else { cut_connection() };
     let uri = parts.uri.to_string();
     let (method, headers) = (parts.method.to_string(), parts.headers);
     let (fault, answered) = respond(&mut lock(&served.world), &method, &uri, &headers, &body);
@@ -47,6 +51,10 @@ async fn handle(State(served): State<Served>, request: Request) -> Response {
     match fault {
         Some(Fault::ResetBefore | Fault::ResetAfter) => cut_connection(),
         Some(Fault::HangAfter) => std::future::pending().await,
+        Some(Fault::HoldAfter) => {
+            served.released.acquire().await.expect("it stays open").forget();
+            response(&answered, Body::from(answered.body.clone()))
+        }
         Some(Fault::Truncated) => truncated(&answered),
         _ => response(&answered, Body::from(answered.body.clone())),
     }

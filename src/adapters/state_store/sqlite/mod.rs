@@ -72,6 +72,21 @@ impl SqliteState {
         Self { patience, ..self }
     }
 
+    /// The state of the same library in another file.
+    #[must_use]
+    pub fn elsewhere(&self, place: impl Into<PathBuf>) -> Self {
+        Self { former: self.former.clone(), patience: self.patience, ..Self::new(place, &*self.library) }
+    }
+
+    /// The lineage and the serial of the state, without reading more of it; none where there is none yet.
+    pub async fn named(&self) -> Result<Option<(String, Serial)>, StateError> {
+        self.blocking(|store, session| {
+            let read = store.reading(session, |_, head| Ok((head.lineage, Serial(rows::unsigned(head.serial)?))))?;
+            Ok(read)
+        })
+        .await
+    }
+
     /// Moves a state that is of no use out of the way, with what stands beside it; the sentence says where it is now.
     pub fn set_aside(place: &Path) -> std::io::Result<String> {
         let aside = sqlite::set_aside(place, "aside")?;

@@ -1,0 +1,111 @@
+//! What a library's targets have in the end, read from where they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use rusqlite::Connection;
+use serde_json::Value;
+use stockroom::adapters::state_store::{SqliteState, StateStore as _};
+use stockroom::ids::TargetName;
+use stockroom::state::State;
+
+use crate::program::Library;
+
+/// The asset that an event names: its collection and its id.
+pub type Asset = (String, String);
+
+/// Everything that is to be the same after a kill as without one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndState {
+    /// `manifest.json` without the commit that it was built from: one that changes no asset is not published anew.
+    pub root: Value,
+    /// That commit.
+    pub built_from: String,
+    /// The files that the root names.
+    pub catalogs: BTreeMap<String, Vec<u8>>,
+    /// What else is in the manifest's folder, which keeps the catalogs of the last manifest for whoever still reads it.
+    pub others: BTreeSet<String>,
+    /// The rows of the vector index, whole.
+    pub vectors: Vec<String>,
+    /// The state.
+    pub state: State,
+}
+
+impl EndState {
+    /// Reads it. Nothing may be running on the library.
+    pub fn of(library: &Library) -> Self {
+        let folder = library.path(".stockroom/manifest");
+        let mut files: BTreeMap<String, Vec<u8>> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()))
+            .collect();
+        let mut root: Value = serde_json::from_slice(&files.remove("manifest.json").unwrap()).unwrap();
+        let built_from = root["source"]["commit"].take().as_str().unwrap().to_owned();
+        let named =
+            root["collections"].as_object().unwrap().values().map(|one| one["path"].as_str().unwrap().to_owned());
+        let named: BTreeSet<String> = named.collect();
+        let (catalogs, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            files.into_iter().partition(|(name, _)| named.contains(name));
+        Self {
+            root,
+            built_from,
+            catalogs,
+            others: others.into_keys().collect(),
+            vectors: vectors(library),
+            state: state(library),
+        }
+    }
+
+    /// The assets of these collections, each with the digest of what it means.
+    pub fn assets(&self, collections: &[&str]) -> BTreeMap<Asset, String> {
+        let catalogs = self.catalogs.values().map(|bytes| serde_json::from_slice::<Value>(bytes).unwrap());
+        let mut assets = BTreeMap::new();
+        for catalog in catalogs.filter(|catalog| collections.contains(&catalog["collection"].as_str().unwrap())) {
+            let collection = catalog["collection"].as_str().unwrap().to_owned();
+            for asset in catalog["assets"].as_array().unwrap() {
+                let text = |key: &str| asset[key].as_str().unwrap().to_owned();
+                assets.insert((collection.clone(), text("id")), text("digest"));
+            }
+        }
+        assets
+    }
+
+    /// Asserts that this is where `quiet` runs to the last commit lead, where a target may still name another commit that it
+    /// already had the same content from.
+    pub fn is_that_of(&self, quiet: &Self, commits: &[&str], remains: &BTreeSet<String>) {
+        assert_eq!(self.root, quiet.root, "the manifest's root");
+        assert!(commits.contains(&self.built_from.as_str()), "the manifest is of {}", self.built_from);
+        assert_eq!(self.catalogs, quiet.catalogs, "the manifest's catalogs");
+        let is_idle = self.built_from != quiet.built_from;
+        // What a killed writer had not made whole goes with the next publication; here none was needed.
+        let is_partial = |name: &&String| is_idle && name.starts_with(".stockroom-");
+        let rubbish: Vec<_> = self.others.difference(remains).filter(|name| !is_partial(name)).collect();
+        assert!(rubbish.is_empty(), "left in the manifest's folder: {rubbish:?}");
+        assert_eq!(self.vectors, quiet.vectors, "the vector index");
+        let names = |state: &State| state.targets.keys().cloned().collect::<Vec<TargetName>>();
+        assert_eq!(names(&self.state), names(&quiet.state), "the targets in the state");
+        for (name, target) in &self.state.targets {
+            assert!(target.intent.is_none() && target.failure.is_none(), "{name} is not settled: {target:?}");
+            let (has, wanted) = (target.delivered.as_ref(), quiet.state.target(name).delivered);
+            let (has, wanted) = (has.expect("a delivery"), wanted.expect("a delivery"));
+            assert_eq!((&has.digest, &has.assets), (&wanted.digest, &wanted.assets), "what {name} is known to have");
+            let commit = has.commit.as_ref().map(ToString::to_string).unwrap_or_default();
+            assert!(commits.contains(&commit.as_str()), "{name} is known to be at {commit}");
+        }
+    }
+}
+
+fn vectors(library: &Library) -> Vec<String> {
+    let index = Connection::open(library.path(".git/stockroom/vectors.sqlite")).unwrap();
+    let columns = "namespace, id, collection, asset, path, position, hash, hex(vector), text";
+    let lines = format!("SELECT concat_ws(char(10), {columns}) FROM chunks ORDER BY namespace, id");
+    let mut statement = index.prepare(&lines).unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+fn state(library: &Library) -> State {
+    let store = SqliteState::new(library.path(".git/stockroom/state.sqlite"), "org/library:");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(store.load()).unwrap()
+}
