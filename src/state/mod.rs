@@ -5,6 +5,7 @@
 
 mod history;
 mod lock;
+pub mod moving;
 pub mod row;
 mod run;
 mod settings;
