@@ -76,8 +76,10 @@ pub struct Desired {
     pub plan: Plan,
     /// What the plan was made from: a target that has moved on since is left to the run that moved it.
     pub planned: State,
-    /// What the index was found to hold, where the state could not tell.
-    pub listed: Option<Actual>,
+    /// What the index holds.
+    pub indexed: Actual,
+    /// Whether the index itself had to be asked, as the state could not tell.
+    pub was_listed: bool,
     /// Whether every place held the manifest already, also those that the scope leaves out.
     pub is_published: bool,
 }
@@ -233,8 +235,8 @@ fn compare(library: &Library, outside: &Outside, made: Made, present: Present, s
         plan = plan.superseded_by(newer);
     }
     let news = announcement(library, outside, &manifest);
-    let Present { state: planned, vectors, is_listed, .. } = present;
-    Desired { manifest, chunks, news, plan, planned, listed: is_listed.then_some(vectors), is_published }
+    let Present { state: planned, vectors: indexed, is_listed: was_listed, .. } = present;
+    Desired { manifest, chunks, news, plan, planned, indexed, was_listed, is_published }
 }
 
 /// A commit of this repository that some target has and that descends from the one to be served, if there is one.

@@ -258,10 +258,10 @@ async fn index(
     let total = plan.upserts();
     let mut heard = |done: &embed::Outcome| progress(&format!("embedding {} of {total} chunks", done.upserted));
     let rows = outside.state.as_ref();
-    let store = embed::Recorded { store: outside.vectors.as_ref(), rows, intent: &steps.correlation };
+    let store = embed::Recorded { store: outside.vectors.as_ref(), rows, intent: &steps.correlation, held: &desired.indexed };
     let begun = match plan.refusal {
         Some(_) => Ok(()),
-        None => store.begin(&mark, desired.listed.as_ref()).await,
+        None => store.begin(&mark, desired.was_listed).await,
     };
     let applied = match begun {
         Err(source) => Err(embed::ApplyError::Store { source, done: embed::Outcome::default() }),

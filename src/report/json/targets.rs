@@ -197,7 +197,8 @@ mod tests {
           "outcome": "failed"
         }
       ],
-      "superseded": null,
+      "stopped": null,
+          "superseded": null,
       "targets": [
         {
           "action": "publish",
