@@ -23,6 +23,8 @@ mod registry;
 mod run;
 mod schema;
 mod search;
+mod state;
+mod status;
 mod sync;
 
 use check::{Asked, Since};
@@ -93,6 +95,8 @@ impl Execution<'_> {
             Command::Sync { format, common, limits } => self.sync(&common, &limits, format).await,
             Command::Manifest { output, common } => self.manifest(&common, output).await,
             Command::Search { query, most, format } => self.search(&query, usize::from(most), format).await,
+            Command::Status { check, format } => self.status(check, format).await,
+            Command::State { command } => self.state(command).await,
             Command::Schema { command } => self.schema(command).await,
             Command::Run => self.run().await,
         }

@@ -7,8 +7,10 @@ use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser as 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub mod schema;
+pub mod state;
 
 use schema::SchemaCommand;
+use state::StateCommand;
 
 /// Turns a Git repository of assets into a database that others can build on.
 #[derive(Debug, Parser)]
@@ -93,6 +95,16 @@ pub enum Command {
         #[command(flatten)]
         limits: Limits,
     },
+    /// Say which targets are in step, which are behind, and which fail; changes nothing.
+    #[command(after_help = "Example: stockroom status --format json --check")]
+    Status {
+        /// End with the exit code 3 when a target is not in step.
+        #[arg(long)]
+        check: bool,
+        /// How the result is written.
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
     /// Build the manifest into a folder; tells nobody and remembers nothing.
     #[command(after_help = "Example: stockroom manifest -o public/library --rev v1.2.0")]
     Manifest {
@@ -114,6 +126,12 @@ pub enum Command {
         /// How the result is written.
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
+    },
+    /// Look at what is remembered of the targets.
+    State {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: StateCommand,
     },
     /// Work on the schemas themselves.
     Schema {

@@ -3,7 +3,9 @@
 mod chunks;
 mod fault;
 mod format;
+mod moving;
 mod rows;
+mod survey;
 mod upgrade;
 
 use std::collections::BTreeMap;
@@ -20,8 +22,9 @@ use self::format::Head;
 use super::{ChunkRows, FileDigests, StateError, StateHistory, StateLock, StateStore};
 use crate::adapters::sqlite;
 use crate::ids::{BlobId, CorrelationId, LockToken, RunId, Sha256Hex};
+use crate::state::moving::Copying;
 use crate::state::row::{ChunkChange, ChunkRow, FileRow, IndexMark};
-use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Timestamp};
+use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
 /// How long another process may hold the file before this one gives up.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -90,6 +93,7 @@ impl SqliteState {
 
     fn read(&self, session: &mut Session) -> Result<State, Fault> {
         let read = self.reading(session, |transaction, head| {
+            let head = self.in_use(head)?;
             let mut state = State::new(head.library, head.lineage);
             state.serial = Serial(rows::unsigned(head.serial)?);
             state.run = head.run.map(RunId::new);
@@ -141,9 +145,7 @@ impl SqliteState {
             return Ok(());
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let none =
-            Head { library: String::new(), lineage: String::new(), serial: 0, run: None, mark: None, targets: 0 };
-        format::prepare(&transaction, &self.place, &none)?;
+        format::prepare(&transaction, &self.place, &Head::default())?;
         Ok(transaction.commit()?)
     }
 
@@ -168,7 +170,7 @@ impl SqliteState {
         write: impl FnOnce(&Transaction<'_>, Head) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let (library, lineage) = (self.library.clone(), session.lineage.clone());
-        let new = Head { library, lineage, serial: 0, run: None, mark: None, targets: 0 };
+        let new = Head { library, lineage, ..Head::default() };
         let connection = self.connection(session, true)?;
         let connection = connection.ok_or_else(|| Fault::Other("it was not made".to_owned()))?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -191,6 +193,19 @@ impl SqliteState {
         let place = self.place.display().to_string();
         Err(Fault::State(StateError::Foreign { place, expected: self.library.clone(), found: head.library }))
     }
+
+    /// The head, if the state may be used: it was not moved away, and all of it is here.
+    fn in_use(&self, head: Head) -> Result<Head, Fault> {
+        let place = self.place.display().to_string();
+        if let Some(to) = head.moved_to {
+            return Err(Fault::State(StateError::Elsewhere { place, to }));
+        }
+        if let Some(copying) = &head.copying {
+            let from = Copying::parse(copying).map(|copying| copying.from).unwrap_or_default();
+            return Err(Fault::State(StateError::Unfinished { place, from }));
+        }
+        Ok(head)
+    }
 }
 
 #[async_trait]
@@ -208,6 +223,7 @@ impl StateStore for SqliteState {
         self.blocking(move |store, session| {
             let seen = session.seen.then(|| session.lineage.clone());
             store.writing(session, |transaction, head| {
+                let head = store.in_use(head)?;
                 let found = Serial(rows::unsigned(head.serial)?);
                 // The file was replaced by another history in between: its serial counts other changes.
                 let replaced = seen.is_some_and(|lineage| lineage != head.lineage);
@@ -284,6 +300,7 @@ impl ChunkRows for SqliteState {
         let (intent, change) = (intent.clone(), change.clone());
         self.blocking(move |store, session| {
             store.writing(session, |transaction, head| {
+                let head = store.in_use(head)?;
                 if !rows::is_under_way(transaction, &intent)? {
                     return Err(Fault::State(StateError::Fenced));
                 }
@@ -316,6 +333,14 @@ impl StateHistory for SqliteState {
         })
         .await
     }
+
+    async fn survey(&self) -> Result<Survey, StateError> {
+        self.blocking(move |store, session| {
+            let read = store.reading(session, |transaction, _| survey::survey(transaction, &store.place))?;
+            Ok(read.unwrap_or_default())
+        })
+        .await
+    }
 }
 
 #[async_trait]
@@ -340,7 +365,10 @@ impl FileDigests for SqliteState {
         };
         let files: Vec<FileRow> = files.iter().map(row).collect();
         self.blocking(move |store, session| {
-            store.writing(session, |transaction, _| files.iter().try_for_each(|file| rows::put_file(transaction, file)))
+            store.writing(session, |transaction, head| {
+                store.in_use(head)?;
+                files.iter().try_for_each(|file| rows::put_file(transaction, file))
+            })
         })
         .await
     }
