@@ -1,8 +1,12 @@
 //! Makes the adapters that a run may use; the only place that names every one of them.
 
+mod carried;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+pub use carried::carries;
 
 use super::console::Console;
 use super::environment::Environment;
@@ -12,7 +16,7 @@ use crate::adapters::github::{Dispatcher, GitHubDispatcher, OutboxDispatcher};
 use crate::adapters::http::{self, Pace, Policy};
 use crate::adapters::model::local::Local;
 use crate::adapters::publication::{FolderTarget, PublishTarget};
-use crate::adapters::state_store::{Redacted, SqliteState, StateError};
+use crate::adapters::state_store::{CarriedState, Redacted, SqliteState, StateError, Store};
 use crate::adapters::stop::Stop;
 use crate::adapters::vector_store::Embedded;
 use crate::adapters::worktree::Worktree;
@@ -31,6 +35,8 @@ const STATE: &str = "state.sqlite";
 pub enum Reach {
     /// No secret is read and no request can be made, whatever the plan says.
     Local,
+    /// The same as for `Network`, but nothing is changed: a state on origin is read and never written.
+    Look,
     /// Downstreams are reached where there is a token, else their events are written to the outbox.
     Network,
 }
@@ -46,6 +52,7 @@ pub fn set_damaged_aside(worktree: &Worktree, console: &Console) -> anyhow::Resu
 
 /// Moves a state that is of no use out of the way, for the reason given, and says so.
 pub fn set_state_aside(worktree: &Worktree, why: &StateError, console: &Console) -> anyhow::Result<()> {
+    CarriedState::doubt(&worktree.private_folder())?;
     let done = SqliteState::set_aside(&worktree.private_folder().join(STATE))?;
     let met = "each downstream is told of everything once more";
     let said = match why {
@@ -72,11 +79,17 @@ pub fn outside(
     let repository = environment.repository().or_else(|| worktree.origin());
     let state = state(private.join(STATE), repository.as_ref(), worktree.prefix());
     let writer = console.clone();
-    let state = Redacted::new(Arc::new(state), Arc::new(move |text: &str| writer.redacted(text)));
+    let state: Arc<dyn Store> = match reach {
+        Reach::Look | Reach::Network if carries(worktree, config, environment) => {
+            carried::state(state, worktree, environment, reach, console)
+        }
+        _ => Arc::new(state),
+    };
+    let state = Redacted::new(state, Arc::new(move |text: &str| writer.redacted(text)));
     let pace = rehearsal::pace(environment, stop);
     let dispatchers = match reach {
         Reach::Local => BTreeMap::new(),
-        Reach::Network => dispatchers(worktree, config, environment, &pace, console)?,
+        Reach::Look | Reach::Network => dispatchers(worktree, config, environment, &pace, console)?,
     };
     Ok(Outside {
         state: Arc::new(state),

@@ -5,6 +5,7 @@
 
 mod history;
 mod lock;
+pub mod moving;
 pub mod row;
 mod run;
 mod settings;
@@ -13,7 +14,7 @@ mod survey;
 pub use history::HistoryEntry;
 pub use lock::{Claim, Lock};
 pub use run::{Run, RunEnd, RunResult};
-pub use settings::{Kind, Settings};
+pub use settings::{Carry, Kind, Settings};
 pub use survey::Survey;
 
 use std::collections::BTreeMap;

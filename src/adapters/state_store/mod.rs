@@ -2,6 +2,7 @@
 
 mod carried;
 mod memory;
+mod moving;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod redacted;
@@ -20,6 +21,7 @@ use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State
 
 pub use carried::{CarriedState, NAMES as CARRIED, Role, Say};
 pub use memory::MemoryState;
+pub use moving::{PAGE, Page, StateRows, digest};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresState, SCHEMA};
 pub use redacted::{Redact, Redacted};
@@ -85,6 +87,41 @@ pub enum StateError {
         found: i64,
         /// The newest format that this version knows.
         known: i64,
+    },
+    /// The state was moved to another store.
+    #[error(
+        "the state is at {to} now, and no more at {place}: set `state` in stockroom.yml to where it is, or bring it back with \
+         `stockroom state migrate run`"
+    )]
+    Elsewhere {
+        /// Where it was kept.
+        place: String,
+        /// Where it was moved to.
+        to: String,
+    },
+    /// The state is being brought here, and not all of it has come.
+    #[error(
+        "the state at {place} is a copy that is not complete; `stockroom state migrate run` goes on with it. It comes from \
+         {from}"
+    )]
+    Unfinished {
+        /// Where it is kept.
+        place: String,
+        /// Where its rows come from.
+        from: String,
+    },
+    /// There is no state yet, but one in the store that was used before.
+    #[error(
+        "there is no state at {place}, but one at {before}. `stockroom state migrate run --to {to}` moves it; to start \
+         afresh instead, move that one away"
+    )]
+    Behind {
+        /// Where it is to be kept.
+        place: String,
+        /// Where it was kept before.
+        before: String,
+        /// The kind of store where it is to be kept.
+        to: &'static str,
     },
     /// The state cannot be read or written.
     #[error("the state at {place} cannot be used: {why}")]

@@ -12,7 +12,7 @@ use clap::ValueEnum as _;
 use crate::adapters::state_store::StateError;
 use crate::adapters::stop::Stopped;
 use crate::adapters::turn::Turn;
-use crate::cli::wiring::{Reach, outside, set_damaged_aside, set_state_aside};
+use crate::cli::wiring::{Reach, carries, outside, set_damaged_aside, set_state_aside};
 use crate::cli::words::{Common, Format, Limits, Part};
 use crate::commands::gather::Library;
 use crate::commands::outside::Outside;
@@ -75,7 +75,9 @@ impl Execution<'_> {
         library: &Library,
         limits: &Limits,
     ) -> anyhow::Result<(Desired, Outside, Option<lock::Held>)> {
-        let claimant = self.claimant();
+        let mut claimant = self.claimant();
+        // Who has this clone's turn knows nothing of other clones' runs.
+        claimant.alone &= !carries(&library.worktree, &library.config, self.environment);
         let mut told = |lock: &Lock| self.console.talk(&format!("the state is locked by {}: waiting\n", lock.holder));
         let mut is_mended = false;
         loop {

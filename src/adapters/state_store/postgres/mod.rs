@@ -2,6 +2,7 @@
 
 mod fault;
 mod format;
+mod moving;
 mod rows;
 mod shape;
 mod turn;
@@ -23,6 +24,7 @@ use self::value::{escaped, unescaped};
 use super::{ChunkRows, FileDigests, StateError, StateHistory, StateLock, StateStore};
 use crate::adapters::postgres::Address;
 use crate::ids::{BlobId, CorrelationId, LockToken, RunId, Sha256Hex};
+use crate::state::moving::Copying;
 use crate::state::row::{ChunkChange, ChunkRow, FileRow, IndexMark, Row, Table};
 use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
@@ -78,11 +80,27 @@ impl PostgresState {
         Ok((turn, head))
     }
 
+    /// The head, if the state may be used: it was not moved away, and all of it is here.
+    fn in_use(&self, head: Head) -> Result<Head, Fault> {
+        let place = self.place.clone();
+        if let Some(to) = head.moved_to {
+            return Err(Fault::State(StateError::Elsewhere { place, to }));
+        }
+        if let Some(copying) = &head.copying {
+            let from = Copying::parse(copying).map(|copying| copying.from).unwrap_or_default();
+            return Err(Fault::State(StateError::Unfinished { place, from }));
+        }
+        Ok(head)
+    }
+
     async fn load_once(&self) -> Result<State, Fault> {
         let (mut turn, head) = self.begin_reading().await?;
         let read = match head {
             None => Ok(State::new(&*self.library, &*turn.session.lineage)),
-            Some(head) => state(&turn, head).await,
+            Some(head) => match self.in_use(head) {
+                Ok(head) => state(&turn, head).await,
+                Err(fault) => Err(fault),
+            },
         };
         if let Ok(state) = &read {
             turn.session.lineage.clone_from(&state.lineage);
@@ -95,7 +113,10 @@ impl PostgresState {
         let (turn, head) = self.begin_writing().await?;
         let seen = turn.session.is_seen.then(|| turn.session.lineage.clone());
         let run = head.run.clone().map(RunId::new);
-        let recorded = record(&turn, head, seen.as_deref(), expected, change).await;
+        let recorded = match self.in_use(head) {
+            Ok(head) => record(&turn, head, seen.as_deref(), expected, change).await,
+            Err(fault) => Err(fault),
+        };
         match turn.end(recorded).await {
             Err(Fault::Unknown(how)) => self.look_whether_recorded(expected, change, run.as_ref(), how).await,
             known => known,
@@ -141,7 +162,10 @@ impl PostgresState {
 
     async fn change_chunks_once(&self, intent: &CorrelationId, change: &ChunkChange) -> Result<(), Fault> {
         let (turn, head) = self.begin_writing().await?;
-        let changed = change_chunks(&turn, head, intent, change).await;
+        let changed = match self.in_use(head) {
+            Ok(head) => change_chunks(&turn, head, intent, change).await,
+            Err(fault) => Err(fault),
+        };
         turn.end(changed).await
     }
 
@@ -377,7 +401,10 @@ impl FileDigests for PostgresState {
         let files: Vec<Row> = files.iter().map(row).collect();
         let remembered = async {
             let (turn, head) = self.begin_writing().await?;
-            let put = turn.rows(&head).put(Table::Files, &files).await;
+            let put = match self.in_use(head) {
+                Ok(head) => turn.rows(&head).put(Table::Files, &files).await,
+                Err(fault) => Err(fault),
+            };
             turn.end(put).await
         };
         within(remembered).await.map_err(|fault| fault.at(&self.place))
