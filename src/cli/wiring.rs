@@ -1,6 +1,6 @@
 //! Makes the adapters that a run may use; the only place that names every one of them.
 
-mod carried;
+pub mod carried;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -31,12 +31,11 @@ pub async fn remote_status(
     now: Timestamp,
 ) -> anyhow::Result<Status> {
     let folder = folder.to_owned();
-    let asked = tokio::task::spawn_blocking(move || ask(&carrier, &folder)).await.context("the remote was not asked")?;
+    let asked =
+        tokio::task::spawn_blocking(move || ask(&carrier, &folder)).await.context("the remote was not asked")?;
     let Told { head, carried } = asked.with_context(|| format!("{shown} cannot be asked"))?;
     match (carried, here) {
-        (Some((state, lock)), _) => {
-            Ok(status_beside(&state, shown, head, lock.map(|lock| Held::new(lock, None, now))))
-        }
+        (Some((state, lock)), _) => Ok(status_beside(&state, shown, head, lock.map(|lock| Held::new(lock, None, now)))),
         (None, Some((state, lock))) => Ok(status_beside(&state, shown, head, lock)),
         (None, None) => {
             let why = "it carries no state (`state` in its stockroom.yml), so nothing is known of its targets";

@@ -17,7 +17,8 @@ impl Place {
         let (repository, objects) = (folder.join("clone.git"), folder.join("objects"));
         // The address is in this folder's configuration alone, which goes with it.
         let made = git2::Repository::init_bare(&repository);
-        made.and_then(|made| made.remote("origin", url).map(drop)).map_err(|error| local(error.message().to_owned()))?;
+        made.and_then(|made| made.remote("origin", url).map(drop))
+            .map_err(|error| local(error.message().to_owned()))?;
         let current = std::env::current_dir().map_err(|error| local(error.to_string()))?;
         Ok(Self { repository, folder: current, objects, reference, names })
     }

@@ -138,11 +138,6 @@ impl Worktree {
         self.prefix.split('/').filter(|part| !part.is_empty()).fold(own, |folder, part| folder.join(part))
     }
 
-    /// The clone's own `.git`, which its work trees share.
-    pub fn git_folder(&self) -> PathBuf {
-        self.repository.commondir().to_owned()
-    }
-
     /// Where HEAD is.
     pub fn head(&self) -> Result<Head, WorktreeError> {
         let detached = self.repository.head_detached()?;

@@ -23,7 +23,7 @@ use crate::secret::Secret;
 const CHECK_RUN: &str = "STOCKROOM_CHECK_RUN";
 const COMMENT: &str = "STOCKROOM_COMMENT";
 /// Where the token for them is looked for, in this order.
-pub(super) const TOKENS: [&str; 2] = ["STOCKROOM_GITHUB_TOKEN", "GITHUB_TOKEN"];
+const TOKENS: [&str; 2] = ["STOCKROOM_GITHUB_TOKEN", "GITHUB_TOKEN"];
 
 impl Execution<'_> {
     /// Shows every finding in a check run, where one is asked for; tells whether it is there now.

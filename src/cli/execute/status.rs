@@ -2,35 +2,27 @@
 
 use anyhow::Context as _;
 
-use super::feedback::TOKENS;
 use super::{Ending, Execution};
-use crate::adapters::carrier::{Carrier, Place as CarrierPlace};
+use crate::adapters::carrier::Place as CarrierPlace;
 use crate::adapters::clock;
 use crate::adapters::state_store::CARRIED;
 use crate::adapters::turn::Turn;
+use crate::cli::wiring::carried::{carrier, carries};
 use crate::cli::wiring::{Reach, outside};
 use crate::cli::words::Format;
 use crate::commands::open::{Opened, open};
+use crate::commands::outside::Outside;
 use crate::commands::remote_status::remote_status;
 use crate::commands::status as standing;
 use crate::report::json;
 use crate::report::status::{Status, human};
-use crate::secret::Secret;
-use crate::state::Kind;
-
-/// The forge whose token we may have been given.
-const GITHUB: &str = "https://github.com";
+use crate::state::{Carry, Kind};
 
 impl Execution<'_> {
     /// Shows how every target stands; with `is_strict`, one that is not in step makes the run partly done.
     ///
     /// A `remote` is an address; an empty one is that of this clone's origin.
-    pub(super) async fn status(
-        &self,
-        remote: Option<&str>,
-        is_strict: bool,
-        format: Format,
-    ) -> anyhow::Result<Ending> {
+    pub(super) async fn status(&self, remote: Option<&str>, is_strict: bool, format: Format) -> anyhow::Result<Ending> {
         let status = match remote {
             None => self.status_here().await?,
             Some("") => self.status_of_origin().await?,
@@ -39,7 +31,8 @@ impl Execution<'_> {
                 let reference = CarrierPlace::reference_of("");
                 let place = CarrierPlace::outside(scratch.path(), url, reference, CARRIED)?;
                 let shown = without_secrets(url);
-                remote_status(self.carrier(place), scratch.path(), shown, None, clock::now()).await?
+                let carrier = carrier(place, self.environment, self.console);
+                remote_status(carrier, scratch.path(), shown, None, clock::now()).await?
             }
         };
         match format {
@@ -50,45 +43,45 @@ impl Execution<'_> {
     }
 
     async fn status_here(&self) -> anyhow::Result<Status> {
-        let opened = open(&self.place(None))?;
-        let reach = Reach::Network;
-        let outside = outside(&opened.worktree, &opened.config, self.environment, reach, self.console, &self.stop)?;
-        let at_work = at_work(&opened);
+        let mut opened = open(&self.place(None))?;
+        let at_work = self.at_work(&opened);
+        if carries(&opened.worktree, &opened.config, self.environment) {
+            // Nobody is asked unless somebody says so.
+            opened.config.settings.state.carry = Carry::None;
+            self.console.talk(
+                "the state is carried by origin, and the copy in this clone may be old: `stockroom status --remote` asks origin\n",
+            );
+        }
+        let outside = self.outside(&opened, Reach::Look)?;
         standing::status(opened, &outside, at_work).await
     }
 
     async fn status_of_origin(&self) -> anyhow::Result<Status> {
         let opened = open(&self.place(None))?;
-        let worktree = &opened.worktree;
-        let reach = Reach::Local;
-        let outside = outside(worktree, &opened.config, self.environment, reach, self.console, &self.stop)?;
-        let here = (outside.state.load().await?, standing::held(&outside, at_work(&opened)).await?);
+        let (worktree, outside) = (&opened.worktree, self.outside(&opened, Reach::Local)?);
+        let here = (outside.state.load().await?, standing::held(&outside, self.at_work(&opened)).await?);
         let scratch = tempfile::tempdir().context("a folder for what is brought cannot be made")?;
         let place = CarrierPlace {
-            repository: worktree.git_folder(),
-            folder: worktree.root().to_owned(),
+            repository: worktree.git_folder().to_owned(),
+            folder: worktree.top().to_owned(),
             objects: scratch.path().join("objects"),
             reference: CarrierPlace::reference_of(worktree.prefix()),
             names: CARRIED,
         };
-        remote_status(self.carrier(place), scratch.path(), "origin".to_owned(), Some(here), clock::now()).await
+        let carrier = carrier(place, self.environment, self.console);
+        remote_status(carrier, scratch.path(), "origin".to_owned(), Some(here), clock::now()).await
     }
 
-    fn carrier(&self, place: CarrierPlace) -> Carrier {
-        let carrier = Carrier::new(place);
-        match TOKENS.iter().find_map(|name| self.environment.get(name)).map(Secret::new) {
-            Some(token) => {
-                self.console.mask(token.reveal());
-                carrier.with_token(self.environment.get("GITHUB_SERVER_URL").unwrap_or(GITHUB), token)
-            }
-            None => carrier,
-        }
+    pub(super) fn outside(&self, opened: &Opened, reach: Reach) -> anyhow::Result<Outside> {
+        outside(&opened.worktree, &opened.config, self.environment, reach, self.console, &self.stop)
     }
-}
 
-/// Whether a process of this clone is at work, where that says whether the holder of the lock is.
-pub(super) fn at_work(opened: &Opened) -> Option<bool> {
-    (opened.config.settings.state.kind == Kind::Sqlite).then(|| Turn::is_taken(&opened.worktree.private_folder()))
+    /// Whether a process of this clone is at work, where that says whether the holder of the lock is.
+    pub(super) fn at_work(&self, opened: &Opened) -> Option<bool> {
+        let Opened { worktree, config, .. } = opened;
+        let is_here = config.settings.state.kind == Kind::Sqlite && !carries(worktree, config, self.environment);
+        is_here.then(|| Turn::is_taken(&worktree.private_folder()))
+    }
 }
 
 /// An address without the user and the password that it may hold.

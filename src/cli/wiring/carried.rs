@@ -30,6 +30,17 @@ pub fn carries(worktree: &Worktree, config: &Config, environment: &Environment) 
     }
 }
 
+/// The way to a remote, with the key that the environment has for it.
+pub fn carrier(place: Place, environment: &Environment, console: &Console) -> Carrier {
+    let carrier = Carrier::new(place);
+    let Some(token) = environment.secret(&SecretRef::to_variable(TOKEN)) else { return carrier };
+    for secret in [token.reveal(), header(&token).reveal()] {
+        console.mask(secret.rsplit(' ').next().unwrap_or(secret));
+    }
+    let server = environment.get("GITHUB_SERVER_URL").unwrap_or(GITHUB);
+    carrier.with_token(server, Secret::new(token.reveal()))
+}
+
 /// The state as origin has it, of which `local` is the copy in this clone.
 pub(super) fn state(
     local: SqliteState,
@@ -46,14 +57,7 @@ pub(super) fn state(
         reference: Place::reference_of(worktree.prefix()),
         names: CARRIED,
     };
-    let mut carrier = Carrier::new(place);
-    if let Some(token) = environment.secret(&SecretRef::to_variable(TOKEN)) {
-        for secret in [token.reveal(), header(&token).reveal()] {
-            console.mask(secret.rsplit(' ').next().unwrap_or(secret));
-        }
-        let server = environment.get("GITHUB_SERVER_URL").unwrap_or(GITHUB);
-        carrier = carrier.with_token(server, Secret::new(token.reveal()));
-    }
+    let carrier = carrier(place, environment, console);
     let role = match reach {
         Reach::Network => Role::Writes { has_turn: true },
         Reach::Local | Reach::Look => Role::Reads,
