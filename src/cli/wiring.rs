@@ -81,7 +81,7 @@ pub fn outside(
     let writer = console.clone();
     let state: Arc<dyn Store> = match reach {
         Reach::Look | Reach::Network if carries(worktree, config, environment) => {
-            carried::state(state, worktree, environment, reach, console)
+            carried::state(state, worktree, environment, reach, console, stop)
         }
         _ => Arc::new(state),
     };

@@ -1,10 +1,12 @@
 //! Whether the state is carried by origin, and by which key.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Reach;
 use crate::adapters::carrier::{Carrier, Place, header};
 use crate::adapters::state_store::{CARRIED, CarriedState, Role, Say, SqliteState, Store};
+use crate::adapters::stop::Stop;
 use crate::adapters::worktree::Worktree;
 use crate::cli::console::Console;
 use crate::cli::environment::Environment;
@@ -48,6 +50,7 @@ pub(super) fn state(
     environment: &Environment,
     reach: Reach,
     console: &Console,
+    stop: &Stop,
 ) -> Arc<dyn Store> {
     let private = worktree.private_folder();
     let place = Place {
@@ -58,6 +61,12 @@ pub(super) fn state(
         names: CARRIED,
     };
     let carrier = carrier(place, environment, console);
+    let (over, stop) = (carrier.stop(), stop.clone());
+    // A git program is not left behind: it could move the ref when we are gone.
+    tokio::spawn(async move {
+        stop.until_others_end().await;
+        over.store(true, Ordering::Relaxed);
+    });
     let role = match reach {
         Reach::Network => Role::Writes { has_turn: true },
         Reach::Local | Reach::Look => Role::Reads,
