@@ -95,7 +95,7 @@ impl Execution<'_> {
             Command::Sync { format, common, limits } => self.sync(&common, &limits, format).await,
             Command::Manifest { output, common } => self.manifest(&common, output).await,
             Command::Search { query, most, format } => self.search(&query, usize::from(most), format).await,
-            Command::Status { check, format } => self.status(check, format).await,
+            Command::Status { remote, check, format } => self.status(remote.as_deref(), check, format).await,
             Command::State { command } => self.state(command).await,
             Command::Schema { command } => self.schema(command).await,
             Command::Run => self.run().await,

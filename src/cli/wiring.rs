@@ -1,6 +1,6 @@
 //! Makes the adapters that a run may use; the only place that names every one of them.
 
-mod carried;
+pub mod carried;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -81,7 +81,7 @@ pub fn outside(
     let writer = console.clone();
     let state: Arc<dyn Store> = match reach {
         Reach::Look | Reach::Network if carries(worktree, config, environment) => {
-            carried::state(state, worktree, environment, reach, console)
+            carried::state(state, worktree, environment, reach, console, stop)
         }
         _ => Arc::new(state),
     };

@@ -96,8 +96,11 @@ pub enum Command {
         limits: Limits,
     },
     /// Say which targets are in step, which are behind, and which fail; changes nothing.
-    #[command(after_help = "Example: stockroom status --format json --check")]
+    #[command(after_help = "Example: stockroom status --remote https://github.com/org/library --check")]
     Status {
+        /// Compare with the commit that a remote is at, without cloning it: an address [default: origin].
+        #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
+        remote: Option<String>,
         /// End with the exit code 3 when a target is not in step.
         #[arg(long)]
         check: bool,

@@ -19,6 +19,7 @@ pub mod proving;
 pub mod record;
 pub mod registry;
 pub mod releases;
+pub mod remote_status;
 pub mod schema_diff;
 pub mod search;
 pub mod status;

@@ -37,5 +37,6 @@ mod runner_log;
 mod schema_diff;
 mod secrets;
 mod signals;
+mod status;
 mod suites;
 mod threats;

@@ -6,6 +6,7 @@
 //! folder of their own beside the clone's, so that nothing of it shows in the clone, and what is old can be thrown away.
 
 mod error;
+mod heads;
 mod objects;
 mod program;
 mod said;

@@ -2,9 +2,9 @@
 
 use anyhow::anyhow;
 
-use super::status::at_work;
 use super::{Ending, Execution};
-use crate::cli::wiring::{Reach, outside};
+use crate::adapters::turn::Turn;
+use crate::cli::wiring::Reach;
 use crate::cli::words::Format;
 use crate::cli::words::state::StateCommand;
 use crate::commands::open::open;
@@ -22,15 +22,22 @@ impl Execution<'_> {
     /// Looks at the state, or takes its lock away.
     pub(super) async fn state(&self, command: StateCommand) -> anyhow::Result<Ending> {
         let opened = open(&self.place(None))?;
-        let reach = Reach::Local;
-        let outside = outside(&opened.worktree, &opened.config, self.environment, reach, self.console, &self.stop)?;
-        let at_work = at_work(&opened);
+        let at_work = self.at_work(&opened);
+        // Who may change the state has this clone's turn.
+        let turn = match command {
+            StateCommand::Unlock { .. } => Turn::take(&opened.worktree.private_folder()),
+            StateCommand::Show { .. } | StateCommand::History { .. } => None,
+        };
+        let outside = self.outside(&opened, if turn.is_some() { Reach::Network } else { Reach::Look })?;
         match command {
             StateCommand::Show { format } => self.show(&outside, at_work, format).await?,
             StateCommand::History { most, target, format } => {
                 self.history(&outside, at_work, usize::from(most), target.map(TargetName::new), format).await?;
             }
-            StateCommand::Unlock { token, force } => self.unlock(&outside, at_work, token.as_deref(), force).await?,
+            StateCommand::Unlock { token, force } => {
+                let at_work = if turn.is_none() { Some(true) } else { at_work };
+                self.unlock(&outside, at_work, token.as_deref(), force).await?;
+            }
         }
         Ok(Ending::Done)
     }

@@ -1,10 +1,12 @@
 //! Whether the state is carried by origin, and by which key.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Reach;
 use crate::adapters::carrier::{Carrier, Place, header};
 use crate::adapters::state_store::{CARRIED, CarriedState, Role, Say, SqliteState, Store};
+use crate::adapters::stop::Stop;
 use crate::adapters::worktree::Worktree;
 use crate::cli::console::Console;
 use crate::cli::environment::Environment;
@@ -30,6 +32,17 @@ pub fn carries(worktree: &Worktree, config: &Config, environment: &Environment) 
     }
 }
 
+/// The way to a remote, with the key that the environment has for it.
+pub fn carrier(place: Place, environment: &Environment, console: &Console) -> Carrier {
+    let carrier = Carrier::new(place);
+    let Some(token) = environment.secret(&SecretRef::to_variable(TOKEN)) else { return carrier };
+    for secret in [token.reveal(), header(&token).reveal()] {
+        console.mask(secret.rsplit(' ').next().unwrap_or(secret));
+    }
+    let server = environment.get("GITHUB_SERVER_URL").unwrap_or(GITHUB);
+    carrier.with_token(server, Secret::new(token.reveal()))
+}
+
 /// The state as origin has it, of which `local` is the copy in this clone.
 pub(super) fn state(
     local: SqliteState,
@@ -37,6 +50,7 @@ pub(super) fn state(
     environment: &Environment,
     reach: Reach,
     console: &Console,
+    stop: &Stop,
 ) -> Arc<dyn Store> {
     let private = worktree.private_folder();
     let place = Place {
@@ -46,14 +60,13 @@ pub(super) fn state(
         reference: Place::reference_of(worktree.prefix()),
         names: CARRIED,
     };
-    let mut carrier = Carrier::new(place);
-    if let Some(token) = environment.secret(&SecretRef::to_variable(TOKEN)) {
-        for secret in [token.reveal(), header(&token).reveal()] {
-            console.mask(secret.rsplit(' ').next().unwrap_or(secret));
-        }
-        let server = environment.get("GITHUB_SERVER_URL").unwrap_or(GITHUB);
-        carrier = carrier.with_token(server, Secret::new(token.reveal()));
-    }
+    let carrier = carrier(place, environment, console);
+    let (over, stop) = (carrier.stop(), stop.clone());
+    // A git program is not left behind: it could move the ref when we are gone.
+    tokio::spawn(async move {
+        stop.until_others_end().await;
+        over.store(true, Ordering::Relaxed);
+    });
     let role = match reach {
         Reach::Network => Role::Writes { has_turn: true },
         Reach::Local | Reach::Look => Role::Reads,

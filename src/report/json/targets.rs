@@ -198,7 +198,7 @@ mod tests {
         }
       ],
       "stopped": null,
-          "superseded": null,
+      "superseded": null,
       "targets": [
         {
           "action": "publish",

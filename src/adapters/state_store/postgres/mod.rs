@@ -26,7 +26,7 @@ use crate::adapters::postgres::Address;
 use crate::ids::{BlobId, CorrelationId, LockToken, RunId, Sha256Hex};
 use crate::state::moving::Copying;
 use crate::state::row::{ChunkChange, ChunkRow, FileRow, IndexMark, Row, Table};
-use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Timestamp};
+use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
 /// The schema whose tables are ours, where no other is named.
 pub const SCHEMA: &str = "stockroom";
@@ -329,6 +329,14 @@ impl ChunkRows for PostgresState {
     }
 }
 
+async fn counted(rows: &rows::Rows<'_>) -> Result<Vec<(Table, u64)>, Fault> {
+    let mut counts = Vec::new();
+    for table in Table::ALL {
+        counts.push((table, rows.count(table).await?));
+    }
+    Ok(counts)
+}
+
 #[async_trait]
 impl StateHistory for PostgresState {
     async fn history(&self, most: usize) -> Result<Vec<HistoryEntry>, StateError> {
@@ -353,6 +361,19 @@ impl StateHistory for PostgresState {
             turn.end(found).await
         };
         within(runs).await.map_err(|fault| fault.at(&self.place))
+    }
+
+    async fn survey(&self) -> Result<Survey, StateError> {
+        let survey = async {
+            let (turn, head) = self.begin_reading().await?;
+            let found = match &head {
+                Some(head) => counted(&turn.rows(head)).await,
+                None => Ok(Vec::new()),
+            };
+            turn.end(found).await
+        };
+        let rows = within(survey).await.map_err(|fault| fault.at(&self.place))?;
+        Ok(Survey { rows, bytes: None })
     }
 }
 
