@@ -18,11 +18,13 @@ mod feedback;
 mod identity;
 mod init;
 mod manifest;
+mod migrate;
 mod plan;
 mod registry;
 mod run;
 mod schema;
 mod search;
+mod state;
 mod sync;
 
 use check::{Asked, Since};
@@ -94,6 +96,7 @@ impl Execution<'_> {
             Command::Manifest { output, common } => self.manifest(&common, output).await,
             Command::Search { query, most, format } => self.search(&query, usize::from(most), format).await,
             Command::Schema { command } => self.schema(command).await,
+            Command::State { command } => self.state(command).await,
             Command::Run => self.run().await,
         }
     }

@@ -1,5 +1,8 @@
 //! Makes the adapters that a run may use; the only place that names every one of them.
 
+#[cfg(feature = "postgres")]
+mod postgres;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,12 +15,13 @@ use crate::adapters::github::{Dispatcher, GitHubDispatcher, OutboxDispatcher};
 use crate::adapters::http::{self, Pace, Policy};
 use crate::adapters::model::local::Local;
 use crate::adapters::publication::{FolderTarget, PublishTarget};
-use crate::adapters::state_store::{Redacted, SqliteState, StateError};
+use crate::adapters::state_store::{MemoryState, Store, Redacted, SqliteState, StateError};
 use crate::adapters::stop::Stop;
 use crate::adapters::vector_store::Embedded;
 use crate::adapters::worktree::Worktree;
 use crate::commands::outside::Outside;
 use crate::config::Config;
+use crate::state::Kind;
 use crate::ids::{DownstreamName, RepoSlug, TargetName};
 use crate::report::workflow_command;
 
@@ -45,8 +49,23 @@ pub fn set_damaged_aside(worktree: &Worktree, console: &Console) -> anyhow::Resu
 }
 
 /// Moves a state that is of no use out of the way, for the reason given, and says so.
-pub fn set_state_aside(worktree: &Worktree, why: &StateError, console: &Console) -> anyhow::Result<()> {
-    let done = SqliteState::set_aside(&worktree.private_folder().join(STATE))?;
+pub async fn set_state_aside(
+    worktree: &Worktree,
+    config: &Config,
+    environment: &Environment,
+    why: &StateError,
+    console: &Console,
+) -> anyhow::Result<()> {
+    let done = match config.settings.state.kind {
+        Kind::Sqlite => SqliteState::set_aside(&worktree.private_folder().join(STATE))?,
+        #[cfg(not(feature = "postgres"))]
+        Kind::Postgres => return Ok(()),
+        #[cfg(feature = "postgres")]
+        Kind::Postgres => {
+            let file = sqlite_state(worktree, None);
+            postgres_state(worktree, config, environment, file, console)?.set_aside().await?
+        }
+    };
     let met = "each downstream is told of everything once more";
     let said = match why {
         StateError::Damaged { why, .. } => format!("the state was damaged ({why})"),
@@ -70,9 +89,17 @@ pub fn outside(
 ) -> anyhow::Result<Outside> {
     let private = worktree.private_folder();
     let repository = environment.repository().or_else(|| worktree.origin());
-    let state = state(private.join(STATE), repository.as_ref(), worktree.prefix());
+    let state: Arc<dyn Store> = match (config.settings.state.kind, reach) {
+        (Kind::Sqlite, _) => Arc::new(sqlite_state(worktree, repository.as_ref())),
+        // What must not be asked is taken for new.
+        (Kind::Postgres, Reach::Local) => Arc::new(MemoryState::new(worktree.prefix())),
+        (Kind::Postgres, Reach::Network) => {
+            let before = sqlite_state(worktree, repository.as_ref());
+            Arc::new(postgres_state(worktree, config, environment, before, console)?)
+        }
+    };
     let writer = console.clone();
-    let state = Redacted::new(Arc::new(state), Arc::new(move |text: &str| writer.redacted(text)));
+    let state = Redacted::new(state, Arc::new(move |text: &str| writer.redacted(text)));
     let pace = rehearsal::pace(environment, stop);
     let dispatchers = match reach {
         Reach::Local => BTreeMap::new(),
@@ -88,6 +115,27 @@ pub fn outside(
         clock: Arc::new(clock::now),
         repository,
     })
+}
+
+/// The state in this clone's own file.
+pub fn sqlite_state(worktree: &Worktree, repository: Option<&RepoSlug>) -> SqliteState {
+    state(worktree.private_folder().join(STATE), repository, worktree.prefix())
+}
+
+#[cfg(feature = "postgres")]
+pub use postgres::state as postgres_state;
+
+/// Says that there is none in this build.
+#[cfg(not(feature = "postgres"))]
+pub fn postgres_state(
+    _: &Worktree,
+    _: &Config,
+    _: &Environment,
+    file: SqliteState,
+    _: &Console,
+) -> anyhow::Result<SqliteState> {
+    drop(file);
+    Err(anyhow::anyhow!("this build of Stockroom was made without PostgreSQL (the feature `postgres`)"))
 }
 
 /// The state of the library at `prefix` in a repository. Before the repository's name is known, it is the local one.

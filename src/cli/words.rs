@@ -6,9 +6,12 @@ use std::str::FromStr;
 use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub mod migrate;
 pub mod schema;
+pub mod state;
 
 use schema::SchemaCommand;
+use state::StateCommand;
 
 /// Turns a Git repository of assets into a database that others can build on.
 #[derive(Debug, Parser)]
@@ -120,6 +123,12 @@ pub enum Command {
         /// What to do with them.
         #[command(subcommand)]
         command: SchemaCommand,
+    },
+    /// Look after the state: what has been done to each target.
+    State {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: StateCommand,
     },
     /// Do what the GitHub event asks for; this is what the action runs.
     #[command(

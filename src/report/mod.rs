@@ -27,6 +27,7 @@ pub mod markdown;
 pub mod redaction;
 pub mod sarif;
 pub mod schema_diff;
+pub mod moving;
 pub mod search;
 pub mod summary;
 pub mod summary_targets;
