@@ -25,6 +25,7 @@ mod run;
 mod schema;
 mod search;
 mod state;
+mod status;
 mod sync;
 
 use check::{Asked, Since};
@@ -95,6 +96,7 @@ impl Execution<'_> {
             Command::Sync { format, common, limits } => self.sync(&common, &limits, format).await,
             Command::Manifest { output, common } => self.manifest(&common, output).await,
             Command::Search { query, most, format } => self.search(&query, usize::from(most), format).await,
+            Command::Status { check, format } => self.status(check, format).await,
             Command::Schema { command } => self.schema(command).await,
             Command::State { command } => self.state(command).await,
             Command::Run => self.run().await,

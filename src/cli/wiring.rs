@@ -1,11 +1,14 @@
 //! Makes the adapters that a run may use; the only place that names every one of them.
 
+mod carried;
 #[cfg(feature = "postgres")]
 mod postgres;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+pub use carried::carries;
 
 use super::console::Console;
 use super::environment::Environment;
@@ -15,15 +18,17 @@ use crate::adapters::github::{Dispatcher, GitHubDispatcher, OutboxDispatcher};
 use crate::adapters::http::{self, Pace, Policy};
 use crate::adapters::model::local::Local;
 use crate::adapters::publication::{FolderTarget, PublishTarget};
-use crate::adapters::state_store::{MemoryState, Store, Redacted, SqliteState, StateError};
+use crate::adapters::state_store::{
+    CarriedState, MemoryState, Redacted, SqliteState, StateError, StateLock, Store,
+};
 use crate::adapters::stop::Stop;
 use crate::adapters::vector_store::Embedded;
 use crate::adapters::worktree::Worktree;
 use crate::commands::outside::Outside;
 use crate::config::Config;
-use crate::state::Kind;
 use crate::ids::{DownstreamName, RepoSlug, TargetName};
 use crate::report::workflow_command;
+use crate::state::Kind;
 
 /// The file of the embedded vector index.
 const VECTORS: &str = "vectors.sqlite";
@@ -35,6 +40,8 @@ const STATE: &str = "state.sqlite";
 pub enum Reach {
     /// No secret is read and no request can be made, whatever the plan says.
     Local,
+    /// The same as for `Network`, but nothing is changed: a state on origin is read and never written.
+    Look,
     /// Downstreams are reached where there is a token, else their events are written to the outbox.
     Network,
 }
@@ -57,7 +64,10 @@ pub async fn set_state_aside(
     console: &Console,
 ) -> anyhow::Result<()> {
     let done = match config.settings.state.kind {
-        Kind::Sqlite => SqliteState::set_aside(&worktree.private_folder().join(STATE))?,
+        Kind::Sqlite => {
+            CarriedState::doubt(&worktree.private_folder())?;
+            SqliteState::set_aside(&worktree.private_folder().join(STATE))?
+        }
         #[cfg(not(feature = "postgres"))]
         Kind::Postgres => return Ok(()),
         #[cfg(feature = "postgres")]
@@ -89,21 +99,22 @@ pub fn outside(
 ) -> anyhow::Result<Outside> {
     let private = worktree.private_folder();
     let repository = environment.repository().or_else(|| worktree.origin());
+    let file = sqlite_state(worktree, repository.as_ref());
+    let writer = console.clone();
     let state: Arc<dyn Store> = match (config.settings.state.kind, reach) {
-        (Kind::Sqlite, _) => Arc::new(sqlite_state(worktree, repository.as_ref())),
+        (Kind::Sqlite, Reach::Look | Reach::Network) if carries(worktree, config, environment) => {
+            carried::state(file, worktree, environment, reach, console)
+        }
+        (Kind::Sqlite, _) => Arc::new(file),
         // What must not be asked is taken for new.
         (Kind::Postgres, Reach::Local) => Arc::new(MemoryState::new(worktree.prefix())),
-        (Kind::Postgres, Reach::Network) => {
-            let before = sqlite_state(worktree, repository.as_ref());
-            Arc::new(postgres_state(worktree, config, environment, before, console)?)
-        }
+        (Kind::Postgres, _) => Arc::new(postgres_state(worktree, config, environment, file, console)?),
     };
-    let writer = console.clone();
     let state = Redacted::new(state, Arc::new(move |text: &str| writer.redacted(text)));
     let pace = rehearsal::pace(environment, stop);
     let dispatchers = match reach {
         Reach::Local => BTreeMap::new(),
-        Reach::Network => dispatchers(worktree, config, environment, &pace, console)?,
+        Reach::Look | Reach::Network => dispatchers(worktree, config, environment, &pace, console)?,
     };
     Ok(Outside {
         state: Arc::new(state),
@@ -136,6 +147,25 @@ pub fn postgres_state(
 ) -> anyhow::Result<SqliteState> {
     drop(file);
     Err(anyhow::anyhow!("this build of Stockroom was made without PostgreSQL (the feature `postgres`)"))
+}
+
+/// What keeps others out of the state in this clone's file: its lock, on origin too where the state is carried.
+pub async fn sqlite_lock(
+    file: &SqliteState,
+    worktree: &Worktree,
+    config: &Config,
+    environment: &Environment,
+    console: &Console,
+) -> anyhow::Result<Arc<dyn StateLock>> {
+    if config.settings.state.kind == Kind::Postgres || !carries(worktree, config, environment) {
+        return Ok(Arc::new(file.clone()));
+    }
+    let carried = carried::state(file.clone(), worktree, environment, Reach::Network, console);
+    match carried.load().await {
+        // It has come from origin, whatever has become of it.
+        Ok(_) | Err(StateError::Elsewhere { .. } | StateError::Unfinished { .. }) => Ok(carried),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The state of the library at `prefix` in a repository. Before the repository's name is known, it is the local one.

@@ -96,6 +96,16 @@ pub enum Command {
         #[command(flatten)]
         limits: Limits,
     },
+    /// Say which targets are in step, which are behind, and which fail; changes nothing.
+    #[command(after_help = "Example: stockroom status --format json --check")]
+    Status {
+        /// End with the exit code 3 when a target is not in step.
+        #[arg(long)]
+        check: bool,
+        /// How the result is written.
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
     /// Build the manifest into a folder; tells nobody and remembers nothing.
     #[command(after_help = "Example: stockroom manifest -o public/library --rev v1.2.0")]
     Manifest {
@@ -118,17 +128,17 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
     },
+    /// Look at what is remembered of the targets.
+    State {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: StateCommand,
+    },
     /// Work on the schemas themselves.
     Schema {
         /// What to do with them.
         #[command(subcommand)]
         command: SchemaCommand,
-    },
-    /// Look after the state: what has been done to each target.
-    State {
-        /// What to do with it.
-        #[command(subcommand)]
-        command: StateCommand,
     },
     /// Do what the GitHub event asks for; this is what the action runs.
     #[command(

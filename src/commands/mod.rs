@@ -22,4 +22,5 @@ pub mod registry;
 pub mod releases;
 pub mod schema_diff;
 pub mod search;
+pub mod status;
 pub mod sync;

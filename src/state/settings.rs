@@ -12,6 +12,8 @@ use crate::secret::SecretRef;
 pub struct Settings {
     /// The kind of store; `sqlite` when this is left out.
     pub kind: Kind,
+    /// Whether a SQLite state is carried from run to run by a ref of the repository itself; `auto` when this is left out.
+    pub carry: Carry,
     /// The address of the PostgreSQL database, `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`; also where `state migrate` goes to.
     pub url: SecretRef,
     /// The schema in that database whose tables are Stockroom's; it is made where there is none.
@@ -21,7 +23,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let (url, schema) = (SecretRef::to_variable("STOCKROOM_STATE_URL"), "stockroom".to_owned());
-        Self { kind: Kind::default(), url, schema }
+        Self { kind: Kind::default(), carry: Carry::default(), url, schema }
     }
 }
 
@@ -53,4 +55,17 @@ impl Kind {
             Self::Postgres => "postgres",
         }
     }
+}
+
+/// Whether a ref of the repository (`refs/stockroom/state`) carries the state to the next run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Carry {
+    /// Where GitHub Actions runs it, and nowhere else.
+    #[default]
+    Auto,
+    /// Always. It takes the right to write to `origin`.
+    Ref,
+    /// Never: the state stays in the clone.
+    None,
 }

@@ -11,6 +11,7 @@
 mod about_changes;
 mod action;
 mod bad_input;
+mod carried;
 mod convergence;
 mod corpora;
 mod dispatch;

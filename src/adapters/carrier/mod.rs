@@ -26,6 +26,7 @@ use tempfile::NamedTempFile;
 
 pub use self::error::CarrierError;
 pub use self::program::Patience;
+pub use self::said::header;
 pub use self::segments::{Limits, Prepared};
 
 use self::objects::Objects;
@@ -285,7 +286,7 @@ impl Carrier {
             let server = format!("{}/", token.server);
             let known = self.hear(&git, &["config", "--get-urlmatch", "http.extraheader", &server])?;
             if !known.success {
-                git.configure(&format!("http.{server}.extraheader"), &said::header(&token.secret));
+                git.configure(&format!("http.{server}.extraheader"), said::header(&token.secret).reveal());
             }
         }
         Ok(git)

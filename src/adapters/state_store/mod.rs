@@ -19,7 +19,7 @@ use async_trait::async_trait;
 
 use crate::ids::{BlobId, CorrelationId, LockToken, Sha256Hex};
 use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
-use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Timestamp};
+use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
 pub use carried::{CarriedState, NAMES as CARRIED, Role, Say};
 pub use memory::MemoryState;
@@ -192,6 +192,11 @@ pub trait StateHistory: Send + Sync {
 
     /// The last `most` runs, oldest first; one that has no end is at work or was killed.
     async fn runs(&self, most: usize) -> Result<Vec<(Run, Option<RunEnd>)>, StateError>;
+
+    /// How large it is; a store that would have to read everything for that says nothing.
+    async fn survey(&self) -> Result<Survey, StateError> {
+        Ok(Survey::default())
+    }
 }
 
 /// Everything that a run asks of the place where the state is kept.

@@ -25,14 +25,14 @@ impl Execution<'_> {
     pub(super) async fn migrate(&self, command: MigrateCommand) -> anyhow::Result<Ending> {
         match command {
             MigrateCommand::Check { towards } => {
-                let (moving, route) = self.moving(towards)?;
+                let (moving, route) = self.moving(towards).await?;
                 let outlook = moving::check(&moving).await?;
                 let shown = shown(&outlook);
                 self.say(towards, || report::check(&route, &shown), || report::check_json(&route, &shown));
                 Ok(Ending::Done)
             }
             MigrateCommand::Run { towards } => {
-                let (moving, route) = self.moving(towards)?;
+                let (moving, route) = self.moving(towards).await?;
                 let mut last = Instant::now();
                 let moved = moving::run(&moving, &mut |done, all| {
                     let line = format!("copied {done} of {all} rows");
@@ -50,7 +50,7 @@ impl Execution<'_> {
                 Ok(Ending::Done)
             }
             MigrateCommand::Validate { towards } => {
-                let (moving, route) = self.moving(towards)?;
+                let (moving, route) = self.moving(towards).await?;
                 let compared = moving::validate(&moving, &mut |table| {
                     self.console.progress(&format!("comparing {}", table.as_str()));
                 })
@@ -66,7 +66,7 @@ impl Execution<'_> {
                 Ok(if compared.is_equal() { Ending::Done } else { Ending::Failed })
             }
             MigrateCommand::Cleanup { towards, yes } => {
-                let (moving, route) = self.moving(towards)?;
+                let (moving, route) = self.moving(towards).await?;
                 let (compared, rows) = moving::cleanup(&moving, yes).await?;
                 let (tables, since) = (tables(&compared), compared.changes_since);
                 self.say(
@@ -87,14 +87,14 @@ impl Execution<'_> {
     }
 
     /// Both stores, whichever of them stockroom.yml says is in use.
-    fn moving(&self, towards: Towards) -> anyhow::Result<(Move, report::Route)> {
+    async fn moving(&self, towards: Towards) -> anyhow::Result<(Move, report::Route)> {
         let opened = open(&self.place(None))?;
         let (worktree, config) = (&opened.worktree, &opened.config);
         let repository = self.environment.repository().or_else(|| worktree.origin());
         let file = wiring::sqlite_state(worktree, repository.as_ref());
         let database = wiring::postgres_state(worktree, config, self.environment, file.clone(), self.console)?;
         let sqlite =
-            Side { kind: Kind::Sqlite, place: file.place(), lock: Arc::new(file.clone()), rows: Arc::new(file) };
+            Side { kind: Kind::Sqlite, place: file.place(), lock: wiring::sqlite_lock(&file, worktree, config, self.environment, self.console).await?, rows: Arc::new(file) };
         let postgres = Side {
             kind: Kind::Postgres,
             place: database.place(),

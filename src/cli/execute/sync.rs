@@ -12,10 +12,9 @@ use clap::ValueEnum as _;
 use crate::adapters::state_store::StateError;
 use crate::adapters::stop::Stopped;
 use crate::adapters::turn::Turn;
-use crate::cli::wiring::{Reach, outside, set_damaged_aside, set_state_aside};
+use crate::cli::wiring::{Reach, carries, outside, set_damaged_aside, set_state_aside};
 use crate::cli::words::{Common, Format, Limits, Part};
 use crate::commands::gather::Library;
-use crate::commands::lock::Claimant;
 use crate::commands::outside::Outside;
 use crate::commands::plan::Desired;
 use crate::commands::{lock, sync as syncing};
@@ -76,9 +75,10 @@ impl Execution<'_> {
         library: &Library,
         limits: &Limits,
     ) -> anyhow::Result<(Desired, Outside, Option<lock::Held>)> {
-        // A state that other machines share may be locked by one of them, whatever happens in this clone.
-        let alone = library.config.settings.state.kind == Kind::Sqlite;
-        let claimant = Claimant { alone, ..self.claimant() };
+        let mut claimant = self.claimant();
+        // Who has this clone's turn knows nothing of other clones' runs.
+        claimant.alone &= library.config.settings.state.kind == Kind::Sqlite
+            && !carries(&library.worktree, &library.config, self.environment);
         let mut told = |lock: &Lock| self.console.talk(&format!("the state is locked by {}: waiting\n", lock.holder));
         let mut is_mended = false;
         loop {

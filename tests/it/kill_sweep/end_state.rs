@@ -5,9 +5,13 @@ use std::fs;
 
 use rusqlite::Connection;
 use serde_json::Value;
-use stockroom::adapters::state_store::{SqliteState, StateStore as _};
+use stockroom::adapters::state_store::{
+    ChunkRows as _, SqliteState, StateHistory as _, StateLock as _, StateStore as _,
+};
+use stockroom::adapters::vector_store::{Embedded, VectorStore as _};
 use stockroom::ids::TargetName;
-use stockroom::state::State;
+use stockroom::state::row::ChunkRow;
+use stockroom::state::{Lock, RunResult, State};
 
 use crate::program::Library;
 
@@ -26,9 +30,15 @@ pub struct EndState {
     /// What else is in the manifest's folder, which keeps the catalogs of the last manifest for whoever still reads it.
     pub others: BTreeSet<String>,
     /// The rows of the vector index, whole.
-    pub vectors: Vec<String>,
+    pub vectors: BTreeSet<String>,
     /// The state.
     pub state: State,
+    /// What the state knows of the vector index.
+    pub chunks: Vec<ChunkRow>,
+    /// Whose the lock is.
+    pub lock: Option<Lock>,
+    /// The runs, with how each ended; one that was killed did not.
+    pub runs: Vec<Option<RunResult>>,
 }
 
 impl EndState {
@@ -47,14 +57,20 @@ impl EndState {
         let named: BTreeSet<String> = named.collect();
         let (catalogs, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
             files.into_iter().partition(|(name, _)| named.contains(name));
-        Self {
-            root,
-            built_from,
-            catalogs,
-            others: others.into_keys().collect(),
-            vectors: vectors(library),
-            state: state(library),
-        }
+        let others = others.into_keys().collect();
+        let vectors = vectors(library);
+        let store = SqliteState::new(library.path(".git/stockroom/state.sqlite"), "org/library:");
+        let index = Embedded::at(library.path(".git/stockroom/vectors.sqlite"));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mark = index.mark().await.unwrap().expect("the index is marked");
+            let mut chunks = store.chunks(&mark).await.unwrap().expect("the state knows the index");
+            chunks.sort_by(|a, b| (&a.namespace, &a.id).cmp(&(&b.namespace, &b.id)));
+            let runs = store.runs(usize::MAX).await.unwrap();
+            let runs = runs.into_iter().map(|(_, end)| end.map(|end| end.result)).collect();
+            let (state, lock) = (store.load().await.unwrap(), store.locked().await.unwrap());
+            Self { root, built_from, catalogs, others, vectors, state, chunks, lock, runs }
+        })
     }
 
     /// The assets of these collections, each with the digest of what it means.
@@ -73,7 +89,9 @@ impl EndState {
 
     /// Asserts that this is where `quiet` runs to the last commit lead, where a target may still name another commit that it
     /// already had the same content from.
-    pub fn is_that_of(&self, quiet: &Self, commits: &[&str], remains: &BTreeSet<String>) {
+    ///
+    /// `killed` runs may have no end in the history.
+    pub fn is_that_of(&self, quiet: &Self, commits: &[&str], remains: &BTreeSet<String>, killed: usize) {
         assert_eq!(self.root, quiet.root, "the manifest's root");
         assert!(commits.contains(&self.built_from.as_str()), "the manifest is of {}", self.built_from);
         assert_eq!(self.catalogs, quiet.catalogs, "the manifest's catalogs");
@@ -82,7 +100,14 @@ impl EndState {
         let is_partial = |name: &&String| is_idle && name.starts_with(".stockroom-");
         let rubbish: Vec<_> = self.others.difference(remains).filter(|name| !is_partial(name)).collect();
         assert!(rubbish.is_empty(), "left in the manifest's folder: {rubbish:?}");
-        assert_eq!(self.vectors, quiet.vectors, "the vector index");
+        let differing: Vec<_> = self.vectors.symmetric_difference(&quiet.vectors).collect();
+        assert!(differing.is_empty(), "rows of the vector index that only one of both has: {differing:#?}");
+        assert_eq!(self.chunks, quiet.chunks, "what the state knows of the vector index");
+        assert!(self.chunks.iter().all(|chunk| chunk.stored), "chunks are in doubt");
+        assert_eq!((&self.state.run, &self.lock), (&None, &None), "a run is at work, or the lock is taken");
+        let unended = self.runs.iter().filter(|end| end.is_none()).count();
+        let all_done = self.runs.iter().flatten().all(|end| *end == RunResult::Done);
+        assert!(all_done && unended <= killed, "the runs ended so: {:?}", self.runs);
         let names = |state: &State| state.targets.keys().cloned().collect::<Vec<TargetName>>();
         assert_eq!(names(&self.state), names(&quiet.state), "the targets in the state");
         for (name, target) in &self.state.targets {
@@ -96,16 +121,10 @@ impl EndState {
     }
 }
 
-fn vectors(library: &Library) -> Vec<String> {
+fn vectors(library: &Library) -> BTreeSet<String> {
     let index = Connection::open(library.path(".git/stockroom/vectors.sqlite")).unwrap();
     let columns = "namespace, id, collection, asset, path, position, hash, hex(vector), text";
-    let lines = format!("SELECT concat_ws(char(10), {columns}) FROM chunks ORDER BY namespace, id");
+    let lines = format!("SELECT concat_ws(' ', {columns}) FROM chunks");
     let mut statement = index.prepare(&lines).unwrap();
     statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-}
-
-fn state(library: &Library) -> State {
-    let store = SqliteState::new(library.path(".git/stockroom/state.sqlite"), "org/library:");
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(store.load()).unwrap()
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -25,18 +26,23 @@ pub enum Class {
     Time,
 }
 
-/// Which of the program's threads count. Each counts each call for itself, and the first to make its n-th call brings the kill.
+/// Which calls count. Each thread counts for itself, and the first to make its n-th call brings the kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Watch {
+pub enum Scope {
     All,
-    /// The first thread alone: its few calls come after many of the others.
+    /// Those of the first thread: its few calls come after many of the others.
     Main,
+    /// Those on this file: what is written at the end of a run, when a database is closed.
+    File(&'static str),
 }
+
+/// The files that have a scope of their own.
+const FILES: [&str; 4] = ["state.sqlite", "state.sqlite-wal", "vectors.sqlite", "vectors.sqlite-wal"];
 
 /// The moment of a kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kill {
-    At { call: &'static str, watch: Watch, n: usize },
+    At { call: &'static str, scope: Scope, n: usize },
     After(Duration),
 }
 
@@ -72,8 +78,9 @@ impl Class {
 impl fmt::Display for Kill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::At { call, watch: Watch::All, n } => write!(f, "{call}:{n}"),
-            Self::At { call, watch: Watch::Main, n } => write!(f, "{call}:main:{n}"),
+            Self::At { call, scope: Scope::All, n } => write!(f, "{call}:{n}"),
+            Self::At { call, scope: Scope::Main, n } => write!(f, "{call}:main:{n}"),
+            Self::At { call, scope: Scope::File(file), n } => write!(f, "{call}:{file}:{n}"),
             Self::After(moment) => write!(f, "time:{}", moment.as_micros()),
         }
     }
@@ -88,8 +95,12 @@ impl Kill {
             return Some(Self::After(Duration::from_micros(u64::try_from(number).ok()?)));
         }
         let call = Class::ALL.iter().flat_map(|class| class.calls()).find(|call| **call == parts[0])?;
-        let watch = if parts.contains(&"main") { Watch::Main } else { Watch::All };
-        Some(Self::At { call, watch, n: number })
+        let scope = match parts[1] {
+            _ if parts.len() == 2 => Scope::All,
+            "main" => Scope::Main,
+            file => Scope::File(FILES.iter().find(|known| **known == file)?),
+        };
+        Some(Self::At { call, scope, n: number })
     }
 
     pub fn class(self) -> Class {
@@ -105,11 +116,18 @@ impl Kill {
     pub fn befall(self, library: &Library, github: &FakeGitHub) -> bool {
         let mut command = match self {
             Self::After(_) => sync(library, &[], github),
-            Self::At { call, watch, n } => {
+            Self::At { call, scope, n } => {
                 let inject = format!("inject={call}:signal=KILL:when={n}");
                 let trace = format!("trace={call}");
                 let mut tracer = vec!["strace", "-qqq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
-                tracer.extend((watch == Watch::All).then_some("-f"));
+                tracer.extend((scope != Scope::Main).then_some("-f"));
+                let path = match scope {
+                    Scope::File(file) => library.path(&format!(".git/stockroom/{file}")),
+                    Scope::All | Scope::Main => PathBuf::new(),
+                };
+                if matches!(scope, Scope::File(_)) {
+                    tracer.extend(["-P", path.to_str().unwrap()]);
+                }
                 sync(library, &tracer, github)
             }
         };
@@ -145,22 +163,26 @@ pub fn every(class: Class, library: &Library, github: &FakeGitHub) -> Vec<Kill> 
     let log = library.beside("calls");
     // Calls that this machine's architecture lacks are passed over.
     let trace = format!("trace=execve,?{}", class.calls().join(",?"));
-    let tracer = ["strace", "-f", "-qqq", "-o", log.to_str().unwrap(), "-e", &trace];
+    let tracer = ["strace", "-f", "-y", "-qqq", "-o", log.to_str().unwrap(), "-e", &trace];
     assert!(sync(library, &tracer, github).status().unwrap().success());
     github.drain();
     let text = fs::read_to_string(log).unwrap();
     let each = class.calls().iter().flat_map(|call| {
-        let (main, most) = counted(&text, call);
-        let all = (1..=most).map(|n| Kill::At { call, watch: Watch::All, n });
+        let kills = |scope, most| (1..=most).map(move |n| Kill::At { call, scope, n });
+        let (main, most) = counted(&text, call, "");
         // Where the first thread is the busiest, these are the same.
-        let first = if main < most { main } else { 0 };
-        all.chain((1..=first).map(|n| Kill::At { call, watch: Watch::Main, n }))
+        let mut all: Vec<Kill> = kills(Scope::Main, if main < most { main } else { 0 }).collect();
+        for file in FILES {
+            all.extend(kills(Scope::File(file), counted(&text, call, &format!("/{file}")).1));
+        }
+        all.extend(kills(Scope::All, most));
+        all
     });
     each.collect()
 }
 
-/// How many such calls the first thread made, and how many the busiest.
-fn counted(log: &str, call: &str) -> (usize, usize) {
+/// How many such calls on what ends so the first thread made, and how many the busiest.
+fn counted(log: &str, call: &str, end: &str) -> (usize, usize) {
     let mut calls: BTreeMap<&str, usize> = BTreeMap::new();
     let mut main = "";
     for line in log.lines() {
@@ -169,7 +191,8 @@ fn counted(log: &str, call: &str) -> (usize, usize) {
         if what.starts_with("execve(") {
             main = thread;
         } else if what.split_once('(').is_some_and(|(name, _)| name == call) {
-            *calls.entry(thread).or_default() += 1;
+            let is_on = |delimiter| what.contains(&format!("{end}{delimiter}"));
+            *calls.entry(thread).or_default() += usize::from(end.is_empty() || is_on('>') || is_on('"'));
         }
     }
     (calls.get(main).copied().unwrap_or_default(), calls.values().copied().max().unwrap_or_default())

@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::end_state::EndState;
 use super::history::{APP, Continuation, Course, History, Situation, WEBSITE, github, go_to, program};
@@ -33,17 +34,19 @@ struct Found {
 }
 
 /// Kills a run at so many calls of the class, in each situation.
-pub fn sweep(class: Class, continuation: Continuation, kills: usize) {
+pub fn sweep(class: Class, continuations: &[Continuation], kills: usize) {
     if !is_possible() {
         return;
     }
     let history = History::new();
     let mut cases = Vec::new();
     for situation in [Situation::First, Situation::Update] {
-        let course = history.course(situation, continuation);
-        let seed = seed(class, continuation, situation);
-        for kill in chosen(class, &history.library(situation, &course), kills, seed) {
-            cases.push(Case { situation, continuation, kills: vec![kill] });
+        let course = history.course(situation, Continuation::Same);
+        let all = Choice::of(class, &history.library(situation, &course));
+        for continuation in continuations.iter().copied() {
+            for kill in all.some(kills, seed(class, continuation, situation)) {
+                cases.push(Case { situation, continuation, kills: vec![kill] });
+            }
         }
     }
     try_all(&history, &cases);
@@ -56,12 +59,12 @@ pub fn sweep_twice(kills: usize) {
     }
     let history = History::new();
     let mut cases = Vec::new();
-    for continuation in [Continuation::Same, Continuation::On, Continuation::Revert] {
-        let situation = Situation::Update;
-        let course = history.course(situation, continuation);
-        for class in [Class::Write, Class::Send] {
-            let seed = seed(class, continuation, situation);
-            let all = chosen(class, &history.library(situation, &course), 2 * kills, seed);
+    let situation = Situation::Update;
+    let course = history.course(situation, Continuation::Same);
+    for class in [Class::Write, Class::Send] {
+        let choice = Choice::of(class, &history.library(situation, &course));
+        for continuation in [Continuation::Same, Continuation::On, Continuation::Revert] {
+            let all = choice.some(2 * kills, seed(class, continuation, situation));
             let (first, second) = all.split_at(all.len() / 2);
             for (n, kill) in first.iter().enumerate() {
                 // From both ends, so that an early kill meets a late one too.
@@ -93,22 +96,37 @@ fn is_long() -> bool {
     std::env::var("STOCKROOM_SWEEP").is_ok_and(|asked| asked == "long")
 }
 
-/// The kills to try: all of them in a long sweep, else so many, spread evenly.
-fn chosen(class: Class, library: &Library, kills: usize, mut seed: u64) -> Vec<Kill> {
-    let github = github();
-    if class == Class::Time {
-        let length = duration(library, &github);
-        let kills = if is_long() { 10 * kills } else { kills };
-        let micros = u64::try_from(length.as_micros()).unwrap();
-        let mut moment = || std::time::Duration::from_micros(random(&mut seed) % micros);
-        return (0..kills).map(|_| Kill::After(moment())).collect();
+/// The kills that there are to choose from.
+enum Choice {
+    Calls(Vec<Kill>),
+    /// Any moment of so many microseconds.
+    Moments(u64),
+}
+
+impl Choice {
+    /// Those of a run on this library, which is used up by that.
+    fn of(class: Class, library: &Library) -> Self {
+        let github = github();
+        match class {
+            Class::Time => Self::Moments(u64::try_from(duration(library, &github).as_micros()).unwrap()),
+            _ => Self::Calls(every(class, library, &github)),
+        }
     }
-    let all = every(class, library, &github);
-    if is_long() || all.len() <= kills {
-        return all;
+
+    /// So many of them, spread evenly; all of them in a long sweep.
+    fn some(&self, kills: usize, mut seed: u64) -> Vec<Kill> {
+        match self {
+            Self::Moments(length) => {
+                let kills = if is_long() { 10 * kills } else { kills };
+                (0..kills).map(|_| Kill::After(Duration::from_micros(random(&mut seed) % length))).collect()
+            }
+            Self::Calls(all) if is_long() || all.len() <= kills => all.clone(),
+            Self::Calls(all) => {
+                let offset = usize::try_from(random(&mut seed) % 1_000).unwrap();
+                (0..kills).map(|n| all[(n * 1_000 + offset) * all.len() / (kills * 1_000)]).collect()
+            }
+        }
     }
-    let offset = usize::try_from(random(&mut seed) % 1_000).unwrap();
-    (0..kills).map(|n| all[(n * 1_000 + offset) * all.len() / (kills * 1_000)]).collect()
 }
 
 fn seed(class: Class, continuation: Continuation, situation: Situation) -> u64 {
@@ -221,7 +239,7 @@ impl Case {
         let same = |commit: &&String| references[*commit].root["digest"] == quiet.root["digest"];
         let commits: Vec<&str> = [&course.before, &course.last].into_iter().filter(same).map(String::as_str).collect();
         let end = EndState::of(library);
-        end.is_that_of(quiet, &commits, &remains);
+        end.is_that_of(quiet, &commits, &remains, self.kills.len());
         let mut twice = 0;
         for (repo, collections) in RECEIVERS {
             let events = github.dispatches(repo);

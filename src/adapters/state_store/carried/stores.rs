@@ -22,7 +22,7 @@ impl CarriedState {
                     Pushed::Late => {}
                 }
             }
-            let found = tokio::runtime::Handle::current().block_on(shared.local.named())?;
+            let found = shared.local.named()?;
             Err(StateError::Moved { expected, found: found.map_or(Serial(0), |(_, serial)| serial) })
         })
         .await

@@ -21,12 +21,12 @@ use self::fault::Fault;
 use self::format::Head;
 use self::turn::{For, Turn, within};
 use self::value::{escaped, unescaped};
-use super::{ChunkRows, FileDigests, SqliteState, StateError, StateHistory, StateLock, StateRows as _, StateStore};
+use super::{ChunkRows, FileDigests, SqliteState, StateError, StateHistory, StateLock, StateRows, StateStore};
 use crate::adapters::postgres::Address;
 use crate::ids::{BlobId, CorrelationId, LockToken, RunId, Sha256Hex};
 use crate::state::moving::Copying;
 use crate::state::row::{ChunkChange, ChunkRow, FileRow, IndexMark, Row, Table};
-use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Timestamp};
+use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
 /// The schema whose tables are ours, where no other is named.
 pub const SCHEMA: &str = "stockroom";
@@ -391,6 +391,15 @@ impl StateHistory for PostgresState {
             turn.end(found).await
         };
         within(runs).await.map_err(|fault| fault.at(&self.place))
+    }
+
+    async fn survey(&self) -> Result<Survey, StateError> {
+        let mut rows = Vec::new();
+        for table in Table::ALL {
+            rows.push((table, self.count(table).await?));
+        }
+        // The tables are those of all libraries in the database.
+        Ok(Survey { rows, bytes: None })
     }
 }
 

@@ -141,8 +141,7 @@ async fn what_is_missing_on_the_server_is_said_in_a_sentence() {
     database.sql("UPDATE stockroom.format SET version = 7");
     let newer = PostgresState::new(address(&database.socket()), SCHEMA, LIBRARY).load().await.unwrap_err();
     assert!(matches!(newer, StateError::Newer { found: 7, known: 1, .. }), "{newer}");
-    database
-        .sql("UPDATE stockroom.format SET version = 1");
+    database.sql("UPDATE stockroom.format SET version = 1");
     let store = PostgresState::new(address(&database.socket()), SCHEMA, LIBRARY);
     store.record(Serial(1), &conformance::intend("a", "y")).await.unwrap();
 }

@@ -5,6 +5,7 @@ mod fault;
 mod format;
 mod moving;
 mod rows;
+mod survey;
 mod upgrade;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use crate::adapters::sqlite;
 use crate::ids::{BlobId, CorrelationId, LockToken, RunId, Sha256Hex};
 use crate::state::moving::Copying;
 use crate::state::row::{ChunkChange, ChunkRow, FileRow, IndexMark};
-use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Timestamp};
+use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
 /// How long another process may hold the file before this one gives up.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -78,13 +79,31 @@ impl SqliteState {
         Self { former: self.former.clone(), patience: self.patience, ..Self::new(place, &*self.library) }
     }
 
-    /// The lineage and the serial of the state, without reading more of it; none where there is none yet.
-    pub async fn named(&self) -> Result<Option<(String, Serial)>, StateError> {
-        self.blocking(|store, session| {
-            let read = store.reading(session, |_, head| Ok((head.lineage, Serial(rows::unsigned(head.serial)?))))?;
-            Ok(read)
+    /// The lineage and the serial of the state, without reading more of it; none where there is none yet. It waits for the disk.
+    pub fn named(&self) -> Result<Option<(String, Serial)>, StateError> {
+        self.directly(|store, session| {
+            store.reading(session, |_, head| Ok((head.lineage, Serial(rows::unsigned(head.serial)?))))
         })
-        .await
+    }
+
+    /// The state as it is now, for a caller who may wait for the disk.
+    pub fn loaded(&self) -> Result<State, StateError> {
+        self.directly(Self::read)
+    }
+
+    fn read(&self, session: &mut Session) -> Result<State, Fault> {
+        let read = self.reading(session, |transaction, head| {
+            let head = self.in_use(head)?;
+            let mut state = State::new(head.library, head.lineage);
+            state.serial = Serial(rows::unsigned(head.serial)?);
+            state.run = head.run.map(RunId::new);
+            state.targets = rows::targets(transaction, head.targets)?;
+            Ok(state)
+        })?;
+        let state = read.unwrap_or_else(|| State::new(&*self.library, &*session.lineage));
+        session.lineage.clone_from(&state.lineage);
+        session.seen = true;
+        Ok(state)
     }
 
     /// Moves a state that is of no use out of the way, with what stands beside it; the sentence says where it is now.
@@ -100,12 +119,14 @@ impl SqliteState {
         F: FnOnce(&Self, &mut Session) -> Result<T, Fault> + Send + 'static,
     {
         let store = self.clone();
-        let done = tokio::task::spawn_blocking(move || {
-            // A panic in between rolls its transaction back; the connection stays good.
-            let mut session = store.session.lock().unwrap_or_else(PoisonError::into_inner);
-            work(&store, &mut session).map_err(|fault| fault.at(&store.place))
-        });
+        let done = tokio::task::spawn_blocking(move || store.directly(work));
         done.await.unwrap_or_else(|stopped| Err(Fault::Other(stopped.to_string()).at(&self.place)))
+    }
+
+    fn directly<T>(&self, work: impl FnOnce(&Self, &mut Session) -> Result<T, Fault>) -> Result<T, StateError> {
+        // A panic in between rolls its transaction back; the connection stays good.
+        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        work(self, &mut session).map_err(|fault| fault.at(&self.place))
     }
 
     fn connection<'s>(&self, session: &'s mut Session, create: bool) -> Result<Option<&'s mut Connection>, Fault> {
@@ -194,21 +215,7 @@ impl StateStore for SqliteState {
     }
 
     async fn load(&self) -> Result<State, StateError> {
-        self.blocking(|store, session| {
-            let read = store.reading(session, |transaction, head| {
-                let head = store.in_use(head)?;
-                let mut state = State::new(head.library, head.lineage);
-                state.serial = Serial(rows::unsigned(head.serial)?);
-                state.run = head.run.map(RunId::new);
-                state.targets = rows::targets(transaction, head.targets)?;
-                Ok(state)
-            })?;
-            let state = read.unwrap_or_else(|| State::new(&*store.library, &*session.lineage));
-            session.lineage.clone_from(&state.lineage);
-            session.seen = true;
-            Ok(state)
-        })
-        .await
+        self.blocking(Self::read).await
     }
 
     async fn record(&self, expected: Serial, change: &Change) -> Result<Serial, StateError> {
@@ -322,6 +329,14 @@ impl StateHistory for SqliteState {
     async fn runs(&self, most: usize) -> Result<Vec<(Run, Option<RunEnd>)>, StateError> {
         self.blocking(move |store, session| {
             let read = store.reading(session, |transaction, _| rows::runs(transaction, most))?;
+            Ok(read.unwrap_or_default())
+        })
+        .await
+    }
+
+    async fn survey(&self) -> Result<Survey, StateError> {
+        self.blocking(move |store, session| {
+            let read = store.reading(session, |transaction, _| survey::survey(transaction, &store.place))?;
             Ok(read.unwrap_or_default())
         })
         .await
