@@ -247,7 +247,7 @@ fn bytes_of_a_row(kind: Kind, table: Table) -> u64 {
         Table::RunEnds => (160, 240),
         Table::History => (220, 300),
         Table::Files => (170, 280),
-        Table::Chunks => (170, 420),
+        Table::Chunks => (150, 330),
     };
     match kind {
         Kind::Sqlite => sqlite,
