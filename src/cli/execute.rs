@@ -18,6 +18,7 @@ mod feedback;
 mod identity;
 mod init;
 mod manifest;
+mod migrate;
 mod plan;
 mod registry;
 mod run;
@@ -96,8 +97,8 @@ impl Execution<'_> {
             Command::Manifest { output, common } => self.manifest(&common, output).await,
             Command::Search { query, most, format } => self.search(&query, usize::from(most), format).await,
             Command::Status { remote, check, format } => self.status(remote.as_deref(), check, format).await,
-            Command::State { command } => self.state(command).await,
             Command::Schema { command } => self.schema(command).await,
+            Command::State { command } => self.state(command).await,
             Command::Run => self.run().await,
         }
     }

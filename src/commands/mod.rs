@@ -11,6 +11,7 @@ pub mod gather;
 pub mod infer;
 pub mod init;
 pub mod lock;
+pub mod moving;
 pub mod open;
 pub mod outside;
 pub mod plan;

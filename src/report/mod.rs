@@ -29,6 +29,7 @@ pub mod moments;
 pub mod redaction;
 pub mod sarif;
 pub mod schema_diff;
+pub mod moving;
 pub mod search;
 pub mod state;
 pub mod status;

@@ -77,6 +77,7 @@ fn schemas() -> BTreeMap<String, Value> {
         ("status", status::schema()),
         ("state", state::show_schema()),
         ("state-history", state::history_schema()),
+        ("state-migrate", stockroom::report::moving::schema()),
         ("lock", stockroom::schema::lock::json_schema()),
         ("search", stockroom::report::search::schema()),
         ("manifest-root", schemars::schema_for!(Root).to_value()),

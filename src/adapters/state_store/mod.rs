@@ -10,6 +10,8 @@ mod sqlite;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod race;
 
 use std::collections::BTreeMap;
 

@@ -21,15 +21,19 @@ const CHANGES: usize = 100_000;
 impl Execution<'_> {
     /// Looks at the state, or takes its lock away.
     pub(super) async fn state(&self, command: StateCommand) -> anyhow::Result<Ending> {
+        if let StateCommand::Migrate { command } = command {
+            return self.migrate(command).await;
+        }
         let opened = open(&self.place(None))?;
         let at_work = self.at_work(&opened);
         // Who may change the state has this clone's turn.
         let turn = match command {
             StateCommand::Unlock { .. } => Turn::take(&opened.worktree.private_folder()),
-            StateCommand::Show { .. } | StateCommand::History { .. } => None,
+            _ => None,
         };
         let outside = self.outside(&opened, if turn.is_some() { Reach::Network } else { Reach::Look })?;
         match command {
+            StateCommand::Migrate { .. } => {}
             StateCommand::Show { format } => self.show(&outside, at_work, format).await?,
             StateCommand::History { most, target, format } => {
                 self.history(&outside, at_work, usize::from(most), target.map(TargetName::new), format).await?;

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 
 use super::Format;
+use super::migrate::MigrateCommand;
 
 /// What to do with the state.
 #[derive(Debug, Subcommand)]
@@ -41,5 +42,11 @@ pub enum StateCommand {
         /// Take it away whosever it is, but for a run that is at work in this clone.
         #[arg(long, conflicts_with = "token")]
         force: bool,
+    },
+    /// Move the state from SQLite to PostgreSQL, or back: check, run, validate, and only then cleanup.
+    Migrate {
+        /// Which step.
+        #[command(subcommand)]
+        command: MigrateCommand,
     },
 }

@@ -21,7 +21,7 @@ use self::fault::Fault;
 use self::format::Head;
 use self::turn::{For, Turn, within};
 use self::value::{escaped, unescaped};
-use super::{ChunkRows, FileDigests, StateError, StateHistory, StateLock, StateStore};
+use super::{ChunkRows, FileDigests, SqliteState, StateError, StateHistory, StateLock, StateRows, StateStore};
 use crate::adapters::postgres::Address;
 use crate::ids::{BlobId, CorrelationId, LockToken, RunId, Sha256Hex};
 use crate::state::moving::Copying;
@@ -41,6 +41,8 @@ pub struct PostgresState {
     schema: String,
     library: String,
     place: String,
+    /// Where the state was kept before: one that is still there is not passed over.
+    before: Option<SqliteState>,
     session: Arc<Mutex<Session>>,
 }
 
@@ -64,7 +66,40 @@ impl PostgresState {
             other => format!("{} (schema {other:?})", address.shown()),
         };
         let schema = format!("\"{}\"", schema.replace('"', "\"\""));
-        Self { address, schema, library: library.into(), place, session: Arc::new(Mutex::new(session)) }
+        let session = Arc::new(Mutex::new(session));
+        Self { address, schema, library: library.into(), place, before: None, session }
+    }
+
+    /// The same, refusing to begin a new state while there is one in a file that was not moved.
+    #[must_use]
+    pub fn after(self, before: SqliteState) -> Self {
+        Self { before: Some(before), ..self }
+    }
+
+    /// Moves a state that is of no use out of the way, under another name; the sentence says where it is now.
+    pub async fn set_aside(&self) -> Result<String, StateError> {
+        let renamed = async {
+            let turn = Turn::begin(self, For::Writing).await?;
+            let rename = format!(
+                "UPDATE {}.libraries SET name = name || ' (set aside ' || id || ')' WHERE name = $1",
+                self.schema
+            );
+            let name: (&(dyn ToSql + Sync), Type) = (&escaped(&self.library), Type::TEXT);
+            let renamed = turn.client.execute_typed(&rename, &[name]).await.map(drop).map_err(Fault::from);
+            turn.end(renamed).await
+        };
+        within(renamed).await.map_err(|fault| fault.at(&self.place))?;
+        Ok(format!("it is kept in {} under another name, and the state is built again", self.place))
+    }
+
+    /// What is to be moved first, if there is such a state.
+    async fn left_behind(&self) -> Option<StateError> {
+        let before = self.before.as_ref()?;
+        let standing = before.standing().await.ok()??;
+        if standing.is_empty() || standing.moved_to.is_some() || standing.copying.is_some() {
+            return None;
+        }
+        Some(StateError::Behind { place: self.place.clone(), before: before.place(), to: "postgres" })
     }
 
     /// Runs `read` on one moment of the state; none where there is no state yet.
@@ -96,7 +131,10 @@ impl PostgresState {
     async fn load_once(&self) -> Result<State, Fault> {
         let (mut turn, head) = self.begin_reading().await?;
         let read = match head {
-            None => Ok(State::new(&*self.library, &*turn.session.lineage)),
+            None => match self.left_behind().await {
+                Some(error) => Err(Fault::State(error)),
+                None => Ok(State::new(&*self.library, &*turn.session.lineage)),
+            },
             Some(head) => match self.in_use(head) {
                 Ok(head) => state(&turn, head).await,
                 Err(fault) => Err(fault),
@@ -329,14 +367,6 @@ impl ChunkRows for PostgresState {
     }
 }
 
-async fn counted(rows: &rows::Rows<'_>) -> Result<Vec<(Table, u64)>, Fault> {
-    let mut counts = Vec::new();
-    for table in Table::ALL {
-        counts.push((table, rows.count(table).await?));
-    }
-    Ok(counts)
-}
-
 #[async_trait]
 impl StateHistory for PostgresState {
     async fn history(&self, most: usize) -> Result<Vec<HistoryEntry>, StateError> {
@@ -364,15 +394,11 @@ impl StateHistory for PostgresState {
     }
 
     async fn survey(&self) -> Result<Survey, StateError> {
-        let survey = async {
-            let (turn, head) = self.begin_reading().await?;
-            let found = match &head {
-                Some(head) => counted(&turn.rows(head)).await,
-                None => Ok(Vec::new()),
-            };
-            turn.end(found).await
-        };
-        let rows = within(survey).await.map_err(|fault| fault.at(&self.place))?;
+        let mut rows = Vec::new();
+        for table in Table::ALL {
+            rows.push((table, self.count(table).await?));
+        }
+        // The tables are those of all libraries in the database.
         Ok(Survey { rows, bytes: None })
     }
 }
