@@ -78,6 +78,8 @@ pub struct Desired {
     pub planned: State,
     /// What the index was found to hold, where the state could not tell.
     pub listed: Option<Actual>,
+    /// What the index may hold of the chunks that the plan takes away.
+    pub leaving: Actual,
     /// Whether every place held the manifest already, also those that the scope leaves out.
     pub is_published: bool,
 }
@@ -234,7 +236,19 @@ fn compare(library: &Library, outside: &Outside, made: Made, present: Present, s
     }
     let news = announcement(library, outside, &manifest);
     let Present { state: planned, vectors, is_listed, .. } = present;
-    Desired { manifest, chunks, news, plan, planned, listed: is_listed.then_some(vectors), is_published }
+    let leaving = plan.embedding.as_ref().map(|plan| leaving(plan, &vectors)).unwrap_or_default();
+    Desired { manifest, chunks, news, plan, planned, listed: is_listed.then_some(vectors), leaving, is_published }
+}
+
+/// The part of what an index may hold that a plan takes away.
+fn leaving(plan: &embedding::Plan, held: &Actual) -> Actual {
+    let mut leaving: Actual =
+        plan.obsolete.iter().filter_map(|name| Some((name.clone(), held.get(name)?.clone()))).collect();
+    if let Some(held) = held.get(&plan.namespace) {
+        let chunks = plan.delete.iter().filter_map(|id| Some((id.clone(), held.get(id)?.clone())));
+        leaving.insert(plan.namespace.clone(), chunks.collect());
+    }
+    leaving
 }
 
 /// A commit of this repository that some target has and that descends from the one to be served, if there is one.

@@ -258,7 +258,8 @@ async fn index(
     let total = plan.upserts();
     let mut heard = |done: &embed::Outcome| progress(&format!("embedding {} of {total} chunks", done.upserted));
     let rows = outside.state.as_ref();
-    let store = embed::Recorded { store: outside.vectors.as_ref(), rows, intent: &steps.correlation };
+    let (vectors, leaving) = (outside.vectors.as_ref(), &desired.leaving);
+    let store = embed::Recorded { store: vectors, rows, intent: &steps.correlation, leaving };
     let begun = match plan.refusal {
         Some(_) => Ok(()),
         None => store.begin(&mark, desired.listed.as_ref()).await,

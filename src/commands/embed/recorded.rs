@@ -14,7 +14,8 @@ use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
 /// How many rows go into the state at a time.
 const PAGE: usize = 1_000;
 
-/// A vector store that tells the state beforehand what it is about to hold, and afterwards what it holds no more.
+/// A vector store that tells the state beforehand what it is about to hold or to lose, and afterwards what it holds or holds no
+/// more.
 ///
 /// So the state's rows cover the store at every moment, whenever a run is killed, and the store need not be listed.
 pub struct Recorded<'a> {
@@ -24,6 +25,8 @@ pub struct Recorded<'a> {
     pub rows: &'a dyn ChunkRows,
     /// What is under way: rows are written only as long as it is.
     pub intent: &'a CorrelationId,
+    /// What the store may hold of what will be taken away.
+    pub leaving: &'a Actual,
 }
 
 impl Recorded<'_> {
@@ -48,6 +51,21 @@ impl Recorded<'_> {
             why: error.to_string(),
         };
         self.rows.change_chunks(self.intent, &change).await.map_err(unusable)
+    }
+
+    /// From here on it is not certain any more that the store holds these. Should the run be killed after they are gone, and the
+    /// library go back to them, they would be missed for good.
+    async fn doubt<'r>(
+        &self,
+        namespace: &Namespace,
+        chunks: impl Iterator<Item = (&'r ChunkId, &'r Held)>,
+    ) -> Result<(), VectorStoreError> {
+        let in_doubt = |(id, held): (&ChunkId, &Held)| ChunkRow { stored: false, ..row(namespace, id, held) };
+        let rows: Vec<ChunkRow> = chunks.map(in_doubt).collect();
+        for page in rows.chunks(PAGE) {
+            self.change(ChunkChange::Put(page.to_vec())).await?;
+        }
+        Ok(())
     }
 
     async fn put(&self, namespace: &Namespace, points: &[Point], stored: bool) -> Result<(), VectorStoreError> {
@@ -103,11 +121,17 @@ impl VectorStore for Recorded<'_> {
     }
 
     async fn delete(&self, namespace: &Namespace, ids: &[ChunkId]) -> Result<(), VectorStoreError> {
+        if let Some(held) = self.leaving.get(namespace) {
+            self.doubt(namespace, ids.iter().filter_map(|id| held.get_key_value(id))).await?;
+        }
         self.store.delete(namespace, ids).await?;
         self.change(ChunkChange::Gone { namespace: namespace.to_string(), ids: ids.to_vec() }).await
     }
 
     async fn drop_namespace(&self, namespace: &Namespace) -> Result<(), VectorStoreError> {
+        if let Some(held) = self.leaving.get(namespace) {
+            self.doubt(namespace, held.iter()).await?;
+        }
         self.store.drop_namespace(namespace).await?;
         self.change(ChunkChange::Dropped { namespace: namespace.to_string() }).await
     }
