@@ -1,6 +1,8 @@
 //! Where the state is kept between runs.
 
 mod carried;
+#[cfg(debug_assertions)]
+mod disordered;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -19,6 +21,8 @@ use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
 use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Timestamp};
 
 pub use carried::{CarriedState, NAMES as CARRIED, Role, Say};
+#[cfg(debug_assertions)]
+pub use disordered::{Disorder, Disordered};
 pub use memory::MemoryState;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresState, SCHEMA};
