@@ -12,6 +12,10 @@ tools:
 lint *LINTER:
     scripts/lint.sh {{LINTER}}
 
+# Kills some thousand syncs and prints what came of them.
+kill-sweep *ARGS:
+    scripts/kill-sweep.sh {{ARGS}}
+
 # The binary that the action runs.
 dist *ARGS:
     scripts/build-dist.sh {{ARGS}}

@@ -6,6 +6,9 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::environment::Environment;
 use crate::adapters::http::{Pace, RealPace};
+use crate::adapters::state_store::Store;
+#[cfg(debug_assertions)]
+use crate::adapters::state_store::{Disorder, Disordered};
 use crate::adapters::stop::Stop;
 
 /// The clock for waits between requests: the machine's, or with `STOCKROOM_TEST_PACE=none` one by which no time passes.
@@ -27,4 +30,14 @@ pub fn runtime(environment: &Environment) -> std::io::Result<Runtime> {
     }
     let _ = environment;
     Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
+/// The state as it is, or with `STOCKROOM_TEST_ORDER` written in a wrong order: the kill sweep shows that it would notice.
+pub fn state(environment: &Environment, state: Arc<dyn Store>) -> Arc<dyn Store> {
+    #[cfg(debug_assertions)]
+    if let Some(disorder) = environment.get("STOCKROOM_TEST_ORDER").and_then(Disorder::parse) {
+        return Arc::new(Disordered::new(state, disorder));
+    }
+    let _ = environment;
+    state
 }

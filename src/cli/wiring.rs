@@ -115,7 +115,7 @@ pub fn outside(
         Reach::Look | Reach::Network => dispatchers(worktree, config, environment, &pace, console)?,
     };
     Ok(Outside {
-        state: Arc::new(state),
+        state: rehearsal::state(environment, Arc::new(state)),
         targets: targets(worktree, config),
         dispatchers,
         model: Arc::new(Local::new()?),

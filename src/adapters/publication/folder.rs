@@ -202,6 +202,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_run_has_left_that_was_killed_is_mended() {
+        let library = tempfile::tempdir().unwrap();
+        let folder = library.path().join(".stockroom/manifest");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(library.path().join(".stockroom/.gitignore"), "").unwrap();
+        fs::write(folder.join(".stockroom-a1B2c3"), "half").unwrap();
+        FolderTarget::within(library.path(), ".stockroom/manifest").publish(&manifest(&["a"])).await.unwrap();
+        assert_eq!(fs::read_to_string(library.path().join(".stockroom/.gitignore")).unwrap(), "*\n");
+        assert!(!folder.join(".stockroom-a1B2c3").exists());
+    }
+
+    #[tokio::test]
     async fn a_damaged_file_is_seen_and_a_place_that_cannot_be_written_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let target = FolderTarget::new(folder.path(), "public");

@@ -1,6 +1,8 @@
 //! Where the state is kept between runs.
 
 mod carried;
+#[cfg(debug_assertions)]
+mod disordered;
 mod memory;
 mod moving;
 #[cfg(feature = "postgres")]
@@ -22,6 +24,8 @@ use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
 use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
 pub use carried::{CarriedState, NAMES as CARRIED, Role, Say};
+#[cfg(debug_assertions)]
+pub use disordered::{Disorder, Disordered};
 pub use memory::MemoryState;
 pub use moving::{PAGE, Page, StateRows, digest};
 #[cfg(feature = "postgres")]

@@ -113,7 +113,7 @@ impl Kill {
     /// Runs a sync until it is killed; false when it ended before that.
     ///
     /// When this returns, the process is gone and what it sent has been served or given up.
-    pub fn befall(self, library: &Library, github: &FakeGitHub) -> bool {
+    pub fn befall(self, library: &Library, github: &FakeGitHub, order: &str) -> bool {
         let mut command = match self {
             Self::After(_) => sync(library, &[], github),
             Self::At { call, scope, n } => {
@@ -131,7 +131,7 @@ impl Kill {
                 sync(library, &tracer, github)
             }
         };
-        let mut child = command.spawn().unwrap();
+        let mut child = command.env("STOCKROOM_TEST_ORDER", order).spawn().unwrap();
         if let Self::After(moment) = self {
             std::thread::sleep(moment);
             // It may have ended by itself.

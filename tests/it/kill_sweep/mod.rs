@@ -2,14 +2,15 @@
 //! killed, and the run after that has nothing to do.
 //!
 //! What is tested is the built binary with everything that it reaches: a folder for the manifest, a GitHub on loopback, the
-//! vector index and the state. A few hundred kills by default; `STOCKROOM_SWEEP=long` tries every call.
-//! `scripts/kill-sweep.sh` does that and counts.
+//! vector index and the state. A few hundred kills by default; `scripts/kill-sweep.sh` tries some thousand and counts.
 
 mod end_state;
 mod history;
 mod kill;
 mod receiver;
 mod sweep;
+#[cfg(debug_assertions)]
+mod teeth;
 
 use history::Continuation::{On, Reset, Revert, Same};
 use kill::Class::{Name, Send, Sync, Time, Truncate, Write};

@@ -1,5 +1,6 @@
 //! Tries kills, one after the other, and holds the end of each against that of quiet runs.
 
+use std::any::Any;
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -12,10 +13,13 @@ use super::history::{APP, Continuation, Course, History, Situation, WEBSITE, git
 use super::kill::{Class, Kill, duration, every, is_possible};
 use super::receiver::{after, duplicates};
 use crate::fake_github::FakeGitHub;
-use crate::program::Library;
+use crate::program::{Library, Run};
 
 /// The collections that each downstream hears of.
 const RECEIVERS: [(&str, &[&str]); 2] = [(WEBSITE, &["products"]), (APP, &["guides", "products"])];
+
+/// How many kills of a class a long sweep tries for one situation and one continuation.
+const MOST: usize = 80;
 
 /// A kill, or two, in one situation, and what comes after.
 #[derive(Debug, Clone)]
@@ -23,6 +27,8 @@ struct Case {
     situation: Situation,
     continuation: Continuation,
     kills: Vec<Kill>,
+    /// The wrong order in which the program writes its state; none in a sound one.
+    order: &'static str,
 }
 
 /// What a case came to.
@@ -45,7 +51,7 @@ pub fn sweep(class: Class, continuations: &[Continuation], kills: usize) {
         let all = Choice::of(class, &history.library(situation, &course));
         for continuation in continuations.iter().copied() {
             for kill in all.some(kills, seed(class, continuation, situation)) {
-                cases.push(Case { situation, continuation, kills: vec![kill] });
+                cases.push(Case { situation, continuation, kills: vec![kill], order: "" });
             }
         }
     }
@@ -69,11 +75,34 @@ pub fn sweep_twice(kills: usize) {
             for (n, kill) in first.iter().enumerate() {
                 // From both ends, so that an early kill meets a late one too.
                 let second = second[(n * 5) % second.len()];
-                cases.push(Case { situation, continuation, kills: vec![second, *kill] });
+                cases.push(Case { situation, continuation, kills: vec![second, *kill], order: "" });
             }
         }
     }
     try_all(&history, &cases);
+}
+
+/// The first end that is wrong when the program writes its state in this order, of kills of the class that are of interest.
+pub fn first_wrong(
+    order: &'static str,
+    class: Class,
+    continuation: Continuation,
+    wanted: fn(&Kill) -> bool,
+) -> Option<String> {
+    let (history, situation) = (History::new(), Situation::Update);
+    let course = history.course(situation, continuation);
+    let killed = history.course(situation, Continuation::Same);
+    let kills = every(class, &history.library(situation, &killed), &github());
+    kills.into_iter().filter(wanted).find_map(|kill| {
+        let case = Case { situation, continuation, kills: vec![kill], order };
+        catch_unwind(AssertUnwindSafe(|| case.run(&history, &course))).err().map(text)
+    })
+}
+
+/// What a panic says.
+fn text(panic: Box<dyn Any + Send>) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }
 
 /// Tries the case that `STOCKROOM_SWEEP` names as `SITUATION/CONTINUATION/KILL[/KILL]`.
@@ -88,6 +117,7 @@ pub fn reproduce() {
         situation: situations[known(situation, &situations.map(situation_name))],
         continuation: continuations[known(continuation, &continuations.map(continuation_name))],
         kills: kills.iter().map(|kill| Kill::parse(kill).unwrap_or_else(|| panic!("{kill}?"))).collect(),
+        order: "",
     };
     try_all(&History::new(), &[case]);
 }
@@ -120,8 +150,12 @@ impl Choice {
                 let kills = if is_long() { 10 * kills } else { kills };
                 (0..kills).map(|_| Kill::After(Duration::from_micros(random(&mut seed) % length))).collect()
             }
-            Self::Calls(all) if is_long() || all.len() <= kills => all.clone(),
             Self::Calls(all) => {
+                let kills = if is_long() { MOST } else { kills };
+                if all.len() <= kills {
+                    return all.clone();
+                }
+
                 let offset = usize::try_from(random(&mut seed) % 1_000).unwrap();
                 (0..kills).map(|n| all[(n * 1_000 + offset) * all.len() / (kills * 1_000)]).collect()
             }
@@ -154,9 +188,7 @@ fn try_all(history: &History, cases: &[Case]) {
         };
         case.write_down(outcome, found.as_ref().map_or(0, |found| found.duplicates));
         if let Err(panic) = found {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("?");
-            wrong.push(format!("{text}\n  again: {}", case.again()));
+            wrong.push(format!("{}\n  again: {}", text(panic), case.again()));
         }
     }
     assert!(!cases.is_empty());
@@ -208,38 +240,47 @@ impl Case {
         let github = github();
         let mut killed = 0;
         for kill in &self.kills {
-            killed += usize::from(kill.befall(&library, &github));
+            killed += usize::from(kill.befall(&library, &github, self.order));
             go_to(&library, &course.last);
         }
-        self.recovers(&library, &github);
-        let duplicates = self.ends_well(history, course, &library, &github);
+        let served = self.recovers(&library, &github);
+        let duplicates = self.ends_well(history, course, &library, &github, &served);
         Found { killed, duplicates }
     }
 
-    /// One quiet run; another has nothing to do.
-    fn recovers(&self, library: &Library, github: &FakeGitHub) {
-        program(library, github).run().ends(0);
+    /// One quiet run, and the names of the targets that it did something to; another has nothing to do.
+    fn recovers(&self, library: &Library, github: &FakeGitHub) -> Vec<String> {
+        let served = |run: &Run| -> Vec<String> {
+            let results = run.json()["results"].clone();
+            let busy = results.as_array().unwrap().iter().filter(|result| result["outcome"] != "unchanged");
+            busy.map(|result| result["name"].as_str().unwrap().to_owned()).collect()
+        };
+        let first = program(library, github).env("STOCKROOM_TEST_ORDER", self.order).run().ends(0);
         github.drain();
         let ours = [".git/stockroom", ".stockroom"];
         let (requests, before) = (github.seen(), library.digests(&ours));
-        let second = program(library, github).run().ends(0);
+        let second = program(library, github).env("STOCKROOM_TEST_ORDER", self.order).run().ends(0);
         github.drain();
-        let results = second.json()["results"].clone();
-        let idle = results.as_array().unwrap().iter().all(|result| result["outcome"] == "unchanged");
-        assert!(idle, "the second run found something to do: {results:#}");
+        assert!(served(&second).is_empty(), "the second run found something to do: {}", second.out);
         assert_eq!(github.seen(), requests, "the second run made requests");
         assert_eq!(library.digests(&ours), before, "the second run wrote");
+        served(&first)
     }
 
-    fn ends_well(&self, history: &History, course: &Course, library: &Library, github: &FakeGitHub) -> usize {
+    fn ends_well(
+        &self,
+        history: &History,
+        course: &Course,
+        library: &Library,
+        github: &FakeGitHub,
+        served: &[String],
+    ) -> usize {
         let references = history.references(course);
         let quiet = &references[&course.last];
         let names = |state: &Rc<EndState>| state.catalogs.keys().cloned().collect::<Vec<_>>();
         let remains: BTreeSet<String> = references.values().flat_map(names).collect();
         let same = |commit: &&String| references[*commit].root["digest"] == quiet.root["digest"];
         let commits: Vec<&str> = [&course.before, &course.last].into_iter().filter(same).map(String::as_str).collect();
-        let end = EndState::of(library);
-        end.is_that_of(quiet, &commits, &remains, self.kills.len());
         let mut twice = 0;
         for (repo, collections) in RECEIVERS {
             let events = github.dispatches(repo);
@@ -253,6 +294,13 @@ impl Case {
             assert!(duplicates == 0 || repo == APP, "{repo} shows its runs, and got {duplicates} events again");
             twice += duplicates;
         }
+        let end = EndState::of(library);
+        end.is_that_of(quiet, &commits, &remains, self.kills.len());
+        assert!(
+            end.chunks.is_some() || !served.contains(&"embedding".to_owned()),
+            "the state knows nothing of the vector index"
+        );
+        assert!(end.lock.is_none() || served.is_empty(), "the lock is taken: {:?}", end.lock);
         twice
     }
 }
