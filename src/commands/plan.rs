@@ -87,7 +87,13 @@ pub struct Desired {
 impl Desired {
     /// Whether nothing is to be done and nothing to be found out: such a run changes nothing.
     pub fn is_settled(&self) -> bool {
-        self.plan.superseded.is_some() || (self.plan.is_empty() && self.planned.run.is_none() && self.is_quiet())
+        let is_idle = self.plan.is_empty() && self.planned.run.is_none() && self.is_quiet() && !self.is_index_strange();
+        self.plan.superseded.is_some() || is_idle
+    }
+
+    /// Whether the index holds something of which the state knows nothing, which is to be written down.
+    pub fn is_index_strange(&self) -> bool {
+        self.plan.embedding.is_some() && self.was_listed && !self.indexed.is_empty()
     }
 
     /// Whether no target of the plan has anything under way or a failure that is over.
