@@ -18,6 +18,9 @@ const KEPT: usize = 64 * 1024;
 /// How often it is looked whether git has ended, or nobody waits for it any more.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// How long what git says beside its answer is waited for once it has ended.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// What must not reach git from the process that started us: another repository, a program to run, traces with secrets.
 const UNSET: [&str; 22] = [
     "GIT_ASKPASS",
@@ -182,32 +185,33 @@ impl Running<'_> {
         err: &mut Vec<u8>,
     ) -> Result<ExitStatus, CarrierError> {
         let begun = Instant::now();
-        let (mut sign, mut is_silent) = (begun, false);
+        let (mut sign, mut ended) = (begun, None);
+        let (mut out_is_open, mut err_is_open) = (true, true);
         // A program that has closed its pipes is about to end.
         let mut pause = Duration::from_micros(200);
         loop {
-            let heard = if is_silent {
+            let heard = if out_is_open || err_is_open {
+                said.recv_timeout(LOOK_EVERY)
+            } else {
                 thread::sleep(pause);
                 pause = LOOK_EVERY.min(pause * 2);
                 Err(RecvTimeoutError::Timeout)
-            } else {
-                said.recv_timeout(LOOK_EVERY)
             };
-            match heard {
-                Ok((is_err, bytes)) => {
-                    sign = Instant::now();
-                    keep(if is_err { err } else { out }, &bytes);
-                    continue;
-                }
-                Err(RecvTimeoutError::Disconnected) => is_silent = true,
-                Err(RecvTimeoutError::Timeout) => {}
+            if let Ok((is_err, bytes)) = heard {
+                sign = Instant::now();
+                let (kept, is_open) =
+                    if is_err { (&mut *err, &mut err_is_open) } else { (&mut *out, &mut out_is_open) };
+                *is_open &= !bytes.is_empty();
+                keep(kept, &bytes);
             }
-            // Something that git has left running may keep its ends of the pipes open.
-            if let Some(status) = self.child.try_wait().map_err(|e| CarrierError::local("git was lost", e))? {
-                while let Ok((is_err, bytes)) = said.try_recv() {
-                    keep(if is_err { err } else { out }, &bytes);
-                }
-                return Ok(status);
+            if ended.is_none() {
+                let status = self.child.try_wait().map_err(|e| CarrierError::local("git was lost", e))?;
+                ended = status.map(|status| (status, Instant::now()));
+            }
+            // The answer has to be whole. What git has left running may keep its talk open.
+            match ended {
+                Some((status, at)) if !out_is_open && (!err_is_open || at.elapsed() >= GRACE) => return Ok(status),
+                _ => {}
             }
             let why = if self.stop.load(Ordering::Relaxed) {
                 "the run was asked to stop".to_owned()
@@ -246,8 +250,13 @@ fn listen(pipe: Option<impl Read + Send + 'static>, is_err: bool, to: Sender<(bo
     let Some(mut pipe) = pipe else { return };
     thread::spawn(move || {
         let mut buffer = [0_u8; 8 * 1024];
-        while let Ok(count @ 1..) = pipe.read(&mut buffer) {
-            if to.send((is_err, buffer[..count].to_vec())).is_err() {
+        // Nothing at all is the end.
+        loop {
+            let count = match pipe.read(&mut buffer) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                read => read.unwrap_or(0),
+            };
+            if to.send((is_err, buffer[..count].to_vec())).is_err() || count == 0 {
                 break;
             }
         }
@@ -269,5 +278,38 @@ fn listed(path: &Path) -> OsString {
             format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")).into()
         }
         _ => path.as_os_str().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(script: &str, patience: &Patience) -> Result<Heard, CarrierError> {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let stop = AtomicBool::new(false);
+        Running { child: command.spawn().unwrap(), what: "sh", patience, stop: &stop }.until_the_end()
+    }
+
+    #[test]
+    fn an_answer_is_whole_also_when_it_comes_after_the_end_of_the_program() {
+        let heard = told("(sleep 0.3; echo late) & echo early", &Patience::default()).unwrap();
+        assert_eq!((heard.success, heard.out.as_str()), (true, "early\nlate\n"));
+    }
+
+    #[test]
+    fn what_is_left_running_with_its_talk_open_keeps_nobody_waiting() {
+        let heard = told("sleep 60 >&- & echo done; echo talk >&2", &Patience::default()).unwrap();
+        assert_eq!((heard.out.as_str(), heard.err.as_str()), ("done\n", "talk\n"));
+    }
+
+    #[test]
+    fn an_answer_without_an_end_is_no_answer() {
+        let patience = Patience { total: Duration::from_millis(300), ..Patience::default() };
+        assert!(matches!(told("while :; do echo more; done", &patience), Err(CarrierError::Unreachable { .. })));
+        let patience = Patience { silence: Duration::from_millis(300), ..Patience::default() };
+        assert!(matches!(told("sleep 60 & echo half", &patience), Err(CarrierError::Unreachable { .. })));
     }
 }
