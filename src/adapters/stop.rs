@@ -14,6 +14,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 const ANSWER: Duration = Duration::from_secs(4);
 /// How long after the wish what is under way may take in all.
 const LAST: Duration = Duration::from_millis(6_500);
+/// How long after the wish other programs that work for us are ended, if they have not.
+const OTHERS: Duration = Duration::from_secs(6);
 /// How long a process ends by itself where nothing is under way that must not be cut off.
 const AT_ONCE: Duration = Duration::from_millis(300);
 /// A second wish that comes sooner is the echo of the first: programs that started us pass a terminal's ^C on.
@@ -115,6 +117,11 @@ impl Stop {
         sleep_until(self.first().await.1 + ANSWER).await;
     }
 
+    /// Waits until other programs that work for us are to be ended; in a process that nobody asks to end, for ever.
+    pub async fn until_others_end(&self) {
+        sleep_until(self.first().await.1 + OTHERS).await;
+    }
+
     /// Waits until the process is to end, whatever it is doing.
     pub async fn until_overdue(&self) {
         let (_, at) = self.first().await;
@@ -184,7 +191,8 @@ mod tests {
         let _hold = busy.hold().unwrap();
         busy.ask(Signal::Interrupt);
         assert!(near(seconds(busy.until_unanswered()).await, ANSWER));
-        assert!(near(seconds(busy.until_overdue()).await, LAST - ANSWER));
+        assert!(near(seconds(busy.until_others_end()).await, OTHERS - ANSWER));
+        assert!(near(seconds(busy.until_overdue()).await, LAST - OTHERS));
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,6 +12,12 @@ pub struct Turn {
 }
 
 impl Turn {
+    /// Whether some process has the turn. Nothing is made where there is none.
+    pub fn is_taken(folder: &Path) -> bool {
+        let Ok(file) = File::open(folder.join("turn.lock")) else { return false };
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+
     /// Takes the turn, or nothing while another process has it.
     ///
     /// Where files cannot be locked, everybody has their turn: the state's compare-and-set is what is left then.
@@ -37,7 +43,9 @@ mod tests {
         let below = folder.path().join("stockroom");
         let first = Turn::take(&below).unwrap();
         assert!(Turn::take(&below).is_none());
+        assert!(Turn::is_taken(&below) && !Turn::is_taken(folder.path()));
         drop(first);
+        assert!(!Turn::is_taken(&below));
         assert!(Turn::take(&below).is_some());
     }
 }

@@ -18,11 +18,14 @@ mod feedback;
 mod identity;
 mod init;
 mod manifest;
+mod migrate;
 mod plan;
 mod registry;
 mod run;
 mod schema;
 mod search;
+mod state;
+mod status;
 mod sync;
 
 use check::{Asked, Since};
@@ -93,7 +96,9 @@ impl Execution<'_> {
             Command::Sync { format, common, limits } => self.sync(&common, &limits, format).await,
             Command::Manifest { output, common } => self.manifest(&common, output).await,
             Command::Search { query, most, format } => self.search(&query, usize::from(most), format).await,
+            Command::Status { remote, check, format } => self.status(remote.as_deref(), check, format).await,
             Command::Schema { command } => self.schema(command).await,
+            Command::State { command } => self.state(command).await,
             Command::Run => self.run().await,
         }
     }

@@ -1,8 +1,14 @@
 //! Makes the adapters that a run may use; the only place that names every one of them.
 
+pub mod carried;
+#[cfg(feature = "postgres")]
+mod postgres;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+pub use carried::carries;
 
 use super::console::Console;
 use super::environment::Environment;
@@ -12,7 +18,7 @@ use crate::adapters::github::{Dispatcher, GitHubDispatcher, OutboxDispatcher};
 use crate::adapters::http::{self, Pace, Policy};
 use crate::adapters::model::local::Local;
 use crate::adapters::publication::{FolderTarget, PublishTarget};
-use crate::adapters::state_store::{Redacted, SqliteState, StateError};
+use crate::adapters::state_store::{CarriedState, MemoryState, Redacted, SqliteState, StateError, StateLock, Store};
 use crate::adapters::stop::Stop;
 use crate::adapters::vector_store::Embedded;
 use crate::adapters::worktree::Worktree;
@@ -20,6 +26,7 @@ use crate::commands::outside::Outside;
 use crate::config::Config;
 use crate::ids::{DownstreamName, RepoSlug, TargetName};
 use crate::report::workflow_command;
+use crate::state::Kind;
 
 /// The file of the embedded vector index.
 const VECTORS: &str = "vectors.sqlite";
@@ -31,6 +38,8 @@ const STATE: &str = "state.sqlite";
 pub enum Reach {
     /// No secret is read and no request can be made, whatever the plan says.
     Local,
+    /// The same as for `Network`, but nothing is changed: a state on origin is read and never written.
+    Look,
     /// Downstreams are reached where there is a token, else their events are written to the outbox.
     Network,
 }
@@ -45,8 +54,26 @@ pub fn set_damaged_aside(worktree: &Worktree, console: &Console) -> anyhow::Resu
 }
 
 /// Moves a state that is of no use out of the way, for the reason given, and says so.
-pub fn set_state_aside(worktree: &Worktree, why: &StateError, console: &Console) -> anyhow::Result<()> {
-    let done = SqliteState::set_aside(&worktree.private_folder().join(STATE))?;
+pub async fn set_state_aside(
+    worktree: &Worktree,
+    config: &Config,
+    environment: &Environment,
+    why: &StateError,
+    console: &Console,
+) -> anyhow::Result<()> {
+    let done = match config.settings.state.kind {
+        Kind::Sqlite => {
+            CarriedState::doubt(&worktree.private_folder())?;
+            SqliteState::set_aside(&worktree.private_folder().join(STATE))?
+        }
+        #[cfg(not(feature = "postgres"))]
+        Kind::Postgres => return Ok(()),
+        #[cfg(feature = "postgres")]
+        Kind::Postgres => {
+            let file = sqlite_state(worktree, None);
+            postgres_state(worktree, config, environment, file, console)?.set_aside().await?
+        }
+    };
     let met = "each downstream is told of everything once more";
     let said = match why {
         StateError::Damaged { why, .. } => format!("the state was damaged ({why})"),
@@ -70,13 +97,22 @@ pub fn outside(
 ) -> anyhow::Result<Outside> {
     let private = worktree.private_folder();
     let repository = environment.repository().or_else(|| worktree.origin());
-    let state = state(private.join(STATE), repository.as_ref(), worktree.prefix());
+    let file = sqlite_state(worktree, repository.as_ref());
     let writer = console.clone();
-    let state = Redacted::new(Arc::new(state), Arc::new(move |text: &str| writer.redacted(text)));
+    let state: Arc<dyn Store> = match (config.settings.state.kind, reach) {
+        (Kind::Sqlite, Reach::Look | Reach::Network) if carries(worktree, config, environment) => {
+            carried::state(file, worktree, environment, reach, console, stop)
+        }
+        (Kind::Sqlite, _) => Arc::new(file),
+        // What must not be asked is taken for new.
+        (Kind::Postgres, Reach::Local) => Arc::new(MemoryState::new(worktree.prefix())),
+        (Kind::Postgres, _) => Arc::new(postgres_state(worktree, config, environment, file, console)?),
+    };
+    let state = Redacted::new(state, Arc::new(move |text: &str| writer.redacted(text)));
     let pace = rehearsal::pace(environment, stop);
     let dispatchers = match reach {
         Reach::Local => BTreeMap::new(),
-        Reach::Network => dispatchers(worktree, config, environment, &pace, console)?,
+        Reach::Look | Reach::Network => dispatchers(worktree, config, environment, &pace, console)?,
     };
     Ok(Outside {
         state: rehearsal::state(environment, Arc::new(state)),
@@ -88,6 +124,47 @@ pub fn outside(
         clock: Arc::new(clock::now),
         repository,
     })
+}
+
+/// The state in this clone's own file.
+pub fn sqlite_state(worktree: &Worktree, repository: Option<&RepoSlug>) -> SqliteState {
+    state(worktree.private_folder().join(STATE), repository, worktree.prefix())
+}
+
+#[cfg(feature = "postgres")]
+pub use postgres::state as postgres_state;
+
+/// Says that there is none in this build.
+#[cfg(not(feature = "postgres"))]
+pub fn postgres_state(
+    _: &Worktree,
+    _: &Config,
+    _: &Environment,
+    file: SqliteState,
+    _: &Console,
+) -> anyhow::Result<SqliteState> {
+    drop(file);
+    Err(anyhow::anyhow!("this build of Stockroom was made without PostgreSQL (the feature `postgres`)"))
+}
+
+/// What keeps others out of the state in this clone's file: its lock, on origin too where the state is carried.
+pub async fn sqlite_lock(
+    file: &SqliteState,
+    worktree: &Worktree,
+    config: &Config,
+    environment: &Environment,
+    console: &Console,
+    stop: &Stop,
+) -> anyhow::Result<Arc<dyn StateLock>> {
+    if config.settings.state.kind == Kind::Postgres || !carries(worktree, config, environment) {
+        return Ok(Arc::new(file.clone()));
+    }
+    let carried = carried::state(file.clone(), worktree, environment, Reach::Network, console, stop);
+    match carried.load().await {
+        // It has come from origin, whatever has become of it.
+        Ok(_) | Err(StateError::Elsewhere { .. } | StateError::Unfinished { .. }) => Ok(carried),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The state of the library at `prefix` in a repository. Before the repository's name is known, it is the local one.

@@ -6,9 +6,12 @@ use std::str::FromStr;
 use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub mod migrate;
 pub mod schema;
+pub mod state;
 
 use schema::SchemaCommand;
+use state::StateCommand;
 
 /// Turns a Git repository of assets into a database that others can build on.
 #[derive(Debug, Parser)]
@@ -93,6 +96,19 @@ pub enum Command {
         #[command(flatten)]
         limits: Limits,
     },
+    /// Say which targets are in step, which are behind, and which fail; changes nothing.
+    #[command(after_help = "Example: stockroom status --remote https://github.com/org/library --check")]
+    Status {
+        /// Compare with the commit that a remote is at, without cloning it: an address [default: origin].
+        #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
+        remote: Option<String>,
+        /// End with the exit code 3 when a target is not in step.
+        #[arg(long)]
+        check: bool,
+        /// How the result is written.
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
     /// Build the manifest into a folder; tells nobody and remembers nothing.
     #[command(after_help = "Example: stockroom manifest -o public/library --rev v1.2.0")]
     Manifest {
@@ -114,6 +130,12 @@ pub enum Command {
         /// How the result is written.
         #[arg(long, value_enum, default_value_t = Format::Human)]
         format: Format,
+    },
+    /// Look at what is remembered of the targets.
+    State {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: StateCommand,
     },
     /// Work on the schemas themselves.
     Schema {

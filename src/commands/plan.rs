@@ -76,10 +76,10 @@ pub struct Desired {
     pub plan: Plan,
     /// What the plan was made from: a target that has moved on since is left to the run that moved it.
     pub planned: State,
-    /// What the index was found to hold, where the state could not tell.
-    pub listed: Option<Actual>,
-    /// What the index may hold of the chunks that the plan takes away.
-    pub leaving: Actual,
+    /// What the index holds.
+    pub indexed: Actual,
+    /// Whether the index itself had to be asked, as the state could not tell.
+    pub was_listed: bool,
     /// Whether every place held the manifest already, also those that the scope leaves out.
     pub is_published: bool,
 }
@@ -87,7 +87,13 @@ pub struct Desired {
 impl Desired {
     /// Whether nothing is to be done and nothing to be found out: such a run changes nothing.
     pub fn is_settled(&self) -> bool {
-        self.plan.superseded.is_some() || (self.plan.is_empty() && self.planned.run.is_none() && self.is_quiet())
+        let is_idle = self.plan.is_empty() && self.planned.run.is_none() && self.is_quiet() && !self.is_index_strange();
+        self.plan.superseded.is_some() || is_idle
+    }
+
+    /// Whether the index holds something of which the state knows nothing, which is to be written down.
+    pub fn is_index_strange(&self) -> bool {
+        self.plan.embedding.is_some() && self.was_listed && !self.indexed.is_empty()
     }
 
     /// Whether no target of the plan has anything under way or a failure that is over.
@@ -235,20 +241,8 @@ fn compare(library: &Library, outside: &Outside, made: Made, present: Present, s
         plan = plan.superseded_by(newer);
     }
     let news = announcement(library, outside, &manifest);
-    let Present { state: planned, vectors, is_listed, .. } = present;
-    let leaving = plan.embedding.as_ref().map(|plan| leaving(plan, &vectors)).unwrap_or_default();
-    Desired { manifest, chunks, news, plan, planned, listed: is_listed.then_some(vectors), leaving, is_published }
-}
-
-/// The part of what an index may hold that a plan takes away.
-fn leaving(plan: &embedding::Plan, held: &Actual) -> Actual {
-    let mut leaving: Actual =
-        plan.obsolete.iter().filter_map(|name| Some((name.clone(), held.get(name)?.clone()))).collect();
-    if let Some(held) = held.get(&plan.namespace) {
-        let chunks = plan.delete.iter().filter_map(|id| Some((id.clone(), held.get(id)?.clone())));
-        leaving.insert(plan.namespace.clone(), chunks.collect());
-    }
-    leaving
+    let Present { state: planned, vectors: indexed, is_listed: was_listed, .. } = present;
+    Desired { manifest, chunks, news, plan, planned, indexed, was_listed, is_published }
 }
 
 /// A commit of this repository that some target has and that descends from the one to be served, if there is one.

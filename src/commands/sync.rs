@@ -103,7 +103,14 @@ fn superseded(plan: Plan) -> Sync {
         message: why.clone(),
     };
     let results = publications.chain(deliveries).map(result).collect();
-    Sync { plan, results, embedding: EmbeddingNumbers::default(), published: None, has_new_manifest: false, stopped: None }
+    Sync {
+        plan,
+        results,
+        embedding: EmbeddingNumbers::default(),
+        published: None,
+        has_new_manifest: false,
+        stopped: None,
+    }
 }
 
 async fn publish(publication: &Publication, desired: &Desired, outside: &Outside) -> TargetResult {
@@ -242,7 +249,7 @@ async fn index(
         return (result(Outcome::Unchanged, "no index".to_owned()), nothing);
     };
     let digest = chunks_digest(&plan.namespace, &desired.chunks);
-    if plan.is_empty() && plan.refusal.is_none() {
+    if plan.is_empty() && plan.refusal.is_none() && !desired.is_index_strange() {
         settle_in_step(desired, outside, &name, &digest).await;
         return (result(Outcome::Unchanged, "in step".to_owned()), nothing);
     }
@@ -258,11 +265,11 @@ async fn index(
     let total = plan.upserts();
     let mut heard = |done: &embed::Outcome| progress(&format!("embedding {} of {total} chunks", done.upserted));
     let rows = outside.state.as_ref();
-    let (vectors, leaving) = (outside.vectors.as_ref(), &desired.leaving);
-    let store = embed::Recorded { store: vectors, rows, intent: &steps.correlation, leaving };
+    let store =
+        embed::Recorded { store: outside.vectors.as_ref(), rows, intent: &steps.correlation, held: &desired.indexed };
     let begun = match plan.refusal {
         Some(_) => Ok(()),
-        None => store.begin(&mark, desired.listed.as_ref()).await,
+        None => store.begin(&mark, desired.was_listed).await,
     };
     let applied = match begun {
         Err(source) => Err(embed::ApplyError::Store { source, done: embed::Outcome::default() }),
@@ -292,6 +299,7 @@ async fn index(
         None => steps.delivered(delivered(desired, outside, &digest)).await,
     };
     let result = match (why, recorded) {
+        (None, Ok(())) if plan.is_empty() => result(Outcome::Unchanged, "in step".to_owned()),
         (None, Ok(())) => {
             let said =
                 format!("{} embedded, {} known, {} deleted", count(done.embedded, "chunk"), done.reused, done.deleted);

@@ -19,7 +19,7 @@ use crate::schema::spelling::Spelling;
 use crate::schema::validate::{Original, check};
 use crate::schema::version::Wanted;
 use crate::secret::NotAReference;
-use crate::{catalog, downstream, embedding, manifest, schema};
+use crate::{catalog, downstream, embedding, manifest, schema, state};
 
 /// How many objections of the JSON Schema are told.
 const MOST: usize = 1_000;
@@ -96,6 +96,9 @@ pub(super) fn of_rooms(
     }
     if let Some(settings) = value.get("embed").and_then(|part| told.part::<embedding::Settings>(part, "/embed")) {
         told.all("/embed", settings.problems());
+    }
+    if let Some(settings) = value.get("state").and_then(|part| told.part::<state::Settings>(part, "/state")) {
+        told.all("/state", settings.problems());
     }
     told.downstreams(&value);
     collections.sort_by(|a, b| a.name.cmp(&b.name));

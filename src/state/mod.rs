@@ -5,14 +5,17 @@
 
 mod history;
 mod lock;
+pub mod moving;
 pub mod row;
 mod run;
 mod settings;
+mod survey;
 
 pub use history::HistoryEntry;
 pub use lock::{Claim, Lock};
 pub use run::{Run, RunEnd, RunResult};
-pub use settings::{Kind, Settings};
+pub use settings::{Carry, Kind, Settings};
+pub use survey::Survey;
 
 use std::collections::BTreeMap;
 

@@ -5,13 +5,15 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{HistoryEntry, Intent, Run, RunEnd, Serial, Timestamp};
 use crate::ids::{AssetKey, BlobId, ChunkId, CommitId, RepoPath, RunId, Sha256Hex, TargetName};
 
 /// The tables of a state, in the order in which a copy is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Table {
     /// What is known of each target.
     Targets,

@@ -40,12 +40,6 @@ const LOOK: &str = r#"
           cp -a . "$LOOK/workspace"
 "#;
 
-/// Stands for actions/cache in the example workflows: what is saved is there for the next run.
-const CACHE: [(&str, &str); 2] = [
-    ("restore", r#"if [ -n "$f" ] && [ -d "$STORE/$f" ]; then mkdir -p "$f" && cp -a "$STORE/$f/." "$f"; fi"#),
-    ("save", r#"if [ -n "$f" ] && [ -d "$f" ]; then mkdir -p "$STORE/$f" && cp -a "$f/." "$STORE/$f"; fi"#),
-];
-
 /// A clone of the example library with an event that has happened in it, beside the action as a release has it.
 struct Library {
     temp: TempDir,
@@ -78,20 +72,14 @@ impl Library {
         for file in ["action.yml", "dist/stockroom.sh"] {
             fs::copy(project().join(file), library.path("action").join(file)).unwrap();
         }
-        for (half, script) in CACHE {
-            let script = format!(r#"printf "%s\n" "$FOLDERS" | while read -r f; do {script}; done"#);
-            let steps = format!("[{{ shell: bash, env: {{ FOLDERS: '${{{{ inputs.path }}}}' }}, run: '{script}' }}]");
-            let inputs = "{ path: {}, key: {}, restore-keys: {} }";
-            fs::create_dir_all(library.path("actions-cache").join(half)).unwrap();
-            fs::write(
-                library.path("actions-cache").join(half).join("action.yml"),
-                format!("name: {half}\ndescription: {half}\ninputs: {inputs}\nruns: {{ using: composite, steps: {steps} }}\n"),
-            )
-            .unwrap();
-        }
         copy(&project().join("examples/library"), &library.path("library"));
         library.git(&["init", "--quiet", "--initial-branch=main"]);
-        library.git(&["remote", "add", "origin", "https://github.com/example-org/library"]);
+        let forge = "https://github.com/example-org/library";
+        library.git(&["remote", "add", "origin", forge]);
+        // What the forge holds is in a folder beside.
+        let origin = library.path("origin.git");
+        library.git(&["init", "--quiet", "--bare", origin.to_str().unwrap()]);
+        library.git(&["config", &format!("url.file://{}.insteadOf", origin.display()), forge]);
         library.commit("Add the library");
         Some(library)
     }
@@ -144,7 +132,6 @@ impl Library {
         payload["repository"] = repository;
         fs::write(self.path("event.json"), payload.to_string()).unwrap();
         fs::write(self.path("workflow.yml"), workflow).unwrap();
-        let cache = workflow.split_once("actions/cache/restore@").and_then(|(_, rest)| rest.split_whitespace().next());
         fs::remove_dir_all(self.path("look")).unwrap();
         fs::create_dir(self.path("look")).unwrap();
         // Nothing of the world outside: no environment, no network (port 1 answers nobody), no docker, no token.
@@ -159,8 +146,7 @@ impl Library {
             .arg(arg("--action-cache-path=", &self.path("cache")))
             .arg(arg("--local-repository=stockroom/stockroom@v1=", &self.path("action")))
             .args(["--env=GITHUB_API_URL=http://127.0.0.1:1".to_owned(), arg("--env=STOCKROOM_BIN=", binary)])
-            .args([arg("--env=LOOK=", &self.path("look")), arg("--env=STORE=", &self.path("store"))])
-            .args(cache.map(|at| arg(&format!("--local-repository=actions/cache@{at}="), &self.path("actions-cache"))))
+            .arg(arg("--env=LOOK=", &self.path("look")))
             .output()
             .unwrap();
         let log = format!("{}{}", String::from_utf8_lossy(&act.stdout), String::from_utf8_lossy(&act.stderr));
@@ -302,6 +288,9 @@ fn a_push_brings_everything_into_step() {
     let again = library.run_example("asset-repo-push.yml", "push", payload, stockroom());
     assert!(again.succeeded, "{}", again.log);
     assert_eq!((again.output("changed"), again.output("embedded")), ("false", "0"), "{}", again.log);
+    let carried =
+        Command::new("git").args(["for-each-ref", "refs/stockroom"]).current_dir(library.path("origin.git")).output();
+    assert!(String::from_utf8(carried.unwrap().stdout).unwrap().contains("refs/stockroom/state"), "{}", again.log);
 }
 
 #[test]

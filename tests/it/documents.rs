@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use stockroom::finding::Code;
 use stockroom::manifest::format::{Catalog, Root};
-use stockroom::report::json::{check, schema_diff, targets};
+use stockroom::report::json::{check, schema_diff, state, status, targets};
 
 use blocks::{filled, sessions};
 use sample::Sample;
@@ -74,6 +74,10 @@ fn schemas() -> BTreeMap<String, Value> {
         ("schema-diff", schema_diff::schema()),
         ("plan", targets::plan_schema()),
         ("sync", targets::sync_schema()),
+        ("status", status::schema()),
+        ("state", state::show_schema()),
+        ("state-history", state::history_schema()),
+        ("state-migrate", stockroom::report::moving::schema()),
         ("lock", stockroom::schema::lock::json_schema()),
         ("search", stockroom::report::search::schema()),
         ("manifest-root", schemars::schema_for!(Root).to_value()),

@@ -11,6 +11,7 @@
 mod about_changes;
 mod action;
 mod bad_input;
+mod carried;
 mod convergence;
 mod corpora;
 mod dispatch;
@@ -28,6 +29,9 @@ mod library;
 mod linters;
 mod locking;
 mod overlap;
+#[cfg(feature = "postgres")]
+#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
+mod postgres_server;
 mod program;
 mod proposal;
 mod registry;
@@ -36,5 +40,8 @@ mod runner_log;
 mod schema_diff;
 mod secrets;
 mod signals;
+#[cfg(feature = "postgres")]
+mod state_migrate;
+mod status;
 mod suites;
 mod threats;

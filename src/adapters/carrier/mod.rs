@@ -6,6 +6,7 @@
 //! folder of their own beside the clone's, so that nothing of it shows in the clone, and what is old can be thrown away.
 
 mod error;
+mod heads;
 mod objects;
 mod program;
 mod said;
@@ -26,6 +27,7 @@ use tempfile::NamedTempFile;
 
 pub use self::error::CarrierError;
 pub use self::program::Patience;
+pub use self::said::header;
 pub use self::segments::{Limits, Prepared};
 
 use self::objects::Objects;
@@ -285,7 +287,7 @@ impl Carrier {
             let server = format!("{}/", token.server);
             let known = self.hear(&git, &["config", "--get-urlmatch", "http.extraheader", &server])?;
             if !known.success {
-                git.configure(&format!("http.{server}.extraheader"), &said::header(&token.secret));
+                git.configure(&format!("http.{server}.extraheader"), said::header(&token.secret).reveal());
             }
         }
         Ok(git)

@@ -152,7 +152,7 @@ impl Git {
             _ => CarrierError::local("git cannot be started", error),
         })?;
         let what = words.first().copied().unwrap_or_default();
-        Running { child, what, patience: &self.patience, stop: &self.stop }.to_the_end()
+        Running { child, what, patience: &self.patience, stop: &self.stop }.until_the_end()
     }
 }
 
@@ -165,7 +165,7 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
-    fn to_the_end(mut self) -> Result<Heard, CarrierError> {
+    fn until_the_end(mut self) -> Result<Heard, CarrierError> {
         let (sender, receiver) = mpsc::channel();
         listen(self.child.stdout.take(), false, sender.clone());
         listen(self.child.stderr.take(), true, sender);

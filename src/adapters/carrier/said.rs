@@ -95,8 +95,8 @@ fn remarks(err: &str) -> String {
 }
 
 /// The header that a token goes into, as actions/checkout writes it.
-pub(super) fn header(token: &Secret) -> String {
-    format!("AUTHORIZATION: basic {}", basic(token))
+pub fn header(token: &Secret) -> Secret {
+    Secret::new(format!("AUTHORIZATION: basic {}", basic(token)))
 }
 
 fn basic(token: &Secret) -> String {

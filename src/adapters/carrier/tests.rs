@@ -31,6 +31,8 @@ impl Bench {
         let bench = Self { folder: tempfile::tempdir().unwrap() };
         git(bench.folder.path(), &["init", "-q", "--bare", "-b", "main", "origin.git"]);
         git(&bench.origin(), &["config", "uploadpack.allowFilter", "true"]);
+        // It keeps what is sent as it is sent, so that its weight tells how much that was.
+        git(&bench.origin(), &["config", "receive.unpackLimit", "1"]);
         git(bench.folder.path(), &["init", "-q", "-b", "main", "first"]);
         let first = bench.folder.path().join("first");
         for text in ["one", "two", "three"] {

@@ -140,6 +140,12 @@ impl Address {
         format!("the PostgreSQL database {:?} on {}", self.config.get_dbname().unwrap_or_default(), hosts.join(", "))
     }
 
+    /// The password alone, which must not be shown either.
+    pub fn password(&self) -> Option<Secret> {
+        let password = std::str::from_utf8(self.config.get_password()?).ok()?;
+        Some(Secret::new(password)).filter(|password| !password.is_empty())
+    }
+
     /// Whether the connection is encrypted.
     pub fn is_encrypted(&self) -> bool {
         self.config.get_ssl_mode() == SslMode::Require

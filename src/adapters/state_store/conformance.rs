@@ -9,7 +9,7 @@ use crate::ids::{
     AssetId, AssetKey, BlobId, ChunkId, CollectionName, CommitId, CorrelationId, LockToken, RepoPath, RunId, Sha256Hex,
     TargetName,
 };
-use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
+use crate::state::row::{ChunkChange, ChunkRow, IndexMark, Table};
 use crate::state::{
     Change, Claim, Delivered, HistoryEntry, Intent, Lock, Run, RunEnd, RunResult, Serial, State, Timestamp,
 };
@@ -39,6 +39,7 @@ macro_rules! suite {
             a_lock_is_one_holder_s_until_it_is_given_back_or_expires,
             chunk_rows_change_only_while_their_intent_is_under_way,
             chunk_rows_are_those_of_the_index_with_their_mark,
+            a_survey_counts_what_is_there_or_says_nothing,
         );
     };
     ($places:expr; $($law:ident,)*) => {
@@ -275,6 +276,22 @@ pub(super) async fn runs_stand_in_the_history_with_their_changes<S: Store>(open:
     let of_whom: Vec<_> = store.history(10).await.unwrap().into_iter().map(|entry| entry.run).collect();
     let [one, two] = ["one", "two"].map(|id| Some(RunId::new(id)));
     assert_eq!(of_whom, [one.clone(), one, two.clone(), two.clone(), two, None]);
+}
+
+pub(super) async fn a_survey_counts_what_is_there_or_says_nothing<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let changes = [begin("one"), intend("a", "sr-1"), deliver("a", &[("x", "x")]), end("one", RunResult::Done)];
+    for change in &changes {
+        let serial = store.load().await.unwrap().serial;
+        store.record(serial, change).await.unwrap();
+    }
+    let survey = open().survey().await.unwrap();
+    if survey.rows.is_empty() {
+        return;
+    }
+    let rows: Vec<u64> = survey.rows.iter().map(|(_, rows)| *rows).collect();
+    assert_eq!(survey.rows.iter().map(|(table, _)| *table).collect::<Vec<_>>(), Table::ALL);
+    assert_eq!(rows, [1, 1, 1, 1, 4, 0, 0]);
 }
 
 fn claim(token: &str, alone: bool) -> Claim {

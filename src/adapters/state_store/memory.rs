@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{ChunkRows, FileDigests, StateError, StateHistory, StateLock, StateStore};
 use crate::ids::{BlobId, ChunkId, CorrelationId, LockToken, RunId, Sha256Hex};
-use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
-use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Timestamp};
+use crate::state::row::{ChunkChange, ChunkRow, IndexMark, Table};
+use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
 /// A state in memory. Clones share it.
 #[derive(Debug, Clone)]
@@ -151,6 +151,22 @@ impl StateHistory for MemoryState {
             (run, end)
         };
         Ok(tail(&kept.runs, most).into_iter().map(with_end).collect())
+    }
+
+    async fn survey(&self) -> Result<Survey, StateError> {
+        let kept = self.kept();
+        let delivered = kept.state.targets.values().filter_map(|target| target.delivered.as_ref());
+        let count = |table| match table {
+            Table::Assets => delivered.clone().map(|delivered| delivered.assets.len()).sum(),
+            Table::Chunks => kept.chunks.len(),
+            Table::Files => kept.files.len(),
+            Table::History => kept.history.len(),
+            Table::RunEnds => kept.ends.len(),
+            Table::Runs => kept.runs.len(),
+            Table::Targets => kept.state.targets.len(),
+        };
+        let rows = Table::ALL.into_iter().map(|table| (table, u64::try_from(count(table)).unwrap_or(u64::MAX)));
+        Ok(Survey { rows: rows.collect(), bytes: None })
     }
 }
 

@@ -4,6 +4,7 @@ mod carried;
 #[cfg(debug_assertions)]
 mod disordered;
 mod memory;
+mod moving;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod redacted;
@@ -11,6 +12,8 @@ mod sqlite;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod race;
 
 use std::collections::BTreeMap;
 
@@ -18,12 +21,13 @@ use async_trait::async_trait;
 
 use crate::ids::{BlobId, CorrelationId, LockToken, Sha256Hex};
 use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
-use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Timestamp};
+use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
 pub use carried::{CarriedState, NAMES as CARRIED, Role, Say};
 #[cfg(debug_assertions)]
 pub use disordered::{Disorder, Disordered};
 pub use memory::MemoryState;
+pub use moving::{PAGE, Page, StateRows, digest};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresState, SCHEMA};
 pub use redacted::{Redact, Redacted};
@@ -89,6 +93,41 @@ pub enum StateError {
         found: i64,
         /// The newest format that this version knows.
         known: i64,
+    },
+    /// The state was moved to another store.
+    #[error(
+        "the state is at {to} now, and no more at {place}: set `state` in stockroom.yml to where it is, or bring it back with \
+         `stockroom state migrate run`"
+    )]
+    Elsewhere {
+        /// Where it was kept.
+        place: String,
+        /// Where it was moved to.
+        to: String,
+    },
+    /// The state is being brought here, and not all of it has come.
+    #[error(
+        "the state at {place} is a copy that is not complete; `stockroom state migrate run` goes on with it. It comes from \
+         {from}"
+    )]
+    Unfinished {
+        /// Where it is kept.
+        place: String,
+        /// Where its rows come from.
+        from: String,
+    },
+    /// There is no state yet, but one in the store that was used before.
+    #[error(
+        "there is no state at {place}, but one at {before}. `stockroom state migrate run --to {to}` moves it; to start \
+         afresh instead, move that one away"
+    )]
+    Behind {
+        /// Where it is to be kept.
+        place: String,
+        /// Where it was kept before.
+        before: String,
+        /// The kind of store where it is to be kept.
+        to: &'static str,
     },
     /// The state cannot be read or written.
     #[error("the state at {place} cannot be used: {why}")]
@@ -157,6 +196,11 @@ pub trait StateHistory: Send + Sync {
 
     /// The last `most` runs, oldest first; one that has no end is at work or was killed.
     async fn runs(&self, most: usize) -> Result<Vec<(Run, Option<RunEnd>)>, StateError>;
+
+    /// How large it is; a store that would have to read everything for that says nothing.
+    async fn survey(&self) -> Result<Survey, StateError> {
+        Ok(Survey::default())
+    }
 }
 
 /// Everything that a run asks of the place where the state is kept.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::{ChunkRows, FileDigests, StateError, StateHistory, StateLock, StateStore, Store};
 use crate::ids::{BlobId, CorrelationId, LockToken, Sha256Hex};
 use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
-use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Timestamp};
+use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
 /// Takes the secrets out of a text.
 pub type Redact = Arc<dyn Fn(&str) -> String + Send + Sync>;
@@ -94,6 +94,10 @@ impl StateHistory for Redacted {
 
     async fn runs(&self, most: usize) -> Result<Vec<(Run, Option<RunEnd>)>, StateError> {
         self.store.runs(most).await
+    }
+
+    async fn survey(&self) -> Result<Survey, StateError> {
+        self.store.survey().await
     }
 }
 

@@ -196,6 +196,21 @@ impl Worktree {
         RepoSlug::parse(&format!("{owner}/{name}")).ok()
     }
 
+    /// Whether the clone has a remote `origin`.
+    pub fn has_origin(&self) -> bool {
+        self.repository.find_remote("origin").is_ok()
+    }
+
+    /// The repository's own folder, which is `.git` or what that points to.
+    pub fn git_folder(&self) -> &Path {
+        self.repository.path()
+    }
+
+    /// The folder that the whole repository is checked out in.
+    pub fn top(&self) -> &Path {
+        self.repository.workdir().unwrap_or(&self.root)
+    }
+
     /// The branch that `origin` calls its default one, where the clone knows it.
     pub fn default_branch(&self) -> Option<String> {
         let head = self.repository.find_reference("refs/remotes/origin/HEAD").ok()?;

@@ -1,7 +1,7 @@
 //! Carries out `search`.
 
 use super::{Ending, Execution};
-use crate::cli::wiring::{Reach, outside};
+use crate::cli::wiring::{Reach, carries, outside};
 use crate::cli::words::Format;
 use crate::commands::open::open;
 use crate::commands::search as searching;
@@ -11,7 +11,13 @@ impl Execution<'_> {
     /// Shows the assets whose texts come closest to a query.
     pub(super) async fn search(&self, query: &str, most: usize, format: Format) -> anyhow::Result<Ending> {
         let opened = open(&self.place(None))?;
-        let outside = outside(&opened.worktree, &opened.config, self.environment, Reach::Local, self.console, &self.stop)?;
+        let is_carried = carries(&opened.worktree, &opened.config, self.environment);
+        let reach = if is_carried { Reach::Look } else { Reach::Local };
+        let outside = outside(&opened.worktree, &opened.config, self.environment, reach, self.console, &self.stop)?;
+        if is_carried {
+            // The index comes with it.
+            outside.state.load().await?;
+        }
         let hits = searching::search(&opened, &outside, query, most).await?;
         match format {
             Format::Human => self.console.text(&search::human(query, &hits, self.style())),

@@ -12,7 +12,7 @@ use clap::ValueEnum as _;
 use crate::adapters::state_store::StateError;
 use crate::adapters::stop::Stopped;
 use crate::adapters::turn::Turn;
-use crate::cli::wiring::{Reach, outside, set_damaged_aside, set_state_aside};
+use crate::cli::wiring::{Reach, carries, outside, set_damaged_aside, set_state_aside};
 use crate::cli::words::{Common, Format, Limits, Part};
 use crate::commands::gather::Library;
 use crate::commands::outside::Outside;
@@ -20,7 +20,7 @@ use crate::commands::plan::Desired;
 use crate::commands::{lock, sync as syncing};
 use crate::report::targets::{Outcome, Sync, TargetResult};
 use crate::report::{human_targets, json, summary_targets};
-use crate::state::{Lock, Run};
+use crate::state::{Kind, Lock, Run};
 
 /// How often a log hears of progress.
 const LOG_EVERY: Duration = Duration::from_secs(10);
@@ -75,7 +75,10 @@ impl Execution<'_> {
         library: &Library,
         limits: &Limits,
     ) -> anyhow::Result<(Desired, Outside, Option<lock::Held>)> {
-        let claimant = self.claimant();
+        let mut claimant = self.claimant();
+        // Who has this clone's turn knows nothing of other clones' runs.
+        claimant.alone &= library.config.settings.state.kind == Kind::Sqlite
+            && !carries(&library.worktree, &library.config, self.environment);
         let mut told = |lock: &Lock| self.console.talk(&format!("the state is locked by {}: waiting\n", lock.holder));
         let mut is_mended = false;
         loop {
@@ -85,7 +88,8 @@ impl Execution<'_> {
                 Err(error) => match error.downcast_ref::<StateError>() {
                     Some(unfit) if unfit.is_unfit() && !std::mem::replace(&mut is_mended, true) => {
                         drop(outside);
-                        set_state_aside(&library.worktree, unfit, self.console)?;
+                        let Library { worktree, config, .. } = library;
+                        set_state_aside(worktree, config, self.environment, unfit, self.console).await?;
                     }
                     _ => return Err(error),
                 },

@@ -14,10 +14,10 @@ use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
 /// How many rows go into the state at a time.
 const PAGE: usize = 1_000;
 
-/// A vector store that tells the state beforehand what it is about to hold or to lose, and afterwards what it holds or holds no
-/// more.
+/// A vector store that tells the state beforehand what it is about to hold, and afterwards what it holds no more.
 ///
-/// So the state's rows cover the store at every moment, whenever a run is killed, and the store need not be listed.
+/// So the state's rows cover the store at every moment, whenever a run is killed, and those of them that are certain are in
+/// it: before a chunk is taken away, its row becomes uncertain, as the library may want it back before the next run.
 pub struct Recorded<'a> {
     /// The store.
     pub store: &'a dyn VectorStore,
@@ -25,24 +25,40 @@ pub struct Recorded<'a> {
     pub rows: &'a dyn ChunkRows,
     /// What is under way: rows are written only as long as it is.
     pub intent: &'a CorrelationId,
-    /// What the store may hold of what will be taken away.
-    pub leaving: &'a Actual,
+    /// What the store was found to hold when this was planned.
+    pub held: &'a Actual,
 }
 
 impl Recorded<'_> {
-    /// Begins to write to the store, under a new mark. What was found by listing the store takes the place of the rows.
-    pub async fn begin(&self, mark: &IndexMark, listed: Option<&Actual>) -> Result<(), VectorStoreError> {
-        if let Some(listed) = listed {
+    /// Begins to write to the store, under a new mark. Where it was listed, that takes the place of the rows.
+    pub async fn begin(&self, mark: &IndexMark, was_listed: bool) -> Result<(), VectorStoreError> {
+        if was_listed {
             self.change(ChunkChange::Forget).await?;
-            for (namespace, held) in listed {
-                let rows: Vec<ChunkRow> = held.iter().map(|(id, held)| row(namespace, id, held)).collect();
-                for page in rows.chunks(PAGE) {
-                    self.change(ChunkChange::Put(page.to_vec())).await?;
-                }
+            for (namespace, held) in self.held {
+                self.put_rows(held.iter().map(|(id, held)| row(namespace, id, held)).collect()).await?;
             }
         }
         self.store.set_mark(mark).await?;
         self.change(ChunkChange::Mark(mark.clone())).await
+    }
+
+    /// Says that these chunks, which the store holds, may be gone at any moment.
+    async fn doubt<'i>(
+        &self,
+        namespace: &Namespace,
+        ids: impl Iterator<Item = &'i ChunkId> + Send,
+    ) -> Result<(), VectorStoreError> {
+        let nothing = BTreeMap::new();
+        let held = self.held.get(namespace).unwrap_or(&nothing);
+        let of = |id: &ChunkId| Some(ChunkRow { stored: false, ..row(namespace, id, held.get(id)?) });
+        self.put_rows(ids.filter_map(of).collect()).await
+    }
+
+    async fn put_rows(&self, rows: Vec<ChunkRow>) -> Result<(), VectorStoreError> {
+        for page in rows.chunks(PAGE) {
+            self.change(ChunkChange::Put(page.to_vec())).await?;
+        }
+        Ok(())
     }
 
     async fn change(&self, change: ChunkChange) -> Result<(), VectorStoreError> {
@@ -51,21 +67,6 @@ impl Recorded<'_> {
             why: error.to_string(),
         };
         self.rows.change_chunks(self.intent, &change).await.map_err(unusable)
-    }
-
-    /// From here on it is not certain any more that the store holds these. Should the run be killed after they are gone, and the
-    /// library go back to them, they would be missed for good.
-    async fn doubt<'r>(
-        &self,
-        namespace: &Namespace,
-        chunks: impl Iterator<Item = (&'r ChunkId, &'r Held)>,
-    ) -> Result<(), VectorStoreError> {
-        let in_doubt = |(id, held): (&ChunkId, &Held)| ChunkRow { stored: false, ..row(namespace, id, held) };
-        let rows: Vec<ChunkRow> = chunks.map(in_doubt).collect();
-        for page in rows.chunks(PAGE) {
-            self.change(ChunkChange::Put(page.to_vec())).await?;
-        }
-        Ok(())
     }
 
     async fn put(&self, namespace: &Namespace, points: &[Point], stored: bool) -> Result<(), VectorStoreError> {
@@ -121,17 +122,13 @@ impl VectorStore for Recorded<'_> {
     }
 
     async fn delete(&self, namespace: &Namespace, ids: &[ChunkId]) -> Result<(), VectorStoreError> {
-        if let Some(held) = self.leaving.get(namespace) {
-            self.doubt(namespace, ids.iter().filter_map(|id| held.get_key_value(id))).await?;
-        }
+        self.doubt(namespace, ids.iter()).await?;
         self.store.delete(namespace, ids).await?;
         self.change(ChunkChange::Gone { namespace: namespace.to_string(), ids: ids.to_vec() }).await
     }
 
     async fn drop_namespace(&self, namespace: &Namespace) -> Result<(), VectorStoreError> {
-        if let Some(held) = self.leaving.get(namespace) {
-            self.doubt(namespace, held.iter()).await?;
-        }
+        self.doubt(namespace, self.held.get(namespace).into_iter().flat_map(BTreeMap::keys)).await?;
         self.store.drop_namespace(namespace).await?;
         self.change(ChunkChange::Dropped { namespace: namespace.to_string() }).await
     }

@@ -4,6 +4,8 @@
 
 pub mod check;
 pub mod schema_diff;
+pub mod state;
+pub mod status;
 pub mod targets;
 
 /// A document, indented, in the order of its fields, ending in a line break.

@@ -197,6 +197,7 @@ mod tests {
           "outcome": "failed"
         }
       ],
+      "stopped": null,
       "superseded": null,
       "targets": [
         {

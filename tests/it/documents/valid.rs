@@ -27,6 +27,9 @@ fn what_the_commands_print_follows_their_schemas() {
     follows(&sample.json("plan --format json"), "plan");
     follows(&sample.json("sync --format json"), "sync");
     follows(&sample.json("sync --format json"), "sync");
+    follows(&sample.json("status --format json"), "status");
+    follows(&sample.json("state show --format json"), "state");
+    follows(&sample.json("state history --format json"), "state-history");
     follows(&sample.json("search bolt --format json"), "search");
     sample.run("rm 'examples/library/Hex Bolt Gen v2/icon_Hex Bolt Gen v2.png'");
     let broken = sample.json("check --format json");

@@ -208,7 +208,7 @@ impl Shared {
             Err(error) => return Err(error.into()),
         };
         let file = |name: &str| carried.files.iter().find(|(own, _)| *own == name).map(|(_, file)| file.path());
-        let theirs = match file(STATE).map(|path| self.look(&self.local.elsewhere(path))) {
+        let theirs = match file(STATE).map(|path| self.local.elsewhere(path).loaded()) {
             Some(Err(error)) if !error.is_unfit() => return Err(error.into()),
             Some(Ok(state)) => state,
             unfit => {
@@ -219,7 +219,7 @@ impl Shared {
             }
         };
         let own = self.folder.join(STATE);
-        let ours = if own.is_file() { self.look(&self.local.elsewhere(&own)).ok() } else { None };
+        let ours = if own.is_file() { self.local.elsewhere(&own).loaded().ok() } else { None };
         if let Some(ours) = &ours
             && ours.lineage == theirs.lineage
             && bearing.lineage == theirs.lineage
@@ -281,7 +281,7 @@ impl Shared {
         if session.is_off || self.role == Role::Reads {
             return Ok(());
         }
-        let Some(named) = tokio::runtime::Handle::current().block_on(self.local.named())? else { return Ok(()) };
+        let Some(named) = self.local.named()? else { return Ok(()) };
         let laid = self.laid()?;
         let mut files = Vec::new();
         for name in NAMES {
@@ -329,11 +329,6 @@ impl Shared {
         let mut bearing = Bearing::read(&self.folder);
         bearing.hold(token);
         bearing.write(&self.folder).map_err(|error| self.unusable(error))
-    }
-
-    fn look(&self, store: &SqliteState) -> Result<State, StateError> {
-        use super::StateStore as _;
-        tokio::runtime::Handle::current().block_on(store.load())
     }
 
     /// An empty folder for what is on its way; what a run that was killed has left there goes.

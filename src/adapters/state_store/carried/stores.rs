@@ -10,7 +10,7 @@ use super::bearing::Bearing;
 use super::{ATTEMPTS, CarriedState, Pushed, Role, Shared, Trouble, is_lasting};
 use crate::ids::{BlobId, CorrelationId, LockToken, Sha256Hex};
 use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
-use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Timestamp};
+use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
 impl CarriedState {
     /// Carries a change that was recorded in the copy `generation`; after it, the change is on origin.
@@ -22,7 +22,7 @@ impl CarriedState {
                     Pushed::Late => {}
                 }
             }
-            let found = tokio::runtime::Handle::current().block_on(shared.local.named())?;
+            let found = shared.local.named()?;
             Err(StateError::Moved { expected, found: found.map_or(Serial(0), |(_, serial)| serial) })
         })
         .await
@@ -166,6 +166,11 @@ impl StateHistory for CarriedState {
     async fn runs(&self, most: usize) -> Result<Vec<(Run, Option<RunEnd>)>, StateError> {
         self.ready().await?;
         self.shared.local.runs(most).await
+    }
+
+    async fn survey(&self) -> Result<Survey, StateError> {
+        self.ready().await?;
+        self.shared.local.survey().await
     }
 }
 

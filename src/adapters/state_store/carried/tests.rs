@@ -86,7 +86,7 @@ fn claim(token: &str) -> Claim {
     Claim { token: LockToken::new(token), holder: format!("{token} on laptop"), seconds: 300, alone: false }
 }
 
-fn is_moved<T: std::fmt::Debug>(result: Result<T, StateError>) -> bool {
+fn is_moved<T>(result: &Result<T, StateError>) -> bool {
     matches!(result, Err(StateError::Moved { .. }))
 }
 
@@ -168,9 +168,9 @@ async fn whoever_lost_the_lock_cannot_record_an_intent_any_more() {
     // Its time is over, and somebody else has begun.
     two.lock(&claim("b"), Timestamp(NOW.0 + 300)).await.unwrap();
     two.record(Serial(0), &intend("website", "theirs")).await.unwrap();
-    assert!(is_moved(one.record(Serial(0), &intend("website", "ours")).await));
+    assert!(is_moved(&one.record(Serial(0), &intend("website", "ours")).await));
     assert_eq!(one.load().await.unwrap(), two.load().await.unwrap(), "the copy is what origin has");
-    assert!(is_moved(one.record(Serial(0), &deliver("website", &[])).await));
+    assert!(is_moved(&one.record(Serial(0), &deliver("website", &[])).await));
     one.unlock(&LockToken::new("a")).await.unwrap();
     assert_eq!(two.locked().await.unwrap().unwrap().token, LockToken::new("b"));
     assert_eq!(bench.state("three").locked().await.unwrap().unwrap().token, LockToken::new("b"));
@@ -330,7 +330,7 @@ async fn the_vector_index_travels_with_the_state_also_while_it_is_open() {
     index.execute_batch("INSERT INTO t VALUES ('b')").unwrap();
     one.record(Serial(0), &intend("embedding", "sr-1")).await.unwrap();
     // The second one has its index open while its copy is brought to what origin has.
-    assert!(is_moved(two.record(Serial(0), &intend("embedding", "sr-2")).await));
+    assert!(is_moved(&two.record(Serial(0), &intend("embedding", "sr-2")).await));
     assert_eq!(texts(&theirs), ["a", "b"]);
     theirs.execute_batch("INSERT INTO t VALUES ('c')").unwrap();
     two.record(Serial(1), &intend("embedding", "sr-3")).await.unwrap();

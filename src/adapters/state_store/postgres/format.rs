@@ -91,14 +91,14 @@ pub(super) struct Head {
     /// Where the state was moved to.
     pub(super) moved_to: Option<String>,
     /// How far the copy is that is being made here.
-    pub(super) copy: Option<String>,
+    pub(super) copying: Option<String>,
 }
 
 impl Head {
     fn check_sum(&self) -> i64 {
         let form = Canonical::named("head").text(&self.library).text(&self.lineage).number(self.serial);
         let form = form.maybe(self.run.as_deref()).maybe(self.mark.as_deref()).number(self.targets);
-        check_sum(form.maybe(self.moved_to.as_deref()).maybe(self.copy.as_deref()).digest())
+        check_sum(form.maybe(self.moved_to.as_deref()).maybe(self.copying.as_deref()).digest())
     }
 
     /// Writes it in place of the one with its number.
@@ -117,7 +117,7 @@ impl Head {
             (&maybe(&self.mark), Type::TEXT),
             (&self.targets, Type::INT8),
             (&maybe(&self.moved_to), Type::TEXT),
-            (&maybe(&self.copy), Type::TEXT),
+            (&maybe(&self.copying), Type::TEXT),
             (&self.check_sum(), Type::INT8),
         ];
         client.execute_typed(&update, &values).await?;
@@ -147,7 +147,7 @@ pub(super) async fn head(client: &Client, schema: &str, library: &str, lock: boo
         mark: text(4)?,
         targets: row.get(5),
         moved_to: text(6)?,
-        copy: text(7)?,
+        copying: text(7)?,
     };
     if row.get::<_, i64>(8) == head.check_sum() {
         Ok(Some(head))
@@ -170,7 +170,7 @@ pub(super) async fn make(client: &Client, schema: &str, library: &str, lineage: 
         mark: None,
         targets: 0,
         moved_to: None,
-        copy: None,
+        copying: None,
     };
     let (name, lineage) = (escaped(library), escaped(lineage));
     let values: [(&(dyn ToSql + Sync), Type); 3] =

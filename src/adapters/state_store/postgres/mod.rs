@@ -2,6 +2,7 @@
 
 mod fault;
 mod format;
+mod moving;
 mod rows;
 mod shape;
 mod turn;
@@ -20,11 +21,12 @@ use self::fault::Fault;
 use self::format::Head;
 use self::turn::{For, Turn, within};
 use self::value::{escaped, unescaped};
-use super::{ChunkRows, FileDigests, StateError, StateHistory, StateLock, StateStore};
+use super::{ChunkRows, FileDigests, SqliteState, StateError, StateHistory, StateLock, StateRows, StateStore};
 use crate::adapters::postgres::Address;
 use crate::ids::{BlobId, CorrelationId, LockToken, RunId, Sha256Hex};
+use crate::state::moving::Copying;
 use crate::state::row::{ChunkChange, ChunkRow, FileRow, IndexMark, Row, Table};
-use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Timestamp};
+use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
 /// The schema whose tables are ours, where no other is named.
 pub const SCHEMA: &str = "stockroom";
@@ -39,6 +41,8 @@ pub struct PostgresState {
     schema: String,
     library: String,
     place: String,
+    /// Where the state was kept before: one that is still there is not passed over.
+    before: Option<SqliteState>,
     session: Arc<Mutex<Session>>,
 }
 
@@ -62,7 +66,40 @@ impl PostgresState {
             other => format!("{} (schema {other:?})", address.shown()),
         };
         let schema = format!("\"{}\"", schema.replace('"', "\"\""));
-        Self { address, schema, library: library.into(), place, session: Arc::new(Mutex::new(session)) }
+        let session = Arc::new(Mutex::new(session));
+        Self { address, schema, library: library.into(), place, before: None, session }
+    }
+
+    /// The same, refusing to begin a new state while there is one in a file that was not moved.
+    #[must_use]
+    pub fn after(self, before: SqliteState) -> Self {
+        Self { before: Some(before), ..self }
+    }
+
+    /// Moves a state that is of no use out of the way, under another name; the sentence says where it is now.
+    pub async fn set_aside(&self) -> Result<String, StateError> {
+        let renamed = async {
+            let turn = Turn::begin(self, For::Writing).await?;
+            let rename = format!(
+                "UPDATE {}.libraries SET name = name || ' (set aside ' || id || ')' WHERE name = $1",
+                self.schema
+            );
+            let name: (&(dyn ToSql + Sync), Type) = (&escaped(&self.library), Type::TEXT);
+            let renamed = turn.client.execute_typed(&rename, &[name]).await.map(drop).map_err(Fault::from);
+            turn.end(renamed).await
+        };
+        within(renamed).await.map_err(|fault| fault.at(&self.place))?;
+        Ok(format!("it is kept in {} under another name, and the state is built again", self.place))
+    }
+
+    /// What is to be moved first, if there is such a state.
+    async fn left_behind(&self) -> Option<StateError> {
+        let before = self.before.as_ref()?;
+        let standing = before.standing().await.ok()??;
+        if standing.is_empty() || standing.moved_to.is_some() || standing.copying.is_some() {
+            return None;
+        }
+        Some(StateError::Behind { place: self.place.clone(), before: before.place(), to: "postgres" })
     }
 
     /// Runs `read` on one moment of the state; none where there is no state yet.
@@ -78,11 +115,30 @@ impl PostgresState {
         Ok((turn, head))
     }
 
+    /// The head, if the state may be used: it was not moved away, and all of it is here.
+    fn in_use(&self, head: Head) -> Result<Head, Fault> {
+        let place = self.place.clone();
+        if let Some(to) = head.moved_to {
+            return Err(Fault::State(StateError::Elsewhere { place, to }));
+        }
+        if let Some(copying) = &head.copying {
+            let from = Copying::parse(copying).map(|copying| copying.from).unwrap_or_default();
+            return Err(Fault::State(StateError::Unfinished { place, from }));
+        }
+        Ok(head)
+    }
+
     async fn load_once(&self) -> Result<State, Fault> {
         let (mut turn, head) = self.begin_reading().await?;
         let read = match head {
-            None => Ok(State::new(&*self.library, &*turn.session.lineage)),
-            Some(head) => state(&turn, head).await,
+            None => match self.left_behind().await {
+                Some(error) => Err(Fault::State(error)),
+                None => Ok(State::new(&*self.library, &*turn.session.lineage)),
+            },
+            Some(head) => match self.in_use(head) {
+                Ok(head) => state(&turn, head).await,
+                Err(fault) => Err(fault),
+            },
         };
         if let Ok(state) = &read {
             turn.session.lineage.clone_from(&state.lineage);
@@ -95,7 +151,10 @@ impl PostgresState {
         let (turn, head) = self.begin_writing().await?;
         let seen = turn.session.is_seen.then(|| turn.session.lineage.clone());
         let run = head.run.clone().map(RunId::new);
-        let recorded = record(&turn, head, seen.as_deref(), expected, change).await;
+        let recorded = match self.in_use(head) {
+            Ok(head) => record(&turn, head, seen.as_deref(), expected, change).await,
+            Err(fault) => Err(fault),
+        };
         match turn.end(recorded).await {
             Err(Fault::Unknown(how)) => self.look_whether_recorded(expected, change, run.as_ref(), how).await,
             known => known,
@@ -141,7 +200,10 @@ impl PostgresState {
 
     async fn change_chunks_once(&self, intent: &CorrelationId, change: &ChunkChange) -> Result<(), Fault> {
         let (turn, head) = self.begin_writing().await?;
-        let changed = change_chunks(&turn, head, intent, change).await;
+        let changed = match self.in_use(head) {
+            Ok(head) => change_chunks(&turn, head, intent, change).await,
+            Err(fault) => Err(fault),
+        };
         turn.end(changed).await
     }
 
@@ -330,6 +392,15 @@ impl StateHistory for PostgresState {
         };
         within(runs).await.map_err(|fault| fault.at(&self.place))
     }
+
+    async fn survey(&self) -> Result<Survey, StateError> {
+        let mut rows = Vec::new();
+        for table in Table::ALL {
+            rows.push((table, self.count(table).await?));
+        }
+        // The tables are those of all libraries in the database.
+        Ok(Survey { rows, bytes: None })
+    }
 }
 
 #[async_trait]
@@ -356,7 +427,10 @@ impl FileDigests for PostgresState {
         let files: Vec<Row> = files.iter().map(row).collect();
         let remembered = async {
             let (turn, head) = self.begin_writing().await?;
-            let put = turn.rows(&head).put(Table::Files, &files).await;
+            let put = match self.in_use(head) {
+                Ok(head) => turn.rows(&head).put(Table::Files, &files).await,
+                Err(fault) => Err(fault),
+            };
             turn.end(put).await
         };
         within(remembered).await.map_err(|fault| fault.at(&self.place))

@@ -21,7 +21,7 @@ type Step = fn(&Transaction<'_>) -> Result<(), Fault>;
 const MIGRATIONS: [Step; 2] = [upgrade::first_tables, upgrade::check_sums_runs_and_chunks];
 
 /// What names a state.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) library: String,
     pub(super) lineage: String,
@@ -32,20 +32,26 @@ pub(super) struct Head {
     pub(super) mark: Option<String>,
     /// The check sums of the targets' rows, added up: a target that has got lost is missed.
     pub(super) targets: i64,
+    /// Where the state was moved to.
+    pub(super) moved_to: Option<String>,
+    /// How far the copy is that is being made here.
+    pub(super) copying: Option<String>,
 }
 
 impl Head {
     fn check_sum(&self) -> i64 {
         let form = Canonical::named("head").text(&self.library).text(&self.lineage).number(self.serial);
         let form = form.maybe(self.run.as_deref()).maybe(self.mark.as_deref());
-        check_sum(form.number(self.targets).digest())
+        let form = form.number(self.targets).maybe(self.moved_to.as_deref());
+        check_sum(form.maybe(self.copying.as_deref()).digest())
     }
 
     /// Writes it in place of the one that is there.
     pub(super) fn write(&self, connection: &Connection) -> Result<(), Fault> {
-        let sql = "INSERT OR REPLACE INTO meta (one, library, lineage, serial, run, mark, targets, sum)
-            VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        let values = (&self.library, &self.lineage, self.serial, &self.run, &self.mark, self.targets, self.check_sum());
+        let sql = "INSERT OR REPLACE INTO meta (one, library, lineage, serial, run, mark, targets, moved_to, copying, sum)
+            VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        let Self { library, lineage, serial, run, mark, targets, moved_to, copying } = self;
+        let values = (library, lineage, serial, run, mark, targets, moved_to, copying, self.check_sum());
         connection.prepare_cached(sql)?.execute(values)?;
         Ok(())
     }
@@ -113,15 +119,20 @@ pub(super) fn is_behind(connection: &Connection, place: &Path) -> Result<bool, F
 
 fn read_head(connection: &Connection) -> Result<Head, Fault> {
     let read = |row: &rusqlite::Row<'_>| {
-        let (library, lineage, serial) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok((
-            Head { library, lineage, serial, run: row.get(3)?, mark: row.get(4)?, targets: row.get(5)? },
-            row.get::<_, i64>(6)?,
-        ))
+        let head = Head {
+            library: row.get(0)?,
+            lineage: row.get(1)?,
+            serial: row.get(2)?,
+            run: row.get(3)?,
+            mark: row.get(4)?,
+            targets: row.get(5)?,
+            moved_to: row.get(6)?,
+            copying: row.get(7)?,
+        };
+        Ok((head, row.get::<_, i64>(8)?))
     };
-    let head = connection
-        .query_row("SELECT library, lineage, serial, run, mark, targets, sum FROM meta", [], read)
-        .optional()?;
+    let sql = "SELECT library, lineage, serial, run, mark, targets, moved_to, copying, sum FROM meta";
+    let head = connection.query_row(sql, [], read).optional()?;
     let (head, sum) = head.ok_or_else(|| Fault::damaged(&"it names no library"))?;
     if sum == head.check_sum() { Ok(head) } else { Err(Fault::damaged(&"its head does not fit its check sum")) }
 }

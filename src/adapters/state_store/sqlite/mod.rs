@@ -3,7 +3,9 @@
 mod chunks;
 mod fault;
 mod format;
+mod moving;
 mod rows;
+mod survey;
 mod upgrade;
 
 use std::collections::BTreeMap;
@@ -20,8 +22,9 @@ use self::format::Head;
 use super::{ChunkRows, FileDigests, StateError, StateHistory, StateLock, StateStore};
 use crate::adapters::sqlite;
 use crate::ids::{BlobId, CorrelationId, LockToken, RunId, Sha256Hex};
+use crate::state::moving::Copying;
 use crate::state::row::{ChunkChange, ChunkRow, FileRow, IndexMark};
-use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Timestamp};
+use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
 /// How long another process may hold the file before this one gives up.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -76,13 +79,31 @@ impl SqliteState {
         Self { former: self.former.clone(), patience: self.patience, ..Self::new(place, &*self.library) }
     }
 
-    /// The lineage and the serial of the state, without reading more of it; none where there is none yet.
-    pub async fn named(&self) -> Result<Option<(String, Serial)>, StateError> {
-        self.blocking(|store, session| {
-            let read = store.reading(session, |_, head| Ok((head.lineage, Serial(rows::unsigned(head.serial)?))))?;
-            Ok(read)
+    /// The lineage and the serial of the state, without reading more of it; none where there is none yet. It waits for the disk.
+    pub fn named(&self) -> Result<Option<(String, Serial)>, StateError> {
+        self.directly(|store, session| {
+            store.reading(session, |_, head| Ok((head.lineage, Serial(rows::unsigned(head.serial)?))))
         })
-        .await
+    }
+
+    /// The state as it is now, for a caller who may wait for the disk.
+    pub fn loaded(&self) -> Result<State, StateError> {
+        self.directly(Self::read)
+    }
+
+    fn read(&self, session: &mut Session) -> Result<State, Fault> {
+        let read = self.reading(session, |transaction, head| {
+            let head = self.in_use(head)?;
+            let mut state = State::new(head.library, head.lineage);
+            state.serial = Serial(rows::unsigned(head.serial)?);
+            state.run = head.run.map(RunId::new);
+            state.targets = rows::targets(transaction, head.targets)?;
+            Ok(state)
+        })?;
+        let state = read.unwrap_or_else(|| State::new(&*self.library, &*session.lineage));
+        session.lineage.clone_from(&state.lineage);
+        session.seen = true;
+        Ok(state)
     }
 
     /// Moves a state that is of no use out of the way, with what stands beside it; the sentence says where it is now.
@@ -98,12 +119,14 @@ impl SqliteState {
         F: FnOnce(&Self, &mut Session) -> Result<T, Fault> + Send + 'static,
     {
         let store = self.clone();
-        let done = tokio::task::spawn_blocking(move || {
-            // A panic in between rolls its transaction back; the connection stays good.
-            let mut session = store.session.lock().unwrap_or_else(PoisonError::into_inner);
-            work(&store, &mut session).map_err(|fault| fault.at(&store.place))
-        });
+        let done = tokio::task::spawn_blocking(move || store.directly(work));
         done.await.unwrap_or_else(|stopped| Err(Fault::Other(stopped.to_string()).at(&self.place)))
+    }
+
+    fn directly<T>(&self, work: impl FnOnce(&Self, &mut Session) -> Result<T, Fault>) -> Result<T, StateError> {
+        // A panic in between rolls its transaction back; the connection stays good.
+        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        work(self, &mut session).map_err(|fault| fault.at(&self.place))
     }
 
     fn connection<'s>(&self, session: &'s mut Session, create: bool) -> Result<Option<&'s mut Connection>, Fault> {
@@ -122,9 +145,7 @@ impl SqliteState {
             return Ok(());
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let none =
-            Head { library: String::new(), lineage: String::new(), serial: 0, run: None, mark: None, targets: 0 };
-        format::prepare(&transaction, &self.place, &none)?;
+        format::prepare(&transaction, &self.place, &Head::default())?;
         Ok(transaction.commit()?)
     }
 
@@ -149,7 +170,7 @@ impl SqliteState {
         write: impl FnOnce(&Transaction<'_>, Head) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let (library, lineage) = (self.library.clone(), session.lineage.clone());
-        let new = Head { library, lineage, serial: 0, run: None, mark: None, targets: 0 };
+        let new = Head { library, lineage, ..Head::default() };
         let connection = self.connection(session, true)?;
         let connection = connection.ok_or_else(|| Fault::Other("it was not made".to_owned()))?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -172,6 +193,19 @@ impl SqliteState {
         let place = self.place.display().to_string();
         Err(Fault::State(StateError::Foreign { place, expected: self.library.clone(), found: head.library }))
     }
+
+    /// The head, if the state may be used: it was not moved away, and all of it is here.
+    fn in_use(&self, head: Head) -> Result<Head, Fault> {
+        let place = self.place.display().to_string();
+        if let Some(to) = head.moved_to {
+            return Err(Fault::State(StateError::Elsewhere { place, to }));
+        }
+        if let Some(copying) = &head.copying {
+            let from = Copying::parse(copying).map(|copying| copying.from).unwrap_or_default();
+            return Err(Fault::State(StateError::Unfinished { place, from }));
+        }
+        Ok(head)
+    }
 }
 
 #[async_trait]
@@ -181,20 +215,7 @@ impl StateStore for SqliteState {
     }
 
     async fn load(&self) -> Result<State, StateError> {
-        self.blocking(|store, session| {
-            let read = store.reading(session, |transaction, head| {
-                let mut state = State::new(head.library, head.lineage);
-                state.serial = Serial(rows::unsigned(head.serial)?);
-                state.run = head.run.map(RunId::new);
-                state.targets = rows::targets(transaction, head.targets)?;
-                Ok(state)
-            })?;
-            let state = read.unwrap_or_else(|| State::new(&*store.library, &*session.lineage));
-            session.lineage.clone_from(&state.lineage);
-            session.seen = true;
-            Ok(state)
-        })
-        .await
+        self.blocking(Self::read).await
     }
 
     async fn record(&self, expected: Serial, change: &Change) -> Result<Serial, StateError> {
@@ -202,6 +223,7 @@ impl StateStore for SqliteState {
         self.blocking(move |store, session| {
             let seen = session.seen.then(|| session.lineage.clone());
             store.writing(session, |transaction, head| {
+                let head = store.in_use(head)?;
                 let found = Serial(rows::unsigned(head.serial)?);
                 // The file was replaced by another history in between: its serial counts other changes.
                 let replaced = seen.is_some_and(|lineage| lineage != head.lineage);
@@ -278,6 +300,7 @@ impl ChunkRows for SqliteState {
         let (intent, change) = (intent.clone(), change.clone());
         self.blocking(move |store, session| {
             store.writing(session, |transaction, head| {
+                let head = store.in_use(head)?;
                 if !rows::is_under_way(transaction, &intent)? {
                     return Err(Fault::State(StateError::Fenced));
                 }
@@ -310,6 +333,14 @@ impl StateHistory for SqliteState {
         })
         .await
     }
+
+    async fn survey(&self) -> Result<Survey, StateError> {
+        self.blocking(move |store, session| {
+            let read = store.reading(session, |transaction, _| survey::survey(transaction, &store.place))?;
+            Ok(read.unwrap_or_default())
+        })
+        .await
+    }
 }
 
 #[async_trait]
@@ -334,7 +365,10 @@ impl FileDigests for SqliteState {
         };
         let files: Vec<FileRow> = files.iter().map(row).collect();
         self.blocking(move |store, session| {
-            store.writing(session, |transaction, _| files.iter().try_for_each(|file| rows::put_file(transaction, file)))
+            store.writing(session, |transaction, head| {
+                store.in_use(head)?;
+                files.iter().try_for_each(|file| rows::put_file(transaction, file))
+            })
         })
         .await
     }

@@ -66,6 +66,8 @@ pub(super) fn check_sums_runs_and_chunks(transaction: &Transaction<'_>) -> Resul
              run TEXT,
              mark TEXT,
              targets INTEGER NOT NULL,
+             moved_to TEXT,
+             copying TEXT,
              sum INTEGER NOT NULL
          ) STRICT;
          CREATE TABLE targets (
@@ -198,7 +200,7 @@ fn bring_over(transaction: &Transaction<'_>) -> Result<(), Fault> {
     let mut found = statement.query([])?;
     while let Some(row) = found.next()? {
         let (library, lineage, serial) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Head { library, lineage, serial, run: None, mark: None, targets }.write(transaction)?;
+        Head { library, lineage, serial, targets, ..Head::default() }.write(transaction)?;
     }
     let mut statement = transaction.prepare("SELECT serial, at, target, kind, detail FROM old_history")?;
     let mut found = statement.query([])?;

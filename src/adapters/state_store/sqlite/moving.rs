@@ -1,0 +1,312 @@
+//! The rows of a file in order, and a file that is filled row by row.
+
+use async_trait::async_trait;
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row as Found, params_from_iter};
+
+use super::super::StateError;
+use super::super::moving::{PAGE, Page, StateRows};
+use super::SqliteState;
+use super::chunks;
+use super::fault::Fault;
+use super::format::Head;
+use super::rows::{self, checked, parsed, unsigned};
+use crate::ids::{AssetId, AssetKey, BlobId, CollectionName, CommitId, RunId, Sha256Hex, TargetName};
+use crate::state::moving::{Copying, Standing};
+use crate::state::row::{AssetRow, FileRow, Row, Table};
+use crate::state::{HistoryEntry, Run, RunEnd, RunResult, Serial, Timestamp};
+
+/// The order of a table, what is selected of it, and from where. The selection ends with the check sum.
+struct Shape {
+    order: &'static [&'static str],
+    columns: &'static str,
+    from: &'static str,
+}
+
+fn shape(table: Table) -> Shape {
+    let (order, columns, from): (&[&str], _, _) = match table {
+        Table::Targets => (
+            &["name"],
+            "name, failure, intent_correlation, intent_digest, intent_at, delivered_commit, delivered_digest, \
+             delivered_at, assets, sum",
+            "targets",
+        ),
+        Table::Assets => {
+            (&["target", "collection", "asset"], "target, collection, asset, digest, sum", "delivered_assets")
+        }
+        Table::Runs => (&["position"], "id, who, event, command, at_commit, link, at, sum", "runs"),
+        Table::RunEnds => (&["run"], "run, result, detail, at, sum", "run_ends"),
+        Table::History => (&["serial"], "serial, at, run, target, kind, detail, sum", "history"),
+        Table::Files => (&["blob"], "blob, sha256, bytes, sum", "files"),
+        Table::Chunks => (
+            &["chunks.namespace", "chunks.id"],
+            "namespaces.name, chunks.id, texts.collection, texts.asset, texts.path, chunks.position, chunks.hash, \
+             chunks.stored, chunks.sum",
+            "chunks LEFT JOIN namespaces ON namespaces.id = chunks.namespace LEFT JOIN texts ON texts.id = chunks.text",
+        ),
+    };
+    Shape { order, columns, from }
+}
+
+/// The row in a table's columns; the check sum is in column `sum`.
+fn read(table: Table, row: &Found<'_>, sum: usize) -> Result<Row, Fault> {
+    let text = |at: usize| row.get::<_, String>(at);
+    let found = match table {
+        Table::Targets => {
+            let target = rows::target_of(row, row.get(8)?)?;
+            checked(row.get(9)?, target.digest(), "a target")?;
+            return Ok(Row::Target(target));
+        }
+        // It is held against its check sum there.
+        Table::Chunks => return Ok(Row::Chunk(chunks::chunk_of(row)?)),
+        Table::Assets => Row::Asset(AssetRow {
+            target: TargetName::new(text(0)?),
+            key: AssetKey { collection: CollectionName::new(text(1)?), id: AssetId::new(text(2)?) },
+            digest: parsed(Sha256Hex::parse, &text(3)?)?,
+        }),
+        Table::Runs => Row::Run(Run {
+            id: RunId::new(text(0)?),
+            who: row.get(1)?,
+            event: row.get(2)?,
+            command: row.get(3)?,
+            commit: row.get::<_, Option<String>>(4)?.map(|id| parsed(CommitId::parse, &id)).transpose()?,
+            link: row.get(5)?,
+            at: Timestamp(row.get(6)?),
+        }),
+        Table::RunEnds => {
+            let result = text(1)?;
+            let result = RunResult::parse(&result);
+            let result = result.ok_or_else(|| Fault::Damaged("a run that ended as none does".to_owned()))?;
+            Row::RunEnd(RunEnd { run: RunId::new(text(0)?), result, detail: row.get(2)?, at: Timestamp(row.get(3)?) })
+        }
+        Table::History => Row::History(HistoryEntry {
+            serial: Serial(unsigned(row.get(0)?)?),
+            at: Timestamp(row.get(1)?),
+            run: row.get::<_, Option<String>>(2)?.map(RunId::new),
+            target: row.get::<_, Option<String>>(3)?.map(TargetName::new),
+            kind: row.get(4)?,
+            detail: row.get(5)?,
+        }),
+        Table::Files => Row::File(FileRow {
+            blob: parsed(BlobId::parse, &text(0)?)?,
+            sha256: parsed(Sha256Hex::parse, &text(1)?)?,
+            bytes: unsigned(row.get(2)?)?,
+        }),
+    };
+    checked(row.get(sum)?, found.digest(), &format!("a row of {}", table.as_str()))?;
+    Ok(found)
+}
+
+/// A place in a table's order as text: a JSON list of the values of its order, bytes in hex.
+fn to_text(values: &[Value]) -> String {
+    let json = |value: &Value| match value {
+        Value::Integer(number) => serde_json::Value::from(*number),
+        Value::Text(text) => serde_json::Value::from(text.as_str()),
+        Value::Blob(bytes) => serde_json::Value::from(vec![hex::encode(bytes)]),
+        Value::Null | Value::Real(_) => serde_json::Value::Null,
+    };
+    serde_json::Value::from(values.iter().map(json).collect::<Vec<_>>()).to_string()
+}
+
+fn from_text(text: &str) -> Result<Vec<Value>, Fault> {
+    let unknown = || Fault::Other(format!("{text:?} is no place in a table"));
+    let values: Vec<serde_json::Value> = serde_json::from_str(text).map_err(|_| unknown())?;
+    let value = |value: &serde_json::Value| match value {
+        serde_json::Value::Number(number) => number.as_i64().map(Value::Integer),
+        serde_json::Value::String(text) => Some(Value::Text(text.clone())),
+        serde_json::Value::Array(bytes) => {
+            bytes.first().and_then(|hex| hex::decode(hex.as_str()?).ok()).map(Value::Blob)
+        }
+        _ => None,
+    };
+    values.iter().map(|one| value(one).ok_or_else(unknown)).collect()
+}
+
+fn page(connection: &Connection, table: Table, after: Option<&str>) -> Result<Page, Fault> {
+    let Shape { order, columns, from } = shape(table);
+    let order = order.join(", ");
+    let values = after.map(from_text).transpose()?.unwrap_or_default();
+    let later = match values.len() {
+        0 => String::new(),
+        count => format!("WHERE ({order}) > ({})", vec!["?"; count].join(", ")),
+    };
+    let select = format!("SELECT {columns}, {order} FROM {from} {later} ORDER BY {order} LIMIT {PAGE}");
+    let mut statement = connection.prepare_cached(&select)?;
+    let (count, keys) = (statement.column_count(), shape(table).order.len());
+    let mut found = statement.query(params_from_iter(values))?;
+    let (mut rows, mut last) = (Vec::new(), None);
+    while let Some(row) = found.next()? {
+        rows.push(read(table, row, count - keys - 1)?);
+        last = Some((count - keys..count).map(|at| row.get(at)).collect::<Result<Vec<Value>, _>>()?);
+    }
+    Ok(Page { rows, last: last.map(|values| to_text(&values)) })
+}
+
+fn put(connection: &Connection, rows: Vec<Row>) -> Result<(), Fault> {
+    let mut chunks = Vec::new();
+    for row in rows {
+        match row {
+            Row::Target(row) => rows::put_target(connection, &row)?,
+            Row::Asset(row) => rows::put_asset(connection, &row)?,
+            Row::Run(row) => rows::put_run(connection, &row)?,
+            Row::RunEnd(row) => rows::put_run_end(connection, &row)?,
+            Row::History(row) => rows::put_history(connection, &row)?,
+            Row::File(row) => rows::put_file(connection, &row)?,
+            Row::Chunk(row) => chunks.push(row),
+        }
+    }
+    chunks::put(connection, &chunks)
+}
+
+fn table_name(table: Table) -> &'static str {
+    match table {
+        Table::Assets => "delivered_assets",
+        other => other.as_str(),
+    }
+}
+
+/// Takes every row away, those of the history too: it is another state's from now on.
+fn clear(connection: &Connection) -> Result<(), Fault> {
+    let kept = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'";
+    let mut statement = connection.prepare(kept)?;
+    let triggers: Vec<(String, String)> =
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    for (name, _) in &triggers {
+        connection.execute_batch(&format!("DROP TRIGGER {name}"))?;
+    }
+    for table in Table::ALL.map(table_name).into_iter().chain(["texts", "namespaces"]) {
+        connection.execute_batch(&format!("DELETE FROM {table}"))?;
+    }
+    for (_, sql) in &triggers {
+        connection.execute_batch(sql)?;
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl StateRows for SqliteState {
+    async fn standing(&self) -> Result<Option<Standing>, StateError> {
+        self.blocking(|store, session| {
+            store.reading(session, |_, head| {
+                let copying = head.copying.as_deref().map(|text| {
+                    Copying::parse(text).ok_or_else(|| Fault::Damaged("how far its copy is cannot be read".to_owned()))
+                });
+                Ok(Standing {
+                    library: head.library,
+                    lineage: head.lineage,
+                    serial: Serial(unsigned(head.serial)?),
+                    run: head.run,
+                    mark: head.mark,
+                    targets: head.targets,
+                    moved_to: head.moved_to,
+                    copying: copying.transpose()?,
+                })
+            })
+        })
+        .await
+    }
+
+    async fn page(&self, table: Table, after: Option<&str>) -> Result<Page, StateError> {
+        let after = after.map(str::to_owned);
+        self.blocking(move |store, session| {
+            let found = store.reading(session, |transaction, _| page(transaction, table, after.as_deref()))?;
+            Ok(found.unwrap_or(Page { rows: Vec::new(), last: None }))
+        })
+        .await
+    }
+
+    async fn count(&self, table: Table) -> Result<u64, StateError> {
+        self.blocking(move |store, session| {
+            let count = format!("SELECT count(*) FROM {}", table_name(table));
+            let count = store
+                .reading(session, |transaction, _| unsigned(transaction.query_row(&count, [], |row| row.get(0))?))?;
+            Ok(count.unwrap_or_default())
+        })
+        .await
+    }
+
+    async fn begin_copy(&self, of: &Standing, copying: &Copying) -> Result<(), StateError> {
+        let (of, copying) = (of.clone(), copying.to_text());
+        self.blocking(move |store, session| {
+            session.seen = false;
+            store.writing(session, |transaction, _| {
+                clear(transaction)?;
+                let head = Head {
+                    library: store.library.clone(),
+                    lineage: of.lineage,
+                    serial: i64::try_from(of.serial.0).map_err(|error| Fault::Other(error.to_string()))?,
+                    run: of.run,
+                    mark: of.mark,
+                    targets: of.targets,
+                    moved_to: None,
+                    copying: Some(copying),
+                };
+                head.write(transaction)
+            })
+        })
+        .await
+    }
+
+    async fn copy_rows(&self, table: Table, rows: Vec<Row>, copying: &Copying) -> Result<(), StateError> {
+        let copying = copying.to_text();
+        debug_assert!(rows.iter().all(|row| row.table() == table));
+        self.blocking(move |store, session| {
+            store.writing(session, |transaction, head| {
+                put(transaction, rows)?;
+                Head { copying: Some(copying), ..head }.write(transaction)
+            })
+        })
+        .await
+    }
+
+    async fn end_copy(&self) -> Result<(), StateError> {
+        self.blocking(|store, session| {
+            store.writing(session, |transaction, head| Head { copying: None, ..head }.write(transaction))
+        })
+        .await
+    }
+
+    async fn mark_moved(&self, to: &str) -> Result<(), StateError> {
+        let to = to.to_owned();
+        self.blocking(move |store, session| {
+            store.writing(session, |transaction, head| Head { moved_to: Some(to), ..head }.write(transaction))
+        })
+        .await
+    }
+
+    async fn rehearse(&self) -> Result<(), StateError> {
+        let place = self.place.clone();
+        self.blocking(move |store, session| {
+            if let Some(connection) = store.connection(session, false)? {
+                connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+                return Ok(());
+            }
+            let refused = |error: std::io::Error| Fault::Other(format!("its folder cannot be written: {error}"));
+            let mut folders = place.ancestors().skip(1);
+            match folders.find(|folder| folder.is_dir()) {
+                Some(folder) => tempfile::tempfile_in(folder).map(drop).map_err(refused),
+                None => Ok(()),
+            }
+        })
+        .await
+    }
+
+    async fn delete(&self) -> Result<(), StateError> {
+        self.blocking(|store, session| {
+            session.connection = None;
+            session.seen = false;
+            for end in ["", "-wal", "-shm"] {
+                let mut file = store.place.as_os_str().to_owned();
+                file.push(end);
+                match std::fs::remove_file(&file) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(Fault::Other(format!("it cannot be deleted: {error}")));
+                    }
+                    _ => {}
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+}

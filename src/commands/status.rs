@@ -1,0 +1,75 @@
+//! How the targets stand: what the state says, compared with what the library is now.
+
+use super::gather::{Library, Wanted, gather};
+use super::open::Opened;
+use super::outside::Outside;
+use super::plan::{Scope, plan};
+use crate::finding::words::count;
+use crate::ids::{CommitId, RunId};
+use crate::report::state::{Grip, Held};
+use crate::report::status::{Status, by_commit, by_plan};
+use crate::state::{Run, State};
+
+/// How many runs back one that has not ended may lie.
+const RUNS: usize = 50;
+
+/// How every target of the library stands. Changes nothing and makes no request.
+///
+/// `at_work` tells of a state in this clone whether a process of it is at work; none for a state elsewhere.
+pub async fn status(opened: Opened, outside: &Outside, at_work: Option<bool>) -> anyhow::Result<Status> {
+    let (commit, dirty) = (opened.tree.commit.clone(), opened.tree.is_dirty());
+    let (problem, library) = compared(opened)?;
+    let planned = match &library {
+        Some(library) => Some(plan(library, outside, Scope::default(), false).await?),
+        None => None,
+    };
+    let state = outside.state.load().await?;
+    let lock = held(outside, at_work).await?;
+    let is_at_work = state.run.is_some() && lock.as_ref().is_some_and(|held| held.grip != Grip::Gone);
+    let targets = match &planned {
+        Some(desired) => by_plan(&desired.plan, &state, is_at_work),
+        None => by_commit(&state, commit.as_ref(), dirty, is_at_work),
+    };
+    let run = open_run(outside, state.run.as_ref()).await?;
+    Ok(Status { commit, dirty, remote: None, problem, lock, run, targets })
+}
+
+/// How the targets stand that `state` knows, beside the commit that a remote is at.
+pub fn status_beside(state: &State, remote: String, head: Option<CommitId>, lock: Option<Held>) -> Status {
+    let is_at_work = state.run.is_some() && lock.as_ref().is_some_and(|held| held.grip != Grip::Gone);
+    let targets = by_commit(state, head.as_ref(), false, is_at_work);
+    Status { commit: head, dirty: false, remote: Some(remote), problem: None, lock, run: None, targets }
+}
+
+/// The library, if it can be compared; else why not.
+fn compared(opened: Opened) -> anyhow::Result<(Option<String>, Option<Library>)> {
+    if opened.config.settings.schemas.is_elsewhere() {
+        let why = "the schemas are elsewhere, and nobody is asked for a status, so only commits are compared; \
+                   `stockroom plan` says what is missing";
+        return Ok((Some(why.to_owned()), None));
+    }
+    let library = gather(opened, Wanted::Assets)?;
+    match library.check.summary.errors {
+        0 => Ok((None, Some(library))),
+        errors => {
+            let errors = count(errors, "error");
+            let why = format!(
+                "the library has {errors}, and nothing is sent before they are mended (`stockroom check` names them), so only \
+                 commits are compared"
+            );
+            Ok((Some(why), None))
+        }
+    }
+}
+
+/// The lock and what is known of its holder.
+pub async fn held(outside: &Outside, at_work: Option<bool>) -> anyhow::Result<Option<Held>> {
+    let lock = outside.state.locked().await?;
+    Ok(lock.map(|lock| Held::new(lock, at_work, (outside.clock)())))
+}
+
+async fn open_run(outside: &Outside, id: Option<&RunId>) -> anyhow::Result<Option<Run>> {
+    let Some(id) = id else { return Ok(None) };
+    let runs = outside.state.runs(RUNS).await?;
+    Ok(runs.into_iter().map(|(run, _)| run).find(|run| run.id == *id))
+}

@@ -1,0 +1,377 @@
+//! Which targets are in step with the library, and what is known of the others.
+
+use std::fmt::Write as _;
+
+use super::human::Style;
+use super::log_text::for_people;
+use super::moments;
+use super::state::{Grip, Held};
+use super::targets::{Kind, Row, library, rows};
+use crate::finding::words::count;
+use crate::ids::{CommitId, TargetName};
+use crate::plan::Plan;
+use crate::state::{Run, State, TargetState, Timestamp};
+
+/// How a target stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// It has what it should have.
+    Synced,
+    /// It does not, and the next run brings it there.
+    Outdated,
+    /// A run is bringing it there now.
+    Syncing,
+    /// It does not, and the last run that tried could not bring it there.
+    Failed,
+}
+
+impl Level {
+    /// Its name, in JSON and for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Synced => "SYNCED",
+            Self::Outdated => "OUTDATED",
+            Self::Syncing => "SYNCING",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
+/// What is known of one target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetStatus {
+    /// The target.
+    pub name: TargetName,
+    /// Its kind.
+    pub kind: Kind,
+    /// How it stands.
+    pub level: Level,
+    /// The commit that it has, as far as is known.
+    pub commit: Option<CommitId>,
+    /// When it got that.
+    pub synced_at: Option<Timestamp>,
+    /// Why it stands so, in a sentence; empty where there is nothing to say.
+    pub why: String,
+    /// What it lacks, by the names of a plan's numbers; none where that is not known.
+    pub behind: Option<Vec<(&'static str, u64)>>,
+    /// Since when something has been under way there whose outcome is not known.
+    pub pending: Option<Timestamp>,
+}
+
+/// What is known of all targets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// The commit that they should have.
+    pub commit: Option<CommitId>,
+    /// Whether files differ from that commit.
+    pub dirty: bool,
+    /// The remote whose commit that is; none where it is that of this clone.
+    pub remote: Option<String>,
+    /// Why the targets could be compared by their commits alone.
+    pub problem: Option<String>,
+    /// The lock, if somebody has taken it and not given it back.
+    pub lock: Option<Held>,
+    /// The run that has begun and not ended.
+    pub run: Option<Run>,
+    /// Every target.
+    pub targets: Vec<TargetStatus>,
+}
+
+impl Status {
+    /// Whether every target has what it should have.
+    pub fn is_in_step(&self) -> bool {
+        !self.targets.is_empty() && self.targets.iter().all(|target| target.level == Level::Synced)
+    }
+
+    /// The lock of a run that is at work, as far as can be told.
+    fn at_work(&self) -> Option<&Held> {
+        self.lock.as_ref().filter(|held| held.grip != Grip::Gone)
+    }
+}
+
+/// The targets of a plan, by what it would do for each.
+pub fn by_plan(plan: &Plan, state: &State, is_at_work: bool) -> Vec<TargetStatus> {
+    let of = |row: Row| {
+        let known = state.target(&row.name);
+        let is_in_step = row.action == "none";
+        let level = level(&known, is_in_step, is_at_work);
+        let lacks = if row.what.is_empty() { row.why.clone() } else { format!("{} ({})", row.what, row.why) };
+        let why = if is_in_step && plan.superseded.is_none() { String::new() } else { lacks };
+        let behind = row.counts.iter().filter(|(name, _)| is_lack(name)).copied().collect();
+        status(row.name, row.kind, level, &known, why, Some(behind))
+    };
+    rows(plan).into_iter().map(of).collect()
+}
+
+/// The targets that a state knows, by the commits that they have. Files that differ from their commit no target has.
+pub fn by_commit(state: &State, commit: Option<&CommitId>, dirty: bool, is_at_work: bool) -> Vec<TargetStatus> {
+    let of = |(name, known): (&TargetName, &TargetState)| {
+        let has = known.delivered.as_ref().and_then(|delivered| delivered.commit.as_ref());
+        let is_in_step = has.is_some() && has == commit && !dirty;
+        let level = level(known, is_in_step, is_at_work);
+        let why = if is_in_step { String::new() } else { "it has another commit".to_owned() };
+        status(name.clone(), kind(name), level, known, why, None)
+    };
+    state.targets.iter().map(of).collect()
+}
+
+fn level(known: &TargetState, is_in_step: bool, is_at_work: bool) -> Level {
+    match known {
+        TargetState { intent: Some(_), .. } if is_at_work => Level::Syncing,
+        _ if is_in_step => Level::Synced,
+        TargetState { failure: Some(_), .. } => Level::Failed,
+        TargetState { .. } => Level::Outdated,
+    }
+}
+
+fn status(
+    name: TargetName,
+    kind: Kind,
+    level: Level,
+    known: &TargetState,
+    lacks: String,
+    behind: Option<Vec<(&'static str, u64)>>,
+) -> TargetStatus {
+    let why = match (level, &known.failure, &known.intent) {
+        (Level::Failed, Some(failure), _) => failure.clone(),
+        (Level::Outdated, _, Some(_)) => {
+            let doubt = "a run ended before it was known what became of it, which the next one finds out";
+            format!("{doubt}; {lacks}")
+        }
+        _ => lacks,
+    };
+    let (commit, synced_at) = match &known.delivered {
+        Some(delivered) => (delivered.commit.clone(), Some(delivered.at)),
+        None => (None, None),
+    };
+    TargetStatus {
+        name,
+        kind,
+        level,
+        commit,
+        synced_at,
+        why,
+        behind,
+        pending: known.intent.as_ref().map(|intent| intent.at),
+    }
+}
+
+/// Whether a number of a plan says what a target lacks, and not how much it has.
+fn is_lack(name: &str) -> bool {
+    !matches!(name, "assets" | "unchanged" | "tokens" | "reuse" | "upsert")
+}
+
+/// The kind of a target, by its name.
+fn kind(name: &TargetName) -> Kind {
+    match name.as_str().split('/').next() {
+        Some("manifest") => Kind::Manifest,
+        Some("embedding") => Kind::Embedding,
+        _ => Kind::Downstream,
+    }
+}
+
+/// The status for a person: a line for each target, then who is at work, then what to do.
+pub fn human(status: &Status, style: Style) -> String {
+    let place = library(status.commit.as_ref(), status.dirty);
+    let mut out = match &status.remote {
+        Some(remote) => format!("{} is at {place}:\n", for_people(remote)),
+        None => format!("The library is at {place}:\n"),
+    };
+    if let Some(problem) = &status.problem {
+        let _ = writeln!(out, "  {}", style.warning(&for_people(problem)));
+    }
+    let width = status.targets.iter().map(|target| target.name.as_str().len()).max().unwrap_or_default();
+    for target in &status.targets {
+        let word = target.level.as_str();
+        let painted = match target.level {
+            Level::Synced => style.good(word),
+            Level::Outdated | Level::Syncing => style.warning(word),
+            Level::Failed => style.error(word),
+        };
+        let padding = " ".repeat(8_usize.saturating_sub(word.len()));
+        let _ = write!(out, "  {painted}{padding}  {:width$}  {}", target.name.as_str(), has(target));
+        if !target.why.is_empty() {
+            let _ = write!(out, "; {}", style.quiet(&for_people(&target.why)));
+        }
+        out.push('\n');
+    }
+    if let Some(said) = at_work(status) {
+        let _ = writeln!(out, "{said}");
+    }
+    let _ = writeln!(out, "{}", advice(status, style));
+    out
+}
+
+fn has(target: &TargetStatus) -> String {
+    let since = target.synced_at.map(moments::for_people);
+    match (&target.commit, since) {
+        (Some(commit), Some(since)) => format!("has commit {} since {since}", commit.short()),
+        (None, Some(since)) => format!("has files without a commit since {since}"),
+        (_, None) => "has nothing yet".to_owned(),
+    }
+}
+
+fn at_work(status: &Status) -> Option<String> {
+    let Some(Held { lock, .. }) = status.at_work() else {
+        let run = status.run.as_ref()?;
+        let (who, at) = (for_people(&run.who), moments::for_people(run.at));
+        return Some(format!(
+            "The run of {who} that began {at} did not come to its end; the next one goes on from there."
+        ));
+    };
+    let (holder, since) = (for_people(&lock.holder), moments::for_people(lock.at));
+    let what = status.run.as_ref().map(|run| format!(" ({})", for_people(&run.command))).unwrap_or_default();
+    Some(format!("At work: {holder}{what}, last heard of {since}."))
+}
+
+fn advice(status: &Status, style: Style) -> String {
+    let behind = status.targets.iter().filter(|target| target.level != Level::Synced).count();
+    match (status.targets.len(), behind) {
+        (0, _) => "nothing was ever served: `stockroom sync` serves every target".to_owned(),
+        (_, 0) => format!("{}: every target has what it should have", style.good("in step")),
+        (all, _) if status.at_work().is_some() => format!("not in step yet: {behind} of {}", count(all, "target")),
+        (all, _) => {
+            let what = style.warning("not in step");
+            format!("{what}: {behind} of {}; `stockroom sync` does what is missing", count(all, "target"))
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::ids::{CorrelationId, LockToken, RunId, Sha256Hex};
+    use crate::report::targets::tests::{busy, idle};
+    use crate::state::{Change, Delivered, Intent, Lock};
+
+    const NOON: Timestamp = Timestamp(1_795_176_000);
+
+    fn commit(of: &str) -> CommitId {
+        CommitId::parse(&of.repeat(20)).unwrap()
+    }
+
+    fn deliver(name: &str, of: &str) -> Change {
+        let digest = Sha256Hex::of(of.as_bytes());
+        let delivered = Delivered { commit: Some(commit(of)), digest, assets: BTreeMap::new(), at: NOON };
+        Change::Deliver { target: TargetName::new(name), delivered }
+    }
+
+    fn intend(name: &str) -> Change {
+        let (correlation, digest) = (CorrelationId::new("sr-1"), Sha256Hex::of(b"new"));
+        Change::Intend { target: TargetName::new(name), intent: Intent { correlation, digest, at: NOON } }
+    }
+
+    fn fail(name: &str, why: &str) -> Change {
+        Change::Fail { target: TargetName::new(name), why: why.to_owned(), certain: true, at: NOON }
+    }
+
+    fn state(changes: &[Change]) -> State {
+        let mut state = State::new("org/library:", "line");
+        changes.iter().for_each(|change| state.apply(change));
+        state
+    }
+
+    pub(crate) fn run() -> Run {
+        Run {
+            id: RunId::new("6f1c"),
+            who: "alice on laptop\u{1b}[2J".to_owned(),
+            event: Some("push".to_owned()),
+            command: "sync".to_owned(),
+            commit: Some(commit("a1")),
+            link: None,
+            at: NOON,
+        }
+    }
+
+    pub(crate) fn lock() -> Lock {
+        let (token, holder) = (LockToken::new("t"), "alice on laptop, process 77".to_owned());
+        Lock { token, holder, at: NOON, expires: Timestamp(NOON.0 + 300) }
+    }
+
+    pub(crate) fn mixed() -> Status {
+        let changes = [
+            deliver("manifest", "9f"),
+            intend("manifest"),
+            deliver("downstream/addon", "a1"),
+            fail("embedding", "no space"),
+        ];
+        Status {
+            commit: Some(commit("a1")),
+            dirty: false,
+            remote: None,
+            problem: None,
+            lock: Some(Held { lock: lock(), grip: Grip::Here }),
+            run: Some(run()),
+            targets: by_plan(&busy(), &state(&changes), true),
+        }
+    }
+
+    fn levels(targets: &[TargetStatus]) -> Vec<&str> {
+        targets.iter().map(|target| target.level.as_str()).collect()
+    }
+
+    #[test]
+    fn a_target_stands_as_the_plan_and_the_state_say_together() {
+        assert_eq!(levels(&mixed().targets), ["SYNCING", "SYNCED", "OUTDATED", "FAILED"]);
+        let idle = by_plan(&idle(), &state(&[fail("embedding", "no space")]), false);
+        assert_eq!(levels(&idle), ["SYNCED", "SYNCED", "SYNCED"], "what is in step has no failure any more");
+    }
+
+    #[test]
+    fn an_intent_that_nobody_is_at_is_a_doubt() {
+        let [manifest, ..] = &by_plan(&busy(), &state(&[intend("manifest")]), false)[..] else { panic!("no target") };
+        assert_eq!((manifest.level, manifest.pending), (Level::Outdated, Some(NOON)));
+        assert!(manifest.why.starts_with("a run ended before it was known"), "{}", manifest.why);
+    }
+
+    #[test]
+    fn without_a_plan_the_commits_decide() {
+        let state = state(&[deliver("manifest", "a1"), deliver("embedding", "9f"), fail("outbox/x", "full")]);
+        let head = commit("a1");
+        let targets = by_commit(&state, Some(&head), false, false);
+        let named: Vec<_> = targets.iter().map(|it| (it.name.as_str(), it.level.as_str())).collect();
+        assert_eq!(named, [("embedding", "OUTDATED"), ("manifest", "SYNCED"), ("outbox/x", "FAILED")]);
+        assert_eq!(levels(&by_commit(&state, Some(&head), true, false)), ["OUTDATED", "OUTDATED", "FAILED"]);
+        assert_eq!(levels(&by_commit(&state, None, false, false)), ["OUTDATED", "OUTDATED", "FAILED"]);
+    }
+
+    #[test]
+    fn a_person_sees_who_has_what_and_who_is_at_work() {
+        insta::assert_snapshot!(human(&mixed(), Style::Plain), @r"
+        The library is at commit a1a1a1a:
+          SYNCING   manifest          has commit 9f9f9f9 since 2026-11-20 12:00 UTC; 13 assets: 12 added, 1 removed (nothing is published there yet)
+          SYNCED    downstream/addon  has commit a1a1a1a since 2026-11-20 12:00 UTC
+          OUTDATED  outbox/site       has nothing yet; 2 changed (a run died half-way)
+          FAILED    embedding         has nothing yet; no space
+        At work: alice on laptop, process 77 (sync), last heard of 2026-11-20 12:00 UTC.
+        not in step yet: 3 of 4 targets
+        ");
+    }
+
+    #[test]
+    fn a_run_that_was_killed_is_told_of() {
+        let status = Status { lock: None, targets: by_plan(&idle(), &state(&[]), false), ..mixed() };
+        insta::assert_snapshot!(human(&status, Style::Plain), @r"
+        The library is at commit a1a1a1a:
+          SYNCED    manifest         has nothing yet
+          SYNCED    downstream/site  has nothing yet
+          SYNCED    embedding        has nothing yet
+        The run of alice on laptop\u{1b}[2J that began 2026-11-20 12:00 UTC did not come to its end; the next one goes on from there.
+        in step: every target has what it should have
+        ");
+    }
+
+    #[test]
+    fn of_a_remote_only_the_commits_are_known() {
+        let targets = by_commit(&state(&[deliver("manifest", "9f")]), Some(&commit("a1")), false, false);
+        let remote = Some("https://example.org/lib.git".to_owned());
+        let status = Status { remote, lock: None, run: None, targets, ..mixed() };
+        insta::assert_snapshot!(human(&status, Style::Plain), @r"
+        https://example.org/lib.git is at commit a1a1a1a:
+          OUTDATED  manifest  has commit 9f9f9f9 since 2026-11-20 12:00 UTC; it has another commit
+        not in step: 1 of 1 target; `stockroom sync` does what is missing
+        ");
+    }
+}

@@ -1,0 +1,158 @@
+//! Machines that forget everything: fresh clones of one origin, which carries the state from one to the next.
+
+#![cfg(unix)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use serde_json::{Value, json};
+use stockroom::report;
+
+use crate::fake_github::{FakeGitHub, Grant};
+use crate::program::{Library, Program, Run, named};
+
+const HEX: &str = "Hex Bolt Gen v2/Hex Bolt Gen v2.json";
+const TOKEN: &str = "ghp_canary/0123456789+%40=";
+const WEBSITE: &str = "example-org/website";
+const REFERENCE: &str = "refs/stockroom/state";
+
+/// A runner's clone: one commit of history, and nothing of what other runners had.
+fn runner(origin: &Library) -> Library {
+    origin.clone_of_depth(1)
+}
+
+fn github() -> FakeGitHub {
+    let github = FakeGitHub::start();
+    github.add_repo(WEBSITE, true).allow(TOKEN, WEBSITE, Grant::SendAndList);
+    github
+}
+
+fn on_actions(runner: &Library, github: &FakeGitHub, words: &[&str]) -> Program {
+    let program = runner.program(words).env("GITHUB_ACTIONS", "true").env("GITHUB_REPOSITORY", "example-org/library");
+    program.env("GITHUB_API_URL", github.url()).env("STOCKROOM_TOKEN", TOKEN)
+}
+
+fn sync(runner: &Library, github: &FakeGitHub) -> (Value, Run) {
+    let run = on_actions(runner, github, &["sync", "--format", "json"]).run().ends(0);
+    (run.document(&report::json::targets::sync_schema()), run)
+}
+
+fn outcome<'v>(document: &'v Value, name: &str) -> &'v str {
+    named(&document["results"], "name", name)["outcome"].as_str().unwrap()
+}
+
+fn state(origin: &Library) -> String {
+    origin.git(&["for-each-ref", "--format=%(objectname)", REFERENCE])
+}
+
+#[test]
+fn what_one_runner_has_done_the_next_ones_know_and_only_the_change_is_sent() {
+    let (origin, github) = (Library::example(), github());
+    let (first, run) = sync(&runner(&origin), &github);
+    assert_eq!(outcome(&first, "downstream/website"), "done", "{}", run.both());
+    assert_eq!(github.dispatches(WEBSITE).len(), 1);
+    assert_eq!(origin.git(&["rev-list", "--count", REFERENCE]), "1", "the state has no history");
+    assert!(!run.err.contains("warning"), "{}", run.err);
+
+    let second = runner(&origin);
+    let (again, run) = sync(&second, &github);
+    assert_eq!(outcome(&again, "downstream/website"), "unchanged", "{}", run.both());
+    assert_eq!((&again["embedding"]["embedded"], &again["embedding"]["upserted"]), (&json!(0), &json!(0)));
+    assert_eq!(github.dispatches(WEBSITE).len(), 1);
+    assert_eq!(second.git(&["for-each-ref", "refs/stockroom"]), "", "nothing of it shows in the clone");
+    let rest = state(&origin);
+    sync(&second, &github);
+    assert_eq!(state(&origin), rest, "with nothing at all to do nothing is pushed");
+    for words in [&["plan"][..], &["search", "hex bolt"]] {
+        let run = on_actions(&runner(&origin), &github, words).run().ends(0);
+        assert!(words[0] != "search" || run.out.contains("Hex"), "the index comes with the state: {}", run.out);
+        assert_eq!(state(&origin), rest, "{words:?} only looks");
+    }
+
+    origin.edit(HEX, "Parametric hex bolts", "Parametric hexagon bolts");
+    origin.commit();
+    let (third, run) = sync(&runner(&origin), &github);
+    assert_eq!(outcome(&third, "downstream/website"), "done", "{}", run.both());
+    let [_, event] = &github.dispatches(WEBSITE)[..] else { panic!("{:#?}", github.seen()) };
+    assert_eq!(event["client_payload"]["delta"]["counts"], json!({"added": 0, "changed": 1, "removed": 0}));
+    assert!(third["embedding"]["embedded"].as_u64().unwrap() < 5, "{third:#}");
+    let files = origin.every_file();
+    assert!(files.iter().all(|(_, bytes)| !bytes.windows(6).any(|window| window == b"canary")));
+}
+
+#[test]
+fn of_two_runners_at_once_one_tells_the_downstream_and_the_other_sees_that_it_did() {
+    let (origin, github) = (Library::example(), github());
+    let runners = [runner(&origin), runner(&origin)];
+    let begun = runners.each_ref().map(|runner| on_actions(runner, &github, &["sync"]).begin());
+    for child in begun {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    assert_eq!(github.dispatches(WEBSITE).len(), 1);
+    let (after, run) = sync(&runner(&origin), &github);
+    assert_eq!(outcome(&after, "downstream/website"), "unchanged", "{}", run.both());
+    assert_eq!(github.dispatches(WEBSITE).len(), 1);
+}
+
+#[test]
+fn without_the_permission_a_run_says_so_once_and_goes_on_with_what_the_clone_has() {
+    let (origin, github) = (Library::example(), github());
+    let hook = origin.repository().join(".git/hooks/update");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    fs::write(&hook, "#!/bin/sh\nexit 1\n").unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let runner = runner(&origin);
+    let run = on_actions(&runner, &github, &["sync"]).run().ends(0);
+    let annotations = run.both().matches("::warning").count();
+    assert!(annotations == 1 && run.both().contains("permissions: contents: write"), "{}", run.both());
+    assert_eq!(github.dispatches(WEBSITE).len(), 1);
+    // As with a folder that actions/cache has brought back.
+    let run = on_actions(&runner, &github, &["sync"]).run().ends(0);
+    assert!(run.out.contains("in step"), "{}", run.out);
+    assert_eq!((state(&origin), github.dispatches(WEBSITE).len()), (String::new(), 1));
+}
+
+#[test]
+fn where_it_is_carried_is_the_configuration_s_to_say() {
+    let (origin, github) = (Library::example(), github());
+    runner(&origin).run(&["sync"]).ends(0);
+    assert_eq!(state(&origin), "", "a laptop carries nothing by itself");
+    let settings = origin.read("stockroom.yml");
+    origin.write("stockroom.yml", format!("{settings}\nstate: {{ carry: none }}\n"));
+    origin.commit();
+    sync(&runner(&origin), &github);
+    assert_eq!(state(&origin), "");
+    origin.write("stockroom.yml", format!("{settings}\nstate: {{ carry: ref }}\n"));
+    origin.commit();
+    runner(&origin).run(&["sync"]).ends(0);
+    assert_ne!(state(&origin), "");
+}
+
+#[test]
+fn libraries_of_one_repository_are_carried_apart() {
+    let (origin, github) = (Library::example_below("shop a"), github());
+    sync(&runner(&origin), &github);
+    assert_eq!(state(&origin), "");
+    let refs = origin.git(&["for-each-ref", "--format=%(refname)", "refs/stockroom"]);
+    assert!(refs.starts_with("refs/stockroom/state-") && refs.lines().count() == 1, "{refs}");
+    let (again, run) = sync(&runner(&origin), &github);
+    assert_eq!(outcome(&again, "downstream/website"), "unchanged", "{}", run.both());
+}
+
+#[test]
+fn an_origin_that_does_not_answer_ends_the_run_before_anything_is_sent() {
+    let (origin, github) = (Library::example(), github());
+    let runner = runner(&origin);
+    runner.git(&["remote", "set-url", "origin", "file:///nowhere/at/all"]);
+    let run = on_actions(&runner, &github, &["sync"]).run().ends(2);
+    assert!(run.err.contains("origin cannot be reached"), "{}", run.err);
+    assert_eq!(github.seen().len(), 0);
+    // A pull request asks nobody.
+    let payload = runner.beside("event.json");
+    let head = runner.git(&["rev-parse", "HEAD"]);
+    let event = json!({"pull_request": {"base": {"sha": head, "ref": "main"}, "head": {"sha": head, "ref": "topic"}}});
+    fs::write(&payload, event.to_string()).unwrap();
+    let program = on_actions(&runner, &github, &["run"]).env("GITHUB_EVENT_NAME", "pull_request");
+    program.env("GITHUB_EVENT_PATH", &payload).run().ends(0);
+}
