@@ -57,14 +57,14 @@ fn a_state_moves_to_postgresql_and_back_and_every_step_says_what_to_do_next() {
     assert!(none.both().contains("there is no state at"), "{}", none.both());
     run(&["sync"]).ends(0);
 
+    let looked = step("check", "postgres").ends(0);
+    assert!(looked.both().contains("nothing is there yet"), "{}", looked.both());
+    assert_eq!(database.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'stockroom'"), "0");
     keep_in(&library, "postgres");
     let early = run(&["sync"]).ends(2);
     assert!(early.both().contains("stockroom state migrate run --to postgres"), "{}", early.both());
     keep_in(&library, "sqlite");
 
-    let looked = step("check", "postgres").ends(0);
-    assert!(looked.both().contains("nothing is there yet"), "{}", looked.both());
-    assert_eq!(database.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'stockroom'"), "0");
     let refused = step("cleanup", "postgres").ends(2);
     assert!(refused.both().contains("was not moved"), "{}", refused.both());
     let moved = step("run", "postgres").ends(0);

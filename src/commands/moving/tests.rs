@@ -68,7 +68,7 @@ pub(super) async fn fill(store: &SqliteState, chunks: u32) -> State {
         path: RepoPath::new(format!("asset {}/asset.json", n / 3)),
         index: n % 3,
         hash: Sha256Hex::of(&n.to_le_bytes()),
-        stored: n % 2 == 0,
+        stored: n.is_multiple_of(2),
     };
     let all: Vec<u32> = (0..chunks).collect();
     for some in all.chunks(10_000) {

@@ -136,6 +136,11 @@ impl PostgresState {
                 None => Ok(State::new(&*self.library, &*turn.session.lineage)),
             },
             Some(head) => match self.in_use(head) {
+                // What is known of files may have been kept before the state was asked for.
+                Ok(head) if head.serial == 0 => match self.left_behind().await {
+                    Some(error) => Err(Fault::State(error)),
+                    None => state(&turn, head).await,
+                },
                 Ok(head) => state(&turn, head).await,
                 Err(fault) => Err(fault),
             },
