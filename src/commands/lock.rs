@@ -84,6 +84,7 @@ pub async fn plan_locked(
 ) -> anyhow::Result<(Desired, Option<Held>)> {
     let desired = plan(library, outside, scope, true).await?;
     if desired.is_settled() || desired.plan.refusal.is_some() {
+        clear_left_behind(outside, claimant).await?;
         return Ok((desired, None));
     }
     let held = wait_for(outside, claimant, told).await?;
@@ -99,6 +100,14 @@ pub async fn plan_locked(
             let _ = held.give_back().await;
             Err(error)
         }
+    }
+}
+
+/// Takes away a lock that a run has left behind which was killed before it had begun.
+async fn clear_left_behind(outside: &Outside, claimant: &Claimant) -> Result<(), StateError> {
+    match outside.state.locked().await? {
+        Some(lock) if claimant.alone => outside.state.unlock(&lock.token).await,
+        _ => Ok(()),
     }
 }
 

@@ -335,7 +335,7 @@ fn chunk(namespace: &str, text: &str, index: u32) -> ChunkRow {
         asset,
         index,
         hash: Sha256Hex::of(text.as_bytes()),
-        stored: index % 2 == 0,
+        stored: index.is_multiple_of(2),
     }
 }
 

@@ -36,7 +36,7 @@ pub struct EndState {
     /// What the state knows of the vector index; nothing where a run was killed as it began with the index, and none has written
     /// to it since: then the index itself is asked.
     pub chunks: Option<Vec<ChunkRow>>,
-    /// Whose the lock is. Where nothing was left to do, it is still that of the run that was killed: nobody needed it.
+    /// Whose the lock is.
     pub lock: Option<Lock>,
     /// The runs, with how each ended; one that was killed did not.
     pub runs: Vec<Option<RunResult>>,
@@ -100,10 +100,10 @@ impl EndState {
         assert!(rubbish.is_empty(), "left in the manifest's folder: {rubbish:?}");
         let differing: Vec<_> = self.vectors.symmetric_difference(&quiet.vectors).collect();
         assert!(differing.is_empty(), "rows of the vector index that only one of both has: {differing:#?}");
-        if let Some(chunks) = &self.chunks {
-            assert_eq!(Some(chunks), quiet.chunks.as_ref(), "what the state knows of the vector index");
-            assert!(chunks.iter().all(|chunk| chunk.stored), "chunks are in doubt");
-        }
+        let chunks = self.chunks.as_ref().expect("the state knows the index");
+        assert_eq!(Some(chunks), quiet.chunks.as_ref(), "what the state knows of the vector index");
+        assert!(chunks.iter().all(|chunk| chunk.stored), "chunks are in doubt");
+        assert_eq!(self.lock, None, "whose the lock is");
         assert_eq!(self.state.run, None, "a run is at work");
         let unended = self.runs.iter().filter(|end| end.is_none()).count();
         let all_done = self.runs.iter().flatten().all(|end| *end == RunResult::Done);

@@ -95,12 +95,12 @@ pub fn first_wrong(
     let kills = every(class, &history.library(situation, &killed), &github());
     kills.into_iter().filter(wanted).find_map(|kill| {
         let case = Case { situation, continuation, kills: vec![kill], order };
-        catch_unwind(AssertUnwindSafe(|| case.run(&history, &course))).err().map(text)
+        catch_unwind(AssertUnwindSafe(|| case.run(&history, &course))).err().map(|panic| text(&*panic))
     })
 }
 
 /// What a panic says.
-fn text(panic: Box<dyn Any + Send>) -> String {
+fn text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
 }
@@ -188,7 +188,7 @@ fn try_all(history: &History, cases: &[Case]) {
         };
         case.write_down(outcome, found.as_ref().map_or(0, |found| found.duplicates));
         if let Err(panic) = found {
-            wrong.push(format!("{}\n  again: {}", text(panic), case.again()));
+            wrong.push(format!("{}\n  again: {}", text(&*panic), case.again()));
         }
     }
     assert!(!cases.is_empty());
