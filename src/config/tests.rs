@@ -111,6 +111,15 @@ lint: {leaks: loud, secretz: error}
 }
 
 #[test]
+fn a_setting_that_the_kind_of_state_does_not_heed_is_a_problem() {
+    let text = |state: &str| format!("version: 1\ncollections:\n  a: {{metadata: '*.json'}}\nstate:\n{state}");
+    let why = "a ref carries a SQLite state alone; every runner reaches the one in PostgreSQL: leave `carry` out";
+    assert_eq!(problems(&text("  kind: postgres\n  carry: ref\n")), [format!("6:10: {why}")]);
+    read(&text("  kind: postgres\n  carry: auto\n")).unwrap();
+    read(&text("  carry: ref\n")).unwrap();
+}
+
+#[test]
 fn a_secret_in_the_configuration_is_never_repeated() {
     let text = "version: 1\ncollections: {p: {metadata: '*.json'}}\ndownstreams: {w: {repo: o/w, token: hunter2}}\n";
     let told = problems(text).join("\n");

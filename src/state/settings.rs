@@ -30,8 +30,16 @@ impl Default for Settings {
 impl Settings {
     /// What is wrong with the settings, by the pointer below `state`.
     pub fn problems(&self) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
         let is_name = !self.schema.is_empty() && self.schema.len() <= 63 && !self.schema.contains('\0');
-        if is_name { Vec::new() } else { vec![("/schema".to_owned(), "a schema's name has 1 to 63 bytes".to_owned())] }
+        if !is_name {
+            problems.push(("/schema".to_owned(), "a schema's name has 1 to 63 bytes".to_owned()));
+        }
+        if self.kind == Kind::Postgres && self.carry == Carry::Ref {
+            let why = "a ref carries a SQLite state alone; every runner reaches the one in PostgreSQL: leave `carry` out";
+            problems.push(("/carry".to_owned(), why.to_owned()));
+        }
+        problems
     }
 }
 
