@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::gather::Library;
@@ -27,6 +28,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub struct Held {
     store: Arc<dyn Store>,
     token: LockToken,
+    /// Gone when the lock is not to be renewed any more.
+    enough: Option<oneshot::Sender<()>>,
     renewal: JoinHandle<()>,
     /// A signal does not end the process before the lock is given back.
     _under_way: Hold,
@@ -35,22 +38,32 @@ pub struct Held {
 impl Held {
     async fn take(outside: &Outside, claim: Claim, under_way: Hold) -> Result<Self, StateError> {
         let store = Arc::clone(&outside.state);
-        store.lock(&claim, (outside.clock)()).await?;
-        let claim = Claim { alone: false, ..claim };
+        match store.lock(&claim, (outside.clock)()).await {
+            Ok(_) => {}
+            Err(locked @ StateError::Locked(_)) => return Err(locked),
+            Err(error) => {
+                // The answer may have been a yes that got lost.
+                let _ = store.unlock(&claim.token).await;
+                return Err(error);
+            }
+        }
+        let claim = Claim { alone: false, abandoned: None, ..claim };
         let (renewed, clock, token) = (Arc::clone(&store), Arc::clone(&outside.clock), claim.token.clone());
+        let (enough, mut is_enough) = oneshot::channel::<()>();
         let renewal = tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(RENEW_EVERY).await;
+            while tokio::time::timeout(RENEW_EVERY, &mut is_enough).await.is_err() {
                 // Who has lost the lock goes on: what it records is held against what others have recorded.
                 let _ = renewed.lock(&claim, clock()).await;
             }
         });
-        Ok(Self { store, token, renewal, _under_way: under_way })
+        Ok(Self { store, token, enough: Some(enough), renewal, _under_way: under_way })
     }
 
-    /// Gives the lock back.
-    pub async fn give_back(self) -> Result<(), StateError> {
-        self.renewal.abort();
+    /// Gives the lock back. A renewal that is under way ends first: it would take the lock anew.
+    pub async fn give_back(mut self) -> Result<(), StateError> {
+        drop(self.enough.take());
+        // It breaks down only with what it stands on.
+        let _ = (&mut self.renewal).await;
         self.store.unlock(&self.token).await
     }
 }
@@ -117,7 +130,7 @@ async fn wait_for(
     told: &mut (dyn FnMut(&Lock) + Send),
 ) -> anyhow::Result<Held> {
     let Claimant { token, holder, alone } = claimant.clone();
-    let mut claim = Claim { token, holder, seconds: SECONDS, alone };
+    let mut claim = Claim { token, holder, seconds: SECONDS, alone, abandoned: None };
     let begun = outside.pace.now();
     let mut seen: Option<(Lock, Duration)> = None;
     loop {
@@ -143,7 +156,8 @@ async fn wait_for(
         };
         // Clocks may differ by years. A lock that was not renewed for as long as it was taken for, by our own, is nobody's.
         let lasts = u64::try_from(lock.expires.0.saturating_sub(lock.at.0)).unwrap_or_default();
-        claim.alone |= outside.pace.now().saturating_sub(since) >= Duration::from_secs(lasts);
+        let is_abandoned = outside.pace.now().saturating_sub(since) >= Duration::from_secs(lasts);
+        claim.abandoned = is_abandoned.then(|| lock.token.clone());
         seen = Some((lock, since));
         outside.pace.sleep(LOOK_EVERY).await;
     }

@@ -171,7 +171,7 @@ async fn counts(side: &Side) -> Result<Vec<(Table, u64)>, StateError> {
 
 async fn lock(moving: &Move, side: &Side) -> anyhow::Result<()> {
     let (token, holder) = (moving.token.clone(), moving.holder.clone());
-    let claim = Claim { token, holder, seconds: SECONDS, alone: false };
+    let claim = Claim { token, holder, seconds: SECONDS, alone: false, abandoned: None };
     match side.lock.lock(&claim, (moving.clock)()).await {
         Ok(_) => Ok(()),
         Err(StateError::Locked(lock)) => Err(anyhow!(

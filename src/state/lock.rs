@@ -27,6 +27,8 @@ pub struct Claim {
     pub seconds: i64,
     /// Whether the claimant knows that no other holder is alive, so that a lock that has not expired may be taken over.
     pub alone: bool,
+    /// The one lock of which the claimant knows that its holder is no more; another run may have taken its place meanwhile.
+    pub abandoned: Option<LockToken>,
 }
 
 impl Claim {
@@ -40,7 +42,8 @@ impl Claim {
     ///
     /// A lock from the future was taken by a clock that differs from ours, which says nothing about its age.
     pub fn may_take(&self, lock: &Lock, now: Timestamp) -> bool {
-        self.alone || lock.token == self.token || lock.expires <= now
+        let is_abandoned = self.abandoned.as_ref() == Some(&lock.token);
+        self.alone || is_abandoned || lock.token == self.token || lock.expires <= now
     }
 }
 
@@ -49,7 +52,8 @@ mod tests {
     use super::*;
 
     fn claim(token: &str, alone: bool) -> Claim {
-        Claim { token: LockToken::new(token), holder: "somebody".to_owned(), seconds: 300, alone }
+        let (token, holder) = (LockToken::new(token), "somebody".to_owned());
+        Claim { token, holder, seconds: 300, alone, abandoned: None }
     }
 
     #[test]
@@ -60,5 +64,13 @@ mod tests {
         assert!(other.may_take(&lock, Timestamp(1_300)));
         assert!(claim("one", false).may_take(&lock, Timestamp(1_001)), "its holder renews it");
         assert!(claim("two", true).may_take(&lock, Timestamp(1_001)), "no other holder is alive");
+    }
+
+    #[test]
+    fn an_abandoned_lock_is_taken_over_and_the_one_that_has_taken_its_place_is_not() {
+        let claim = Claim { abandoned: Some(LockToken::new("one")), ..claim("three", false) };
+        let lock = |token| self::claim(token, false).granted(Timestamp(1_000));
+        assert!(claim.may_take(&lock("one"), Timestamp(1_001)));
+        assert!(!claim.may_take(&lock("two"), Timestamp(1_001)));
     }
 }

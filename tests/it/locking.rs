@@ -74,7 +74,8 @@ impl Pace for Shared {
 }
 
 fn theirs() -> Claim {
-    Claim { token: LockToken::new("theirs"), holder: "bob on desktop".to_owned(), seconds: 300, alone: false }
+    let (token, holder) = (LockToken::new("theirs"), "bob on desktop".to_owned());
+    Claim { token, holder, seconds: 300, alone: false, abandoned: None }
 }
 
 /// A whole run, which had the lock and gives it back.

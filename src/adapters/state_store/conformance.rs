@@ -295,7 +295,8 @@ pub(super) async fn a_survey_counts_what_is_there_or_says_nothing<S: Store>(open
 }
 
 fn claim(token: &str, alone: bool) -> Claim {
-    Claim { token: LockToken::new(token), holder: format!("{token} on laptop"), seconds: 300, alone }
+    let holder = format!("{token} on laptop");
+    Claim { token: LockToken::new(token), holder, seconds: 300, alone, abandoned: None }
 }
 
 pub(super) async fn a_lock_is_one_holder_s_until_it_is_given_back_or_expires<S: Store>(open: impl Fn() -> S) {

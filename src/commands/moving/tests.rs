@@ -176,7 +176,8 @@ async fn a_lock_of_somebody_else_is_respected() {
     let (old, new) = (file(&folder, "old"), file(&folder, "new"));
     fill(&old, 10).await;
     let moving = route(side(Kind::Sqlite, &old), side(Kind::Sqlite, &new), "one");
-    let claim = Claim { token: LockToken::new("x"), holder: "a sync".to_owned(), seconds: 60, alone: false };
+    let (token, holder) = (LockToken::new("x"), "a sync".to_owned());
+    let claim = Claim { token, holder, seconds: 60, alone: false, abandoned: None };
     old.lock(&claim, Timestamp(990)).await.unwrap();
     assert_eq!(check(&moving).await.unwrap().locked_by.as_deref(), Some("a sync"));
     assert!(why(move_all(&moving).await).contains("is locked by a sync"));

@@ -30,6 +30,7 @@ impl CarriedState {
 
     /// Takes the lock in the copy, and on origin. None where another run was faster.
     async fn lock_once(&self, claim: &Claim, now: Timestamp) -> Result<Option<Lock>, StateError> {
+        let is_renewal = self.shared.local.locked().await?.is_some_and(|lock| lock.token == claim.token);
         let lock = self.shared.local.lock(claim, now).await?;
         let token = claim.token.clone();
         let outcome = self
@@ -48,6 +49,8 @@ impl CarriedState {
             .await?;
         match outcome {
             Ok(is_ours) => Ok(is_ours.then_some(lock)),
+            // What the run pushes next must not say that nobody is at work.
+            Err(error) if is_renewal => Err(error),
             Err(error) => {
                 self.shared.local.unlock(&claim.token).await?;
                 Err(error)
@@ -111,7 +114,7 @@ impl StateLock for CarriedState {
                 Err(StateError::Locked(lock)) if last.as_ref() == Some(&lock) => return Err(StateError::Locked(lock)),
                 Err(StateError::Locked(lock)) => {
                     if self.shared.is_left_behind(&lock) {
-                        claim.alone = true;
+                        claim.abandoned = Some(lock.token.clone());
                     } else {
                         self.refresh().await?;
                     }
