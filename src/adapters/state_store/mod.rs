@@ -144,6 +144,11 @@ impl StateError {
     pub fn is_unfit(&self) -> bool {
         matches!(self, Self::Damaged { .. } | Self::Foreign { .. } | Self::Old { .. })
     }
+
+    /// Whether the state is in order and not in use here: it was moved away, or has not come whole.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Elsewhere { .. } | Self::Unfinished { .. })
+    }
 }
 
 /// A place that keeps one library's state.
@@ -200,6 +205,14 @@ pub trait StateHistory: Send + Sync {
     /// How large it is; a store that would have to read everything for that says nothing.
     async fn survey(&self) -> Result<Survey, StateError> {
         Ok(Survey::default())
+    }
+}
+
+/// The state; in the place of one that is not in use here, what is said of it.
+pub async fn present(store: &dyn StateStore) -> Result<Result<State, String>, StateError> {
+    match store.load().await {
+        Err(away) if away.is_away() => Ok(Err(away.to_string())),
+        loaded => loaded.map(Ok),
     }
 }
 

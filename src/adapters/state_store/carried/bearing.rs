@@ -84,14 +84,14 @@ impl Bearing {
     }
 }
 
-/// Notes that the copy in this folder was found to be of no use, before it is set aside.
-pub(super) fn doubt(folder: &Path) -> io::Result<()> {
+/// Notes that the copy in this folder was found to be of no use, before it is set aside. Says whether origin has a better one.
+pub(super) fn doubt(folder: &Path) -> io::Result<bool> {
     let mut bearing = Bearing::read(folder);
     if bearing.is_fetched {
         bearing.is_doubted = true;
         bearing.write(folder)?;
     }
-    Ok(())
+    Ok(bearing.commit.is_some() && !bearing.is_fetched)
 }
 
 fn file(folder: &Path) -> PathBuf {

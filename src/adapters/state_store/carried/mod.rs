@@ -20,7 +20,7 @@ use crate::adapters::carrier::{Carrier, CarrierError};
 use crate::adapters::sqlite;
 use crate::adapters::turn::Turn;
 use crate::ids::{CommitId, LockToken};
-use crate::state::{Serial, State};
+use crate::state::Serial;
 
 /// The files that are carried: the state, and the vector index that it speaks of.
 pub const NAMES: &[&str] = &[STATE, VECTORS];
@@ -106,8 +106,8 @@ impl CarriedState {
     }
 
     /// Notes that the copy in a folder is of no use, before it is set aside: if it came from origin as it is, origin's is of
-    /// no use either, and is replaced.
-    pub fn doubt(folder: &Path) -> std::io::Result<()> {
+    /// no use either, and is replaced. Says whether origin's takes its place.
+    pub fn doubt(folder: &Path) -> std::io::Result<bool> {
         bearing::doubt(folder)
     }
 
@@ -208,7 +208,7 @@ impl Shared {
             Err(error) => return Err(error.into()),
         };
         let file = |name: &str| carried.files.iter().find(|(own, _)| *own == name).map(|(_, file)| file.path());
-        let theirs = match file(STATE).map(|path| self.local.elsewhere(path).loaded()) {
+        let theirs = match file(STATE).map(|path| self.found(path)) {
             Some(Err(error)) if !error.is_unfit() => return Err(error.into()),
             Some(Ok(state)) => state,
             unfit => {
@@ -219,11 +219,11 @@ impl Shared {
             }
         };
         let own = self.folder.join(STATE);
-        let ours = if own.is_file() { self.local.elsewhere(&own).loaded().ok() } else { None };
+        let ours = if own.is_file() { self.found(&own).ok() } else { None };
         if let Some(ours) = &ours
-            && ours.lineage == theirs.lineage
-            && bearing.lineage == theirs.lineage
-            && theirs.serial < bearing.serial
+            && ours.0 == theirs.0
+            && bearing.lineage == theirs.0
+            && theirs.1 < bearing.serial
         {
             (self.say)(
                 "an earlier state was brought back on origin: the one in this clone is used, and carried there again",
@@ -242,20 +242,31 @@ impl Shared {
             }
         }
         session.generation += 1;
-        bearing.meet(carried.commit, (theirs.lineage, theirs.serial), true);
+        bearing.meet(carried.commit, theirs, true);
         self.note(&mut bearing)
     }
 
+    /// The lineage and the serial of a state in a file, also of one that was moved away: it is to be told from here.
+    fn found(&self, file: &Path) -> Result<(String, Serial), StateError> {
+        let store = self.local.elsewhere(file);
+        match store.loaded() {
+            Ok(state) => Ok((state.lineage, state.serial)),
+            Err(away) if away.is_away() => store.named()?.ok_or(away),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Says what becomes of a copy that gives way to origin's.
-    fn part_with(&self, ours: &State, bearing: &Bearing, own: &Path) -> Result<(), Trouble> {
-        if bearing.commit.is_none() && ours.serial > Serial(0) {
+    fn part_with(&self, ours: &(String, Serial), bearing: &Bearing, own: &Path) -> Result<(), Trouble> {
+        let (lineage, serial) = ours;
+        if bearing.commit.is_none() && *serial > Serial(0) {
             let aside = own.with_extension("aside");
             copy::remove(&aside).and_then(|()| copy::copy(own, &aside)).map_err(|error| self.unusable(error))?;
             let aside = aside.display();
             (self.say)(&format!(
                 "origin has a state: it takes the place of this clone's own, which is kept as {aside}"
             ));
-        } else if ours.lineage != bearing.lineage || ours.serial > bearing.serial {
+        } else if *lineage != bearing.lineage || *serial > bearing.serial {
             (self.say)("another run has moved the state on: what this clone had recorded since then gives way to it");
         }
         Ok(())
@@ -283,14 +294,8 @@ impl Shared {
         }
         let Some(named) = self.local.named()? else { return Ok(()) };
         let laid = self.laid()?;
-        let mut files = Vec::new();
-        for name in NAMES {
-            let (from, to) = (self.folder.join(name), laid.join(name));
-            if from.is_file() {
-                copy::copy(&from, &to).map_err(|error| self.unusable(error))?;
-                files.push((*name, to));
-            }
-        }
+        // Whatever is written to the index meanwhile, the state has said so before and says no more until both are copied.
+        let files = self.local.still(|| self.copies(&laid)).map_err(|error| self.unusable(error))?;
         let files: Vec<(&str, &Path)> = files.iter().map(|(name, path)| (*name, path.as_path())).collect();
         let prepared = self.carrier.prepare(&files)?;
         let mut bearing = Bearing::read(&self.folder);
@@ -313,7 +318,20 @@ impl Shared {
         self.note(&mut bearing)
     }
 
-    /// The same; where another run was faster, the copy is brought to what that has left.
+    /// The files as they are, in a folder of their own.
+    fn copies(&self, laid: &Path) -> std::io::Result<Vec<(&'static str, PathBuf)>> {
+        let mut files = Vec::new();
+        for name in NAMES {
+            let (from, to) = (self.folder.join(name), laid.join(name));
+            if from.is_file() {
+                copy::copy(&from, &to)?;
+                files.push((*name, to));
+            }
+        }
+        Ok(files)
+    }
+
+    /// Lets origin have it; where another run was faster, the copy is brought to what that has left.
     fn push_or_bring(&self, session: &mut Session) -> Result<Pushed, Trouble> {
         match self.push(session) {
             Ok(()) => Ok(Pushed::Done),

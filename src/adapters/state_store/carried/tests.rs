@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::super::conformance::{self, LIBRARY, deliver, intend, target};
-use super::super::{StateLock as _, StateStore as _};
+use super::super::{StateLock as _, StateRows as _, StateStore as _};
 use super::*;
 use crate::adapters::carrier::{Patience, Place};
 use crate::state::{Claim, Timestamp};
@@ -83,7 +83,8 @@ impl Bench {
 }
 
 fn claim(token: &str) -> Claim {
-    Claim { token: LockToken::new(token), holder: format!("{token} on laptop"), seconds: 300, alone: false }
+    let holder = format!("{token} on laptop");
+    Claim { token: LockToken::new(token), holder, seconds: 300, alone: false, abandoned: None }
 }
 
 fn is_moved<T>(result: &Result<T, StateError>) -> bool {
@@ -238,6 +239,43 @@ async fn an_origin_that_stops_taking_pushes_half_way_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_renewal_that_fails_leaves_the_lock_its_holder_s() {
+    let bench = Bench::new();
+    let one = bench.state("one");
+    one.lock(&claim("a"), NOW).await.unwrap();
+    bench.refuse_pushes();
+    one.lock(&claim("a"), Timestamp(NOW.0 + 100)).await.unwrap_err();
+    assert_eq!(one.locked().await.unwrap().unwrap().token, LockToken::new("a"));
+}
+
+#[tokio::test]
+async fn a_lock_that_was_left_behind_here_and_taken_over_elsewhere_is_theirs() {
+    let bench = Bench::new();
+    bench.state("one").lock(&claim("a"), NOW).await.unwrap();
+    let again = bench.state("one");
+    again.load().await.unwrap();
+    let two = bench.state("two");
+    two.lock(&claim("b"), Timestamp(NOW.0 + 300)).await.unwrap();
+    let refused = again.lock(&claim("c"), Timestamp(NOW.0 + 10)).await.unwrap_err();
+    assert!(matches!(&refused, StateError::Locked(lock) if lock.token == LockToken::new("b")), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_state_that_was_moved_away_says_so_wherever_it_is_brought() {
+    let bench = Bench::new();
+    let one = bench.state("one");
+    one.lock(&claim("a"), NOW).await.unwrap();
+    one.record(Serial(0), &intend("website", "sr-1")).await.unwrap();
+    one.shared.local.mark_moved("the database").await.unwrap();
+    one.unlock(&LockToken::new("a")).await.unwrap();
+    let two = bench.state("two");
+    assert!(matches!(two.load().await, Err(StateError::Elsewhere { to, .. }) if to == "the database"));
+    assert_eq!(two.locked().await.unwrap(), None);
+    let standing = two.shared.local.standing().await.unwrap().unwrap();
+    assert_eq!(standing.serial, Serial(1), "its rows are here, to be compared and deleted");
+}
+
+#[tokio::test]
 async fn a_state_that_origin_has_lost_or_that_was_brought_back_there_is_replaced() {
     let bench = Bench::new();
     let one = bench.state("one");
@@ -288,17 +326,17 @@ async fn a_copy_that_was_damaged_is_brought_again_and_only_one_that_came_damaged
     let state = one.load().await.unwrap();
     drop(one);
     let file = bench.folder("one").join(STATE);
-    let mend = || {
-        CarriedState::doubt(&bench.folder("one")).unwrap();
+    let mend = |is_origins_good: bool| {
+        assert_eq!(CarriedState::doubt(&bench.folder("one")).unwrap(), is_origins_good);
         SqliteState::set_aside(&file).unwrap();
     };
     fs::write(&file, "rubbish").unwrap();
     assert!(bench.state("one").load().await.unwrap_err().is_unfit());
-    mend();
+    mend(true);
     assert_eq!(bench.state("one").load().await.unwrap(), state);
     assert_eq!(bench.said(), [""; 0]);
     // Now it is as it came, and was found to be of no use all the same.
-    mend();
+    mend(false);
     assert_eq!(bench.state("one").load().await.unwrap().serial, Serial(0));
     assert!(bench.said()[0].contains("of no use"));
     bench.state("one").record(Serial(0), &intend("website", "sr-9")).await.unwrap();

@@ -89,7 +89,7 @@ impl PostgresState {
             turn.end(renamed).await
         };
         within(renamed).await.map_err(|fault| fault.at(&self.place))?;
-        Ok(format!("it is kept in {} under another name, and the state is built again", self.place))
+        Ok(format!("it is kept in {} under another name", self.place))
     }
 
     /// What is to be moved first, if there is such a state.
@@ -175,7 +175,9 @@ impl PostgresState {
         how: crate::adapters::postgres::Fault,
     ) -> Result<Serial, Fault> {
         let serial = Serial(expected.0 + 1);
-        let (turn, head) = self.begin_reading().await?;
+        let mut turn = Turn::begin(self, For::Writing).await?;
+        // The server may still be at that commit: the library's row is locked until it has ended, one way or the other.
+        let head = turn.found(self, true).await?;
         let found = match &head {
             None => Ok(None),
             Some(head) => turn.rows(head).line(serial.0).await,

@@ -109,7 +109,13 @@ impl SqliteState {
     /// Moves a state that is of no use out of the way, with what stands beside it; the sentence says where it is now.
     pub fn set_aside(place: &Path) -> std::io::Result<String> {
         let aside = sqlite::set_aside(place, "aside")?;
-        Ok(format!("it is kept as {}, and the state is built again", aside.display()))
+        Ok(format!("it is kept as {}", aside.display()))
+    }
+
+    /// Does something while the state stands still: clones of this one wait, and other processes have not the turn.
+    pub fn still<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _still = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        work()
     }
 
     /// Runs what waits for the disk where it may wait.
