@@ -61,9 +61,11 @@ pub async fn set_state_aside(
     why: &StateError,
     console: &Console,
 ) -> anyhow::Result<()> {
+    let mut is_brought = false;
     let done = match config.settings.state.kind {
         Kind::Sqlite => {
-            CarriedState::doubt(&worktree.private_folder())?;
+            let is_better_there = CarriedState::doubt(&worktree.private_folder())?;
+            is_brought = is_better_there && carries(worktree, config, environment);
             SqliteState::set_aside(&worktree.private_folder().join(STATE))?
         }
         #[cfg(not(feature = "postgres"))]
@@ -74,15 +76,18 @@ pub async fn set_state_aside(
             postgres_state(worktree, config, environment, file, console)?.set_aside().await?
         }
     };
-    let met = "each downstream is told of everything once more";
+    let met = match is_brought {
+        true => "and what origin has takes its place",
+        false => "and the state is built again, so each downstream is told of everything once more",
+    };
     let said = match why {
         StateError::Damaged { why, .. } => format!("the state was damaged ({why})"),
         StateError::Foreign { found, .. } => format!("the state belongs to another library ({found})"),
         StateError::Old { .. } => "the state is an earlier one that was brought back".to_owned(),
         other => other.to_string(),
     };
-    console.talk(&format!("warning: {said}; {done}, so {met}\n"));
-    console.command(&workflow_command::Command::warning(&format!("{said}; {done}, so {met}")));
+    console.talk(&format!("warning: {said}; {done}, {met}\n"));
+    console.command(&workflow_command::Command::warning(&format!("{said}; {done}, {met}")));
     Ok(())
 }
 
@@ -148,22 +153,25 @@ pub fn postgres_state(
 }
 
 /// What keeps others out of the state in this clone's file: its lock, on origin too where the state is carried.
+///
+/// Whoever has not this clone's turn only looks.
 pub async fn sqlite_lock(
     file: &SqliteState,
     worktree: &Worktree,
     config: &Config,
     environment: &Environment,
+    reach: Reach,
     console: &Console,
     stop: &Stop,
 ) -> anyhow::Result<Arc<dyn StateLock>> {
     if config.settings.state.kind == Kind::Postgres || !carries(worktree, config, environment) {
         return Ok(Arc::new(file.clone()));
     }
-    let carried = carried::state(file.clone(), worktree, environment, Reach::Network, console, stop);
+    let carried = carried::state(file.clone(), worktree, environment, reach, console, stop);
     match carried.load().await {
         // It has come from origin, whatever has become of it.
-        Ok(_) | Err(StateError::Elsewhere { .. } | StateError::Unfinished { .. }) => Ok(carried),
-        Err(error) => Err(error.into()),
+        Err(error) if !error.is_away() => Err(error.into()),
+        _ => Ok(carried),
     }
 }
 

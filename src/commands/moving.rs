@@ -15,6 +15,7 @@ pub use compare::{Comparison, TableComparison, validate};
 pub use ground::{Ground, ground};
 
 use crate::adapters::state_store::{StateError, StateLock, StateRows};
+use crate::adapters::stop::{Stop, Stopped};
 use crate::ids::LockToken;
 use crate::state::moving::{Copying, Standing};
 use crate::state::row::Table;
@@ -55,6 +56,8 @@ pub struct Move {
     pub token: LockToken,
     /// The time.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Whether the process was asked to end.
+    pub stop: Stop,
 }
 
 /// What a move would do.
@@ -100,6 +103,8 @@ pub async fn run(moving: &Move, told: &mut (dyn FnMut(u64, u64) + Send)) -> anyh
     // Nothing is written at a place that is refused.
     let standing = source(&moving.from).await?;
     ground(&moving.from.place, &moving.to.place, &standing, moving.to.rows.standing().await?.as_ref())?;
+    // A signal waits until the locks are given back.
+    let _under_way = moving.stop.hold()?;
     let mut taken = Vec::new();
     let mut outcome = Ok(());
     for side in locks {
@@ -211,6 +216,10 @@ async fn copy(moving: &Move, told: &mut (dyn FnMut(u64, u64) + Send)) -> anyhow:
             from.rows.mark_moved(&to.place).await?;
         }
         loop {
+            if let Some(signal) = moving.stop.asked() {
+                // What has arrived stays: the next run goes on from there.
+                return Err(Stopped(signal).into());
+            }
             let page = from.rows.page(table, copying.after.as_deref()).await?;
             let Some(last) = page.last else { break };
             copying.after = Some(last);

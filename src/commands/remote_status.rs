@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow};
 
 use super::status::status_beside;
 use crate::adapters::carrier::Carrier;
-use crate::adapters::state_store::{CARRIED, SqliteState, StateError, StateLock as _, StateStore as _};
+use crate::adapters::state_store::{CARRIED, SqliteState, StateError, StateLock as _, StateStore as _, present};
 use crate::ids::CommitId;
 use crate::report::state::Held;
 use crate::report::status::Status;
@@ -16,7 +16,7 @@ use crate::state::{Lock, State, Timestamp};
 struct Told {
     head: Option<CommitId>,
     /// The state that it carries.
-    carried: Option<(State, Option<Lock>)>,
+    carried: Option<(Result<State, String>, Option<Lock>)>,
 }
 
 /// Asks the remote where it is, and which commits its targets have, by the state that it carries. `folder` is for what is
@@ -27,7 +27,7 @@ pub async fn remote_status(
     carrier: Carrier,
     folder: &Path,
     shown: String,
-    here: Option<(State, Option<Held>)>,
+    here: Option<(Result<State, String>, Option<Held>)>,
     now: Timestamp,
 ) -> anyhow::Result<Status> {
     let folder = folder.to_owned();
@@ -39,8 +39,7 @@ pub async fn remote_status(
         (None, Some((state, lock))) => Ok(status_beside(&state, shown, head, lock)),
         (None, None) => {
             let why = "it carries no state (`state` in its stockroom.yml), so nothing is known of its targets";
-            let nothing = State::new(String::new(), String::new());
-            Ok(Status { problem: Some(why.to_owned()), ..status_beside(&nothing, shown, head, None) })
+            Ok(status_beside(&Err(why.to_owned()), shown, head, None))
         }
     }
 }
@@ -54,11 +53,11 @@ fn ask(carrier: &Carrier, folder: &Path) -> anyhow::Result<Told> {
 }
 
 /// The state in a file, whichever library it belongs to: that of the remote, whatever the remote is called here.
-async fn read(file: &Path) -> Result<(State, Option<Lock>), StateError> {
+async fn read(file: &Path) -> Result<(Result<State, String>, Option<Lock>), StateError> {
     let store = SqliteState::new(file, String::new());
     let store = match store.load().await {
         Err(StateError::Foreign { found, .. }) => SqliteState::new(file, found),
         _ => store,
     };
-    Ok((store.load().await?, store.locked().await?))
+    Ok((present(&store).await?, store.locked().await?))
 }

@@ -4,6 +4,7 @@ use super::gather::{Library, Wanted, gather};
 use super::open::Opened;
 use super::outside::Outside;
 use super::plan::{Scope, plan};
+use crate::adapters::state_store::present;
 use crate::finding::words::count;
 use crate::ids::{CommitId, RunId};
 use crate::report::state::{Grip, Held};
@@ -18,6 +19,10 @@ const RUNS: usize = 50;
 /// `at_work` tells of a state in this clone whether a process of it is at work; none for a state elsewhere.
 pub async fn status(opened: Opened, outside: &Outside, at_work: Option<bool>) -> anyhow::Result<Status> {
     let (commit, dirty) = (opened.tree.commit.clone(), opened.tree.is_dirty());
+    if let Err(away) = present(&*outside.state).await? {
+        let lock = held(outside, at_work).await?;
+        return Ok(Status { dirty, remote: None, ..status_beside(&Err(away), String::new(), commit, lock) });
+    }
     let (problem, library) = compared(opened)?;
     let planned = match &library {
         Some(library) => Some(plan(library, outside, Scope::default(), false).await?),
@@ -35,10 +40,22 @@ pub async fn status(opened: Opened, outside: &Outside, at_work: Option<bool>) ->
 }
 
 /// How the targets stand that `state` knows, beside the commit that a remote is at.
-pub fn status_beside(state: &State, remote: String, head: Option<CommitId>, lock: Option<Held>) -> Status {
-    let is_at_work = state.run.is_some() && lock.as_ref().is_some_and(|held| held.grip != Grip::Gone);
-    let targets = by_commit(state, head.as_ref(), false, is_at_work);
-    Status { commit: head, dirty: false, remote: Some(remote), problem: None, lock, run: None, targets }
+///
+/// In the place of a state that is not in use there stands what is said of it, and nothing is known of the targets.
+pub fn status_beside(
+    state: &Result<State, String>,
+    remote: String,
+    head: Option<CommitId>,
+    lock: Option<Held>,
+) -> Status {
+    let (problem, targets) = match state {
+        Ok(state) => {
+            let is_at_work = state.run.is_some() && lock.as_ref().is_some_and(|held| held.grip != Grip::Gone);
+            (None, by_commit(state, head.as_ref(), false, is_at_work))
+        }
+        Err(away) => (Some(away.clone()), Vec::new()),
+    };
+    Status { commit: head, dirty: false, remote: Some(remote), problem, lock, run: None, targets }
 }
 
 /// The library, if it can be compared; else why not.

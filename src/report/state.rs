@@ -13,8 +13,8 @@ use crate::state::{Lock, State, Survey, Timestamp};
 pub struct Facts {
     /// What people call the place.
     pub place: String,
-    /// The state.
-    pub state: State,
+    /// The state; in the place of one that is not in use here, what is said of it.
+    pub state: Result<State, String>,
     /// How large it is.
     pub survey: Survey,
     /// Its lock, if somebody has taken it and not given it back.
@@ -81,17 +81,21 @@ impl Held {
 
 /// The facts for a person.
 pub fn human(facts: &Facts, style: Style) -> String {
-    let State { library, lineage, serial, targets, .. } = &facts.state;
     let mut out = String::new();
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(out, "{} {}", style.quiet(&format!("{name:9}")), for_people(value));
     };
     line("state", &facts.place);
-    line("library", &name(library));
-    line("lineage", if serial.0 == 0 { "none yet" } else { lineage });
-    line("changes", &format!("{} so far", serial.0));
-    let names = targets.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    line("targets", if names.is_empty() { "none was ever tried" } else { &names });
+    match &facts.state {
+        Ok(State { library, lineage, serial, targets, .. }) => {
+            line("library", &name(library));
+            line("lineage", if serial.0 == 0 { "none yet" } else { lineage });
+            line("changes", &format!("{} so far", serial.0));
+            let names = targets.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            line("targets", if names.is_empty() { "none was ever tried" } else { &names });
+        }
+        Err(away) => line("not here", away),
+    }
     if !facts.survey.rows.is_empty() {
         let rows = facts.survey.rows.iter().map(|(table, rows)| format!("{} {rows}", table.as_str().replace('_', " ")));
         line("rows", &rows.collect::<Vec<_>>().join(", "));
@@ -130,7 +134,7 @@ pub(crate) mod tests {
         let lock = Some(Held { lock: lock(), grip: Grip::Elsewhere });
         Facts {
             place: ".git/stockroom/state\u{1b}.sqlite".to_owned(),
-            state: State::new("org/library:", "9c1e"),
+            state: Ok(State::new("org/library:", "9c1e")),
             survey,
             lock,
         }
@@ -148,6 +152,14 @@ pub(crate) mod tests {
         size      2.0 MiB
         lock      locked by alice on laptop, process 77 since 2026-11-20 12:00 UTC, until 2026-11-20 12:05 UTC unless it is renewed
         ");
+    }
+
+    #[test]
+    fn of_a_state_that_was_moved_away_its_place_is_told_and_its_lock() {
+        let away = Facts { state: Err("the state is at there now".to_owned()), ..facts() };
+        let told = human(&away, Style::Plain);
+        assert!(told.contains("not here  the state is at there now\nrows"), "{told}");
+        assert!(told.contains("lock      locked by alice"), "{told}");
     }
 
     #[test]

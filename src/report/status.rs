@@ -67,7 +67,7 @@ pub struct Status {
     pub dirty: bool,
     /// The remote whose commit that is; none where it is that of this clone.
     pub remote: Option<String>,
-    /// Why the targets could be compared by their commits alone.
+    /// Why the targets could be compared by their commits alone, or nothing is known of them.
     pub problem: Option<String>,
     /// The lock, if somebody has taken it and not given it back.
     pub lock: Option<Held>,
@@ -227,6 +227,7 @@ fn at_work(status: &Status) -> Option<String> {
 fn advice(status: &Status, style: Style) -> String {
     let behind = status.targets.iter().filter(|target| target.level != Level::Synced).count();
     match (status.targets.len(), behind) {
+        (0, _) if status.problem.is_some() => "no target is known".to_owned(),
         (0, _) => "nothing was ever served: `stockroom sync` serves every target".to_owned(),
         (_, 0) => format!("{}: every target has what it should have", style.good("in step")),
         (all, _) if status.at_work().is_some() => format!("not in step yet: {behind} of {}", count(all, "target")),

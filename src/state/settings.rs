@@ -36,7 +36,8 @@ impl Settings {
             problems.push(("/schema".to_owned(), "a schema's name has 1 to 63 bytes".to_owned()));
         }
         if self.kind == Kind::Postgres && self.carry == Carry::Ref {
-            let why = "a ref carries a SQLite state alone; every runner reaches the one in PostgreSQL: leave `carry` out";
+            let why =
+                "a ref carries a SQLite state alone; every runner reaches the one in PostgreSQL: leave `carry` out";
             problems.push(("/carry".to_owned(), why.to_owned()));
         }
         problems

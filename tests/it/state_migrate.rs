@@ -71,6 +71,15 @@ fn a_state_moves_to_postgresql_and_back_and_every_step_says_what_to_do_next() {
     assert!(moved.both().contains("Write `state: { kind: postgres }`"), "{}", moved.both());
     let stale = run(&["sync"]).ends(2);
     assert!(stale.both().contains("set `state` in stockroom.yml"), "{}", stale.both());
+    for looks in [&["state", "show"][..], &["status"], &["state", "history"], &["state", "unlock"]] {
+        let told = run(looks).ends(0).both();
+        let is_told = looks[0] == "status" || looks[1] == "show";
+        assert_eq!(told.contains("set `state` in stockroom.yml"), is_told, "{looks:?}: {told}");
+    }
+    run(&["status", "--check"]).ends(3);
+    let shown = run(&["state", "show", "--format", "json"]).ends(0);
+    let shown = shown.document(&stockroom::report::json::state::show_schema());
+    assert_eq!((&shown["serial"], &shown["lock"]), (&serde_json::Value::Null, &serde_json::Value::Null));
 
     keep_in(&library, "postgres");
     step("validate", "postgres").ends(0);

@@ -7,12 +7,13 @@ use uuid::Uuid;
 
 use super::{Ending, Execution};
 use crate::adapters::clock;
-use crate::adapters::state_store::StateStore as _;
-use crate::cli::wiring;
+use crate::adapters::state_store::{SqliteState, StateLock, StateStore as _};
+use crate::adapters::turn::Turn;
+use crate::cli::wiring::{self, Reach};
 use crate::cli::words::Format;
 use crate::cli::words::migrate::{MigrateCommand, Towards};
 use crate::commands::moving::{self, Comparison, Ground, Move, Moved, Outlook, Side};
-use crate::commands::open::open;
+use crate::commands::open::{Opened, open};
 use crate::ids::LockToken;
 use crate::report::moving as report;
 use crate::state::Kind;
@@ -23,16 +24,19 @@ const LOG_EVERY: Duration = Duration::from_secs(10);
 impl Execution<'_> {
     /// Takes a step of a move of the state.
     pub(super) async fn migrate(&self, command: MigrateCommand) -> anyhow::Result<Ending> {
+        let opened = open(&self.place(None))?;
+        let turn = self.turn_for(&command, &opened).await?;
+        let reach = if turn.is_some() { Reach::Network } else { Reach::Look };
         match command {
             MigrateCommand::Check { towards } => {
-                let (moving, route) = self.moving(towards).await?;
+                let (moving, route) = self.moving(&opened, towards, reach).await?;
                 let outlook = moving::check(&moving).await?;
                 let shown = shown(&outlook);
                 self.say(towards, || report::check(&route, &shown), || report::check_json(&route, &shown));
                 Ok(Ending::Done)
             }
             MigrateCommand::Run { towards } => {
-                let (moving, route) = self.moving(towards).await?;
+                let (moving, route) = self.moving(&opened, towards, reach).await?;
                 let mut last = Instant::now();
                 let moved = moving::run(&moving, &mut |done, all| {
                     let line = format!("copied {done} of {all} rows");
@@ -50,7 +54,7 @@ impl Execution<'_> {
                 Ok(Ending::Done)
             }
             MigrateCommand::Validate { towards } => {
-                let (moving, route) = self.moving(towards).await?;
+                let (moving, route) = self.moving(&opened, towards, reach).await?;
                 let compared = moving::validate(&moving, &mut |table| {
                     self.console.progress(&format!("comparing {}", table.as_str()));
                 })
@@ -66,7 +70,7 @@ impl Execution<'_> {
                 Ok(if compared.is_equal() { Ending::Done } else { Ending::Failed })
             }
             MigrateCommand::Cleanup { towards, yes } => {
-                let (moving, route) = self.moving(towards).await?;
+                let (moving, route) = self.moving(&opened, towards, reach).await?;
                 let (compared, rows) = moving::cleanup(&moving, yes).await?;
                 let (tables, since) = (tables(&compared), compared.changes_since);
                 self.say(
@@ -79,6 +83,17 @@ impl Execution<'_> {
         }
     }
 
+    /// This clone's turn, without which a sync of the clone would take the lock for one that was left behind. Who only looks
+    /// does not wait for it.
+    async fn turn_for(&self, command: &MigrateCommand, opened: &Opened) -> anyhow::Result<Option<Turn>> {
+        match command {
+            MigrateCommand::Run { .. } | MigrateCommand::Cleanup { .. } => self.turn(&opened.worktree).await.map(Some),
+            MigrateCommand::Check { .. } | MigrateCommand::Validate { .. } => {
+                Ok(Turn::take(&opened.worktree.private_folder()))
+            }
+        }
+    }
+
     fn say(&self, towards: Towards, human: impl FnOnce() -> String, json: impl FnOnce() -> String) {
         match towards.format {
             Format::Human => self.console.text(&human()),
@@ -86,9 +101,18 @@ impl Execution<'_> {
         }
     }
 
+    async fn lock_of_file(
+        &self,
+        file: &SqliteState,
+        opened: &Opened,
+        reach: Reach,
+    ) -> anyhow::Result<Arc<dyn StateLock>> {
+        let Opened { worktree, config, .. } = opened;
+        wiring::sqlite_lock(file, worktree, config, self.environment, reach, self.console, &self.stop).await
+    }
+
     /// Both stores, whichever of them stockroom.yml says is in use.
-    async fn moving(&self, towards: Towards) -> anyhow::Result<(Move, report::Route)> {
-        let opened = open(&self.place(None))?;
+    async fn moving(&self, opened: &Opened, towards: Towards, reach: Reach) -> anyhow::Result<(Move, report::Route)> {
         let (worktree, config) = (&opened.worktree, &opened.config);
         let repository = self.environment.repository().or_else(|| worktree.origin());
         let file = wiring::sqlite_state(worktree, repository.as_ref());
@@ -96,7 +120,7 @@ impl Execution<'_> {
         let sqlite = Side {
             kind: Kind::Sqlite,
             place: file.place(),
-            lock: wiring::sqlite_lock(&file, worktree, config, self.environment, self.console, &self.stop).await?,
+            lock: self.lock_of_file(&file, opened, reach).await?,
             rows: Arc::new(file),
         };
         let postgres = Side {
@@ -116,7 +140,7 @@ impl Execution<'_> {
         };
         let holder = format!("state migrate of {}", self.claimant().holder);
         let token = LockToken::new(Uuid::new_v4().to_string());
-        Ok((Move { from, to, holder, token, clock: Arc::new(clock::now) }, route))
+        Ok((Move { from, to, holder, token, clock: Arc::new(clock::now), stop: self.stop.clone() }, route))
     }
 }
 

@@ -3,6 +3,7 @@
 use anyhow::anyhow;
 
 use super::{Ending, Execution};
+use crate::adapters::state_store::present;
 use crate::adapters::turn::Turn;
 use crate::cli::wiring::Reach;
 use crate::cli::words::Format;
@@ -47,7 +48,7 @@ impl Execution<'_> {
     }
 
     async fn show(&self, outside: &Outside, at_work: Option<bool>, format: Format) -> anyhow::Result<()> {
-        let (state, survey) = (outside.state.load().await?, outside.state.survey().await?);
+        let (state, survey) = (present(&*outside.state).await?, outside.state.survey().await?);
         let facts = Facts { place: outside.state.place(), state, survey, lock: held(outside, at_work).await? };
         match format {
             Format::Human => self.console.text(&state::human(&facts, self.style())),
@@ -65,7 +66,8 @@ impl Execution<'_> {
         format: Format,
     ) -> anyhow::Result<()> {
         let lock = held(outside, at_work).await?;
-        let open = outside.state.load().await?.run.filter(|_| lock.is_some_and(|held| held.grip != Grip::Gone));
+        let open = present(&*outside.state).await?.ok().and_then(|state| state.run);
+        let open = open.filter(|_| lock.is_some_and(|held| held.grip != Grip::Gone));
         // Of one target, the last runs are those that had to do with it.
         let looked_at = if target.is_some() { CHANGES } else { most };
         let (runs, changes) = (outside.state.runs(looked_at).await?, outside.state.history(CHANGES).await?);

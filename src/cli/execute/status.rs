@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use super::{Ending, Execution};
 use crate::adapters::carrier::Place as CarrierPlace;
 use crate::adapters::clock;
-use crate::adapters::state_store::CARRIED;
+use crate::adapters::state_store::{CARRIED, present};
 use crate::adapters::turn::Turn;
 use crate::cli::wiring::carried::{carrier, carries};
 use crate::cli::wiring::{Reach, outside};
@@ -58,8 +58,10 @@ impl Execution<'_> {
 
     async fn status_of_origin(&self) -> anyhow::Result<Status> {
         let opened = open(&self.place(None))?;
-        let (worktree, outside) = (&opened.worktree, self.outside(&opened, Reach::Local)?);
-        let here = (outside.state.load().await?, standing::held(&outside, self.at_work(&opened)).await?);
+        // Of a remote that carries no state, this clone may know one: its own, or the one in the database.
+        let reach = if opened.config.settings.state.kind == Kind::Postgres { Reach::Look } else { Reach::Local };
+        let (worktree, outside) = (&opened.worktree, self.outside(&opened, reach)?);
+        let here = (present(&*outside.state).await?, standing::held(&outside, self.at_work(&opened)).await?);
         let scratch = tempfile::tempdir().context("a folder for what is brought cannot be made")?;
         let place = CarrierPlace {
             repository: worktree.git_folder().to_owned(),

@@ -12,6 +12,7 @@ use clap::ValueEnum as _;
 use crate::adapters::state_store::StateError;
 use crate::adapters::stop::Stopped;
 use crate::adapters::turn::Turn;
+use crate::adapters::worktree::Worktree;
 use crate::cli::wiring::{Reach, carries, outside, set_damaged_aside, set_state_aside};
 use crate::cli::words::{Common, Format, Limits, Part};
 use crate::commands::gather::Library;
@@ -36,7 +37,7 @@ impl Execution<'_> {
             return Ok(Ending::Findings);
         };
         // What the one before has recorded decides what is left to do: nothing is planned before it has ended.
-        let _turn = self.turn(&library).await?;
+        let _turn = self.turn(&library.worktree).await?;
         set_damaged_aside(&library.worktree, self.console)?;
         let (desired, outside, lock) = self.planned(&library, limits).await?;
         // From here on things are done that must not be cut off half-way: a signal waits for them to end, and they hurry.
@@ -82,7 +83,14 @@ impl Execution<'_> {
         let mut told = |lock: &Lock| self.console.talk(&format!("the state is locked by {}: waiting\n", lock.holder));
         let mut is_mended = false;
         loop {
-            let outside = outside(&library.worktree, &library.config, self.environment, Reach::Network, self.console, &self.stop)?;
+            let outside = outside(
+                &library.worktree,
+                &library.config,
+                self.environment,
+                Reach::Network,
+                self.console,
+                &self.stop,
+            )?;
             match lock::plan_locked(library, &outside, scope(limits), &claimant, &mut told).await {
                 Ok((desired, held)) => return Ok((desired, outside, held)),
                 Err(error) => match error.downcast_ref::<StateError>() {
@@ -118,8 +126,8 @@ impl Execution<'_> {
     }
 
     /// Waits until no other sync is at work in this clone.
-    async fn turn(&self, library: &Library) -> anyhow::Result<Turn> {
-        let folder = library.worktree.private_folder();
+    pub(super) async fn turn(&self, worktree: &Worktree) -> anyhow::Result<Turn> {
+        let folder = worktree.private_folder();
         let begun = Instant::now();
         let mut is_told = false;
         loop {

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::adapters::state_store::{ChunkRows as _, FileDigests as _, SqliteState, StateHistory as _, StateStore};
+use crate::adapters::stop::Signal;
 use crate::ids::{
     AssetId, AssetKey, BlobId, ChunkId, CollectionName, CommitId, CorrelationId, RepoPath, RunId, Sha256Hex, TargetName,
 };
 use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
-use crate::state::{Change, Delivered, Intent, Run, RunEnd, RunResult, Serial, State};
+use crate::state::{Change, Delivered, Intent, Run, RunEnd, RunResult, State};
 
 const LIBRARY: &str = "org/library:";
 
@@ -90,7 +91,7 @@ where
 
 fn route(from: Side, to: Side, token: &str) -> Move {
     let (holder, token) = ("a test".to_owned(), LockToken::new(token));
-    Move { from, to, holder, token, clock: Arc::new(|| Timestamp(1_000)) }
+    Move { from, to, holder, token, clock: Arc::new(|| Timestamp(1_000)), stop: Stop::default() }
 }
 
 async fn move_all(moving: &Move) -> anyhow::Result<Moved> {
@@ -171,6 +172,19 @@ async fn nothing_is_deleted_before_it_has_arrived() {
 }
 
 #[tokio::test]
+async fn a_move_that_is_asked_to_stop_gives_both_locks_back_and_is_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, new) = (file(&folder, "old"), file(&folder, "new"));
+    fill(&old, 10).await;
+    let moving = route(side(Kind::Sqlite, &old), side(Kind::Sqlite, &new), "one");
+    let mut ask = |_, _| moving.stop.ask(Signal::Interrupt);
+    assert!(why(run(&moving, &mut ask).await).contains("stopped by SIGINT"));
+    assert_eq!((old.locked().await.unwrap(), new.locked().await.unwrap()), (None, None));
+    let next = route(side(Kind::Sqlite, &old), side(Kind::Sqlite, &new), "two");
+    assert!(move_all(&next).await.unwrap().resumed > 0);
+}
+
+#[tokio::test]
 async fn a_lock_of_somebody_else_is_respected() {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (file(&folder, "old"), file(&folder, "new"));
@@ -191,6 +205,7 @@ mod postgres {
     use crate::adapters::postgres::test_server::{Database, server};
     use crate::adapters::state_store::{PostgresState, SCHEMA};
     use crate::secret::Secret;
+    use crate::state::Serial;
 
     fn database() -> Option<Database> {
         Some(server()?.database())

@@ -19,12 +19,14 @@ struct StateV1 {
     version: u8,
     /// Where it is kept.
     place: String,
-    /// The library that it belongs to.
-    library: String,
+    /// Why it is not in use there, and where it is: it was moved away, or has not come whole. Null where it is in use.
+    problem: Option<String>,
+    /// The library that it belongs to; null where it is not in use there.
+    library: Option<String>,
     /// The id that it was given when it was made; null where nothing was ever recorded.
     lineage: Option<String>,
-    /// How many changes it has seen.
-    serial: u64,
+    /// How many changes it has seen; null where it is not in use there.
+    serial: Option<u64>,
     /// The targets that were ever tried.
     targets: Vec<String>,
     /// The number of rows in each of its tables; empty where the store does not count them.
@@ -110,17 +112,18 @@ struct ChangeV1 {
 
 /// The facts as pretty JSON with a final line break.
 pub fn show(facts: &Facts) -> String {
-    let state = &facts.state;
+    let state = facts.state.as_ref().ok();
     super::pretty(&StateV1 {
         version: 1,
         place: facts.place.clone(),
-        library: state.library.clone(),
-        lineage: Some(state.lineage.clone()).filter(|_| state.serial.0 > 0),
-        serial: state.serial.0,
-        targets: state.targets.keys().map(ToString::to_string).collect(),
+        problem: facts.state.as_ref().err().cloned(),
+        library: state.map(|state| state.library.clone()),
+        lineage: state.filter(|state| state.serial.0 > 0).map(|state| state.lineage.clone()),
+        serial: state.map(|state| state.serial.0),
+        targets: state.into_iter().flat_map(|state| state.targets.keys()).map(ToString::to_string).collect(),
         rows: facts.survey.rows.iter().map(|(table, rows)| (table.as_str(), *rows)).collect(),
         bytes: facts.survey.bytes,
-        run: state.run.as_ref().map(ToString::to_string),
+        run: state.and_then(|state| state.run.as_ref()).map(ToString::to_string),
         lock: facts.lock.as_ref().map(lock),
     })
 }

@@ -23,7 +23,7 @@ struct StatusV1 {
     dirty: bool,
     /// The remote whose commit that is (`--remote`); null where it is that of the clone.
     remote: Option<String>,
-    /// Why the targets could be compared by their commits alone; else null.
+    /// Why the targets could be compared by their commits alone, or nothing is known of them; else null.
     problem: Option<String>,
     /// Whether every target is `SYNCED`.
     in_step: bool,
