@@ -42,13 +42,23 @@ pub(super) fn damage(connection: &Connection) -> Result<Option<String>> {
 pub(super) fn set_aside(place: &Path, extension: &str) -> io::Result<PathBuf> {
     let aside = place.with_extension(extension);
     std::fs::rename(place, &aside)?;
-    for end in ["-wal", "-shm"] {
-        let mut beside = place.as_os_str().to_owned();
-        beside.push(end);
-        match std::fs::remove_file(&beside) {
+    remove_all(place, &["-wal", "-shm"])?;
+    Ok(aside)
+}
+
+/// Removes a file, if it is there, and what SQLite keeps beside it.
+pub(super) fn remove(place: &Path) -> io::Result<()> {
+    remove_all(place, &["", "-wal", "-shm"])
+}
+
+fn remove_all(place: &Path, ends: &[&str]) -> io::Result<()> {
+    for end in ends {
+        let mut file = place.as_os_str().to_owned();
+        file.push(end);
+        match std::fs::remove_file(&file) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
     }
-    Ok(aside)
+    Ok(())
 }

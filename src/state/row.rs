@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::{HistoryEntry, Intent, Run, RunEnd, Serial, Timestamp};
 use crate::ids::{AssetKey, BlobId, ChunkId, CommitId, RepoPath, RunId, Sha256Hex, TargetName};
 
-/// The tables of a state, in the order in which a copy is made.
+/// The tables of a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Table {

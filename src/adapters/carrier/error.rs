@@ -10,7 +10,7 @@ pub enum CarrierError {
     NoRemote,
     /// The remote refuses.
     #[error(
-        "origin does not let this run write to it ({why}). Give the job `permissions: contents: write`; or keep the folder \
+        "origin does not let this run keep the state there ({why}). Give the job `permissions: contents: write`; or keep the folder \
          .git/stockroom between runs with actions/cache and set `state: {{ carry: none }}`"
     )]
     NotAllowed {

@@ -49,6 +49,16 @@ pub trait StateRows: Send + Sync {
     async fn delete(&self) -> Result<(), StateError>;
 }
 
+/// Why a state is not to be used: it was moved away, or not all of it is here. None where it may be.
+pub(super) fn away(place: &str, moved_to: Option<&str>, copying: Option<&str>) -> Option<StateError> {
+    let place = place.to_owned();
+    if let Some(to) = moved_to {
+        return Some(StateError::Elsewhere { place, to: to.to_owned() });
+    }
+    let from = Copying::parse(copying?).map(|copying| copying.from).unwrap_or_default();
+    Some(StateError::Unfinished { place, from })
+}
+
 /// The digest of a table, or of its first `most` rows, read page by page.
 pub async fn digest(store: &dyn StateRows, table: Table, most: Option<u64>) -> Result<SetDigest, StateError> {
     let (mut digest, mut after) = (SetDigest::default(), None);

@@ -23,16 +23,3 @@ pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     };
     copied().map_err(io::Error::other)
 }
-
-/// Removes a file and what SQLite keeps beside it.
-pub(super) fn remove(file: &Path) -> io::Result<()> {
-    for end in ["", "-wal", "-shm"] {
-        let mut path = file.as_os_str().to_owned();
-        path.push(end);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(())
-}

@@ -6,6 +6,7 @@
 mod bearing;
 mod copy;
 mod stores;
+mod trouble;
 
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::bearing::Bearing;
+use self::trouble::{Trouble, is_lasting};
 use super::{SqliteState, StateError};
 use crate::adapters::carrier::{Carrier, CarrierError};
 use crate::adapters::sqlite;
@@ -80,24 +82,6 @@ struct Session {
     looked: Option<Instant>,
 }
 
-/// Why the copy and origin were not brought together.
-enum Trouble {
-    Carrier(CarrierError),
-    State(StateError),
-}
-
-impl From<CarrierError> for Trouble {
-    fn from(error: CarrierError) -> Self {
-        Self::Carrier(error)
-    }
-}
-
-impl From<StateError> for Trouble {
-    fn from(error: StateError) -> Self {
-        Self::State(error)
-    }
-}
-
 impl CarriedState {
     /// The state of which `local` is the copy, in `folder`.
     pub fn new(local: SqliteState, carrier: Carrier, folder: impl Into<PathBuf>, role: Role, say: Say) -> Self {
@@ -151,12 +135,19 @@ impl Shared {
         let brought = self.bring(session);
         drop(turn);
         match brought {
-            Err(Trouble::Carrier(error)) if self.role == Role::Reads || is_lasting(&error) => {
+            Err(Trouble::Carrier(error))
+                if self.role == Role::Reads || is_lasting(&error) && !self.is_blind(&error) =>
+            {
                 self.give_up(session, &error);
                 Ok(())
             }
             other => other.map_err(|trouble| self.state_error(trouble)),
         }
+    }
+
+    /// Whether origin may have a state that cannot be read, and there is no copy: everybody would be told everything.
+    fn is_blind(&self, why: &CarrierError) -> bool {
+        matches!(why, CarrierError::NotAllowed { .. }) && !self.folder.join(STATE).is_file()
     }
 
     /// Goes on with the copy alone.
@@ -238,7 +229,7 @@ impl Shared {
             let target = self.folder.join(name);
             match file(name) {
                 Some(source) => self.lay(source, &target)?,
-                None => copy::remove(&target).map_err(|error| self.unusable(error))?,
+                None => sqlite::remove(&target).map_err(|error| self.unusable(error))?,
             }
         }
         session.generation += 1;
@@ -261,7 +252,7 @@ impl Shared {
         let (lineage, serial) = ours;
         if bearing.commit.is_none() && *serial > Serial(0) {
             let aside = own.with_extension("aside");
-            copy::remove(&aside).and_then(|()| copy::copy(own, &aside)).map_err(|error| self.unusable(error))?;
+            sqlite::remove(&aside).and_then(|()| copy::copy(own, &aside)).map_err(|error| self.unusable(error))?;
             let aside = aside.display();
             (self.say)(&format!(
                 "origin has a state: it takes the place of this clone's own, which is kept as {aside}"
@@ -392,10 +383,4 @@ enum Pushed {
     Done,
     /// Another run was faster; the copy is its state now.
     Late,
-}
-
-/// Whether trying again would not help.
-fn is_lasting(error: &CarrierError) -> bool {
-    use CarrierError::{NoRemote, NotAllowed, TooLarge};
-    matches!(error, NoRemote | NotAllowed { .. } | TooLarge { .. })
 }

@@ -229,6 +229,23 @@ async fn where_origin_may_not_be_written_the_copy_is_the_state() {
 }
 
 #[tokio::test]
+async fn an_origin_that_may_not_be_read_is_an_error_where_there_is_no_copy() {
+    let bench = Bench::new();
+    bench.state("one").record(Serial(0), &intend("website", "sr-1")).await.unwrap();
+    bench.state("two");
+    for machine in ["one", "two"] {
+        let clone = Repository::open(bench.folder.path().join(machine)).unwrap();
+        clone.remote_set_url("origin", "ssh://nobody@localhost/library").unwrap();
+        clone.config().unwrap().set_str("core.sshCommand", "sh -c 'echo Permission denied >&2; exit 255' --").unwrap();
+    }
+    let refused = bench.state("two").load().await.unwrap_err();
+    assert!(matches!(&refused, StateError::Unusable { why, .. } if why.contains("denied")), "{refused:?}");
+    assert_eq!(bench.said(), [""; 0]);
+    assert_eq!(bench.state("one").load().await.unwrap().serial, Serial(1));
+    assert_eq!(bench.said().len(), 1, "what the clone has is gone on with");
+}
+
+#[tokio::test]
 async fn an_origin_that_stops_taking_pushes_half_way_is_an_error() {
     let bench = Bench::new();
     let one = bench.state("one");

@@ -21,10 +21,10 @@ use self::fault::Fault;
 use self::format::Head;
 use self::turn::{For, Turn, within};
 use self::value::{escaped, unescaped};
+use super::moving::away;
 use super::{ChunkRows, FileDigests, SqliteState, StateError, StateHistory, StateLock, StateRows, StateStore};
 use crate::adapters::postgres::Address;
 use crate::ids::{BlobId, CorrelationId, LockToken, RunId, Sha256Hex};
-use crate::state::moving::Copying;
 use crate::state::row::{ChunkChange, ChunkRow, FileRow, IndexMark, Row, Table};
 use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
@@ -117,15 +117,8 @@ impl PostgresState {
 
     /// The head, if the state may be used: it was not moved away, and all of it is here.
     fn in_use(&self, head: Head) -> Result<Head, Fault> {
-        let place = self.place.clone();
-        if let Some(to) = head.moved_to {
-            return Err(Fault::State(StateError::Elsewhere { place, to }));
-        }
-        if let Some(copying) = &head.copying {
-            let from = Copying::parse(copying).map(|copying| copying.from).unwrap_or_default();
-            return Err(Fault::State(StateError::Unfinished { place, from }));
-        }
-        Ok(head)
+        let away = away(&self.place, head.moved_to.as_deref(), head.copying.as_deref());
+        away.map_or(Ok(head), |error| Err(Fault::State(error)))
     }
 
     async fn load_once(&self) -> Result<State, Fault> {

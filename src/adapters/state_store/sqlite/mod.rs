@@ -19,10 +19,10 @@ use uuid::Uuid;
 
 use self::fault::Fault;
 use self::format::Head;
+use super::moving::away;
 use super::{ChunkRows, FileDigests, StateError, StateHistory, StateLock, StateStore};
 use crate::adapters::sqlite;
 use crate::ids::{BlobId, CorrelationId, LockToken, RunId, Sha256Hex};
-use crate::state::moving::Copying;
 use crate::state::row::{ChunkChange, ChunkRow, FileRow, IndexMark};
 use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
@@ -203,14 +203,8 @@ impl SqliteState {
     /// The head, if the state may be used: it was not moved away, and all of it is here.
     fn in_use(&self, head: Head) -> Result<Head, Fault> {
         let place = self.place.display().to_string();
-        if let Some(to) = head.moved_to {
-            return Err(Fault::State(StateError::Elsewhere { place, to }));
-        }
-        if let Some(copying) = &head.copying {
-            let from = Copying::parse(copying).map(|copying| copying.from).unwrap_or_default();
-            return Err(Fault::State(StateError::Unfinished { place, from }));
-        }
-        Ok(head)
+        let away = away(&place, head.moved_to.as_deref(), head.copying.as_deref());
+        away.map_or(Ok(head), |error| Err(Fault::State(error)))
     }
 }
 

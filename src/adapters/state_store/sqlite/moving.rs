@@ -11,6 +11,7 @@ use super::chunks;
 use super::fault::Fault;
 use super::format::Head;
 use super::rows::{self, checked, parsed, unsigned};
+use crate::adapters::sqlite;
 use crate::ids::{AssetId, AssetKey, BlobId, CollectionName, CommitId, RunId, Sha256Hex, TargetName};
 use crate::state::moving::{Copying, Standing};
 use crate::state::row::{AssetRow, FileRow, Row, Table};
@@ -295,17 +296,7 @@ impl StateRows for SqliteState {
         self.blocking(|store, session| {
             session.connection = None;
             session.seen = false;
-            for end in ["", "-wal", "-shm"] {
-                let mut file = store.place.as_os_str().to_owned();
-                file.push(end);
-                match std::fs::remove_file(&file) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(Fault::Other(format!("it cannot be deleted: {error}")));
-                    }
-                    _ => {}
-                }
-            }
-            Ok(())
+            sqlite::remove(&store.place).map_err(|error| Fault::Other(format!("it cannot be deleted: {error}")))
         })
         .await
     }
