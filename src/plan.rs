@@ -1,5 +1,7 @@
 //! Everything that a run would do, for every target: plain data that can be printed, compared and thrown away.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::downstream::{self, Delivery};
@@ -85,7 +87,13 @@ impl Plan {
 
     /// Whether every target is in step.
     pub fn is_empty(&self) -> bool {
-        self.publications.iter().all(|publication| publication.action == ManifestAction::None)
+        self.is_empty_but_for(&BTreeSet::new())
+    }
+
+    /// Whether every target is in step, whatever stands with these places of the manifest.
+    pub fn is_empty_but_for(&self, places: &BTreeSet<TargetName>) -> bool {
+        let is_done = |one: &Publication| one.action == ManifestAction::None || places.contains(&one.target);
+        self.publications.iter().all(is_done)
             && self.deliveries.iter().all(|delivery| delivery.action == downstream::Action::None)
             && self.embedding.as_ref().is_none_or(embedding::Plan::is_empty)
     }

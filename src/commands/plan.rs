@@ -17,10 +17,10 @@ use crate::catalog::tree::{Entry, EntryKind};
 use crate::downstream::{self, Announcement, Slice};
 use crate::embedding::plan::Actual;
 use crate::embedding::{self, Chunk, Namespace, Text, TextRules, chunks};
-use crate::ids::{BlobId, CommitId, RepoPath, Sha256Hex};
+use crate::ids::{BlobId, CommitId, RepoPath, Sha256Hex, TargetName};
 use crate::manifest::build::FileFacts;
 use crate::manifest::format::{Catalog, Source};
-use crate::manifest::plan::{Action, Held, plan as plan_publication};
+use crate::manifest::plan::{Action, Held, Publication, plan as plan_publication};
 use crate::manifest::{Manifest, build};
 pub use crate::plan::Plan;
 use crate::plan::embedding_target;
@@ -82,13 +82,20 @@ pub struct Desired {
     pub was_listed: bool,
     /// Whether every place held the manifest already, also those that the scope leaves out.
     pub is_published: bool,
+    /// Folders of this clone that have to get again what they are known to have had: a fresh checkout. That is no change.
+    pub restored: BTreeSet<TargetName>,
 }
 
 impl Desired {
     /// Whether nothing is to be done and nothing to be found out: such a run changes nothing.
     pub fn is_settled(&self) -> bool {
-        let is_idle = self.plan.is_empty() && self.planned.run.is_none() && self.is_quiet() && !self.is_index_strange();
+        let is_idle = self.is_idle() && self.planned.run.is_none() && self.is_quiet() && !self.is_index_strange();
         self.plan.superseded.is_some() || is_idle
+    }
+
+    /// Whether nothing is to be done that any other clone could see.
+    fn is_idle(&self) -> bool {
+        self.plan.is_empty_but_for(&self.restored)
     }
 
     /// Whether the index holds something of which the state knows nothing, which is to be written down.
@@ -234,6 +241,7 @@ fn compare(library: &Library, outside: &Outside, made: Made, present: Present, s
             .as_ref()
             .map(|_| embedding::plan(&namespace, &chunks, &present.vectors, scope.allow_mass_delete)),
     };
+    let restored = restored(outside, &plan, &present.state);
     let is_published = plan.publications.iter().all(|publication| publication.action == Action::None);
     scope.restrict(&mut plan);
     plan.refusal = plan.mass_delete().filter(|_| !scope.allow_mass_delete);
@@ -242,7 +250,19 @@ fn compare(library: &Library, outside: &Outside, made: Made, present: Present, s
     }
     let news = announcement(library, outside, &manifest);
     let Present { state: planned, vectors: indexed, is_listed: was_listed, .. } = present;
-    Desired { manifest, chunks, news, plan, planned, indexed, was_listed, is_published }
+    Desired { manifest, chunks, news, plan, planned, indexed, was_listed, is_published, restored }
+}
+
+/// The folders of this clone that lack what the state knows them to have had.
+fn restored(outside: &Outside, plan: &Plan, state: &State) -> BTreeSet<TargetName> {
+    let own = outside.targets.iter().filter(|(_, target)| target.is_own()).map(|(name, _)| name);
+    let own: BTreeSet<&TargetName> = own.collect();
+    let is_restored = |publication: &&Publication| {
+        let known = state.target(&publication.target);
+        let had = known.delivered.is_some_and(|delivered| delivered.digest == publication.digest);
+        publication.action != Action::None && had && known.intent.is_none() && own.contains(&publication.target)
+    };
+    plan.publications.iter().filter(is_restored).map(|publication| publication.target.clone()).collect()
 }
 
 /// A commit of this repository that some target has and that descends from the one to be served, if there is one.

@@ -126,6 +126,13 @@ async fn publish(publication: &Publication, desired: &Desired, outside: &Outside
     let Some((_, target)) = outside.targets.iter().find(|(name, _)| *name == publication.target) else {
         return result(Outcome::Skipped, "this run was given no way to it".to_owned());
     };
+    let done = || format!("{} published to {}", count(publication.assets, "asset"), publication.place);
+    if desired.restored.contains(name) {
+        return match target.publish(&desired.manifest).await {
+            Ok(()) => result(Outcome::Done, done()),
+            Err(error) => result(Outcome::Failed, error.to_string()),
+        };
+    }
     let known = desired.planned.target(name);
     let steps = steps(desired, outside, name, &publication.digest, &known);
     if let Err(error) = steps.intend(&known).await {
@@ -140,10 +147,7 @@ async fn publish(publication: &Publication, desired: &Desired, outside: &Outside
         };
     }
     match steps.delivered(delivered(desired, outside, &publication.digest)).await {
-        Ok(()) => {
-            let message = format!("{} published to {}", count(publication.assets, "asset"), publication.place);
-            result(Outcome::Done, message)
-        }
+        Ok(()) => result(Outcome::Done, done()),
         Err(error) => not_recorded(name, error, |error| format!("published, but {error}")),
     }
 }

@@ -54,8 +54,10 @@ fn what_one_runner_has_done_the_next_ones_know_and_only_the_change_is_sent() {
     assert_eq!(origin.git(&["rev-list", "--count", REFERENCE]), "1", "the state has no history");
     assert!(!run.err.contains("warning"), "{}", run.err);
 
+    let rest = state(&origin);
     let second = runner(&origin);
     let (again, run) = sync(&second, &github);
+    assert_eq!((outcome(&again, "manifest"), state(&origin)), ("done", rest), "a fresh folder is no change");
     assert_eq!(outcome(&again, "downstream/website"), "unchanged", "{}", run.both());
     assert_eq!((&again["embedding"]["embedded"], &again["embedding"]["upserted"]), (&json!(0), &json!(0)));
     assert_eq!(github.dispatches(WEBSITE).len(), 1);

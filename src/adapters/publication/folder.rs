@@ -123,6 +123,10 @@ impl PublishTarget for FolderTarget {
         self.shown.clone()
     }
 
+    fn is_own(&self) -> bool {
+        self.library.is_some()
+    }
+
     async fn root(&self) -> Result<Option<Root>, PublicationError> {
         self.refuse_links()?;
         self.read(ROOT, None)

@@ -50,6 +50,11 @@ pub trait PublishTarget: Send + Sync {
     /// What people call the place.
     fn place(&self) -> String;
 
+    /// Whether it belongs to this clone, so that no run elsewhere can publish there.
+    fn is_own(&self) -> bool {
+        false
+    }
+
     /// The root that is published now; none when there is none, or none that can be understood.
     async fn root(&self) -> Result<Option<Root>, PublicationError>;
 

@@ -70,7 +70,12 @@ pub struct Course {
 
 impl History {
     pub fn new() -> Self {
-        let library = Library::of(&[("stockroom.yml", SETTINGS)]);
+        Self::with("")
+    }
+
+    /// The same, of a library that has further settings.
+    pub fn with(settings: &str) -> Self {
+        let library = Library::of(&[("stockroom.yml", &format!("{SETTINGS}{settings}"))]);
         let mut commits = Vec::new();
         for step in 0..4 {
             write(&library, step);

@@ -5,6 +5,7 @@
 //! vector index and the state. A few hundred kills by default; `scripts/kill-sweep.sh` tries some thousand and counts.
 
 mod end_state;
+mod forgetful;
 mod history;
 mod kill;
 mod receiver;
@@ -14,6 +15,7 @@ mod teeth;
 
 use history::Continuation::{On, Reset, Revert, Same};
 use kill::Class::{Name, Send, Sync, Time, Truncate, Write};
+use forgetful::sweep_forgetful;
 use sweep::{reproduce, sweep, sweep_twice};
 
 macro_rules! sweeps {
@@ -47,6 +49,21 @@ sweeps! {
 #[test]
 fn killed_again_while_the_next_run_recovers() {
     sweep_twice(6);
+}
+
+#[test]
+fn killed_on_a_machine_that_forgets_and_the_same_again() {
+    sweep_forgetful(Same, 5);
+}
+
+#[test]
+fn killed_on_a_machine_that_forgets_and_the_library_moves_on() {
+    sweep_forgetful(On, 5);
+}
+
+#[test]
+fn killed_on_a_machine_that_forgets_and_the_commit_is_taken_back() {
+    sweep_forgetful(Revert, 5);
 }
 
 /// Tries alone what a failed sweep names.

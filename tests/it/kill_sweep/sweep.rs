@@ -16,7 +16,7 @@ use crate::fake_github::FakeGitHub;
 use crate::program::{Library, Run};
 
 /// The collections that each downstream hears of.
-const RECEIVERS: [(&str, &[&str]); 2] = [(WEBSITE, &["products"]), (APP, &["guides", "products"])];
+pub(super) const RECEIVERS: [(&str, &[&str]); 2] = [(WEBSITE, &["products"]), (APP, &["guides", "products"])];
 
 /// How many kills of a class a long sweep tries for one situation and one continuation.
 const MOST: usize = 80;
@@ -122,7 +122,7 @@ pub fn reproduce() {
     try_all(&History::new(), &[case]);
 }
 
-fn is_long() -> bool {
+pub(super) fn is_long() -> bool {
     std::env::var("STOCKROOM_SWEEP").is_ok_and(|asked| asked == "long")
 }
 
@@ -169,7 +169,7 @@ fn seed(class: Class, continuation: Continuation, situation: Situation) -> u64 {
 }
 
 /// SplitMix64.
-fn random(seed: &mut u64) -> u64 {
+pub(super) fn random(seed: &mut u64) -> u64 {
     *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (*seed ^ (*seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
