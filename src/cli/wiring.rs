@@ -119,7 +119,10 @@ pub fn outside(
         Reach::Local => BTreeMap::new(),
         Reach::Look | Reach::Network => dispatchers(worktree, config, environment, &pace, console)?,
     };
+    let is_shared = config.settings.state.kind == Kind::Postgres || carries(worktree, config, environment);
+    let asks_origin = reach == Reach::Network && is_shared && worktree.has_origin();
     Ok(Outside {
+        tip: asks_origin.then(|| carried::tip(worktree, environment, console)),
         state: rehearsal::state(environment, Arc::new(state)),
         targets: targets(worktree, config),
         dispatchers,

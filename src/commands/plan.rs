@@ -109,7 +109,8 @@ impl Desired {
         let embedding = plan.embedding.as_ref().map(|_| embedding_target());
         let of_ours = plan.publications.iter().map(|publication| &publication.target).chain(&embedding);
         // A downstream that was never told and that nothing concerns keeps its failure: there is nothing to tell it.
-        let is_quiet = |target: TargetState| target.intent.is_none() && target.failure.is_none();
+        let is_quiet =
+            |target: TargetState| target.intent.is_none() && target.failure.is_none() && target.delivered.is_some();
         let is_done =
             |target: TargetState| target.intent.is_none() && (target.failure.is_none() || target.delivered.is_none());
         of_ours.into_iter().all(|name| is_quiet(self.planned.target(name)))
@@ -146,7 +147,11 @@ pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: 
     if library.config.settings.embed.is_some() {
         (present.vectors, present.is_listed) = indexed(outside, &present.state).await?;
     }
-    Ok(compare(library, outside, made, present, scope))
+    let mut desired = compare(library, outside, made, present, scope);
+    if let Some(newer) = unseen(library, outside, &desired).await {
+        desired.plan = desired.plan.superseded_by(newer);
+    }
+    Ok(desired)
 }
 
 /// What the index may hold, by the state where that is of this very index, else by the index itself; and which of the two.
@@ -274,6 +279,20 @@ fn newer(library: &Library, state: &State) -> Option<CommitId> {
     let served: BTreeSet<CommitId> = served.filter(|commit| commit != ours).collect();
     let worktree = &library.worktree;
     served.into_iter().find(|commit| worktree.descends(commit, ours) && worktree.is_kept(commit))
+}
+
+/// A commit that some target has and that this clone lacks, where origin's branch is not at the commit to be served: whoever
+/// served it had seen more than this clone has. Asked for only then, as that takes a request.
+async fn unseen(library: &Library, outside: &Outside, desired: &Desired) -> Option<CommitId> {
+    let ours = library.tree.commit.as_ref().filter(|_| !library.tree.is_dirty())?;
+    if desired.plan.superseded.is_some() || desired.is_settled() {
+        return None;
+    }
+    let served = desired.planned.targets.values().filter_map(|target| target.delivered.as_ref()?.commit.clone());
+    let lacking = served.collect::<BTreeSet<_>>().into_iter().find(|commit| !library.worktree.has(commit))?;
+    let ask = outside.tip.clone()?;
+    let tip = tokio::task::spawn_blocking(move || ask()).await.ok().flatten()?;
+    (tip != *ours && !library.worktree.descends(ours, &tip)).then_some(lacking)
 }
 
 fn announcement(library: &Library, outside: &Outside, manifest: &Manifest) -> Announcement {

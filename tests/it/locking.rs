@@ -112,6 +112,7 @@ fn outside(root: &std::path::Path, state: &MemoryState, pace: Arc<dyn Pace>) -> 
         pace,
         // It stands still: that a lock has expired can be seen by waiting alone.
         clock: Arc::new(|| Timestamp(0)),
+        tip: None,
         repository: None,
     }
 }
