@@ -8,12 +8,22 @@ pub enum CarrierError {
     /// The clone has no `origin`.
     #[error("this clone has no remote `origin`, so there is nowhere to carry the state to")]
     NoRemote,
-    /// The remote refuses.
+    /// The remote refuses to be written.
     #[error(
         "origin does not let this run keep the state there ({why}). Give the job `permissions: contents: write`; or keep the folder \
          .git/stockroom between runs with actions/cache and set `state: {{ carry: none }}`"
     )]
     NotAllowed {
+        /// What git says, without secrets.
+        why: String,
+    },
+    /// The remote refuses to be read.
+    #[error(
+        "origin cannot be read ({why}); without the state that it may hold everybody would be told everything again. Give the job \
+         `permissions: contents: write`, and actions/checkout or the input `github-token` a token that may read the repository; \
+         or set `state: {{ carry: none }}`"
+    )]
+    Unreadable {
         /// What git says, without secrets.
         why: String,
     },

@@ -28,6 +28,10 @@ struct Door {
     keys: BTreeMap<String, bool>,
     /// Takes that many pushes and gives no answer to them.
     mute_pushes: usize,
+    /// Sends everybody on to another server.
+    beyond: Option<String>,
+    /// Lets everybody in.
+    is_open: bool,
     /// Answers that many requests with a fault of the server's.
     faults: usize,
     authorizations: Vec<usize>,
@@ -106,12 +110,19 @@ async fn handle(State(door): State<Arc<Mutex<Door>>>, request: Request) -> Respo
             door.faults = left;
             return answer(StatusCode::BAD_GATEWAY, "try again");
         }
+        if let Some(beyond) = &door.beyond {
+            let mut response = answer(StatusCode::TEMPORARY_REDIRECT, "elsewhere");
+            let target = parts.uri.path_and_query().unwrap();
+            response.headers_mut().insert(header::LOCATION, format!("{beyond}{target}").parse().unwrap());
+            return response;
+        }
         let known = |key: &&axum::http::HeaderValue| {
             let basic = key.to_str().ok()?.split_once(' ')?.1;
             let text = String::from_utf8(STANDARD.decode(basic).ok()?).ok()?;
             door.keys.get(text.strip_prefix("x-access-token:")?).copied()
         };
         match keys.first().and_then(known) {
+            None if door.is_open => {}
             None => return answer(StatusCode::UNAUTHORIZED, "who are you?"),
             Some(false) if is_push || query.contains("git-receive-pack") => {
                 return answer(StatusCode::FORBIDDEN, "Permission to org/shop.git denied to github-actions[bot].");
@@ -184,7 +195,10 @@ fn the_key_that_checkout_has_left_comes_before_the_token() {
     let key = format!("http.{}/.extraheader", server.address);
     // As newer versions of actions/checkout do it: in a file beside, for this very repository.
     let beside = bench.folder.path().join("credentials");
-    git(bench.folder.path(), &["config", "-f", beside.to_str().unwrap(), &key, said::header(&Secret::new(TOKEN)).reveal()]);
+    git(
+        bench.folder.path(),
+        &["config", "-f", beside.to_str().unwrap(), &key, said::header(&Secret::new(TOKEN)).reveal()],
+    );
     let condition = format!("includeIf.gitdir:{}.path", runner.folder.join(".git").canonicalize().unwrap().display());
     git(&runner.folder, &["config", &condition, beside.to_str().unwrap()]);
     let commit = runner.push(None).unwrap();
@@ -199,8 +213,9 @@ fn without_a_key_or_with_a_wrong_one_nothing_is_asked_and_the_permission_is_name
     let bare = server.runner(&bench, "one");
     let wrong = server.with_token(server.runner(&bench, "two"), TOKEN);
     for runner in [bare, wrong] {
-        for refused in [runner.fetch().unwrap_err(), runner.push(None).unwrap_err()] {
-            assert!(matches!(refused, CarrierError::NotAllowed { .. }), "{refused:?}");
+        let refusals = [runner.fetch().unwrap_err(), runner.push(None).unwrap_err()];
+        assert!(matches!(refusals, [CarrierError::Unreadable { .. }, CarrierError::NotAllowed { .. }]), "{refusals:?}");
+        for refused in refusals {
             let said = format!("{refused} {refused:?}");
             assert!(said.contains("permissions: contents: write"), "{said}");
             assert!(!said.contains("canary") && !said.contains(&STANDARD.encode(TOKEN)[..12]), "{said}");
@@ -240,4 +255,22 @@ fn a_push_whose_answer_was_lost_is_looked_up_and_a_fault_of_the_server_s_is_outl
     runner.write("state.sqlite", b"most");
     let refused = runner.push(Some(&next)).unwrap_err();
     assert!(matches!(refused, CarrierError::Unreachable { .. }), "{refused:?}");
+}
+
+#[test]
+fn a_server_that_sends_us_on_does_not_get_the_token_taken_there() {
+    let bench = Bench::new();
+    let (server, sink) = (Server::of(&bench), Server::of(&bench));
+    sink.door().is_open = true;
+    let runner = server.with_token(server.runner(&bench, "one"), TOKEN);
+    // A more general wish of the clone's does not open the way again.
+    git(&runner.folder, &["config", "http.followRedirects", "true"]);
+    git(&runner.folder, &["config", &format!("http.{}/.followRedirects", server.address), "true"]);
+    server.door().beyond = Some(sink.address.clone());
+    for refused in [runner.carrier.head().unwrap_err(), runner.fetch().unwrap_err(), runner.push(None).unwrap_err()] {
+        assert!(matches!(refused, CarrierError::Unreachable { .. }), "{refused:?}");
+        let said = refused.to_string();
+        assert!(said.contains("sends us on to another address") && said.contains("error: 307"), "{said}");
+    }
+    assert_eq!(sink.door().authorizations, [0; 0], "nobody went there");
 }

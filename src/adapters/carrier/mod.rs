@@ -207,7 +207,7 @@ impl Carrier {
                 Err(error) => return Err(error),
             };
             let why = match refusal {
-                Refusal::NotAllowed(why) => return Err(self.not_allowed(why)),
+                Refusal::NotAllowed(why) => return Err(CarrierError::NotAllowed { why: self.shown(&why) }),
                 // The border that we drew ourselves is what it minds.
                 Refusal::Shallow if git.unset("GIT_SHALLOW_FILE") => continue,
                 Refusal::Shallow => "the server takes nothing from a shallow clone".to_owned(),
@@ -288,6 +288,10 @@ impl Carrier {
             let known = self.hear(&git, &["config", "--get-urlmatch", "http.extraheader", &server])?;
             if !known.success {
                 git.configure(&format!("http.{server}.extraheader"), said::header(&token.secret).reveal());
+                // Git would take the header along to wherever the server sends it.
+                for key in ["http.followRedirects".to_owned(), format!("http.{server}.followRedirects")] {
+                    git.configure(&key, "false");
+                }
             }
         }
         Ok(git)
@@ -300,16 +304,13 @@ impl Carrier {
         })
     }
 
+    /// Why nothing was read.
     fn failed(&self, heard: &Heard) -> CarrierError {
         match said::refusal(heard) {
-            Refusal::NotAllowed(why) => self.not_allowed(why),
+            Refusal::NotAllowed(why) => CarrierError::Unreadable { why: self.shown(&why) },
             Refusal::Moved(why) | Refusal::Trouble(why) => CarrierError::Unreachable { why: self.shown(&why) },
             Refusal::Shallow => CarrierError::Unreachable { why: "shallow update not allowed".to_owned() },
         }
-    }
-
-    fn not_allowed(&self, why: impl AsRef<str>) -> CarrierError {
-        CarrierError::NotAllowed { why: self.shown(why.as_ref()) }
     }
 
     /// What git has said, fit to be shown.

@@ -67,6 +67,10 @@ pub(super) fn refusal(heard: &Heard) -> Refusal {
         Refusal::Moved(why)
     } else if lower.contains("unpacker error") || lower.contains("unpack failed") {
         Refusal::Trouble(why)
+    } else if lower.contains("returned error: 30") {
+        Refusal::Trouble(format!(
+            "it sends us on to another address, where no token is taken; give `origin` its new address ({why})"
+        ))
     } else if says(&NOT_ALLOWED) {
         Refusal::NotAllowed(why)
     } else {

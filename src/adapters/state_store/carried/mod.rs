@@ -135,9 +135,7 @@ impl Shared {
         let brought = self.bring(session);
         drop(turn);
         match brought {
-            Err(Trouble::Carrier(error))
-                if self.role == Role::Reads || is_lasting(&error) && !self.is_blind(&error) =>
-            {
+            Err(Trouble::Carrier(error)) if self.role == Role::Reads || is_lasting(&error) => {
                 self.give_up(session, &error);
                 Ok(())
             }
@@ -145,15 +143,13 @@ impl Shared {
         }
     }
 
-    /// Whether origin may have a state that cannot be read, and there is no copy: everybody would be told everything.
-    fn is_blind(&self, why: &CarrierError) -> bool {
-        matches!(why, CarrierError::NotAllowed { .. }) && !self.folder.join(STATE).is_file()
-    }
-
     /// Goes on with the copy alone.
     fn give_up(&self, session: &mut Session, why: &CarrierError) {
         session.is_off = true;
-        (self.say)(&format!("{why}. What this run does is remembered in this clone alone"));
+        (self.say)(&match self.role {
+            Role::Reads => format!("{why}. What follows is what this clone remembers"),
+            Role::Writes { .. } => format!("{why}. What this run does is remembered in this clone alone"),
+        });
     }
 
     /// Brings the copy to what origin has, unless it is that or goes on from it.

@@ -229,7 +229,7 @@ async fn where_origin_may_not_be_written_the_copy_is_the_state() {
 }
 
 #[tokio::test]
-async fn an_origin_that_may_not_be_read_is_an_error_where_there_is_no_copy() {
+async fn an_origin_that_may_not_be_read_is_an_error_for_whoever_changes_the_state_and_a_remark_for_whoever_looks() {
     let bench = Bench::new();
     bench.state("one").record(Serial(0), &intend("website", "sr-1")).await.unwrap();
     bench.state("two");
@@ -237,12 +237,16 @@ async fn an_origin_that_may_not_be_read_is_an_error_where_there_is_no_copy() {
         let clone = Repository::open(bench.folder.path().join(machine)).unwrap();
         clone.remote_set_url("origin", "ssh://nobody@localhost/library").unwrap();
         clone.config().unwrap().set_str("core.sshCommand", "sh -c 'echo Permission denied >&2; exit 255' --").unwrap();
+        let state = bench.state(machine);
+        for refused in [state.load().await.map(drop), state.lock(&claim("a"), NOW).await.map(drop)] {
+            let Err(StateError::Unusable { why, .. }) = &refused else { panic!("{machine}: {refused:?}") };
+            assert!(why.contains("origin cannot be read") && why.contains("denied"), "{why}");
+        }
+        assert_eq!(bench.said(), [""; 0]);
     }
-    let refused = bench.state("two").load().await.unwrap_err();
-    assert!(matches!(&refused, StateError::Unusable { why, .. } if why.contains("denied")), "{refused:?}");
-    assert_eq!(bench.said(), [""; 0]);
-    assert_eq!(bench.state("one").load().await.unwrap().serial, Serial(1));
-    assert_eq!(bench.said().len(), 1, "what the clone has is gone on with");
+    assert_eq!(bench.store("one", LIBRARY, Role::Reads).load().await.unwrap().serial, Serial(1));
+    let said = bench.said();
+    assert!(said.len() == 1 && said[0].contains("what this clone remembers"), "{said:?}");
 }
 
 #[tokio::test]

@@ -21,7 +21,8 @@ impl From<StateError> for Trouble {
     }
 }
 
-/// Whether trying again would not help.
+/// Whether a run goes on with the copy alone: origin was read, and takes nothing. Where it cannot be read that would be to
+/// forget what everybody was told.
 pub(super) fn is_lasting(error: &CarrierError) -> bool {
     use CarrierError::{NoRemote, NotAllowed, TooLarge};
     matches!(error, NoRemote | NotAllowed { .. } | TooLarge { .. })
