@@ -22,6 +22,7 @@ use execute::{Ending, Execution};
 use signals::End;
 use words::Words;
 
+use crate::adapters::carrier;
 use crate::adapters::stop::{Stop, Stopped};
 use crate::commands::excerpts::in_config;
 use crate::config::ConfigError;
@@ -70,7 +71,10 @@ fn carry_out(words: Words, environment: &Environment, console: &Console) -> Endi
     let (handle, stopping) = (runtime.handle().clone(), stop.clone());
     let (own_environment, own_console) = (environment.clone(), console.clone());
     let work = move || handle.block_on(carried_out(words, &own_environment, &own_console, stopping));
-    let ending = match signals::work(&runtime, &stop, work) {
+    let worked = signals::work(&runtime, &stop, work);
+    // Nobody is left who would hear what becomes of what git is doing.
+    carrier::end_all();
+    let ending = match worked {
         Ok(End::Done(Ok(ending))) => ending,
         Ok(End::Done(Err(error))) => match error.downcast_ref::<Stopped>() {
             Some(stopped) => say_stopped(&stopped.to_string(), console),

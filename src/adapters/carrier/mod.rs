@@ -6,6 +6,7 @@
 //! folder of their own beside the clone's, so that nothing of it shows in the clone, and what is old can be thrown away.
 
 mod error;
+mod groups;
 mod heads;
 mod objects;
 mod program;
@@ -26,6 +27,7 @@ use std::thread;
 use tempfile::NamedTempFile;
 
 pub use self::error::CarrierError;
+pub use self::groups::end_all;
 pub use self::program::Patience;
 pub use self::said::header;
 pub use self::segments::{Limits, Prepared};

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::groups::{self, Member};
 use super::{CarrierError, Place};
 
 /// How much of what git says is kept.
@@ -148,20 +149,18 @@ impl Git {
         for (number, (key, value)) in self.configured.iter().enumerate() {
             command.env(format!("GIT_CONFIG_KEY_{number}"), key).env(format!("GIT_CONFIG_VALUE_{number}"), value);
         }
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let child = command.spawn().map_err(|error| match error.kind() {
+        let member = groups::start(&mut command).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => CarrierError::local("it takes the program `git`", error),
             _ => CarrierError::local("git cannot be started", error),
         })?;
         let what = words.first().copied().unwrap_or_default();
-        Running { child, what, patience: &self.patience, stop: &self.stop }.until_the_end()
+        Running { member, what, patience: &self.patience, stop: &self.stop }.until_the_end()
     }
 }
 
 /// A git that has been started; it and what it started end with this.
 struct Running<'a> {
-    child: Child,
+    member: Member,
     what: &'a str,
     patience: &'a Patience,
     stop: &'a AtomicBool,
@@ -170,8 +169,8 @@ struct Running<'a> {
 impl Running<'_> {
     fn until_the_end(mut self) -> Result<Heard, CarrierError> {
         let (sender, receiver) = mpsc::channel();
-        listen(self.child.stdout.take(), false, sender.clone());
-        listen(self.child.stderr.take(), true, sender);
+        listen(self.member.child.stdout.take(), false, sender.clone());
+        listen(self.member.child.stderr.take(), true, sender);
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let status = self.follow(&receiver, &mut out, &mut err)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -205,7 +204,7 @@ impl Running<'_> {
                 keep(kept, &bytes);
             }
             if ended.is_none() {
-                let status = self.child.try_wait().map_err(|e| CarrierError::local("git was lost", e))?;
+                let status = self.member.child.try_wait().map_err(|e| CarrierError::local("git was lost", e))?;
                 ended = status.map(|status| (status, Instant::now()));
             }
             // The answer has to be whole. What git has left running may keep its talk open.
@@ -222,26 +221,8 @@ impl Running<'_> {
             } else {
                 continue;
             };
-            self.end();
+            self.member.end();
             return Err(CarrierError::Unreachable { why: format!("`git {}` was ended: {why}", self.what) });
-        }
-    }
-
-    /// Ends git and the programs that it has started, which would go on otherwise.
-    fn end(&mut self) {
-        #[cfg(unix)]
-        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        if !matches!(self.child.try_wait(), Ok(Some(_))) {
-            self.end();
         }
     }
 }
@@ -288,9 +269,8 @@ mod tests {
     fn told(script: &str, patience: &Patience) -> Result<Heard, CarrierError> {
         let mut command = Command::new("sh");
         command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let stop = AtomicBool::new(false);
-        Running { child: command.spawn().unwrap(), what: "sh", patience, stop: &stop }.until_the_end()
+        Running { member: groups::start(&mut command).unwrap(), what: "sh", patience, stop: &stop }.until_the_end()
     }
 
     #[test]
