@@ -3,8 +3,13 @@
 #![cfg(unix)]
 
 use std::fs;
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use stockroom::report;
 
@@ -175,4 +180,68 @@ fn a_runner_of_an_older_commit_that_knows_no_newer_one_asks_origin_and_leaves_it
     origin.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
     let (now, run) = sync(&runner(&origin), &github);
     assert_eq!(outcome(&now, "downstream/website"), "done", "{}", run.both());
+}
+
+fn ask(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+#[test]
+fn a_git_that_hears_nothing_ends_with_the_run_that_was_asked_to_end() {
+    let (origin, github) = (Library::example(), github());
+    let (runner, silent) = (runner(&origin), TcpListener::bind("127.0.0.1:0").unwrap());
+    runner.git(&["remote", "set-url", "origin", &format!("http://{}/x.git", silent.local_addr().unwrap())]);
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let child = on_actions(&runner, &github, &["sync"]).begin();
+        let (mut asked, _) = silent.accept().unwrap();
+        ask(&child, signal);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        // Its end of the connection is closed with it; by itself it would wait for half a minute.
+        asked.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        io::copy(&mut asked, &mut io::sink()).unwrap();
+    }
+    assert_eq!(github.seen().len(), 0);
+}
+
+#[test]
+fn a_push_does_not_go_on_when_the_run_is_gone() {
+    let (origin, github) = (Library::example(), github());
+    let (hook, pipe) = (origin.repository().join(".git/hooks/update"), origin.beside("pipe"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    fs::write(&hook, format!("#!/bin/sh\nexec 3>'{}'\necho at work >&3\nexec sleep 60\n", pipe.display())).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut child = on_actions(&runner(&origin), &github, &["sync"]).begin();
+    let (mut said, mut line) = (BufReader::new(fs::File::open(&pipe).unwrap()), String::new());
+    said.read_line(&mut line).unwrap();
+    let begun = Instant::now();
+    // Pressed again and again.
+    while child.try_wait().unwrap().is_none() {
+        ask(&child, Signal::INT);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    // What the server's side runs holds it open.
+    said.read_to_string(&mut line).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert_eq!((state(&origin), github.seen().len()), (String::new(), 0));
+    fs::remove_file(hook).unwrap();
+    sync(&runner(&origin), &github);
+    assert_eq!(github.dispatches(WEBSITE).len(), 1);
+}
+
+#[test]
+fn an_origin_that_may_not_be_read_ends_a_sync_before_anybody_is_told_and_is_no_hindrance_to_looking() {
+    let (origin, github) = (Library::example(), github());
+    let runner = runner(&origin);
+    sync(&runner, &github);
+    let told = github.seen().len();
+    runner.git(&["remote", "set-url", "origin", "ssh://nobody@localhost/library"]);
+    runner.git(&["config", "core.sshCommand", "sh -c 'echo Permission denied >&2; exit 255' --"]);
+    let run = on_actions(&runner, &github, &["sync"]).run().ends(2);
+    assert!(run.err.contains("origin cannot be read"), "{}", run.err);
+    let run = on_actions(&runner, &github, &["plan"]).run();
+    assert!(run.code != 2 && run.both().contains("what this clone remembers"), "{}", run.both());
+    assert_eq!(github.seen().len(), told);
 }

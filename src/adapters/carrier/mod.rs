@@ -5,6 +5,7 @@
 //! compare-and-set alone. Transport is the `git` program's, with whatever rights it has there; the objects lie in a
 //! folder of their own beside the clone's, so that nothing of it shows in the clone, and what is old can be thrown away.
 
+mod bound;
 mod error;
 mod groups;
 mod heads;
@@ -32,6 +33,7 @@ pub use self::program::Patience;
 pub use self::said::header;
 pub use self::segments::{Limits, Prepared};
 
+use self::bound::Bound;
 use self::objects::Objects;
 use self::program::{Git, Heard};
 use self::said::Refusal;
@@ -243,8 +245,16 @@ impl Carrier {
         let tip = format!("--negotiation-tip={}", Objects::open(&self.place)?.nothing()?);
         let quiet = ["--no-tags", "--no-recurse-submodules", "--no-auto-maintenance", "--no-write-fetch-head"];
         let words = [&["fetch", "--progress", &tip, "--refmap="], &quiet[..], &["--", REMOTE, &self.place.reference]];
-        let heard = self.hear(git, &words.concat())?;
-        if heard.success { Ok(()) } else { Err(self.failed(&heard)) }
+        let bound = Bound::new(&self.place.objects.join("objects"), self.limits.most_fetched(self.place.names.len()));
+        match self.told(git.run_within(&words.concat(), Some(bound))) {
+            Ok(heard) if heard.success => Ok(()),
+            Ok(heard) => Err(self.failed(&heard)),
+            Err(error @ CarrierError::Unfit { .. }) => {
+                Objects::forget(&self.place.objects)?;
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn head_by(&self, git: &Git) -> Result<Option<CommitId>, CarrierError> {
@@ -300,7 +310,11 @@ impl Carrier {
     }
 
     fn hear(&self, git: &Git, words: &[&str]) -> Result<Heard, CarrierError> {
-        git.run(words).map_err(|error| match error {
+        self.told(git.run_within(words, None))
+    }
+
+    fn told(&self, heard: Result<Heard, CarrierError>) -> Result<Heard, CarrierError> {
+        heard.map_err(|error| match error {
             CarrierError::Unreachable { why } => CarrierError::Unreachable { why: self.shown(&why) },
             other => other,
         })

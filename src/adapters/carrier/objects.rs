@@ -82,6 +82,11 @@ impl Objects {
     pub(super) fn keep_only(&self, kept: &BTreeSet<Oid>) -> Result<(), CarrierError> {
         for folder in entries(&self.folder.join("objects"))? {
             let Some(start) = folder.file_name().and_then(|name| name.to_str()).map(str::to_owned) else { continue };
+            if start.starts_with("tmp_") {
+                let gone = if folder.is_dir() { fs::remove_dir_all(&folder) } else { fs::remove_file(&folder) };
+                gone.map_err(failed)?;
+                continue;
+            }
             let is_loose = start.len() == 2;
             if !is_loose && start != "pack" {
                 continue;

@@ -11,6 +11,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::bound::Bound;
 use super::groups::{self, Member};
 use super::{CarrierError, Place};
 
@@ -115,6 +116,8 @@ impl Git {
             ("fetch.writeCommitGraph", "false"),
             // Loose objects are the ones that can be thrown away one by one.
             ("fetch.unpackLimit", "100000000"),
+            // What is larger than any object of ours goes to the disk without being held in memory.
+            ("core.bigFileThreshold", "1m"),
             ("http.lowSpeedLimit", "100"),
             ("http.lowSpeedTime", "30"),
         ];
@@ -137,8 +140,8 @@ impl Git {
         self.configured.push((key.to_owned(), value.to_owned()));
     }
 
-    /// Runs git to its end, or until our patience is at its end.
-    pub(super) fn run(&self, words: &[&str]) -> Result<Heard, CarrierError> {
+    /// Runs git to its end, or until our patience is at its end, or something has grown too far.
+    pub(super) fn run_within(&self, words: &[&str], bound: Option<Bound>) -> Result<Heard, CarrierError> {
         let mut command = Command::new("git");
         command.args(words).current_dir(&self.folder);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -154,7 +157,7 @@ impl Git {
             _ => CarrierError::local("git cannot be started", error),
         })?;
         let what = words.first().copied().unwrap_or_default();
-        Running { member, what, patience: &self.patience, stop: &self.stop }.until_the_end()
+        Running { member, what, patience: &self.patience, stop: &self.stop, bound }.until_the_end()
     }
 }
 
@@ -164,6 +167,7 @@ struct Running<'a> {
     what: &'a str,
     patience: &'a Patience,
     stop: &'a AtomicBool,
+    bound: Option<Bound>,
 }
 
 impl Running<'_> {
@@ -173,6 +177,9 @@ impl Running<'_> {
         listen(self.member.child.stderr.take(), true, sender);
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let status = self.follow(&receiver, &mut out, &mut err)?;
+        if self.bound.as_ref().is_some_and(Bound::is_passed) {
+            return Err(too_much());
+        }
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok(Heard { success: status.success(), out: text(&out), err: text(&err) })
     }
@@ -212,6 +219,10 @@ impl Running<'_> {
                 Some((status, at)) if !out_is_open && (!err_is_open || at.elapsed() >= GRACE) => return Ok(status),
                 _ => {}
             }
+            if self.bound.as_mut().is_some_and(Bound::is_found_passed) {
+                self.member.end();
+                return Err(too_much());
+            }
             let why = if self.stop.load(Ordering::Relaxed) {
                 "the run was asked to stop".to_owned()
             } else if sign.elapsed() >= self.patience.silence {
@@ -225,6 +236,10 @@ impl Running<'_> {
             return Err(CarrierError::Unreachable { why: format!("`git {}` was ended: {why}", self.what) });
         }
     }
+}
+
+fn too_much() -> CarrierError {
+    CarrierError::unfit("it is far more than any state that is carried")
 }
 
 fn listen(pipe: Option<impl Read + Send + 'static>, is_err: bool, to: Sender<(bool, Vec<u8>)>) {
@@ -270,7 +285,8 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let stop = AtomicBool::new(false);
-        Running { member: groups::start(&mut command).unwrap(), what: "sh", patience, stop: &stop }.until_the_end()
+        Running { member: groups::start(&mut command).unwrap(), what: "sh", patience, stop: &stop, bound: None }
+            .until_the_end()
     }
 
     #[test]

@@ -34,6 +34,14 @@ pub struct Limits {
     pub file: u64,
 }
 
+impl Limits {
+    /// What objects for that many files take at most on a disk: all of their bytes, and what holds them together.
+    pub(super) fn most_fetched(self, files: usize) -> u64 {
+        let bytes = self.file.saturating_mul(u64::try_from(files).unwrap_or(u64::MAX));
+        bytes.saturating_add(bytes / 8).saturating_add(1 << 20)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self { file: 1 << 30 }
@@ -175,19 +183,25 @@ pub(super) fn unpack(
     if index.files.len() > names.len() {
         return Err(CarrierError::unfit("its index lists a file twice"));
     }
-    let mut files: Vec<(&'static str, NamedTempFile)> = Vec::new();
+    let mut known: Vec<(&'static str, &Listed)> = Vec::new();
     for listed in &index.files {
-        let known = names.iter().find(|name| **name == listed.name).copied();
-        let name = known.ok_or_else(|| CarrierError::unfit(format!("its index lists a file {:?}", listed.name)))?;
-        if files.iter().any(|(other, _)| *other == name) {
+        let name = names.iter().find(|name| **name == listed.name).copied();
+        let name = name.ok_or_else(|| CarrierError::unfit(format!("its index lists a file {:?}", listed.name)))?;
+        if known.iter().any(|(other, _)| *other == name) {
             return Err(CarrierError::unfit(format!("its index lists {name} twice")));
         }
         if listed.bytes > limits.file {
-            return Err(CarrierError::TooLarge { name: name.to_owned(), bytes: listed.bytes, limit: limits.file });
+            let Listed { bytes, .. } = listed;
+            let why = format!("its index lists {name} with {bytes} bytes; at most {} are carried", limits.file);
+            return Err(CarrierError::unfit(why));
         }
-        files.push((name, reader.file(&root, name, listed, folder)?));
+        part(&root, name, FileMode::Tree, name)?;
+        known.push((name, listed));
     }
-    Ok(files)
+    if root.len() != known.len() + 1 {
+        return Err(CarrierError::unfit("its tree holds more than its index lists"));
+    }
+    known.into_iter().map(|(name, listed)| Ok((name, reader.file(&root, name, listed, folder)?))).collect()
 }
 
 struct Reader<'o> {
@@ -208,8 +222,10 @@ impl Reader<'_> {
     }
 
     fn index(&self, root: &Tree<'_>) -> Result<Index, CarrierError> {
-        let entry = root.get_name(INDEX).ok_or_else(|| CarrierError::unfit(format!("it has no {INDEX}")))?;
-        let bytes = self.blob(entry.id(), MOST_LISTED, INDEX)?;
+        if root.get_name(INDEX).is_none() {
+            return Err(CarrierError::unfit(format!("it has no {INDEX}")));
+        }
+        let bytes = self.blob(part(root, INDEX, FileMode::Blob, INDEX)?, MOST_LISTED, INDEX)?;
         // A newer format may list its files otherwise: its number is read first.
         #[derive(Deserialize)]
         struct Version {
@@ -226,29 +242,31 @@ impl Reader<'_> {
     fn file(&self, root: &Tree<'_>, name: &str, listed: &Listed, folder: &Path) -> Result<NamedTempFile, CarrierError> {
         let cannot = |error: io::Error| CarrierError::local(&format!("{name} cannot be laid down"), error);
         let mut file = tempfile::Builder::new().prefix(".stockroom-").tempfile_in(folder).map_err(cannot)?;
-        let entry = root.get_name(name).ok_or_else(|| missing(name))?;
-        let folders = self.tree(entry.id(), name)?;
+        let folders = self.tree(part(root, name, FileMode::Tree, name)?, name)?;
         let (mut digest, mut left) = (Sha256::new(), listed.bytes);
         let mut number = 0;
         while left > 0 {
-            let inner = folders.get_name(&folder_name(number)).ok_or_else(|| missing(name))?;
-            let segments = self.tree(inner.id(), name)?;
+            let segments = self.tree(part(&folders, &folder_name(number), FileMode::Tree, name)?, name)?;
+            let mut count = 0;
             for segment in 0..SEGMENTS_IN_FOLDER {
                 let size = usize::try_from(left).unwrap_or(SEGMENT).min(SEGMENT);
                 if size == 0 {
                     break;
                 }
-                let entry = segments.get_name(&segment_name(segment)).ok_or_else(|| missing(name))?;
-                let bytes = self.blob(entry.id(), size, name)?;
+                let id = part(&segments, &segment_name(segment), FileMode::Blob, name)?;
+                let bytes = self.blob(id, size, name)?;
                 if bytes.len() != size {
                     return Err(CarrierError::unfit(format!("a segment of {name} has another size")));
                 }
                 digest.update(&bytes);
                 file.write_all(&bytes).map_err(cannot)?;
                 left -= u64::try_from(size).unwrap_or(left);
+                count += 1;
             }
+            has_only(&segments, count, name)?;
             number += 1;
         }
+        has_only(&folders, number, name)?;
         if Sha256Hex::parse(&listed.sha256).ok() != Sha256Hex::parse(&hex::encode(digest.finalize())).ok() {
             return Err(CarrierError::unfit(format!("{name} has not the digest that its index says")));
         }
@@ -270,10 +288,27 @@ impl Reader<'_> {
     fn check(&self, id: Oid, kind: ObjectType, limit: usize, what: &str) -> Result<(), CarrierError> {
         let (size, found) = self.store.read_header(id).map_err(|_| missing(what))?;
         if found != kind || size > limit {
-            return Err(CarrierError::unfit(format!("{what} has another kind or size than it should")));
+            return Err(other_kind(what));
         }
         Ok(())
     }
+}
+
+/// The object of this name and kind in a tree; a link, a submodule and a program are of another kind.
+fn part(tree: &Tree<'_>, entry: &str, kind: FileMode, what: &str) -> Result<Oid, CarrierError> {
+    let entry = tree.get_name(entry).ok_or_else(|| missing(what))?;
+    if entry.filemode_raw() != i32::from(kind) {
+        return Err(other_kind(what));
+    }
+    Ok(entry.id())
+}
+
+fn has_only(tree: &Tree<'_>, parts: usize, name: &str) -> Result<(), CarrierError> {
+    if tree.len() == parts { Ok(()) } else { Err(CarrierError::unfit(format!("{name} has more parts than it should"))) }
+}
+
+fn other_kind(what: &str) -> CarrierError {
+    CarrierError::unfit(format!("{what} has another kind or size than it should"))
 }
 
 fn missing(what: &str) -> CarrierError {

@@ -408,6 +408,13 @@ fn what_others_have_put_there_is_refused_and_leaves_no_file() {
     let with = |index: String| format!("{index}040000 tree {file}\tstate.sqlite\n");
     let wrong = Sha256Hex::of(b"wrong").to_string();
     let big = blob(&noise(2_000_000));
+    let segments = git(&origin, &["rev-parse", &format!("{file}:00000")]);
+    let planted = |listing: String| piped(&origin, &["mktree"], listing.as_bytes());
+    let more = planted(format!("040000 tree {segments}\t00000\n040000 tree {segments}\t00001\n"));
+    let longer = planted(git(&origin, &["ls-tree", &segments]) + &format!("\n100644 blob {big}\t01\n"));
+    let longer = planted(format!("040000 tree {longer}\t00000\n"));
+    let of = |file: &str| listed("state.sqlite", 5, &right) + &format!("040000 tree {file}\tstate.sqlite\n");
+    let beside = |entry: &str| with(listed("state.sqlite", 5, &right)) + entry;
     let cases = [
         (String::new(), "no stockroom.json"),
         (index("{}"), "stockroom.json is not"),
@@ -423,6 +430,13 @@ fn what_others_have_put_there_is_refused_and_leaves_no_file() {
         (listed("state.sqlite", 5, &right), "missing"),
         (with(index(r#"{"version":1,"files":[{"name":"state.sqlite","bytes":5,"sha256":"RIGHT"},{"name":"state.sqlite","bytes":5,"sha256":"RIGHT"}]}"#.replace("RIGHT", &right).as_str())), "twice"),
         (with(index(r#"{"version":2,"other":[]}"#)), "format 2"),
+        (beside(&format!("100644 blob {big}\tREADME\n")), "holds more than"),
+        (beside(&format!("120000 blob {big}\tvectors.sqlite\n")), "holds more than"),
+        (beside(&format!("160000 commit {}\tzz\n", "1".repeat(40))), "holds more than"),
+        (of(&more), "more parts"),
+        (of(&longer), "more parts"),
+        (of(&file).replace("100644", "120000"), "stockroom.json has another kind"),
+        (of(&big).replace("040000 tree", "120000 blob"), "state.sqlite has another kind"),
     ];
     let before = fs::read_dir(runner.folder.join(".git/stockroom")).unwrap().count();
     for (listing, said) in cases {
@@ -449,7 +463,8 @@ fn more_than_the_limit_is_not_carried() {
     let refused = carrier.prepare(&[("state.sqlite", &runner.file("state.sqlite"))]).unwrap_err();
     assert!(matches!(refused, CarrierError::TooLarge { bytes: 1_000, .. }), "{refused:?}");
     runner.push(None).unwrap();
-    assert!(matches!(carrier.fetch(runner.folder.as_path()), Err(CarrierError::TooLarge { .. })));
+    // What others have put there says nothing of what this program would do again.
+    assert!(matches!(carrier.fetch(runner.folder.as_path()), Err(CarrierError::Unfit { .. })));
 }
 
 #[test]
@@ -458,4 +473,38 @@ fn every_library_of_a_repository_has_a_ref_of_its_own() {
     let (one, two) = (Place::reference_of("a b/"), Place::reference_of("$/"));
     assert!(one != two && one.starts_with("refs/stockroom/state-"), "{one} {two}");
     git(Path::new("."), &["check-ref-format", &one]);
+}
+
+#[test]
+fn a_download_that_never_ends_is_ended_and_leaves_nothing() {
+    let bench = Bench::new();
+    let runner = bench.clone("one", &[]);
+    let big = piped(&bench.origin(), &["hash-object", "-w", "--stdin"], &noise(3_000_000));
+    plant(&bench, &format!("100644 blob {big}\tREADME\n"), &[]);
+    let carrier = runner.carrier.clone().with_limits(Limits { file: 1_000 });
+    let refused = carrier.fetch(&runner.folder).unwrap_err();
+    assert!(matches!(&refused, CarrierError::Unfit { why } if why.contains("far more")), "{refused:?}");
+    assert!(!carrier.place().objects.exists());
+    // Nor does it keep anybody from putting the right thing there.
+    runner.write("state.sqlite", b"right");
+    runner.push(carrier.head().unwrap().as_ref()).unwrap();
+    assert_eq!(runner.fetched().1[0].1, b"right");
+}
+
+#[test]
+fn what_a_killed_run_was_writing_goes_with_the_next_push() {
+    let bench = Bench::new();
+    let runner = bench.clone("one", &[]);
+    runner.write("state.sqlite", b"1");
+    let commit = runner.push(None).unwrap();
+    let objects = runner.carrier.place().objects.join("objects");
+    let left = ["tmp_object_git2_a1b2c3", "ab/tmp_obj_x", "pack/tmp_pack_x", "tmp_objdir-incoming-x/ab/tmp_obj_y"];
+    for name in left {
+        fs::create_dir_all(objects.join(name).parent().unwrap()).unwrap();
+        fs::write(objects.join(name), "half").unwrap();
+    }
+    runner.write("state.sqlite", b"2");
+    runner.push(Some(&commit)).unwrap();
+    assert!(left.iter().all(|name| !objects.join(name).exists()));
+    assert!(!objects.join("tmp_objdir-incoming-x").exists());
 }

@@ -21,6 +21,7 @@ use super::{SqliteState, StateError};
 use crate::adapters::carrier::{Carrier, CarrierError};
 use crate::adapters::sqlite;
 use crate::adapters::turn::Turn;
+use crate::adapters::whole_file;
 use crate::ids::{CommitId, LockToken};
 use crate::state::Serial;
 
@@ -281,6 +282,8 @@ impl Shared {
         }
         let Some(named) = self.local.named()? else { return Ok(()) };
         let laid = self.laid()?;
+        // What a killed run has left is nobody's hindrance.
+        let _ = whole_file::clear_partial(&self.folder);
         // Whatever is written to the index meanwhile, the state has said so before and says no more until both are copied.
         let files = self.local.still(|| self.copies(&laid)).map_err(|error| self.unusable(error))?;
         let files: Vec<(&str, &Path)> = files.iter().map(|(name, path)| (*name, path.as_path())).collect();

@@ -416,3 +416,35 @@ async fn a_state_that_was_here_before_it_was_carried_goes_to_an_empty_origin_and
     let aside = SqliteState::new(bench.folder("two").join("state.aside"), LIBRARY);
     assert_eq!(aside.load().await.unwrap().serial, Serial(1));
 }
+
+#[tokio::test]
+async fn an_index_on_origin_that_claims_too_much_is_said_and_replaced() {
+    let bench = Bench::new();
+    let origin = bench.origin();
+    let index = format!(r#"{{"version":1,"files":[{{"name":"{STATE}","bytes":2199023255552,"sha256":"{:064}"}}]}}"#, 0);
+    let mut tree = origin.treebuilder(None).unwrap();
+    tree.insert("stockroom.json", origin.blob(index.as_bytes()).unwrap(), 0o100_644).unwrap();
+    let tree = origin.find_tree(tree.write().unwrap()).unwrap();
+    let by = git2::Signature::now("A", "a@example.org").unwrap();
+    let commit = origin.commit(None, &by, &by, "much", &tree, &[]).unwrap();
+    origin.reference(REFERENCE, commit, true, "planted").unwrap();
+    let one = bench.state("one");
+    one.record(Serial(0), &intend("website", "sr-1")).await.unwrap();
+    let said = bench.said();
+    assert!(said.len() == 1 && said[0].contains("at most") && said[0].contains("takes its place"), "{said:?}");
+    assert_eq!(bench.state("two").load().await.unwrap(), one.load().await.unwrap());
+    assert_eq!(bench.said(), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_a_killed_run_was_writing_goes_with_the_next_push() {
+    let bench = Bench::new();
+    let one = bench.state("one");
+    one.record(Serial(0), &intend("website", "sr-1")).await.unwrap();
+    let left = [".stockroom-a1B2c3", "carried/laid/.stockroom-a1B2c3", "carried/laid/.stockroom-a1B2c3-wal"];
+    for name in left {
+        fs::write(bench.folder("one").join(name), "half").unwrap();
+    }
+    one.record(Serial(1), &intend("website", "sr-2")).await.unwrap();
+    assert!(left.iter().all(|name| !bench.folder("one").join(name).exists()));
+}
