@@ -98,6 +98,7 @@ async fn move_all(moving: &Move) -> anyhow::Result<Moved> {
     run(moving, &mut |_, _| {}).await
 }
 
+#[cfg(feature = "postgres")]
 async fn everything(store: &SqliteState) -> Vec<(Table, SetDigestText)> {
     let mut all = Vec::new();
     for table in Table::ALL {
@@ -107,6 +108,7 @@ async fn everything(store: &SqliteState) -> Vec<(Table, SetDigestText)> {
     all
 }
 
+#[cfg(feature = "postgres")]
 type SetDigestText = (u64, String);
 
 fn file(folder: &tempfile::TempDir, name: &str) -> SqliteState {
