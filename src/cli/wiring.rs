@@ -121,6 +121,7 @@ pub fn outside(
     let is_shared = config.settings.state.kind == Kind::Postgres || carries(worktree, config, environment);
     let asks_origin = reach == Reach::Network && is_shared && worktree.has_origin();
     Ok(Outside {
+        index_apart: config.settings.state.kind == Kind::Postgres,
         tip: asks_origin.then(|| carried::tip(worktree, environment, console)),
         state: rehearsal::state(environment, Arc::new(state)),
         targets: targets(worktree, config),

@@ -113,6 +113,7 @@ fn outside(root: &std::path::Path, state: &MemoryState, pace: Arc<dyn Pace>) -> 
         pace,
         // It stands still: that a lock has expired can be seen by waiting alone.
         clock: Arc::new(|| Timestamp(0)),
+        index_apart: false,
         tip: None,
         repository: None,
     }
