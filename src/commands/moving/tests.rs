@@ -86,7 +86,7 @@ fn side<S>(kind: Kind, store: &S) -> Side
 where
     S: StateStore + StateLock + StateRows + Clone + 'static,
 {
-    Side { kind, place: store.place(), lock: Arc::new(store.clone()), rows: Arc::new(store.clone()) }
+    Side { kind, place: store.place(), lock: Arc::new(store.clone()), alone: false, rows: Arc::new(store.clone()) }
 }
 
 fn route(from: Side, to: Side, token: &str) -> Move {
