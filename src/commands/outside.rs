@@ -33,6 +33,8 @@ pub struct Outside {
     pub pace: Arc<dyn Pace>,
     /// The wall clock, for the state alone.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Whether other clones have the state, but not the index in this one: what the state says of an index may be of theirs.
+    pub index_apart: bool,
     /// Asks where the branch is that others build on, where the state is shared with other clones. It waits for an answer.
     pub tip: Option<Tip>,
     /// This repository's name on the forge, where it is known.

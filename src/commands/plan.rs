@@ -80,6 +80,8 @@ pub struct Desired {
     pub indexed: Actual,
     /// Whether the index itself had to be asked, as the state could not tell.
     pub was_listed: bool,
+    /// Whether the index holds something of which the state knows nothing and should, which is to be written down.
+    pub is_index_strange: bool,
     /// Whether every place held the manifest already, also those that the scope leaves out.
     pub is_published: bool,
     /// Folders of this clone that have to get again what they are known to have had: a fresh checkout. That is no change.
@@ -89,18 +91,13 @@ pub struct Desired {
 impl Desired {
     /// Whether nothing is to be done and nothing to be found out: such a run changes nothing.
     pub fn is_settled(&self) -> bool {
-        let is_idle = self.is_idle() && self.planned.run.is_none() && self.is_quiet() && !self.is_index_strange();
+        let is_idle = self.is_idle() && self.planned.run.is_none() && self.is_quiet() && !self.is_index_strange;
         self.plan.superseded.is_some() || is_idle
     }
 
     /// Whether nothing is to be done that any other clone could see.
     fn is_idle(&self) -> bool {
         self.plan.is_empty_but_for(&self.restored)
-    }
-
-    /// Whether the index holds something of which the state knows nothing, which is to be written down.
-    pub fn is_index_strange(&self) -> bool {
-        self.plan.embedding.is_some() && self.was_listed && !self.indexed.is_empty()
     }
 
     /// Whether no target of the plan has anything under way or a failure that is over.
@@ -125,6 +122,8 @@ struct Present {
     vectors: Actual,
     /// Whether `vectors` had to be asked of the index itself.
     is_listed: bool,
+    /// Whether the state should have known of it.
+    is_strange: bool,
 }
 
 /// What a library amounts to.
@@ -140,12 +139,14 @@ struct Made {
 pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: bool) -> anyhow::Result<Desired> {
     let made = make(library, outside, remember).await?;
     let state = outside.state.load().await?;
-    let mut present = Present { state, published: Vec::new(), vectors: Actual::new(), is_listed: false };
+    let mut present =
+        Present { state, published: Vec::new(), vectors: Actual::new(), is_listed: false, is_strange: false };
     for (_, target) in &outside.targets {
         present.published.push(held(target.as_ref(), &made.manifest).await?);
     }
     if library.config.settings.embed.is_some() {
         (present.vectors, present.is_listed) = indexed(outside, &present.state).await?;
+        present.is_strange = present.is_listed && !present.vectors.is_empty() && !outside.index_apart;
     }
     let mut desired = compare(library, outside, made, present, scope);
     if let Some(newer) = unseen(library, outside, &desired).await {
@@ -201,6 +202,7 @@ pub async fn plan_merge(library: &Library, base: &Library, outside: &Outside) ->
         published: vec![Some(published); outside.targets.len()],
         vectors: Actual::from([(before.namespace, vectors.collect())]),
         is_listed: false,
+        is_strange: false,
     };
     Ok(compare(library, outside, made, present, Scope::default()).plan)
 }
@@ -254,8 +256,8 @@ fn compare(library: &Library, outside: &Outside, made: Made, present: Present, s
         plan = plan.superseded_by(newer);
     }
     let news = announcement(library, outside, &manifest);
-    let Present { state: planned, vectors: indexed, is_listed: was_listed, .. } = present;
-    Desired { manifest, chunks, news, plan, planned, indexed, was_listed, is_published, restored }
+    let Present { state: planned, vectors: indexed, is_listed: was_listed, is_strange: is_index_strange, .. } = present;
+    Desired { manifest, chunks, news, plan, planned, indexed, was_listed, is_index_strange, is_published, restored }
 }
 
 /// The folders of this clone that lack what the state knows them to have had.

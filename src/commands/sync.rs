@@ -254,7 +254,7 @@ async fn index(
         return (result(Outcome::Unchanged, "no index".to_owned()), nothing);
     };
     let digest = chunks_digest(&plan.namespace, &desired.chunks);
-    if plan.is_empty() && plan.refusal.is_none() && !desired.is_index_strange() {
+    if plan.is_empty() && plan.refusal.is_none() && !desired.is_index_strange {
         settle_in_step(desired, outside, &name, &digest).await;
         return (result(Outcome::Unchanged, "in step".to_owned()), nothing);
     }
