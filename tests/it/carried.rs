@@ -212,7 +212,8 @@ fn a_push_does_not_go_on_when_the_run_is_gone() {
     fs::create_dir_all(hook.parent().unwrap()).unwrap();
     fs::write(&hook, format!("#!/bin/sh\nexec 3>'{}'\necho at work >&3\nexec sleep 60\n", pipe.display())).unwrap();
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
-    let mut child = on_actions(&runner(&origin), &github, &["sync"]).begin();
+    let first = runner(&origin);
+    let mut child = on_actions(&first, &github, &["sync"]).begin();
     let (mut said, mut line) = (BufReader::new(fs::File::open(&pipe).unwrap()), String::new());
     said.read_line(&mut line).unwrap();
     let begun = Instant::now();
