@@ -57,6 +57,9 @@ impl Execution<'_> {
             Format::Human => self.console.text(&human_targets::sync(&sync, self.style())),
             Format::Json => self.console.json(&json::targets::sync(&sync)),
         }
+        if sync.stopped.is_some() {
+            self.stop.note_report();
+        }
         self.settled(self.outputs("sync", &library.check, common.fail_on));
         self.settled(self.sync_outputs(&library, &sync));
         self.settled(self.console.add_summary(&summary_targets::sync(&sync)).map_err(Into::into));
