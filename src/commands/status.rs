@@ -4,7 +4,7 @@ use super::gather::{Library, Wanted, gather};
 use super::open::Opened;
 use super::outside::Outside;
 use super::plan::{Scope, plan};
-use crate::adapters::state_store::present;
+use crate::adapters::state_store::{StateError, present};
 use crate::finding::words::count;
 use crate::ids::{CommitId, RunId};
 use crate::report::state::{Grip, Held};
@@ -107,6 +107,10 @@ pub async fn held(outside: &Outside, at_work: Option<bool>) -> anyhow::Result<Op
 
 async fn open_run(outside: &Outside, id: Option<&RunId>) -> anyhow::Result<Option<Run>> {
     let Some(id) = id else { return Ok(None) };
-    let runs = outside.state.runs(RUNS).await?;
+    let runs = match outside.state.runs(RUNS).await {
+        // No sync reads them, and a status that says so helps nobody: `state history` does.
+        Err(StateError::Damaged { .. }) => Vec::new(),
+        runs => runs?,
+    };
     Ok(runs.into_iter().map(|(run, _)| run).find(|run| run.id == *id))
 }

@@ -127,7 +127,7 @@ fn a_run_that_is_at_work_is_seen_and_keeps_its_lock() {
     assert_eq!(during["lock"]["held"], "here");
     assert_eq!(scene.history()["runs"][0]["result"], "running");
     let refused = scene.run(&["state", "unlock", "--force"]).ends(2);
-    assert!(refused.err.contains("at work in this clone"), "{}", refused.err);
+    assert!(refused.err.contains("A run in this clone has the turn"), "{}", refused.err);
     scene.github.release();
     assert!(child.wait_with_output().unwrap().status.success());
     assert_eq!(levels(&scene.status()), ["SYNCED"; 3]);
