@@ -19,6 +19,7 @@ use crate::commands::gather::Library;
 use crate::commands::outside::Outside;
 use crate::commands::plan::Desired;
 use crate::commands::{lock, sync as syncing};
+use crate::report::state::waiting;
 use crate::report::targets::{Outcome, Sync, TargetResult};
 use crate::report::{human_targets, json, summary_targets};
 use crate::state::{Kind, Lock, Run};
@@ -83,7 +84,7 @@ impl Execution<'_> {
         // Who has this clone's turn knows nothing of other clones' runs.
         claimant.alone &= library.config.settings.state.kind == Kind::Sqlite
             && !carries(&library.worktree, &library.config, self.environment);
-        let mut told = |lock: &Lock| self.console.talk(&format!("the state is locked by {}: waiting\n", lock.holder));
+        let mut told = |lock: &Lock| self.console.talk(&waiting(lock));
         let mut is_mended = false;
         loop {
             let outside = outside(
