@@ -32,6 +32,21 @@ pub(super) fn write_ahead(connection: &Connection) -> Result<()> {
     }
 }
 
+/// What a file is made of: every table, index, trigger and view, with the statement that made it, spaces aside.
+pub(super) type Shape = Vec<(String, String, Option<String>)>;
+
+/// The shape of a file. Whoever may write a file may write one that looks like ours and works on for ever as soon as it is
+/// read; so this is compared before anything else is asked.
+pub(super) fn shape(connection: &Connection) -> Result<Shape> {
+    let mut statement = connection.prepare("SELECT type, name, sql FROM sqlite_schema ORDER BY type, name")?;
+    let row = |row: &rusqlite::Row<'_>| {
+        let sql: Option<String> = row.get(2)?;
+        let sql = sql.map(|sql| sql.split_whitespace().collect::<Vec<_>>().join(" "));
+        Ok((row.get(0)?, row.get(1)?, sql))
+    };
+    statement.query_map([], row)?.collect()
+}
+
 /// What is wrong with the file's structure, if something is.
 pub(super) fn damage(connection: &Connection) -> Result<Option<String>> {
     let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;

@@ -259,7 +259,8 @@ mod tests {
         assert!(!stop.was_held() && !stop.is_reported());
         drop(stop.hold().unwrap());
         assert!(stop.was_held() && !stop.is_held());
-        stop.clone().note_report();
+        let other = stop.clone();
+        other.note_report();
         assert!(stop.is_reported());
     }
 }

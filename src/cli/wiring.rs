@@ -61,19 +61,18 @@ pub async fn set_state_aside(
     why: &StateError,
     console: &Console,
 ) -> anyhow::Result<()> {
-    let mut is_brought = false;
-    let done = match config.settings.state.kind {
+    let (done, is_brought) = match config.settings.state.kind {
         Kind::Sqlite => {
             let is_better_there = CarriedState::doubt(&worktree.private_folder())?;
-            is_brought = is_better_there && carries(worktree, config, environment);
-            SqliteState::set_aside(&worktree.private_folder().join(STATE))?
+            let aside = SqliteState::set_aside(&worktree.private_folder().join(STATE))?;
+            (aside, is_better_there && carries(worktree, config, environment))
         }
         #[cfg(not(feature = "postgres"))]
         Kind::Postgres => return Ok(()),
         #[cfg(feature = "postgres")]
         Kind::Postgres => {
             let file = sqlite_state(worktree, None);
-            postgres_state(worktree, config, environment, file, console)?.set_aside().await?
+            (postgres_state(worktree, config, environment, file, console)?.set_aside().await?, false)
         }
     };
     let met = match is_brought {
@@ -119,7 +118,11 @@ pub fn outside(
         Reach::Local => BTreeMap::new(),
         Reach::Look | Reach::Network => dispatchers(worktree, config, environment, &pace, console)?,
     };
+    let is_shared = config.settings.state.kind == Kind::Postgres || carries(worktree, config, environment);
+    let asks_origin = reach == Reach::Network && is_shared && worktree.has_origin();
     Ok(Outside {
+        index_apart: config.settings.state.kind == Kind::Postgres,
+        tip: asks_origin.then(|| carried::tip(worktree, environment, console)),
         state: rehearsal::state(environment, Arc::new(state)),
         targets: targets(worktree, config),
         dispatchers,

@@ -14,7 +14,7 @@ use crate::adapters::github::{Dispatch, DispatchError, Dispatcher, Outcome};
 use crate::adapters::http::Pace;
 use crate::adapters::state_store::StateStore;
 use crate::downstream::{Action, Announcement, Delivery, Envelope, Slice};
-use crate::ids::{DownstreamName, TargetName};
+use crate::ids::{CommitId, DownstreamName, TargetName};
 use crate::state::{Change, Delivered, TargetState, Timestamp};
 
 /// GitHub asks for at least this between two writes.
@@ -24,6 +24,8 @@ const BETWEEN_WRITES: Duration = Duration::from_secs(1);
 pub struct Means<'a> {
     /// What every downstream is told alike.
     pub news: &'a Announcement,
+    /// The commit that they will have; none where it is not committed.
+    pub commit: Option<&'a CommitId>,
     /// The way to each downstream.
     pub dispatchers: &'a BTreeMap<DownstreamName, Arc<dyn Dispatcher>>,
     /// Where the steps are recorded.
@@ -208,7 +210,7 @@ impl Run<'_, '_> {
     async fn delivered(&self, place: String, found: bool) -> Settled {
         let slice = &self.delivery.slice;
         let delivered = Delivered {
-            commit: self.means.news.commit.clone(),
+            commit: self.means.commit.cloned(),
             digest: slice.digest.clone(),
             assets: slice.assets.clone(),
             at: (self.means.clock)(),

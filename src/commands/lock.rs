@@ -155,7 +155,8 @@ async fn wait_for(
             }
         };
         // Clocks may differ by years. A lock that was not renewed for as long as it was taken for, by our own, is nobody's.
-        let lasts = u64::try_from(lock.expires.0.saturating_sub(lock.at.0)).unwrap_or_default();
+        // Nobody takes it for longer than we do, whatever a lock says.
+        let lasts = u64::try_from(lock.expires.0.saturating_sub(lock.at.0).min(SECONDS)).unwrap_or_default();
         let is_abandoned = outside.pace.now().saturating_sub(since) >= Duration::from_secs(lasts);
         claim.abandoned = is_abandoned.then(|| lock.token.clone());
         seen = Some((lock, since));

@@ -40,6 +40,8 @@ pub struct Side {
     pub place: String,
     /// Keeps others out.
     pub lock: Arc<dyn StateLock>,
+    /// Whether nobody else who could hold that lock is alive: it is this clone's, which is kept from others.
+    pub alone: bool,
     /// Its rows.
     pub rows: Arc<dyn StateRows>,
 }
@@ -177,7 +179,7 @@ async fn counts(side: &Side) -> Result<Vec<(Table, u64)>, StateError> {
 
 async fn lock(moving: &Move, side: &Side) -> anyhow::Result<()> {
     let (token, holder) = (moving.token.clone(), moving.holder.clone());
-    let claim = Claim { token, holder, seconds: SECONDS, alone: false, abandoned: None };
+    let claim = Claim { token, holder, seconds: SECONDS, alone: side.alone, abandoned: None };
     match side.lock.lock(&claim, (moving.clock)()).await {
         Ok(_) => Ok(()),
         Err(StateError::Locked(lock)) => Err(anyhow!(

@@ -11,8 +11,11 @@ use crate::adapters::state_store::Store;
 use crate::adapters::stop::Stop;
 use crate::adapters::vector_store::VectorStore;
 use crate::downstream::Channel;
-use crate::ids::{DownstreamName, RepoSlug, TargetName};
+use crate::ids::{CommitId, DownstreamName, RepoSlug, TargetName};
 use crate::state::Timestamp;
+
+/// Asks a remote for the commit of its default branch; none where it does not answer.
+pub type Tip = Arc<dyn Fn() -> Option<CommitId> + Send + Sync>;
 
 /// Everything outside the process that a run may touch.
 pub struct Outside {
@@ -30,6 +33,10 @@ pub struct Outside {
     pub pace: Arc<dyn Pace>,
     /// The wall clock, for the state alone.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Whether other clones have the state, but not the index in this one: what the state says of an index may be of theirs.
+    pub index_apart: bool,
+    /// Asks where the branch is that others build on, where the state is shared with other clones. It waits for an answer.
+    pub tip: Option<Tip>,
     /// This repository's name on the forge, where it is known.
     pub repository: Option<RepoSlug>,
 }

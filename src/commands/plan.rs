@@ -80,6 +80,8 @@ pub struct Desired {
     pub indexed: Actual,
     /// Whether the index itself had to be asked, as the state could not tell.
     pub was_listed: bool,
+    /// Whether the index holds something of which the state knows nothing and should, which is to be written down.
+    pub is_index_strange: bool,
     /// Whether every place held the manifest already, also those that the scope leaves out.
     pub is_published: bool,
     /// Folders of this clone that have to get again what they are known to have had: a fresh checkout. That is no change.
@@ -89,7 +91,7 @@ pub struct Desired {
 impl Desired {
     /// Whether nothing is to be done and nothing to be found out: such a run changes nothing.
     pub fn is_settled(&self) -> bool {
-        let is_idle = self.is_idle() && self.planned.run.is_none() && self.is_quiet() && !self.is_index_strange();
+        let is_idle = self.is_idle() && self.planned.run.is_none() && self.is_quiet() && !self.is_index_strange;
         self.plan.superseded.is_some() || is_idle
     }
 
@@ -98,18 +100,14 @@ impl Desired {
         self.plan.is_empty_but_for(&self.restored)
     }
 
-    /// Whether the index holds something of which the state knows nothing, which is to be written down.
-    pub fn is_index_strange(&self) -> bool {
-        self.plan.embedding.is_some() && self.was_listed && !self.indexed.is_empty()
-    }
-
     /// Whether no target of the plan has anything under way or a failure that is over.
     fn is_quiet(&self) -> bool {
         let plan = &self.plan;
         let embedding = plan.embedding.as_ref().map(|_| embedding_target());
         let of_ours = plan.publications.iter().map(|publication| &publication.target).chain(&embedding);
         // A downstream that was never told and that nothing concerns keeps its failure: there is nothing to tell it.
-        let is_quiet = |target: TargetState| target.intent.is_none() && target.failure.is_none();
+        let is_quiet =
+            |target: TargetState| target.intent.is_none() && target.failure.is_none() && target.delivered.is_some();
         let is_done =
             |target: TargetState| target.intent.is_none() && (target.failure.is_none() || target.delivered.is_none());
         of_ours.into_iter().all(|name| is_quiet(self.planned.target(name)))
@@ -124,6 +122,8 @@ struct Present {
     vectors: Actual,
     /// Whether `vectors` had to be asked of the index itself.
     is_listed: bool,
+    /// Whether the state should have known of it.
+    is_strange: bool,
 }
 
 /// What a library amounts to.
@@ -139,14 +139,20 @@ struct Made {
 pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: bool) -> anyhow::Result<Desired> {
     let made = make(library, outside, remember).await?;
     let state = outside.state.load().await?;
-    let mut present = Present { state, published: Vec::new(), vectors: Actual::new(), is_listed: false };
+    let mut present =
+        Present { state, published: Vec::new(), vectors: Actual::new(), is_listed: false, is_strange: false };
     for (_, target) in &outside.targets {
         present.published.push(held(target.as_ref(), &made.manifest).await?);
     }
     if library.config.settings.embed.is_some() {
         (present.vectors, present.is_listed) = indexed(outside, &present.state).await?;
+        present.is_strange = present.is_listed && !present.vectors.is_empty() && !outside.index_apart;
     }
-    Ok(compare(library, outside, made, present, scope))
+    let mut desired = compare(library, outside, made, present, scope);
+    if let Some(newer) = unseen(library, outside, &desired).await {
+        desired.plan = desired.plan.superseded_by(newer);
+    }
+    Ok(desired)
 }
 
 /// What the index may hold, by the state where that is of this very index, else by the index itself; and which of the two.
@@ -196,6 +202,7 @@ pub async fn plan_merge(library: &Library, base: &Library, outside: &Outside) ->
         published: vec![Some(published); outside.targets.len()],
         vectors: Actual::from([(before.namespace, vectors.collect())]),
         is_listed: false,
+        is_strange: false,
     };
     Ok(compare(library, outside, made, present, Scope::default()).plan)
 }
@@ -249,8 +256,8 @@ fn compare(library: &Library, outside: &Outside, made: Made, present: Present, s
         plan = plan.superseded_by(newer);
     }
     let news = announcement(library, outside, &manifest);
-    let Present { state: planned, vectors: indexed, is_listed: was_listed, .. } = present;
-    Desired { manifest, chunks, news, plan, planned, indexed, was_listed, is_published, restored }
+    let Present { state: planned, vectors: indexed, is_listed: was_listed, is_strange: is_index_strange, .. } = present;
+    Desired { manifest, chunks, news, plan, planned, indexed, was_listed, is_index_strange, is_published, restored }
 }
 
 /// The folders of this clone that lack what the state knows them to have had.
@@ -274,6 +281,20 @@ fn newer(library: &Library, state: &State) -> Option<CommitId> {
     let served: BTreeSet<CommitId> = served.filter(|commit| commit != ours).collect();
     let worktree = &library.worktree;
     served.into_iter().find(|commit| worktree.descends(commit, ours) && worktree.is_kept(commit))
+}
+
+/// A commit that some target has and that this clone lacks, where origin's branch is not at the commit to be served: whoever
+/// served it had seen more than this clone has. Asked for only then, as that takes a request.
+async fn unseen(library: &Library, outside: &Outside, desired: &Desired) -> Option<CommitId> {
+    let ours = library.tree.commit.as_ref().filter(|_| !library.tree.is_dirty())?;
+    if desired.plan.superseded.is_some() || desired.is_settled() {
+        return None;
+    }
+    let served = desired.planned.targets.values().filter_map(|target| target.delivered.as_ref()?.commit.clone());
+    let lacking = served.collect::<BTreeSet<_>>().into_iter().find(|commit| !library.worktree.has(commit))?;
+    let ask = outside.tip.clone()?;
+    let tip = tokio::task::spawn_blocking(move || ask()).await.ok().flatten()?;
+    (tip != *ours && !library.worktree.descends(ours, &tip)).then_some(lacking)
 }
 
 fn announcement(library: &Library, outside: &Outside, manifest: &Manifest) -> Announcement {

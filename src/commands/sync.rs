@@ -213,6 +213,7 @@ async fn deliver(desired: &Desired, outside: &Outside, gate: Gate) -> Vec<Target
     let clock = outside.clock.as_ref();
     let means = dispatch::Means {
         news: &desired.news,
+        commit: desired.plan.commit.as_ref().filter(|_| !desired.plan.dirty),
         dispatchers: &outside.dispatchers,
         store: outside.state.as_ref(),
         pace: outside.pace.as_ref(),
@@ -253,7 +254,7 @@ async fn index(
         return (result(Outcome::Unchanged, "no index".to_owned()), nothing);
     };
     let digest = chunks_digest(&plan.namespace, &desired.chunks);
-    if plan.is_empty() && plan.refusal.is_none() && !desired.is_index_strange() {
+    if plan.is_empty() && plan.refusal.is_none() && !desired.is_index_strange {
         settle_in_step(desired, outside, &name, &digest).await;
         return (result(Outcome::Unchanged, "in step".to_owned()), nothing);
     }
@@ -317,10 +318,11 @@ async fn index(
     (result, numbers)
 }
 
-/// A target that was seen to hold what it should has no failure any more, and what an earlier run had begun is done.
+/// A target that was seen to hold what it should has no failure any more, what an earlier run had begun is done, and a state
+/// that did not know of it knows now.
 async fn settle_in_step(desired: &Desired, outside: &Outside, target: &TargetName, digest: &Sha256Hex) {
     let known = desired.planned.target(target);
-    if known.intent.is_none() && known.failure.is_none() {
+    if known.intent.is_none() && known.failure.is_none() && known.delivered.is_some() {
         return;
     }
     let change = Change::Deliver { target: target.clone(), delivered: delivered(desired, outside, digest) };
@@ -330,7 +332,8 @@ async fn settle_in_step(desired: &Desired, outside: &Outside, target: &TargetNam
 
 fn delivered(desired: &Desired, outside: &Outside, digest: &Sha256Hex) -> Delivered {
     Delivered {
-        commit: desired.plan.commit.clone(),
+        // What is not committed is in no commit.
+        commit: desired.plan.commit.clone().filter(|_| !desired.plan.dirty),
         digest: digest.clone(),
         assets: BTreeMap::new(),
         at: (outside.clock)(),

@@ -118,6 +118,7 @@ pub fn by_commit(state: &State, commit: Option<&CommitId>, dirty: bool, is_at_wo
             (true, _) => "",
             (_, true) => "it has this commit, without the changes that are not committed",
             _ if known.delivered.is_none() => "nothing is known of what it has",
+            _ if has.is_none() => "what it has is the content of no commit",
             _ => "it has another commit, which is as good if nothing changed for it in between",
         };
         status(name.clone(), kind(name), level, known, why.to_owned(), None)
@@ -393,6 +394,11 @@ pub(crate) mod tests {
         let targets = by_commit(&state, Some(&head), false, false);
         let named: Vec<_> = targets.iter().map(|it| (it.name.as_str(), it.level.as_str())).collect();
         assert_eq!(named, [("manifest", "SYNCED"), ("outbox/x", "FAILED"), ("embedding", "OUTDATED")]);
+        let mut uncommitted = state.clone();
+        let manifest = uncommitted.targets.get_mut(&TargetName::new("manifest")).unwrap();
+        manifest.delivered.as_mut().unwrap().commit = None;
+        let told = by_commit(&uncommitted, Some(&head), false, false);
+        assert_eq!((told[0].level, told[0].why.as_str()), (Level::Outdated, "what it has is the content of no commit"));
         assert_eq!(targets[2].why, "it has another commit, which is as good if nothing changed for it in between");
         let dirty = by_commit(&state, Some(&head), true, false);
         assert_eq!(levels(&dirty), ["OUTDATED", "FAILED", "OUTDATED"]);

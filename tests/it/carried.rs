@@ -158,3 +158,21 @@ fn an_origin_that_does_not_answer_ends_the_run_before_anything_is_sent() {
     let program = on_actions(&runner, &github, &["run"]).env("GITHUB_EVENT_NAME", "pull_request");
     program.env("GITHUB_EVENT_PATH", &payload).run().ends(0);
 }
+
+#[test]
+fn a_runner_of_an_older_commit_that_knows_no_newer_one_asks_origin_and_leaves_its_work_alone() {
+    let (origin, github) = (Library::example(), github());
+    let older = runner(&origin);
+    sync(&runner(&origin), &github);
+    origin.edit(HEX, "Parametric hex bolts", "Parametric hexagon bolts");
+    origin.commit();
+    sync(&runner(&origin), &github);
+    let (told, rest) = (github.dispatches(WEBSITE).len(), state(&origin));
+    let (late, run) = sync(&older, &github);
+    assert_eq!(outcome(&late, "downstream/website"), "superseded", "{}", run.both());
+    assert_eq!((github.dispatches(WEBSITE).len(), state(&origin)), (told, rest));
+    // Where the branch was set back to it, it is what is to be served.
+    origin.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
+    let (now, run) = sync(&runner(&origin), &github);
+    assert_eq!(outcome(&now, "downstream/website"), "done", "{}", run.both());
+}

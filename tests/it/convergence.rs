@@ -158,6 +158,7 @@ fn run(
         settings.keys().map(|name| (name.clone(), Arc::new(Way(Arc::clone(receiver))) as Arc<dyn Dispatcher>));
     let means = Means {
         news: &Announcement::default(),
+        commit: None,
         dispatchers: &dispatchers.collect(),
         store,
         pace: &SteppedPace::default(),

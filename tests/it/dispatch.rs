@@ -86,8 +86,14 @@ impl Scene {
         let dispatchers = self.settings.keys().map(|name| (name.clone(), self.dispatcher(token))).collect();
         let news = Announcement { repository: RepoSlug::parse("org/library").ok(), ..Announcement::default() };
         let clock = || Timestamp(self.clock.fetch_add(1, Ordering::Relaxed));
-        let means =
-            Means { news: &news, dispatchers: &dispatchers, store: &self.store, pace: &*self.pace, clock: &clock };
+        let means = Means {
+            news: &news,
+            commit: news.commit.as_ref(),
+            dispatchers: &dispatchers,
+            store: &self.store,
+            pace: &*self.pace,
+            clock: &clock,
+        };
         apply(&self.plan(assets), &means).await
     }
 
@@ -344,8 +350,14 @@ async fn another_run_that_was_faster_is_not_repeated() {
     let dispatchers = BTreeMap::from([(DownstreamName::new("website"), scene.dispatcher(TOKEN))]);
     let news = Announcement::default();
     let clock = || Timestamp(0);
-    let means =
-        Means { news: &news, dispatchers: &dispatchers, store: &scene.store, pace: &*scene.pace, clock: &clock };
+    let means = Means {
+        news: &news,
+        commit: news.commit.as_ref(),
+        dispatchers: &dispatchers,
+        store: &scene.store,
+        pace: &*scene.pace,
+        clock: &clock,
+    };
     let receipts = apply(&planned, &means).await;
     assert!(matches!(receipts[0].result, Settled::Superseded { .. }), "{receipts:?}");
     assert_eq!(scene.posts(), 1);

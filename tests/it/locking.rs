@@ -1,13 +1,14 @@
 //! The lock of the state: who has it applies their plan, and the others wait, plan anew, or find it abandoned.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use stockroom::adapters::http::{Pace, SteppedPace};
 use stockroom::adapters::model::deterministic::Deterministic;
 use stockroom::adapters::publication::FolderTarget;
-use stockroom::adapters::state_store::{MemoryState, StateLock as _, StateStore as _};
+use stockroom::adapters::state_store::{MemoryState, Redacted, StateLock as _, StateStore as _};
 use stockroom::adapters::stop::Stop;
 use stockroom::adapters::vector_store::Memory;
 use stockroom::commands::gather::{Library as Gathered, Wanted, gather};
@@ -112,6 +113,8 @@ fn outside(root: &std::path::Path, state: &MemoryState, pace: Arc<dyn Pace>) -> 
         pace,
         // It stands still: that a lock has expired can be seen by waiting alone.
         clock: Arc::new(|| Timestamp(0)),
+        index_apart: false,
+        tip: None,
         repository: None,
     }
 }
@@ -169,6 +172,29 @@ async fn a_run_that_lives_on_is_waited_for_ten_minutes_and_named() {
     assert_eq!(waited.as_secs(), 600);
     assert_eq!(state.locked().await.unwrap().unwrap().holder, "bob on desktop");
     assert_eq!(state.load().await.unwrap().serial.0, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_is_renewed_until_it_is_given_back() {
+    let files = Library::of(&[("stockroom.yml", SETTINGS), ("bolt.json", "{}")]);
+    let state = MemoryState::new("org/library:");
+    let mut outside = outside(&files.root(), &state, Arc::new(SteppedPace::default()));
+    let claims = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&claims);
+    // A holder is read with every claim, and with nothing else that happens here.
+    let count = move |text: &str| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        text.to_owned()
+    };
+    outside.state = Arc::new(Redacted::new(Arc::new(state.clone()), Arc::new(count)));
+    let claimant = Claimant { token: LockToken::new("ours"), holder: "alice".to_owned(), alone: false };
+    let planned = plan_locked(&library(&files.root()), &outside, Scope::default(), &claimant, &mut |_| {}).await;
+    let held = planned.unwrap().1.unwrap();
+    tokio::time::sleep(Duration::from_secs(250)).await;
+    assert_eq!(claims.load(Ordering::SeqCst), 3, "once, and renewed twice");
+    held.give_back().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(250)).await;
+    assert_eq!((claims.load(Ordering::SeqCst), state.locked().await.unwrap()), (3, None));
 }
 
 #[tokio::test]

@@ -50,6 +50,8 @@ impl Scene {
             vectors: Arc::clone(&vectors) as Arc<_>,
             pace: Arc::new(SteppedPace::default()),
             clock: Arc::new(|| Timestamp(7)),
+            index_apart: false,
+            tip: None,
             repository: None,
         };
         Self { library, state, vectors, website, outside }

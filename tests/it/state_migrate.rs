@@ -1,5 +1,10 @@
 //! A library whose state is in PostgreSQL, and one whose state moves there and back.
 
+use std::io::{BufRead as _, BufReader};
+
+use stockroom::adapters::state_store::{SqliteState, StateLock as _};
+use stockroom::adapters::turn::Turn;
+
 use crate::postgres_server::{Database, PASSWORD, server};
 use crate::program::{Library, Program};
 
@@ -45,6 +50,24 @@ fn a_state_in_postgresql_does_what_one_in_a_file_does() {
     let refused = library.program(&["sync"]).env(URL, wrong).env("GITHUB_REPOSITORY", "org/library").run().ends(2);
     assert!(refused.both().contains("does not let this user in"), "{}", refused.both());
     assert!(!refused.both().contains("canary"), "{}", refused.both());
+}
+
+#[test]
+fn a_move_waits_for_the_sync_that_is_at_work_in_the_clone() {
+    let Some(database) = database() else { return };
+    let library = Library::example();
+    program(&library, &database, &["sync"]).run().ends(0);
+    let turn = Turn::take(&library.path(".git/stockroom")).unwrap();
+    program(&library, &database, &["state", "migrate", "check", "--to", "postgres"]).run().ends(0);
+    let mut child = program(&library, &database, &["state", "migrate", "run", "--to", "postgres"]).begin();
+    let mut said = String::new();
+    BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut said).unwrap();
+    assert!(said.contains("another sync is at work in this clone"), "{said}");
+    let kept = SqliteState::new(library.path(".git/stockroom/state.sqlite"), "org/library:");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert_eq!(runtime.block_on(kept.locked()).unwrap(), None, "it has not begun");
+    drop(turn);
+    assert!(child.wait_with_output().unwrap().status.success());
 }
 
 #[test]

@@ -63,7 +63,8 @@ impl Address {
         }
         let (place, parameters) = url.split_once('?').unwrap_or((url, ""));
         // In a password that is not written as a URL wants it, `?` stands too: what follows may not be repeated.
-        if parameters.contains('@') {
+        // So would the second half of a password in which `@` stands: it would be taken for the host.
+        if parameters.contains('@') || place.matches('@').count() > 1 {
             return Err(NotAnAddress::Form);
         }
         let (mut mode, mut authority, mut others) = (None, None, Vec::new());
@@ -172,6 +173,15 @@ mod tests {
 
     fn parse(url: &str) -> Result<Address, NotAnAddress> {
         Address::parse(&Secret::new(url))
+    }
+
+    #[test]
+    fn half_of_a_password_is_not_taken_for_the_host() {
+        for url in ["postgresql://u:half@canary@db.example/x", "postgresql://u:a?b@canary/x"] {
+            let error = parse(url).unwrap_err();
+            assert!(error == NotAnAddress::Form && !error.to_string().contains("canary"), "{error}");
+        }
+        assert!(parse("postgresql://u:half%40canary@db.example/x").is_ok());
     }
 
     #[test]

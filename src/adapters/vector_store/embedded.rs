@@ -119,7 +119,11 @@ impl Embedded {
 
 /// What is wrong with the file as a database, if it is there and something is.
 fn damage(path: &Path) -> Option<String> {
-    let found = sqlite::open(path, false, PATIENCE).and_then(|connection| sqlite::damage(&connection));
+    let look = |connection: Connection| match misshapen(&connection)? {
+        Some(why) => Ok(Some(why)),
+        None => sqlite::damage(&connection),
+    };
+    let found = sqlite::open(path, false, PATIENCE).and_then(look);
     match found.map_err(|fault| error(path, Fault::Sqlite(fault))) {
         Ok(damage) => damage,
         Err(VectorStoreError::Corrupt { why, .. }) => Some(why),
@@ -161,9 +165,25 @@ fn open(path: &Path) -> Result<Connection, VectorStoreError> {
     Ok(connection)
 }
 
+/// What is wrong with what the file is made of, if it says that it is ours and of a format that we know.
+fn misshapen(connection: &Connection) -> Result<Option<String>, rusqlite::Error> {
+    let expected = match marks(connection)? {
+        (_, APPLICATION, FORMAT) => [SCHEMA, MARK].concat(),
+        (_, APPLICATION, 1) => SCHEMA.to_owned(),
+        _ => return Ok(None),
+    };
+    let pattern = Connection::open_in_memory()?;
+    pattern.execute_batch(&expected)?;
+    let is_ours = sqlite::shape(connection)? == sqlite::shape(&pattern)?;
+    Ok((!is_ours).then(|| "its tables are not those of an index".to_owned()))
+}
+
 /// Looks whose file it is and of which format; an empty one becomes ours.
 fn check_format(path: &Path, connection: &mut Connection) -> Result<(), VectorStoreError> {
     let of = |e: rusqlite::Error| error(path, Fault::Sqlite(e));
+    if let Some(why) = misshapen(connection).map_err(of)? {
+        return Err(VectorStoreError::Corrupt { place: place(path), why });
+    }
     let mut marks = marks(connection).map_err(of)?;
     if marks == (0, 0, 0) || matches!(marks, (_, APPLICATION, 1)) {
         // Only now is a lock needed; another run may have been faster.
@@ -434,6 +454,21 @@ mod tests {
         std::fs::write(&path, "this is no database, whatever its name says".repeat(100)).unwrap();
         let error = Embedded::at(&path).held().await.unwrap_err().to_string();
         assert!(error.contains("vectors.db") && error.contains("delete it"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_index_that_looks_like_ours_and_is_not_is_refused_before_it_is_asked() {
+        let endless = "CREATE VIEW mark AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x AS text FROM n WHERE x < 0";
+        let trigger = "CREATE TRIGGER more AFTER INSERT ON chunks BEGIN DELETE FROM chunks; END";
+        for sql in [format!("DROP TABLE mark; {endless}"), trigger.to_owned()] {
+            let folder = folder();
+            let path = folder.path().join("vectors.db");
+            Embedded::at(&path).upsert(&namespace("m", 1), &[point("a", "text", [1.0, 0.0, 0.0])]).await.unwrap();
+            Connection::open(&path).unwrap().execute_batch(&sql).unwrap();
+            let error = Embedded::at(&path).mark().await.unwrap_err();
+            assert!(matches!(error, VectorStoreError::Corrupt { .. }), "{error}");
+            assert!(Embedded::set_damaged_aside(&path).unwrap().unwrap().contains("are not those of an index"));
+        }
     }
 
     #[tokio::test]

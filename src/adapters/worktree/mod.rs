@@ -237,6 +237,11 @@ impl Worktree {
         }
     }
 
+    /// Whether the clone holds the commit.
+    pub fn has(&self, commit: &CommitId) -> bool {
+        git2::Oid::from_str(commit.as_str()).is_ok_and(|oid| self.repository.find_commit(oid).is_ok())
+    }
+
     /// Whether some branch or tag still holds the commit: one that was reset or pushed away with force is history no more.
     pub fn is_kept(&self, commit: &CommitId) -> bool {
         let Ok(references) = self.repository.references() else { return false };

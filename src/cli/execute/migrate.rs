@@ -9,6 +9,7 @@ use super::{Ending, Execution};
 use crate::adapters::clock;
 use crate::adapters::state_store::{SqliteState, StateLock, StateStore as _};
 use crate::adapters::turn::Turn;
+use crate::cli::wiring::carried::carries;
 use crate::cli::wiring::{self, Reach};
 use crate::cli::words::Format;
 use crate::cli::words::migrate::{MigrateCommand, Towards};
@@ -121,12 +122,14 @@ impl Execution<'_> {
             kind: Kind::Sqlite,
             place: file.place(),
             lock: self.lock_of_file(&file, opened, reach).await?,
+            alone: config.settings.state.kind == Kind::Postgres || !carries(worktree, config, self.environment),
             rows: Arc::new(file),
         };
         let postgres = Side {
             kind: Kind::Postgres,
             place: database.place(),
             lock: Arc::new(database.clone()),
+            alone: false,
             rows: Arc::new(database),
         };
         let (from, to) = match Kind::from(towards.to) {

@@ -12,6 +12,7 @@ use clap::ValueEnum as _;
 use crate::adapters::state_store::StateError;
 use crate::adapters::stop::Stopped;
 use crate::adapters::turn::Turn;
+use crate::adapters::vector_store::VectorStoreError;
 use crate::adapters::worktree::Worktree;
 use crate::cli::wiring::{Reach, carries, outside, set_damaged_aside, set_state_aside};
 use crate::cli::words::{Common, Format, Limits, Part};
@@ -103,6 +104,11 @@ impl Execution<'_> {
                         let Library { worktree, config, .. } = library;
                         set_state_aside(worktree, config, self.environment, unfit, self.console).await?;
                     }
+                    // The index that came with the state: the one that was here before has been looked at.
+                    None if is_corrupt(&error) && !std::mem::replace(&mut is_mended, true) => {
+                        drop(outside);
+                        set_damaged_aside(&library.worktree, self.console)?;
+                    }
                     _ => return Err(error),
                 },
             }
@@ -169,6 +175,10 @@ impl Execution<'_> {
         ];
         self.set_outputs(&values)
     }
+}
+
+fn is_corrupt(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<VectorStoreError>(), Some(VectorStoreError::Corrupt { .. }))
 }
 
 /// The words of the command, for the history.

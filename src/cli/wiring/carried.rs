@@ -10,6 +10,7 @@ use crate::adapters::stop::Stop;
 use crate::adapters::worktree::Worktree;
 use crate::cli::console::Console;
 use crate::cli::environment::Environment;
+use crate::commands::outside::Tip;
 use crate::config::Config;
 use crate::report::workflow_command::Command;
 use crate::secret::{Secret, SecretRef};
@@ -43,6 +44,23 @@ pub fn carrier(place: Place, environment: &Environment, console: &Console) -> Ca
     carrier.with_token(server, Secret::new(token.reveal()))
 }
 
+/// What origin is to a library: where it is, and what it carries.
+fn place(worktree: &Worktree) -> Place {
+    Place {
+        repository: worktree.git_folder().to_owned(),
+        folder: worktree.top().to_owned(),
+        objects: worktree.private_folder().join("carried/git"),
+        reference: Place::reference_of(worktree.prefix()),
+        names: CARRIED,
+    }
+}
+
+/// Where origin's default branch is, for whoever asks.
+pub(super) fn tip(worktree: &Worktree, environment: &Environment, console: &Console) -> Tip {
+    let carrier = carrier(place(worktree), environment, console);
+    Arc::new(move || carrier.branch_head().ok().flatten())
+}
+
 /// The state as origin has it, of which `local` is the copy in this clone.
 pub(super) fn state(
     local: SqliteState,
@@ -53,14 +71,7 @@ pub(super) fn state(
     stop: &Stop,
 ) -> Arc<dyn Store> {
     let private = worktree.private_folder();
-    let place = Place {
-        repository: worktree.git_folder().to_owned(),
-        folder: worktree.top().to_owned(),
-        objects: private.join("carried/git"),
-        reference: Place::reference_of(worktree.prefix()),
-        names: CARRIED,
-    };
-    let carrier = carrier(place, environment, console);
+    let carrier = carrier(place(worktree), environment, console);
     let (over, stop) = (carrier.stop(), stop.clone());
     // A git program is not left behind: it could move the ref when we are gone.
     tokio::spawn(async move {

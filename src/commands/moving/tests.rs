@@ -86,7 +86,7 @@ fn side<S>(kind: Kind, store: &S) -> Side
 where
     S: StateStore + StateLock + StateRows + Clone + 'static,
 {
-    Side { kind, place: store.place(), lock: Arc::new(store.clone()), rows: Arc::new(store.clone()) }
+    Side { kind, place: store.place(), lock: Arc::new(store.clone()), alone: false, rows: Arc::new(store.clone()) }
 }
 
 fn route(from: Side, to: Side, token: &str) -> Move {
@@ -98,6 +98,7 @@ async fn move_all(moving: &Move) -> anyhow::Result<Moved> {
     run(moving, &mut |_, _| {}).await
 }
 
+#[cfg(feature = "postgres")]
 async fn everything(store: &SqliteState) -> Vec<(Table, SetDigestText)> {
     let mut all = Vec::new();
     for table in Table::ALL {
@@ -107,6 +108,7 @@ async fn everything(store: &SqliteState) -> Vec<(Table, SetDigestText)> {
     all
 }
 
+#[cfg(feature = "postgres")]
 type SetDigestText = (u64, String);
 
 fn file(folder: &tempfile::TempDir, name: &str) -> SqliteState {

@@ -48,7 +48,8 @@ impl Head {
 
     /// Writes it in place of the one that is there.
     pub(super) fn write(&self, connection: &Connection) -> Result<(), Fault> {
-        let sql = "INSERT OR REPLACE INTO meta (one, library, lineage, serial, run, mark, targets, moved_to, copying, sum)
+        let sql =
+            "INSERT OR REPLACE INTO meta (one, library, lineage, serial, run, mark, targets, moved_to, copying, sum)
             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let Self { library, lineage, serial, run, mark, targets, moved_to, copying } = self;
         let values = (library, lineage, serial, run, mark, targets, moved_to, copying, self.check_sum());
@@ -75,11 +76,24 @@ pub(super) fn open(place: &Path, create: bool, patience: Duration) -> Result<Opt
 /// Refuses a file that is not ours or that is damaged. It takes a transaction, because another process may be making the
 /// file just now.
 fn inspect(transaction: &Transaction<'_>, place: &Path) -> Result<(), Fault> {
-    format(transaction, place)?;
+    let format = format(transaction, place)?;
+    if sqlite::shape(transaction)? != shape_of(format)? {
+        return Err(Fault::Damaged("its tables are not those of a state".to_owned()));
+    }
     match sqlite::damage(transaction)? {
         None => Ok(()),
         Some(what) => Err(Fault::Damaged(what)),
     }
+}
+
+/// What a file of this format is made of.
+fn shape_of(format: usize) -> Result<sqlite::Shape, Fault> {
+    let mut pattern = Connection::open_in_memory()?;
+    let transaction = pattern.transaction()?;
+    for step in MIGRATIONS.iter().take(format) {
+        step(&transaction)?;
+    }
+    Ok(sqlite::shape(&transaction)?)
 }
 
 /// The format of the file, 0 for an empty one; an error when it is not ours to read.

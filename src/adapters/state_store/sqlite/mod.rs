@@ -147,7 +147,11 @@ impl SqliteState {
 
     /// Brings a file of an older format up to date, which keeps all that it says.
     fn bring_up_to_date(&self, connection: &mut Connection) -> Result<(), Fault> {
-        if !format::is_behind(connection, &self.place)? {
+        // At one moment: another process may be making the file.
+        let moment = connection.transaction()?;
+        let is_behind = format::is_behind(&moment, &self.place)?;
+        drop(moment);
+        if !is_behind {
             return Ok(());
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

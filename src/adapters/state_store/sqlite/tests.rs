@@ -170,6 +170,26 @@ fn a_database_of_another_program_is_left_alone() {
 }
 
 #[test]
+fn a_file_that_looks_like_a_state_and_is_none_is_refused_before_it_is_asked() {
+    let endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n WHERE x < 0";
+    for sql in [
+        format!(
+            "ALTER TABLE targets RENAME TO mine; CREATE VIEW targets AS SELECT * FROM mine WHERE name IN ({endless})"
+        ),
+        format!("CREATE TRIGGER more AFTER INSERT ON lock BEGIN INSERT INTO files {endless}; END"),
+        format!("ALTER TABLE files ADD COLUMN more INTEGER AS (({}))", "bytes + ".repeat(20) + "1"),
+        "DROP TRIGGER history_keeps_all".to_owned(),
+        "CREATE TABLE more (x)".to_owned(),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let place = written(&folder);
+        Connection::open(&place).unwrap().execute_batch(&sql).unwrap_or_else(|error| panic!("{error}: {sql}"));
+        let why = load(&place).unwrap_err();
+        assert!(why.is_unfit() && why.to_string().contains("are not those of a state"), "{sql}: {why}");
+    }
+}
+
+#[test]
 fn a_state_of_the_first_format_is_brought_up_to_date_with_all_that_it_says() {
     let folder = tempfile::tempdir().unwrap();
     let (new, old) = (written(&folder), folder.path().join("old.db"));

@@ -42,6 +42,10 @@ pub(super) fn first_tables(transaction: &Transaction<'_>) -> Result<(), Fault> {
              kind TEXT NOT NULL,
              detail TEXT NOT NULL
          ) STRICT;
+         CREATE TRIGGER history_keeps_what_was BEFORE UPDATE ON history
+             BEGIN SELECT RAISE(ABORT, 'the history is only added to'); END;
+         CREATE TRIGGER history_keeps_all BEFORE DELETE ON history
+             BEGIN SELECT RAISE(ABORT, 'the history is only added to'); END;
          CREATE TABLE files (
              blob TEXT PRIMARY KEY,
              sha256 TEXT NOT NULL,
@@ -53,7 +57,9 @@ pub(super) fn first_tables(transaction: &Transaction<'_>) -> Result<(), Fault> {
 /// Format 2: a check sum beside each row, runs, the lock, and what the vector index may hold.
 pub(super) fn check_sums_runs_and_chunks(transaction: &Transaction<'_>) -> Result<(), Fault> {
     transaction.execute_batch(
-        "ALTER TABLE meta RENAME TO old_meta;
+        "DROP TRIGGER history_keeps_what_was;
+         DROP TRIGGER history_keeps_all;
+         ALTER TABLE meta RENAME TO old_meta;
          ALTER TABLE targets RENAME TO old_targets;
          ALTER TABLE delivered_assets RENAME TO old_assets;
          ALTER TABLE history RENAME TO old_history;
