@@ -96,12 +96,7 @@ fn carry_out(words: Words, environment: &Environment, console: &Console) -> Endi
     stop.asked().map_or(ending, Ending::Stopped)
 }
 
-async fn carried_out(
-    words: Words,
-    environment: &Environment,
-    console: &Console,
-    stop: Stop,
-) -> anyhow::Result<Ending> {
+async fn carried_out(words: Words, environment: &Environment, console: &Console, stop: Stop) -> anyhow::Result<Ending> {
     // An input of the action that is not set arrives as an empty variable.
     let given = |path: &PathBuf| Some(path.clone()).filter(|path| !path.as_os_str().is_empty());
     let folder = given(&words.directory).unwrap_or_else(|| PathBuf::from("."));
