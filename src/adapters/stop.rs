@@ -55,6 +55,10 @@ struct Told {
     first: Option<(Signal, Instant)>,
     insists: bool,
     holds: usize,
+    /// Whether something was ever under way.
+    was_held: bool,
+    /// Whether the report has told of the wish.
+    is_reported: bool,
 }
 
 /// While it lives, something is under way that is worth waiting for.
@@ -90,7 +94,7 @@ impl Stop {
     pub fn hold(&self) -> Result<Hold, Stopped> {
         let mut refused = None;
         self.told.send_modify(|told| match told.first {
-            None => told.holds += 1,
+            None => (told.holds, told.was_held) = (told.holds + 1, true),
             Some((signal, _)) => refused = Some(Stopped(signal)),
         });
         refused.map_or_else(|| Ok(Hold(self.clone())), Err)
@@ -99,6 +103,21 @@ impl Stop {
     /// Whether something is under way.
     pub fn is_held(&self) -> bool {
         self.told.borrow().holds > 0
+    }
+
+    /// Whether something was ever under way, so that something may have been done.
+    pub fn was_held(&self) -> bool {
+        self.told.borrow().was_held
+    }
+
+    /// Notes that the run's own report says that it was asked to end.
+    pub fn note_report(&self) {
+        self.told.send_modify(|told| told.is_reported = true);
+    }
+
+    /// Whether the run's own report says that it was asked to end.
+    pub fn is_reported(&self) -> bool {
+        self.told.borrow().is_reported
     }
 
     /// Waits until the process is asked to end.
@@ -232,5 +251,16 @@ mod tests {
         stop.ask(Signal::Terminate);
         assert_eq!(stop.hold().unwrap_err(), Stopped(Signal::Terminate));
         assert!(!stop.is_held());
+    }
+
+    #[test]
+    fn what_was_under_way_and_what_was_reported_is_remembered() {
+        let stop = Stop::default();
+        assert!(!stop.was_held() && !stop.is_reported());
+        drop(stop.hold().unwrap());
+        assert!(stop.was_held() && !stop.is_held());
+        let other = stop.clone();
+        other.note_report();
+        assert!(stop.is_reported());
     }
 }

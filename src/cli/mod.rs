@@ -23,7 +23,7 @@ use signals::End;
 use words::Words;
 
 use crate::adapters::carrier;
-use crate::adapters::stop::{Stop, Stopped};
+use crate::adapters::stop::{Signal, Stop, Stopped};
 use crate::commands::excerpts::in_config;
 use crate::config::ConfigError;
 use crate::report::log_text::{LINE_LIMIT, shortened};
@@ -75,7 +75,12 @@ fn carry_out(words: Words, environment: &Environment, console: &Console) -> Endi
     // Nobody is left who would hear what becomes of what git is doing.
     carrier::end_all();
     let ending = match worked {
-        Ok(End::Done(Ok(ending))) => ending,
+        Ok(End::Done(Ok(ending))) => {
+            if let Some(said) = stop.asked().and_then(|signal| at_the_end(signal, &stop)) {
+                say_stopped(&said, console);
+            }
+            ending
+        }
         Ok(End::Done(Err(error))) => match error.downcast_ref::<Stopped>() {
             Some(stopped) => say_stopped(&stopped.to_string(), console),
             None => failed(&error),
@@ -91,12 +96,7 @@ fn carry_out(words: Words, environment: &Environment, console: &Console) -> Endi
     stop.asked().map_or(ending, Ending::Stopped)
 }
 
-async fn carried_out(
-    words: Words,
-    environment: &Environment,
-    console: &Console,
-    stop: Stop,
-) -> anyhow::Result<Ending> {
+async fn carried_out(words: Words, environment: &Environment, console: &Console, stop: Stop) -> anyhow::Result<Ending> {
     // An input of the action that is not set arrives as an empty variable.
     let given = |path: &PathBuf| Some(path.clone()).filter(|path| !path.as_os_str().is_empty());
     let folder = given(&words.directory).unwrap_or_else(|| PathBuf::from("."));
@@ -111,17 +111,32 @@ fn say_stopped(why: &str, console: &Console) -> Ending {
     Ending::Failed
 }
 
+/// What is said of a signal that came when the run had done what it was to do; nothing where its report has told of it.
+fn at_the_end(signal: Signal, stop: &Stop) -> Option<String> {
+    let said = || format!("{signal} came when everything was done; what is said above is complete");
+    (!stop.is_reported()).then(said)
+}
+
 fn say_left(stop: &Stop, console: &Console) -> Ending {
-    match stop.asked() {
-        Some(signal) if stop.is_held() => say_stopped(
-            &format!(
-                "stopped by {signal} in the middle of what was being done; what was done is recorded, and the next run finds \
-                 out about the rest and goes on from there"
-            ),
-            console,
-        ),
-        Some(signal) => say_stopped(&Stopped(signal).to_string(), console),
-        None => Ending::Failed,
+    if let Some(said) = stop.asked().and_then(|signal| left(signal, stop)) {
+        say_stopped(&said, console);
+    }
+    Ending::Failed
+}
+
+/// What is said of a run that was left behind at what it was doing; nothing where its report has told of the signal.
+fn left(signal: Signal, stop: &Stop) -> Option<String> {
+    if stop.is_held() {
+        return Some(format!(
+            "stopped by {signal} in the middle of what was being done; what was done is recorded, and the next run finds out \
+             about the rest and goes on from there"
+        ));
+    }
+    match (stop.is_reported(), stop.was_held()) {
+        (true, _) => None,
+        // It has come to its end, or has waited for another run: it closes its files.
+        (false, true) => Some(format!("stopped by {signal}; what was done is recorded")),
+        (false, false) => Some(Stopped(signal).to_string()),
     }
 }
 
@@ -138,4 +153,30 @@ fn say_error(error: &anyhow::Error, environment: &Environment, console: &Console
     }
     let message = shortened(&format!("{error:#}"), LINE_LIMIT);
     console.command(&workflow_command::Command::error(&message));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_said_of_a_run_that_was_left_behind_but_what_is_true() {
+        let said = |stop: &Stop| left(Signal::Interrupt, stop);
+        let stop = Stop::default();
+        assert_eq!(said(&stop), Some(Stopped(Signal::Interrupt).to_string()));
+        let hold = stop.hold().unwrap();
+        assert!(said(&stop).unwrap().contains("in the middle of what was being done"));
+        drop(hold);
+        assert_eq!(said(&stop).as_deref(), Some("stopped by SIGINT; what was done is recorded"));
+        stop.note_report();
+        assert_eq!(said(&stop), None);
+    }
+
+    #[test]
+    fn a_signal_that_came_late_is_told_of_once() {
+        let stop = Stop::default();
+        assert!(at_the_end(Signal::Terminate, &stop).unwrap().starts_with("SIGTERM came when everything was done"));
+        stop.note_report();
+        assert_eq!(at_the_end(Signal::Terminate, &stop), None);
+    }
 }

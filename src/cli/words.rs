@@ -20,8 +20,8 @@ use state::StateCommand;
     version,
     max_term_width = 100,
     after_help = "Exit codes: 0 done; 1 findings in the data, nothing was sent; 2 could not do the job (configuration, \
-                  access, network); 3 partly done, the next run goes on from there; 130 stopped by SIGINT (^C), the \
-                  next run goes on from there; 143 stopped by SIGTERM, likewise."
+                  access, network); 3 partly done, the next run goes on from there (`status --check`: a target is not in \
+                  step); 130 stopped by SIGINT (^C), the next run goes on from there; 143 stopped by SIGTERM, likewise."
 )]
 pub struct Words {
     /// The library's folder.

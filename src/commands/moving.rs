@@ -141,8 +141,9 @@ pub async fn cleanup(moving: &Move, is_confirmed: bool) -> anyhow::Result<(Compa
     let comparison = validate(moving, &mut |_| {}).await?;
     if !comparison.is_equal() {
         return Err(anyhow!(
-            "what is at {to} differs from what is at {from}, so nothing is deleted; `stockroom state migrate validate` says \
-             where"
+            "what is at {to} differs from what is at {from}, so nothing is deleted; `stockroom state migrate validate \
+             --to {}` says where",
+            moving.to.kind.as_str()
         ));
     }
     let rows = counts(&moving.from).await?;
@@ -238,11 +239,12 @@ async fn copy(moving: &Move, told: &mut (dyn FnMut(u64, u64) + Send)) -> anyhow:
     let (there, here) = (counts(from).await?, counts(to).await?);
     if let Some(((table, wanted), (_, found))) = there.iter().zip(&here).find(|(there, here)| there != here) {
         return Err(anyhow!(
-            "of {} there are {wanted} rows at {} and {found} at {}. Nothing is lost; `stockroom state migrate run` begins anew \
-             when the unfinished copy is deleted",
+            "of {} there are {wanted} rows at {} and {found} at {}. Nothing is lost; `stockroom state migrate run --to {}` \
+             begins anew when the unfinished copy is deleted",
             table.as_str(),
             from.place,
-            to.place
+            to.place,
+            to.kind.as_str()
         ));
     }
     to.rows.end_copy().await?;

@@ -4,11 +4,11 @@ use super::gather::{Library, Wanted, gather};
 use super::open::Opened;
 use super::outside::Outside;
 use super::plan::{Scope, plan};
-use crate::adapters::state_store::present;
+use crate::adapters::state_store::{StateError, present};
 use crate::finding::words::count;
 use crate::ids::{CommitId, RunId};
 use crate::report::state::{Grip, Held};
-use crate::report::status::{Status, by_commit, by_plan};
+use crate::report::status::{Status, by_commit, by_newer_commit, by_plan};
 use crate::state::{Run, State};
 
 /// How many runs back one that has not ended may lie.
@@ -24,6 +24,7 @@ pub async fn status(opened: Opened, outside: &Outside, at_work: Option<bool>) ->
         return Ok(Status { dirty, remote: None, ..status_beside(&Err(away), String::new(), commit, lock) });
     }
     let (problem, library) = compared(opened)?;
+    let (is_refused, problem) = problem.map_or((false, None), |problem| (problem.is_refused, Some(problem.why)));
     let planned = match &library {
         Some(library) => Some(plan(library, outside, Scope::default(), false).await?),
         None => None,
@@ -31,12 +32,14 @@ pub async fn status(opened: Opened, outside: &Outside, at_work: Option<bool>) ->
     let state = outside.state.load().await?;
     let lock = held(outside, at_work).await?;
     let is_at_work = state.run.is_some() && lock.as_ref().is_some_and(|held| held.grip != Grip::Gone);
-    let targets = match &planned {
-        Some(desired) => by_plan(&desired.plan, &state, is_at_work),
-        None => by_commit(&state, commit.as_ref(), dirty, is_at_work),
+    let superseded = planned.as_ref().and_then(|desired| desired.plan.superseded.clone());
+    let targets = match (&planned, &superseded) {
+        (Some(desired), Some(newer)) => by_newer_commit(&desired.plan, &state, newer, is_at_work),
+        (Some(desired), None) => by_plan(&desired.plan, &state, is_at_work),
+        (None, _) => by_commit(&state, commit.as_ref(), dirty, is_at_work),
     };
     let run = open_run(outside, state.run.as_ref()).await?;
-    Ok(Status { commit, dirty, remote: None, problem, lock, run, targets })
+    Ok(Status { commit, dirty, remote: None, superseded, problem, is_refused, lock, run, targets })
 }
 
 /// How the targets stand that `state` knows, beside the commit that a remote is at.
@@ -55,15 +58,32 @@ pub fn status_beside(
         }
         Err(away) => (Some(away.clone()), Vec::new()),
     };
-    Status { commit: head, dirty: false, remote: Some(remote), problem, lock, run: None, targets }
+    Status {
+        commit: head,
+        dirty: false,
+        remote: Some(remote),
+        superseded: None,
+        problem,
+        is_refused: false,
+        lock,
+        run: None,
+        targets,
+    }
+}
+
+/// Why a library cannot be compared.
+struct Problem {
+    why: String,
+    /// Whether a sync would do nothing either.
+    is_refused: bool,
 }
 
 /// The library, if it can be compared; else why not.
-fn compared(opened: Opened) -> anyhow::Result<(Option<String>, Option<Library>)> {
+fn compared(opened: Opened) -> anyhow::Result<(Option<Problem>, Option<Library>)> {
     if opened.config.settings.schemas.is_elsewhere() {
         let why = "the schemas are elsewhere, and nobody is asked for a status, so only commits are compared; \
                    `stockroom plan` says what is missing";
-        return Ok((Some(why.to_owned()), None));
+        return Ok((Some(Problem { why: why.to_owned(), is_refused: false }), None));
     }
     let library = gather(opened, Wanted::Assets)?;
     match library.check.summary.errors {
@@ -74,7 +94,7 @@ fn compared(opened: Opened) -> anyhow::Result<(Option<String>, Option<Library>)>
                 "the library has {errors}, and nothing is sent before they are mended (`stockroom check` names them), so only \
                  commits are compared"
             );
-            Ok((Some(why), None))
+            Ok((Some(Problem { why, is_refused: true }), None))
         }
     }
 }
@@ -87,6 +107,10 @@ pub async fn held(outside: &Outside, at_work: Option<bool>) -> anyhow::Result<Op
 
 async fn open_run(outside: &Outside, id: Option<&RunId>) -> anyhow::Result<Option<Run>> {
     let Some(id) = id else { return Ok(None) };
-    let runs = outside.state.runs(RUNS).await?;
+    let runs = match outside.state.runs(RUNS).await {
+        // No sync reads them, and a status that says so helps nobody: `state history` does.
+        Err(StateError::Damaged { .. }) => Vec::new(),
+        runs => runs?,
+    };
     Ok(runs.into_iter().map(|(run, _)| run).find(|run| run.id == *id))
 }

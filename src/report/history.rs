@@ -14,6 +14,10 @@ use crate::state::{HistoryEntry, Run, RunEnd};
 pub struct History {
     /// The runs.
     pub runs: Vec<PastRun>,
+    /// The target that was asked for, if one was.
+    pub target: Option<TargetName>,
+    /// The targets that the state knows.
+    pub known: Vec<TargetName>,
 }
 
 /// One run.
@@ -62,14 +66,14 @@ impl History {
             PastRun { is_at_work: at_work == Some(&run.id), run, end, changes }
         };
         let runs = runs.into_iter().map(past).filter(|past| target.is_none() || !past.changes.is_empty());
-        Self { runs: runs.collect() }
+        Self { runs: runs.collect(), target: target.cloned(), known: Vec::new() }
     }
 }
 
 /// The history for a person, newest last.
 pub fn human(history: &History, style: Style) -> String {
     if history.runs.is_empty() {
-        return "no run has changed anything yet\n".to_owned();
+        return nothing(history);
     }
     let mut out = String::new();
     for past in &history.runs {
@@ -94,6 +98,14 @@ pub fn human(history: &History, style: Style) -> String {
         }
     }
     out
+}
+
+/// What is said where there is no run to tell of.
+fn nothing(history: &History) -> String {
+    let Some(target) = &history.target else { return "no run has changed anything yet\n".to_owned() };
+    let names = history.known.iter().map(TargetName::as_str).collect::<Vec<_>>().join(", ");
+    let known = if names.is_empty() { "no target yet".to_owned() } else { for_people(&names) };
+    format!("no run has changed {}; the state knows {known}\n", for_people(target.as_str()))
 }
 
 /// With digests and commits cut to what a person compares.
@@ -164,7 +176,11 @@ pub(crate) mod tests {
         };
         assert_eq!(of("embedding"), [("7a2d".to_owned(), 1)]);
         assert_eq!(of("elsewhere"), []);
-        assert_eq!(human(&history(Some("elsewhere")), Style::Plain), "no run has changed anything yet\n");
+        let mut none = history(Some("elsewhere"));
+        assert_eq!(human(&none, Style::Plain), "no run has changed elsewhere; the state knows no target yet\n");
+        none.known = ["embedding", "manifest"].map(TargetName::new).to_vec();
+        assert_eq!(human(&none, Style::Plain), "no run has changed elsewhere; the state knows embedding, manifest\n");
+        assert_eq!(human(&History::default(), Style::Plain), "no run has changed anything yet\n");
     }
 
     #[test]

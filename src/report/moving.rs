@@ -127,7 +127,8 @@ pub fn run(route: &Route, rows: &Rows, resumed: u64) -> String {
     let _ = writeln!(
         out,
         "The state at {} is marked as moved and is not used any more. `stockroom state migrate validate --to {to}` compares \
-         both, `cleanup` deletes the old one; `run --to {}` brings it back",
+         both, `stockroom state migrate cleanup --to {to}` deletes the old one; `stockroom state migrate run --to {}` brings \
+         it back",
         for_people(&route.from.1),
         route.from.0.as_str()
     );

@@ -79,6 +79,15 @@ impl Held {
     }
 }
 
+/// What a run says that waits for a lock: whose it is, for how long at most, and who tells more.
+pub fn waiting(lock: &Lock) -> String {
+    let (holder, until) = (for_people(&lock.holder), moments::for_people(lock.expires));
+    format!(
+        "the state is locked by {holder}: waiting until it is given back or expires, {until} unless it is renewed; ten minutes \
+         at most. `stockroom state unlock` shows the lock\n"
+    )
+}
+
 /// The facts for a person.
 pub fn human(facts: &Facts, style: Style) -> String {
     let mut out = String::new();
@@ -168,6 +177,12 @@ pub(crate) mod tests {
         assert_eq!(grip(Some(true), 10_000), Grip::Here, "a process that lives has its lock");
         assert_eq!(grip(Some(false), 1), Grip::Gone, "and one that does not has none");
         assert_eq!((grip(None, 299), grip(None, 300)), (Grip::Elsewhere, Grip::Gone));
+    }
+
+    #[test]
+    fn who_waits_says_until_when() {
+        let said = waiting(&lock());
+        assert!(said.contains("process 77: waiting until") && said.contains("2026-11-20 12:05 UTC"), "{said}");
     }
 
     #[test]

@@ -67,8 +67,12 @@ pub struct Status {
     pub dirty: bool,
     /// The remote whose commit that is; none where it is that of this clone.
     pub remote: Option<String>,
+    /// The newer commit that was served already, with which the targets are compared then.
+    pub superseded: Option<CommitId>,
     /// Why the targets could be compared by their commits alone, or nothing is known of them.
     pub problem: Option<String>,
+    /// Whether the library has errors, so that no sync would do anything.
+    pub is_refused: bool,
     /// The lock, if somebody has taken it and not given it back.
     pub lock: Option<Held>,
     /// The run that has begun and not ended.
@@ -96,7 +100,7 @@ pub fn by_plan(plan: &Plan, state: &State, is_at_work: bool) -> Vec<TargetStatus
         let is_in_step = row.action == "none";
         let level = level(&known, is_in_step, is_at_work);
         let lacks = if row.what.is_empty() { row.why.clone() } else { format!("{} ({})", row.what, row.why) };
-        let why = if is_in_step && plan.superseded.is_none() { String::new() } else { lacks };
+        let why = if is_in_step { String::new() } else { lacks };
         let behind = row.counts.iter().filter(|(name, _)| is_lack(name)).copied().collect();
         status(row.name, row.kind, level, &known, why, Some(behind))
     };
@@ -107,12 +111,48 @@ pub fn by_plan(plan: &Plan, state: &State, is_at_work: bool) -> Vec<TargetStatus
 pub fn by_commit(state: &State, commit: Option<&CommitId>, dirty: bool, is_at_work: bool) -> Vec<TargetStatus> {
     let of = |(name, known): (&TargetName, &TargetState)| {
         let has = known.delivered.as_ref().and_then(|delivered| delivered.commit.as_ref());
-        let is_in_step = has.is_some() && has == commit && !dirty;
+        let is_same = has.is_some() && has == commit;
+        let is_in_step = is_same && !dirty;
         let level = level(known, is_in_step, is_at_work);
-        let why = if is_in_step { String::new() } else { "it has another commit".to_owned() };
-        status(name.clone(), kind(name), level, known, why, None)
+        let why = match (is_in_step, is_same) {
+            (true, _) => "",
+            (_, true) => "it has this commit, without the changes that are not committed",
+            _ if known.delivered.is_none() => "nothing is known of what it has",
+            _ if has.is_none() => "what it has is the content of no commit",
+            _ => "it has another commit, which is as good if nothing changed for it in between",
+        };
+        status(name.clone(), kind(name), level, known, why.to_owned(), None)
     };
-    state.targets.iter().map(of).collect()
+    let mut targets: Vec<TargetStatus> = state.targets.iter().map(of).collect();
+    targets.sort_by_key(|target| place_in_run(target.kind));
+    targets
+}
+
+/// The targets beside a newer commit that was served already: those that the state knows, and those of the plan for this one.
+pub fn by_newer_commit(plan: &Plan, state: &State, newer: &CommitId, is_at_work: bool) -> Vec<TargetStatus> {
+    let mut targets = by_commit(state, Some(newer), false, is_at_work);
+    for Row { name, kind, .. } in rows(plan).into_iter().filter(|row| !state.targets.contains_key(&row.name)) {
+        let known = TargetState::default();
+        targets.push(status(
+            name,
+            kind,
+            Level::Outdated,
+            &known,
+            "it was not served with that commit".to_owned(),
+            None,
+        ));
+    }
+    targets.sort_by_key(|target| place_in_run(target.kind));
+    targets
+}
+
+/// Targets of which kind are served before which others.
+fn place_in_run(kind: Kind) -> u8 {
+    match kind {
+        Kind::Manifest => 0,
+        Kind::Downstream => 1,
+        Kind::Embedding => 2,
+    }
 }
 
 fn level(known: &TargetState, is_in_step: bool, is_at_work: bool) -> Level {
@@ -173,9 +213,16 @@ fn kind(name: &TargetName) -> Kind {
 /// The status for a person: a line for each target, then who is at work, then what to do.
 pub fn human(status: &Status, style: Style) -> String {
     let place = library(status.commit.as_ref(), status.dirty);
-    let mut out = match &status.remote {
-        Some(remote) => format!("{} is at {place}:\n", for_people(remote)),
-        None => format!("The library is at {place}:\n"),
+    let mut out = match (&status.remote, &status.superseded) {
+        (Some(remote), _) => format!("{} is at {place}:\n", for_people(remote)),
+        (None, Some(newer)) => {
+            let newer = newer.short();
+            format!(
+                "A newer commit, {newer}, was served already, and this checkout is behind it, at {place}. SYNCED is what has \
+                 commit {newer}:\n"
+            )
+        }
+        (None, None) => format!("The library is at {place}:\n"),
     };
     if let Some(problem) = &status.problem {
         let _ = writeln!(out, "  {}", style.warning(&for_people(problem)));
@@ -226,15 +273,26 @@ fn at_work(status: &Status) -> Option<String> {
 
 fn advice(status: &Status, style: Style) -> String {
     let behind = status.targets.iter().filter(|target| target.level != Level::Synced).count();
-    match (status.targets.len(), behind) {
-        (0, _) if status.problem.is_some() => "no target is known".to_owned(),
-        (0, _) => "nothing was ever served: `stockroom sync` serves every target".to_owned(),
-        (_, 0) => format!("{}: every target has what it should have", style.good("in step")),
-        (all, _) if status.at_work().is_some() => format!("not in step yet: {behind} of {}", count(all, "target")),
-        (all, _) => {
-            let what = style.warning("not in step");
-            format!("{what}: {behind} of {}; `stockroom sync` does what is missing", count(all, "target"))
+    let of = format!("{behind} of {}", count(status.targets.len(), "target"));
+    let (good, bad) = (style.good("in step"), style.warning("not in step"));
+    match (status.targets.len(), behind, &status.superseded) {
+        (0, ..) if status.problem.is_some() => "no target is known".to_owned(),
+        (0, ..) => "nothing was ever served: `stockroom sync` serves every target".to_owned(),
+        (_, 0, Some(newer)) => {
+            format!("{good} with commit {}, not with this checkout, of which nothing is served any more", newer.short())
         }
+        (_, 0, None) => format!("{good}: every target has what it should have"),
+        _ if status.at_work().is_some() => format!("not in step yet: {of}"),
+        (.., Some(newer)) => {
+            let newer = newer.short();
+            format!(
+                "{bad} with commit {newer}: {of}; `stockroom sync` at that commit or a newer one does what is missing"
+            )
+        }
+        _ if status.is_refused => {
+            format!("{bad}: {of}; mend what `stockroom check` finds first, then `stockroom sync` does what is missing")
+        }
+        _ => format!("{bad}: {of}; `stockroom sync` does what is missing"),
     }
 }
 
@@ -302,7 +360,9 @@ pub(crate) mod tests {
             commit: Some(commit("a1")),
             dirty: false,
             remote: None,
+            superseded: None,
             problem: None,
+            is_refused: false,
             lock: Some(Held { lock: lock(), grip: Grip::Here }),
             run: Some(run()),
             targets: by_plan(&busy(), &state(&changes), true),
@@ -333,9 +393,17 @@ pub(crate) mod tests {
         let head = commit("a1");
         let targets = by_commit(&state, Some(&head), false, false);
         let named: Vec<_> = targets.iter().map(|it| (it.name.as_str(), it.level.as_str())).collect();
-        assert_eq!(named, [("embedding", "OUTDATED"), ("manifest", "SYNCED"), ("outbox/x", "FAILED")]);
-        assert_eq!(levels(&by_commit(&state, Some(&head), true, false)), ["OUTDATED", "OUTDATED", "FAILED"]);
-        assert_eq!(levels(&by_commit(&state, None, false, false)), ["OUTDATED", "OUTDATED", "FAILED"]);
+        assert_eq!(named, [("manifest", "SYNCED"), ("outbox/x", "FAILED"), ("embedding", "OUTDATED")]);
+        let mut uncommitted = state.clone();
+        let manifest = uncommitted.targets.get_mut(&TargetName::new("manifest")).unwrap();
+        manifest.delivered.as_mut().unwrap().commit = None;
+        let told = by_commit(&uncommitted, Some(&head), false, false);
+        assert_eq!((told[0].level, told[0].why.as_str()), (Level::Outdated, "what it has is the content of no commit"));
+        assert_eq!(targets[2].why, "it has another commit, which is as good if nothing changed for it in between");
+        let dirty = by_commit(&state, Some(&head), true, false);
+        assert_eq!(levels(&dirty), ["OUTDATED", "FAILED", "OUTDATED"]);
+        assert_eq!(dirty[0].why, "it has this commit, without the changes that are not committed");
+        assert_eq!(levels(&by_commit(&state, None, false, false)), ["OUTDATED", "FAILED", "OUTDATED"]);
     }
 
     #[test]
@@ -349,6 +417,35 @@ pub(crate) mod tests {
         At work: alice on laptop, process 77 (sync), last heard of 2026-11-20 12:00 UTC.
         not in step yet: 3 of 4 targets
         ");
+    }
+
+    #[test]
+    fn a_checkout_that_is_behind_is_said_to_be_so_and_every_target_stands_beside_the_newer_commit() {
+        let newer = commit("b2");
+        let plan = busy().superseded_by(newer.clone());
+        let state = state(&[deliver("manifest", "b2"), deliver("downstream/addon", "9f"), deliver("embedding", "b2")]);
+        let targets = by_newer_commit(&plan, &state, &newer, false);
+        let status = Status { superseded: Some(newer), lock: None, run: None, targets, ..mixed() };
+        insta::assert_snapshot!(human(&status, Style::Plain), @r"
+        A newer commit, b2b2b2b, was served already, and this checkout is behind it, at commit a1a1a1a. SYNCED is what has commit b2b2b2b:
+          SYNCED    manifest          has commit b2b2b2b since 2026-11-20 12:00 UTC
+          OUTDATED  downstream/addon  has commit 9f9f9f9 since 2026-11-20 12:00 UTC; it has another commit, which is as good if nothing changed for it in between
+          OUTDATED  outbox/site       has nothing yet; it was not served with that commit
+          SYNCED    embedding         has commit b2b2b2b since 2026-11-20 12:00 UTC
+        not in step with commit b2b2b2b: 2 of 4 targets; `stockroom sync` at that commit or a newer one does what is missing
+        ");
+        let in_step = Status { targets: vec![status.targets[0].clone()], ..status };
+        let told = human(&in_step, Style::Plain);
+        assert!(told.contains("\nin step with commit b2b2b2b, not with this checkout"), "{told}");
+    }
+
+    #[test]
+    fn a_sync_is_not_advised_where_it_would_do_nothing() {
+        let targets = by_commit(&state(&[deliver("manifest", "a1")]), Some(&commit("a1")), true, false);
+        let status = Status { is_refused: true, dirty: true, lock: None, run: None, targets, ..mixed() };
+        let told = human(&status, Style::Plain);
+        assert!(told.contains("it has this commit, without the changes that are not committed\n"), "{told}");
+        assert!(told.contains("1 of 1 target; mend what `stockroom check` finds first"), "{told}");
     }
 
     #[test]
@@ -371,7 +468,7 @@ pub(crate) mod tests {
         let status = Status { remote, lock: None, run: None, targets, ..mixed() };
         insta::assert_snapshot!(human(&status, Style::Plain), @r"
         https://example.org/lib.git is at commit a1a1a1a:
-          OUTDATED  manifest  has commit 9f9f9f9 since 2026-11-20 12:00 UTC; it has another commit
+          OUTDATED  manifest  has commit 9f9f9f9 since 2026-11-20 12:00 UTC; it has another commit, which is as good if nothing changed for it in between
         not in step: 1 of 1 target; `stockroom sync` does what is missing
         ");
     }

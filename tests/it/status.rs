@@ -76,6 +76,24 @@ fn a_status_follows_the_library_and_changes_nothing() {
 }
 
 #[test]
+fn a_checkout_that_is_behind_what_was_served_says_so() {
+    let scene = Scene::new();
+    let first = scene.library.git(&["rev-parse", "HEAD"]);
+    scene.library.write("nut.json", r#"{"title": "a nut"}"#);
+    scene.library.commit();
+    let newer = scene.library.git(&["rev-parse", "HEAD"]);
+    scene.run(&["sync"]).ends(0);
+    scene.library.git(&["checkout", "--quiet", &first]);
+    let status = scene.status();
+    assert_eq!((&status["commit"], &status["superseded"]), (&first.as_str().into(), &newer.as_str().into()));
+    assert_eq!(levels(&status), ["SYNCED"; 3], "{status:#}");
+    let told = scene.run(&["status", "--check"]).ends(0).out;
+    let line = told.lines().next().unwrap_or_default();
+    assert!(line.contains("was served already, and this checkout is behind it"), "{told}");
+    assert!(told.contains("embedding") && !told.contains("every target has what it should have"), "{told}");
+}
+
+#[test]
 fn a_failure_is_told_until_it_is_over() {
     let scene = Scene::new();
     scene.github.allow(TOKEN, WEBSITE, Grant::Read);
@@ -109,7 +127,7 @@ fn a_run_that_is_at_work_is_seen_and_keeps_its_lock() {
     assert_eq!(during["lock"]["held"], "here");
     assert_eq!(scene.history()["runs"][0]["result"], "running");
     let refused = scene.run(&["state", "unlock", "--force"]).ends(2);
-    assert!(refused.err.contains("at work in this clone"), "{}", refused.err);
+    assert!(refused.err.contains("A run in this clone has the turn"), "{}", refused.err);
     scene.github.release();
     assert!(child.wait_with_output().unwrap().status.success());
     assert_eq!(levels(&scene.status()), ["SYNCED"; 3]);

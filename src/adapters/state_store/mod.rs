@@ -97,17 +97,19 @@ pub enum StateError {
     /// The state was moved to another store.
     #[error(
         "the state is at {to} now, and no more at {place}: set `state` in stockroom.yml to where it is, or bring it back with \
-         `stockroom state migrate run`"
+         `stockroom state migrate run --to {kind}`"
     )]
     Elsewhere {
         /// Where it was kept.
         place: String,
         /// Where it was moved to.
         to: String,
+        /// The kind of store where it was kept.
+        kind: &'static str,
     },
     /// The state is being brought here, and not all of it has come.
     #[error(
-        "the state at {place} is a copy that is not complete; `stockroom state migrate run` goes on with it. It comes from \
+        "the state at {place} is a copy that is not complete; `stockroom state migrate run --to {kind}` goes on with it. It comes from \
          {from}"
     )]
     Unfinished {
@@ -115,6 +117,8 @@ pub enum StateError {
         place: String,
         /// Where its rows come from.
         from: String,
+        /// The kind of store where it is kept.
+        kind: &'static str,
     },
     /// There is no state yet, but one in the store that was used before.
     #[error(

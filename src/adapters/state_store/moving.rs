@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::StateError;
+use crate::state::Kind;
 use crate::state::moving::{Copying, Standing};
 use crate::state::row::{Row, SetDigest, Table};
 
@@ -50,13 +51,13 @@ pub trait StateRows: Send + Sync {
 }
 
 /// Why a state is not to be used: it was moved away, or not all of it is here. None where it may be.
-pub(super) fn away(place: &str, moved_to: Option<&str>, copying: Option<&str>) -> Option<StateError> {
-    let place = place.to_owned();
+pub(super) fn away(place: &str, kind: Kind, moved_to: Option<&str>, copying: Option<&str>) -> Option<StateError> {
+    let (place, kind) = (place.to_owned(), kind.as_str());
     if let Some(to) = moved_to {
-        return Some(StateError::Elsewhere { place, to: to.to_owned() });
+        return Some(StateError::Elsewhere { place, to: to.to_owned(), kind });
     }
     let from = Copying::parse(copying?).map(|copying| copying.from).unwrap_or_default();
-    Some(StateError::Unfinished { place, from })
+    Some(StateError::Unfinished { place, from, kind })
 }
 
 /// The digest of a table, or of its first `most` rows, read page by page.

@@ -19,7 +19,8 @@ impl Execution<'_> {
         let Some(library) = self.checked(common, Awaited::Other, &Asked::default()).await? else {
             return Ok(Ending::Findings);
         };
-        let outside = outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console, &self.stop)?;
+        let outside =
+            outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console, &self.stop)?;
         let desired = planning::plan(&library, &outside, Scope::default(), false).await?;
         let own = self.manifest_folder(&library).zip(library.config.settings.manifest.publish.first());
         let (folder, target) = match (output, own) {

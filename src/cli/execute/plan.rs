@@ -14,7 +14,8 @@ impl Execution<'_> {
         let Some(library) = self.checked(common, format.into(), &Asked::default()).await? else {
             return Ok(Ending::Findings);
         };
-        let outside = outside(&library.worktree, &library.config, self.environment, Reach::Look, self.console, &self.stop)?;
+        let outside =
+            outside(&library.worktree, &library.config, self.environment, Reach::Look, self.console, &self.stop)?;
         let desired = planning::plan(&library, &outside, scope(limits), false).await?;
         self.say_plan(&desired.plan, format)?;
         self.outputs("plan", &library.check, common.fail_on)?;

@@ -64,7 +64,8 @@ impl Execution<'_> {
     async fn propose(&self, common: &Common, event: Option<&Event>) -> anyhow::Result<Ending> {
         let asked = Asked { since: Since::of(event), ..Asked::default() };
         let Some(library) = self.checked(common, Awaited::Text, &asked).await? else { return Ok(Ending::Findings) };
-        let outside = outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console, &self.stop)?;
+        let outside =
+            outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console, &self.stop)?;
         let base = match event {
             Some(event) => self.base(event, &library).await,
             None => None,

@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 
 use super::{Ending, Execution};
-use crate::adapters::state_store::present;
+use crate::adapters::state_store::{StateError, present};
 use crate::adapters::turn::Turn;
 use crate::cli::wiring::Reach;
 use crate::cli::words::Format;
@@ -14,7 +14,7 @@ use crate::commands::status::held;
 use crate::ids::TargetName;
 use crate::report::history::{self, History};
 use crate::report::json;
-use crate::report::state::{self, Facts, Grip};
+use crate::report::state::{self, Facts, Grip, Held};
 
 /// How many changes back the history is looked through.
 const CHANGES: usize = 100_000;
@@ -40,8 +40,8 @@ impl Execution<'_> {
                 self.history(&outside, at_work, usize::from(most), target.map(TargetName::new), format).await?;
             }
             StateCommand::Unlock { token, force } => {
-                let at_work = if turn.is_none() { Some(true) } else { at_work };
-                self.unlock(&outside, at_work, token.as_deref(), force).await?;
+                let held = held(&outside, at_work).await?;
+                self.unlock(&outside, held, turn.is_some(), token.as_deref(), force).await?;
             }
         }
         Ok(Ending::Done)
@@ -66,12 +66,15 @@ impl Execution<'_> {
         format: Format,
     ) -> anyhow::Result<()> {
         let lock = held(outside, at_work).await?;
-        let open = present(&*outside.state).await?.ok().and_then(|state| state.run);
+        let state = present(&*outside.state).await?.ok();
+        let known = state.iter().flat_map(|state| state.targets.keys().cloned()).collect();
+        let open = state.and_then(|state| state.run);
         let open = open.filter(|_| lock.is_some_and(|held| held.grip != Grip::Gone));
         // Of one target, the last runs are those that had to do with it.
         let looked_at = if target.is_some() { CHANGES } else { most };
-        let (runs, changes) = (outside.state.runs(looked_at).await?, outside.state.history(CHANGES).await?);
-        let mut told = History::of(runs, changes, open.as_ref(), target.as_ref());
+        let runs = outside.state.runs(looked_at).await.map_err(unread)?;
+        let changes = outside.state.history(CHANGES).await.map_err(unread)?;
+        let mut told = History { known, ..History::of(runs, changes, open.as_ref(), target.as_ref()) };
         let surplus = told.runs.len().saturating_sub(most);
         told.runs.drain(..surplus);
         match format {
@@ -84,11 +87,12 @@ impl Execution<'_> {
     async fn unlock(
         &self,
         outside: &Outside,
-        at_work: Option<bool>,
+        held: Option<Held>,
+        has_turn: bool,
         token: Option<&str>,
         force: bool,
     ) -> anyhow::Result<()> {
-        let Some(held) = held(outside, at_work).await? else {
+        let Some(held) = held else {
             self.console.text("nobody has the lock\n");
             return Ok(());
         };
@@ -100,8 +104,11 @@ impl Execution<'_> {
             Some(_) => true,
             None => force,
         };
-        if held.grip == Grip::Here {
-            return Err(anyhow!("{said}, and gives the lock back when it ends; wait for it, or end it with ^C"));
+        if !has_turn {
+            return Err(anyhow!(
+                "{said}. A run in this clone has the turn: the lock may be its own, or the one that it waits for. End it with \
+                 ^C, or wait until it has ended, then unlock again"
+            ));
         }
         if !is_meant {
             let token = &held.lock.token;
@@ -112,5 +119,27 @@ impl Execution<'_> {
         outside.state.unlock(&held.lock.token).await?;
         self.console.text(&format!("{said}; it was taken away\n"));
         Ok(())
+    }
+}
+
+/// Why the history cannot be read. A sync adds to it and reads none of it, so none sets it aside.
+fn unread(error: StateError) -> anyhow::Error {
+    let StateError::Damaged { place, why } = error else { return error.into() };
+    anyhow!(
+        "the history of the state at {place} is damaged ({why}) and is not shown. Syncs do not need it and go on as ever; a new \
+         history begins with a new state (docs/state.md, \"When it is of no use\")"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_history_promises_nothing_that_a_sync_does_not_do() {
+        let damaged = StateError::Damaged { place: "here".to_owned(), why: "a run differs".to_owned() };
+        let said = unread(damaged).to_string();
+        assert!(said.contains("a run differs") && said.contains("Syncs do not need it"), "{said}");
+        assert!(!said.contains("sets it aside"), "{said}");
     }
 }

@@ -16,7 +16,7 @@ use crate::commands::remote_status::remote_status;
 use crate::commands::status as standing;
 use crate::report::json;
 use crate::report::status::{Status, human};
-use crate::state::{Carry, Kind};
+use crate::state::{Carry, Kind, Serial};
 
 impl Execution<'_> {
     /// Shows how every target stands; with `is_strict`, one that is not in step makes the run partly done.
@@ -48,6 +48,14 @@ impl Execution<'_> {
         if carries(&opened.worktree, &opened.config, self.environment) {
             // Nobody is asked unless somebody says so.
             opened.config.settings.state.carry = Carry::None;
+            let outside = self.outside(&opened, Reach::Look)?;
+            if present(&*outside.state).await?.is_ok_and(|state| state.serial == Serial(0)) {
+                let why = "origin carries the state, and nothing is known of it in this clone: `stockroom status --remote` asks \
+                           origin";
+                let (head, dirty) = (opened.tree.commit.clone(), opened.tree.is_dirty());
+                let status = standing::status_beside(&Err(why.to_owned()), String::new(), head, None);
+                return Ok(Status { dirty, remote: None, ..status });
+            }
             self.console.talk(
                 "the state is carried by origin, and the copy in this clone may be old: `stockroom status --remote` asks origin\n",
             );
@@ -61,7 +69,11 @@ impl Execution<'_> {
         // Of a remote that carries no state, this clone may know one: its own, or the one in the database.
         let reach = if opened.config.settings.state.kind == Kind::Postgres { Reach::Look } else { Reach::Local };
         let (worktree, outside) = (&opened.worktree, self.outside(&opened, reach)?);
-        let here = (present(&*outside.state).await?, standing::held(&outside, self.at_work(&opened)).await?);
+        let state = present(&*outside.state).await?;
+        // A file with nothing in it knows nothing of what others have served; a database does.
+        let is_nothing = reach == Reach::Local && state.as_ref().is_ok_and(|state| state.serial == Serial(0));
+        let lock = standing::held(&outside, self.at_work(&opened)).await?;
+        let here = (!is_nothing).then_some((state, lock));
         let scratch = tempfile::tempdir().context("a folder for what is brought cannot be made")?;
         let place = CarrierPlace {
             repository: worktree.git_folder().to_owned(),
@@ -71,7 +83,7 @@ impl Execution<'_> {
             names: CARRIED,
         };
         let carrier = carrier(place, self.environment, self.console);
-        remote_status(carrier, scratch.path(), "origin".to_owned(), Some(here), clock::now()).await
+        remote_status(carrier, scratch.path(), "origin".to_owned(), here, clock::now()).await
     }
 
     pub(super) fn outside(&self, opened: &Opened, reach: Reach) -> anyhow::Result<Outside> {

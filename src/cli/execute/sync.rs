@@ -20,6 +20,7 @@ use crate::commands::gather::Library;
 use crate::commands::outside::Outside;
 use crate::commands::plan::Desired;
 use crate::commands::{lock, sync as syncing};
+use crate::report::state::waiting;
 use crate::report::targets::{Outcome, Sync, TargetResult};
 use crate::report::{human_targets, json, summary_targets};
 use crate::state::{Kind, Lock, Run};
@@ -58,6 +59,9 @@ impl Execution<'_> {
             Format::Human => self.console.text(&human_targets::sync(&sync, self.style())),
             Format::Json => self.console.json(&json::targets::sync(&sync)),
         }
+        if sync.stopped.is_some() {
+            self.stop.note_report();
+        }
         self.settled(self.outputs("sync", &library.check, common.fail_on));
         self.settled(self.sync_outputs(&library, &sync));
         self.settled(self.console.add_summary(&summary_targets::sync(&sync)).map_err(Into::into));
@@ -81,7 +85,7 @@ impl Execution<'_> {
         // Who has this clone's turn knows nothing of other clones' runs.
         claimant.alone &= library.config.settings.state.kind == Kind::Sqlite
             && !carries(&library.worktree, &library.config, self.environment);
-        let mut told = |lock: &Lock| self.console.talk(&format!("the state is locked by {}: waiting\n", lock.holder));
+        let mut told = |lock: &Lock| self.console.talk(&waiting(lock));
         let mut is_mended = false;
         loop {
             let outside = outside(

@@ -46,7 +46,10 @@ pub async fn validate(moving: &Move, told: &mut (dyn FnMut(Table) + Send)) -> an
     let there = source(from).await?;
     let here = match to.rows.standing().await? {
         Some(here) if here.copying.is_some() => {
-            anyhow::bail!("the copy at {} is not complete; `stockroom state migrate run` goes on with it", to.place)
+            let (place, kind) = (&to.place, to.kind.as_str());
+            anyhow::bail!(
+                "the copy at {place} is not complete; `stockroom state migrate run --to {kind}` goes on with it"
+            )
         }
         Some(here) if here.lineage == there.lineage => here,
         _ => anyhow::bail!("the state at {} was not moved to {}", from.place, to.place),

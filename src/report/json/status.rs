@@ -17,12 +17,14 @@ struct StatusV1 {
     /// The version of this format.
     #[schemars(extend("const" = 1))]
     version: u8,
-    /// The commit that the targets should have; null in a repository without one.
+    /// The commit that the library is at, which the targets should have; null in a repository without one.
     commit: Option<String>,
     /// Whether files differ from that commit.
     dirty: bool,
     /// The remote whose commit that is (`--remote`); null where it is that of the clone.
     remote: Option<String>,
+    /// The newer commit that was served already, with which the targets are compared then; else null.
+    superseded: Option<String>,
     /// Why the targets could be compared by their commits alone, or nothing is known of them; else null.
     problem: Option<String>,
     /// Whether every target is `SYNCED`.
@@ -63,6 +65,7 @@ pub fn render(status: &Status) -> String {
         commit: status.commit.as_ref().map(ToString::to_string),
         dirty: status.dirty,
         remote: status.remote.clone(),
+        superseded: status.superseded.as_ref().map(ToString::to_string),
         problem: status.problem.clone(),
         in_step: status.is_in_step(),
         lock: status.lock.as_ref().map(lock),

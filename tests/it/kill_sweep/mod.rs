@@ -13,9 +13,9 @@ mod sweep;
 #[cfg(debug_assertions)]
 mod teeth;
 
+use forgetful::sweep_forgetful;
 use history::Continuation::{On, Reset, Revert, Same};
 use kill::Class::{Name, Send, Sync, Time, Truncate, Write};
-use forgetful::sweep_forgetful;
 use sweep::{reproduce, sweep, sweep_twice};
 
 macro_rules! sweeps {

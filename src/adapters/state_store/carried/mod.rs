@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use self::bearing::Bearing;
 use self::trouble::{Trouble, is_lasting};
-use super::{SqliteState, StateError};
+use super::{SqliteState, StateError, StateStore as _};
 use crate::adapters::carrier::{Carrier, CarrierError};
 use crate::adapters::sqlite;
 use crate::adapters::turn::Turn;
@@ -161,12 +161,10 @@ impl Shared {
         let is_here = self.folder.join(STATE).is_file();
         match head {
             None => {
-                if bearing.commit.is_some() {
-                    (self.say)(
-                        "origin holds no state any more: the one in this clone is used, and carried there again",
-                    );
-                }
+                let was_there = bearing.commit.is_some();
                 bearing.follow(None);
+                self.note(&mut bearing)?;
+                return self.bring_back(session, was_there.then_some("origin holds no state any more"));
             }
             Some(head) if bearing.has_pushed(&head) && is_here => bearing.follow(Some(head)),
             Some(head) if bearing.commit.as_ref() == Some(&head) && is_here => return Ok(()),
@@ -213,11 +211,9 @@ impl Shared {
             && bearing.lineage == theirs.0
             && theirs.1 < bearing.serial
         {
-            (self.say)(
-                "an earlier state was brought back on origin: the one in this clone is used, and carried there again",
-            );
             bearing.follow(Some(carried.commit));
-            return self.note(&mut bearing);
+            self.note(&mut bearing)?;
+            return self.bring_back(session, Some("an earlier state was brought back on origin"));
         }
         if let Some(ours) = ours {
             self.part_with(&ours, &bearing, &own)?;
@@ -232,6 +228,29 @@ impl Shared {
         session.generation += 1;
         bearing.meet(carried.commit, theirs, true);
         self.note(&mut bearing)
+    }
+
+    /// Lets origin have the copy, where that holds anything and origin none or an earlier one, and says why if there is a reason.
+    ///
+    /// A run with nothing to do is the only one that comes by for long: it must not wait for the next change.
+    fn bring_back(&self, session: &mut Session, why: Option<&str>) -> Result<(), Trouble> {
+        let own = self.folder.join(STATE);
+        let holds_anything = own.is_file() && self.found(&own).is_ok_and(|(_, serial)| serial > Serial(0));
+        let becomes = match self.role {
+            _ if !holds_anything => "a new one is begun",
+            Role::Reads => "the one in this clone is used; the next sync carries it there again",
+            Role::Writes { .. } => match self.push(session) {
+                // Whatever has come there meanwhile is met by the next push.
+                Ok(()) | Err(Trouble::Carrier(CarrierError::Moved { .. })) => {
+                    "the one in this clone is used, and carried there again"
+                }
+                Err(trouble) => return Err(trouble),
+            },
+        };
+        if let Some(why) = why {
+            (self.say)(&format!("{why}: {becomes}"));
+        }
+        Ok(())
     }
 
     /// The lineage and the serial of a state in a file, also of one that was moved away: it is to be told from here.
@@ -254,7 +273,7 @@ impl Shared {
             (self.say)(&format!(
                 "origin has a state: it takes the place of this clone's own, which is kept as {aside}"
             ));
-        } else if *lineage != bearing.lineage || *serial > bearing.serial {
+        } else if *serial > Serial(0) && (*lineage != bearing.lineage || *serial > bearing.serial) {
             (self.say)("another run has moved the state on: what this clone had recorded since then gives way to it");
         }
         Ok(())
@@ -351,6 +370,17 @@ impl Shared {
 
     fn note(&self, bearing: &mut Bearing) -> Result<(), Trouble> {
         Ok(bearing.write(&self.folder).map_err(|error| self.unusable(error))?)
+    }
+
+    /// Where the state is: on origin, unless it is not known ever to have come there.
+    fn place_now(&self) -> String {
+        let is_off = self.session.try_lock().is_ok_and(|session| session.is_off);
+        let (local, origin) = (self.local.place(), self.place());
+        match Bearing::read(&self.folder).commit {
+            _ if is_off => format!("{local} in this clone alone ({origin} cannot be used)"),
+            None => format!("{local} in this clone alone (there is no {origin})"),
+            Some(_) => origin,
+        }
     }
 
     fn place(&self) -> String {

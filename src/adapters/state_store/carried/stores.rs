@@ -83,7 +83,7 @@ impl Shared {
 #[async_trait]
 impl StateStore for CarriedState {
     fn place(&self) -> String {
-        self.shared.place()
+        self.shared.place_now()
     }
 
     async fn load(&self) -> Result<State, StateError> {

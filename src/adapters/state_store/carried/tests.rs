@@ -319,6 +319,53 @@ async fn a_state_that_origin_has_lost_or_that_was_brought_back_there_is_replaced
 }
 
 #[tokio::test]
+async fn a_run_with_nothing_to_do_brings_back_what_origin_has_lost_and_a_reader_says_who_will() {
+    let bench = Bench::new();
+    bench.state("one").record(Serial(0), &intend("website", "sr-1")).await.unwrap();
+    let lose = || bench.origin().find_reference(REFERENCE).unwrap().delete().unwrap();
+    lose();
+    bench.store("one", LIBRARY, Role::Reads).load().await.unwrap();
+    assert!(bench.said()[0].ends_with("the next sync carries it there again"));
+    assert_eq!(bench.head(), None);
+    assert!(bench.store("one", LIBRARY, Role::Reads).place().contains("in this clone alone"));
+    assert_eq!(bench.state("one").load().await.unwrap().serial, Serial(1));
+    assert!(bench.head().is_some(), "also when its loss was told of before");
+    assert_eq!(bench.said(), [""; 0]);
+    lose();
+    let one = bench.state("one");
+    one.load().await.unwrap();
+    assert!(bench.said()[0].ends_with("and carried there again") && bench.head().is_some());
+    assert_eq!(one.place(), format!("{REFERENCE} on origin"));
+    assert_eq!(bench.state("two").load().await.unwrap(), one.load().await.unwrap());
+}
+
+#[tokio::test]
+async fn where_the_copy_cannot_be_brought_back_that_is_said_and_it_is_the_state() {
+    let bench = Bench::new();
+    bench.state("one").record(Serial(0), &intend("website", "sr-1")).await.unwrap();
+    bench.origin().find_reference(REFERENCE).unwrap().delete().unwrap();
+    bench.refuse_pushes();
+    let one = bench.state("one");
+    assert_eq!(one.load().await.unwrap().serial, Serial(1));
+    let said = bench.said();
+    assert!(said.len() == 1 && said[0].contains("this clone alone"), "{said:?}");
+    assert!(one.place().contains("in this clone alone"), "{}", one.place());
+}
+
+#[tokio::test]
+async fn a_clone_that_has_recorded_nothing_gives_nothing_up() {
+    let bench = Bench::new();
+    let two = bench.state("two");
+    two.lock(&claim("b"), NOW).await.unwrap();
+    two.unlock(&LockToken::new("b")).await.unwrap();
+    drop(two);
+    fs::remove_file(bench.folder("two").join("carried.json")).unwrap();
+    bench.state("one").record(Serial(0), &intend("website", "sr-1")).await.unwrap();
+    assert_eq!(bench.state("two").load().await.unwrap().serial, Serial(1));
+    assert_eq!(bench.said(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_state_of_another_library_or_of_no_use_is_said_and_replaced() {
     let bench = Bench::new();
     bench.store("one", "org/other", WRITES).record(Serial(0), &intend("website", "sr-1")).await.unwrap();

@@ -26,7 +26,7 @@ use super::{ChunkRows, FileDigests, SqliteState, StateError, StateHistory, State
 use crate::adapters::postgres::Address;
 use crate::ids::{BlobId, CorrelationId, LockToken, RunId, Sha256Hex};
 use crate::state::row::{ChunkChange, ChunkRow, FileRow, IndexMark, Row, Table};
-use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
+use crate::state::{Change, Claim, HistoryEntry, Kind, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
 /// The schema whose tables are ours, where no other is named.
 pub const SCHEMA: &str = "stockroom";
@@ -117,7 +117,7 @@ impl PostgresState {
 
     /// The head, if the state may be used: it was not moved away, and all of it is here.
     fn in_use(&self, head: Head) -> Result<Head, Fault> {
-        let away = away(&self.place, head.moved_to.as_deref(), head.copying.as_deref());
+        let away = away(&self.place, Kind::Postgres, head.moved_to.as_deref(), head.copying.as_deref());
         away.map_or(Ok(head), |error| Err(Fault::State(error)))
     }
 

@@ -24,7 +24,7 @@ use super::{ChunkRows, FileDigests, StateError, StateHistory, StateLock, StateSt
 use crate::adapters::sqlite;
 use crate::ids::{BlobId, CorrelationId, LockToken, RunId, Sha256Hex};
 use crate::state::row::{ChunkChange, ChunkRow, FileRow, IndexMark};
-use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
+use crate::state::{Change, Claim, HistoryEntry, Kind, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
 /// How long another process may hold the file before this one gives up.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -207,7 +207,7 @@ impl SqliteState {
     /// The head, if the state may be used: it was not moved away, and all of it is here.
     fn in_use(&self, head: Head) -> Result<Head, Fault> {
         let place = self.place.display().to_string();
-        let away = away(&place, head.moved_to.as_deref(), head.copying.as_deref());
+        let away = away(&place, Kind::Sqlite, head.moved_to.as_deref(), head.copying.as_deref());
         away.map_or(Ok(head), |error| Err(Fault::State(error)))
     }
 }
