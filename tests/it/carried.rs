@@ -214,6 +214,12 @@ fn a_push_does_not_go_on_when_the_run_is_gone() {
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
     let first = runner(&origin);
     let mut child = on_actions(&first, &github, &["sync"]).begin();
+    // Should git never come to the hook, the wait for it ends all the same.
+    let late = pipe.clone();
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(60));
+        drop(fs::OpenOptions::new().write(true).open(late));
+    });
     let (mut said, mut line) = (BufReader::new(fs::File::open(&pipe).unwrap()), String::new());
     said.read_line(&mut line).unwrap();
     let begun = Instant::now();
