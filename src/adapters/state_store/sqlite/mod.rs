@@ -5,6 +5,7 @@ mod fault;
 mod format;
 mod moving;
 mod rows;
+mod shape;
 mod survey;
 mod upgrade;
 

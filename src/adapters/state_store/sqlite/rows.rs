@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, Row};
 
 use super::fault::Fault;
+use super::shape::select;
 use crate::ids::{
     AssetId, AssetKey, BlobId, CollectionName, CommitId, CorrelationId, InvalidId, LockToken, RunId, Sha256Hex,
     TargetName,
 };
-use crate::state::row::{AssetRow, FileRow, Row as StateRow, TargetRow, assets_sum, check_sum};
-use crate::state::{
-    Change, Delivered, HistoryEntry, Intent, Lock, Run, RunEnd, RunResult, Serial, TargetState, Timestamp,
-};
+use crate::state::row::{AssetRow, FileRow, Row as StateRow, Table, TargetRow, assets_sum, check_sum};
+use crate::state::{Change, Delivered, HistoryEntry, Intent, Lock, Run, RunEnd, TargetState, Timestamp};
 
 type Assets = BTreeMap<AssetKey, Sha256Hex>;
 
@@ -215,63 +214,25 @@ pub(super) fn put_history(connection: &Connection, entry: &HistoryEntry) -> Resu
 
 /// The last lines of the history, oldest first.
 pub(super) fn history(connection: &Connection, most: usize) -> Result<Vec<HistoryEntry>, Fault> {
-    let sql = "SELECT serial, at, run, target, kind, detail, sum FROM history ORDER BY serial DESC LIMIT ?1";
-    let mut statement = connection.prepare(sql)?;
-    let mut rows = statement.query([i64::try_from(most).unwrap_or(i64::MAX)])?;
-    let mut entries = Vec::new();
-    while let Some(row) = rows.next()? {
-        let entry = HistoryEntry {
-            serial: Serial(unsigned(row.get(0)?)?),
-            at: Timestamp(row.get(1)?),
-            run: row.get::<_, Option<String>>(2)?.map(RunId::new),
-            target: row.get::<_, Option<String>>(3)?.map(TargetName::new),
-            kind: row.get(4)?,
-            detail: row.get(5)?,
-        };
-        let entry = StateRow::History(entry);
-        checked(row.get(6)?, entry.digest(), "a line of the history")?;
-        if let StateRow::History(entry) = entry {
-            entries.push(entry);
-        }
-    }
-    entries.reverse();
-    Ok(entries)
+    let rows = select(connection, Table::History, "ORDER BY serial DESC LIMIT ?1", [limit(most)])?;
+    let entry = |row| if let StateRow::History(entry) = row { Some(entry) } else { None };
+    Ok(rows.into_iter().rev().filter_map(entry).collect())
 }
 
 /// The last runs with their ends, oldest first.
 pub(super) fn runs(connection: &Connection, most: usize) -> Result<Vec<(Run, Option<RunEnd>)>, Fault> {
-    let sql = "SELECT id, who, event, command, at_commit, link, at, sum FROM runs ORDER BY position DESC LIMIT ?1";
-    let mut statement = connection.prepare(sql)?;
-    let mut rows = statement.query([i64::try_from(most).unwrap_or(i64::MAX)])?;
-    let mut runs = Vec::new();
-    while let Some(row) = rows.next()? {
-        let commit = row.get::<_, Option<String>>(4)?.map(|commit| parsed(CommitId::parse, &commit)).transpose()?;
-        let run = Run {
-            id: RunId::new(row.get::<_, String>(0)?),
-            who: row.get(1)?,
-            event: row.get(2)?,
-            command: row.get(3)?,
-            commit,
-            link: row.get(5)?,
-            at: Timestamp(row.get(6)?),
-        };
-        checked(row.get(7)?, StateRow::Run(run.clone()).digest(), "a run")?;
-        let end = run_end(connection, &run.id)?;
-        runs.push((run, end));
-    }
-    runs.reverse();
-    Ok(runs)
+    let rows = select(connection, Table::Runs, "ORDER BY position DESC LIMIT ?1", [limit(most)])?;
+    let run = |row| if let StateRow::Run(run) = row { Some(run) } else { None };
+    let with_end = |run: Run| {
+        let ends = select(connection, Table::RunEnds, "WHERE run = ?1", [run.id.as_str()])?;
+        let end = ends.into_iter().find_map(|row| if let StateRow::RunEnd(end) = row { Some(end) } else { None });
+        Ok((run, end))
+    };
+    rows.into_iter().rev().filter_map(run).map(with_end).collect()
 }
 
-fn run_end(connection: &Connection, run: &RunId) -> Result<Option<RunEnd>, Fault> {
-    let mut statement = connection.prepare_cached("SELECT result, detail, at, sum FROM run_ends WHERE run = ?1")?;
-    let mut rows = statement.query([run.as_str()])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
-    let result = row.get::<_, String>(0)?;
-    let result = RunResult::parse(&result).ok_or_else(|| Fault::Damaged(format!("a run that ended {result:?}")))?;
-    let end = RunEnd { run: run.clone(), result, detail: row.get(1)?, at: Timestamp(row.get(2)?) };
-    checked(row.get(3)?, StateRow::RunEnd(end.clone()).digest(), "the end of a run")?;
-    Ok(Some(end))
+fn limit(most: usize) -> i64 {
+    i64::try_from(most).unwrap_or(i64::MAX)
 }
 
 /// What is known of these blobs.
@@ -279,15 +240,12 @@ pub(super) fn known_files(
     connection: &Connection,
     blobs: &[BlobId],
 ) -> Result<BTreeMap<BlobId, (Sha256Hex, u64)>, Fault> {
-    let mut statement = connection.prepare_cached("SELECT sha256, bytes, sum FROM files WHERE blob = ?1")?;
     let mut known = BTreeMap::new();
     for blob in blobs {
-        let mut rows = statement.query([blob.as_str()])?;
-        if let Some(row) = rows.next()? {
-            let sha256 = parsed(Sha256Hex::parse, &row.get::<_, String>(0)?)?;
-            let file = FileRow { blob: blob.clone(), sha256, bytes: unsigned(row.get(1)?)? };
-            checked(row.get(2)?, file.digest(), "the digest of a file")?;
-            known.insert(file.blob, (file.sha256, file.bytes));
+        for row in select(connection, Table::Files, "WHERE blob = ?1", [blob.as_str()])? {
+            if let StateRow::File(file) = row {
+                known.insert(file.blob, (file.sha256, file.bytes));
+            }
         }
     }
     Ok(known)
