@@ -13,11 +13,18 @@ pub struct Settings {
     pub base_url: Option<String>,
     /// Where the manifest goes; when this is left out, the folder `.stockroom/manifest`. An empty list publishes nowhere.
     pub publish: Vec<Publish>,
+    /// How assets present themselves to people: in the index, on the page, in exports.
+    pub listing: super::listing::Settings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { fields: None, base_url: None, publish: vec![Publish { folder: DEFAULT_FOLDER.to_owned() }] }
+        Self {
+            fields: None,
+            base_url: None,
+            publish: vec![Publish { folder: DEFAULT_FOLDER.to_owned() }],
+            listing: super::listing::Settings::default(),
+        }
     }
 }
 
@@ -56,6 +63,8 @@ impl Settings {
                 problems.push((format!("/publish/{index}/folder"), message));
             }
         }
+        let listing = self.listing.problems().into_iter();
+        problems.extend(listing.map(|(at, message)| (format!("/listing{at}"), message)));
         problems
     }
 }
