@@ -11,10 +11,12 @@ use super::build::{BuildError, Manifest, canonical, document};
 use super::difference::Difference;
 use super::files::{Files, RETIRED, add, is_ours, signature_of, size};
 use super::format::{
-    AssetEntry, Delta, DeltaRef, ExportList, FileRef, Findings, Moment, Prev, PublishedFinding, Root, ShardList, Updated,
+    Delta, DeltaRef, ExportList, FileRef, Findings, Moment, Prev, PublishedFinding, Root, ShardList, Updated,
     VERSION,
 };
+use super::index::index;
 use super::layout::{Habits, Layout, Line, beside};
+use super::listing::Listing;
 use super::retired::Retired;
 use super::settings::Settings;
 use super::shard::write;
@@ -132,6 +134,13 @@ impl Offer<'_> {
         until.is_none_or(|at| left(at.to_utc()) < i64::from(days) * 43_200)
     }
 
+    fn findings_bytes(&self) -> Result<Option<Vec<u8>>, BuildError> {
+        if self.findings.is_empty() {
+            return Ok(None);
+        }
+        document(&Findings { version: VERSION, findings: self.findings.to_vec() }).map(Some)
+    }
+
     fn expires(&self) -> Option<String> {
         let days = self.settings.expires_after_days?;
         let at = DateTime::from_timestamp(self.now, 0)?.checked_add_days(Days::new(u64::from(days)))?;
@@ -173,6 +182,9 @@ impl Edition {
             }
             _ => None,
         };
+        let listing = Listing::new(&offer.settings.listing);
+        let index = index(manifest, &listing)?.map(|bytes| add(&mut files, "index", bytes));
+        let findings = offer.findings_bytes()?.map(|bytes| add(&mut files, "findings", bytes));
         let kept = updated.deltas.iter().map(|delta| delta.path.clone()).collect();
         let root = Root {
             version: VERSION,
@@ -187,10 +199,10 @@ impl Edition {
             schemas: manifest.schemas.clone(),
             collections: manifest.collections.iter().map(|(name, of)| (name.clone(), of.summary.clone())).collect(),
             shards: layout.shards.clone(),
-            index: None,
+            index,
             delta,
             updated: add(&mut files, "updated", document(&updated)?),
-            findings: None,
+            findings,
             exports: None,
             presentation: offer.presentation()?.to_string(),
             expires: offer.expires(),

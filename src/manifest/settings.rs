@@ -30,6 +30,8 @@ pub struct Settings {
     pub expires_after_days: Option<u32>,
     /// Where the manifest goes; when this is left out, the folder `.stockroom/manifest`. An empty list publishes nowhere.
     pub publish: Vec<Publish>,
+    /// How assets present themselves to people: in the index, on the page, in exports.
+    pub listing: super::listing::Settings,
 }
 
 impl Default for Settings {
@@ -41,6 +43,7 @@ impl Default for Settings {
             private: Vec::new(),
             expires_after_days: None,
             publish: vec![Publish::folder(DEFAULT_FOLDER)],
+            listing: super::listing::Settings::default(),
         }
     }
 }
@@ -50,9 +53,10 @@ pub const DEFAULT_FOLDER: &str = ".stockroom/manifest";
 
 /// What the exports of an edition are made from, beside its assets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Presentation {
+pub struct Presentation<'a> {
     /// Moves on when other bytes are made from the same assets and settings.
-    pub version: u32,
+    version: u32,
+    listing: &'a super::listing::Settings,
 }
 
 impl Settings {
@@ -62,8 +66,8 @@ impl Settings {
     }
 
     /// What the exports are made from.
-    pub fn presentation(&self) -> Presentation {
-        Presentation { version: 1 }
+    pub fn presentation(&self) -> Presentation<'_> {
+        Presentation { version: 1, listing: &self.listing }
     }
 
     /// What is wrong with the settings, as JSON Pointers within them and sentences.
@@ -96,6 +100,8 @@ impl Settings {
             let at = format!("/publish/{index}");
             problems.extend(place.problems().into_iter().map(|(below, why)| (format!("{at}{below}"), why)));
         }
+        let listing = self.listing.problems().into_iter();
+        problems.extend(listing.map(|(at, message)| (format!("/listing{at}"), message)));
         problems
     }
 }
