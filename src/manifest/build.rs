@@ -9,15 +9,13 @@ use serde_json::{Map, Value, json};
 use super::format::{AssetEntry, Catalog, CatalogRef, FileEntry, Root, Source};
 use super::settings::Settings;
 use crate::catalog::asset::{Asset, UsedSchema};
+pub use crate::catalog::fact::{FileFact, FileFacts};
 use crate::catalog::place::segments;
 use crate::catalog::pointer::PointerPattern;
-use crate::ids::{AssetKey, BlobId, RepoPath, Sha256Hex, percent_encode};
+use crate::ids::{AssetKey, RepoPath, Sha256Hex, percent_encode};
 
 /// The name of the root.
 pub const ROOT: &str = "manifest.json";
-
-/// The size and digest of every file that an asset has, by git object id.
-pub type FileFacts = BTreeMap<BlobId, (Sha256Hex, u64)>;
 
 /// A manifest that is ready to be written.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,7 +80,8 @@ pub fn build(assets: &[Asset], facts: &FileFacts, settings: &Settings, source: S
 
 fn file_entries(asset: &Asset, facts: &FileFacts, base: Option<&str>) -> Result<Vec<FileEntry>, BuildError> {
     let entry = |file: &crate::catalog::asset::CompanionFile| {
-        let (sha256, bytes) = facts.get(&file.blob).ok_or_else(|| BuildError::NotHashed(file.path.clone()))?;
+        let FileFact { sha256, bytes, .. } =
+            facts.get(&file.blob).ok_or_else(|| BuildError::NotHashed(file.path.clone()))?;
         let url = base.map(|base| format!("{}/{}", base.trim_end_matches('/'), file.path.percent_encoded()));
         Ok(FileEntry {
             path: file.path.to_string(),
