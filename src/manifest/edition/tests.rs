@@ -105,7 +105,8 @@ fn the_first_edition_has_no_history_and_the_next_one_leads_from_it() {
 
 #[test]
 fn a_delta_says_what_is_new_changed_gone_and_renamed() {
-    let before = many(60, |_| 1);
+    // Of those that are alike nobody can say which of them has another name now.
+    let before = many(60, |index| if index == 21 { 9 } else { 1 });
     let mut now = before.clone();
     now[3].1 = 2;
     now.remove(7);
