@@ -1,21 +1,126 @@
 //! What the places of the manifest hold, and how an edition gets there.
 
-use anyhow::{Context as _, anyhow};
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::anyhow;
 use serde::de::DeserializeOwned;
 
 use crate::adapters::publication::{PublicationError, PublishTarget, Summary, Update, Version};
 use crate::ids::Sha256Hex;
+use crate::manifest::build::BuildError;
 use crate::manifest::edition::{Edition, Held, Offer};
-use crate::manifest::files::RETIRED;
-use crate::manifest::format::{ExportList, FileRef, Root, ShardList, VERSION};
+use crate::manifest::files::{RETIRED, signature_of, size};
+use crate::manifest::format::{ExportList, FileRef, PublishedFinding, Root, ShardList, VERSION};
 use crate::manifest::layout::{Habits, Layout, Line, beside, entries};
 use crate::manifest::retired::Retired;
+use crate::manifest::settings::Settings;
+use crate::manifest::Manifest;
+use crate::state::Timestamp;
 
 /// How large the publisher's own list may be, in bytes.
 const MOST_RETIRED: u64 = 16 * 1024 * 1024;
 
 /// Signs the bytes of a root.
 pub type Sign = std::sync::Arc<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>;
+
+/// A manifest, ready to be published anywhere.
+pub struct Publishable {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// What stockroom.yml says of it.
+    pub settings: Settings,
+    /// What there is to look at in the library, as far as that is published.
+    pub findings: Vec<PublishedFinding>,
+    /// When that is.
+    pub now: Timestamp,
+    /// Signs roots, where that is wanted.
+    pub sign: Option<Sign>,
+    layouts: BTreeMap<Habits, Layout>,
+}
+
+impl Publishable {
+    /// Lays a manifest out for places with these habits.
+    pub fn new(
+        manifest: Manifest,
+        settings: Settings,
+        findings: Vec<PublishedFinding>,
+        (now, sign): (Timestamp, Option<Sign>),
+        habits: impl Iterator<Item = Habits>,
+    ) -> Result<Self, BuildError> {
+        // What is kept in a folder, where somebody asks for that, is followed.
+        let habits: BTreeSet<Habits> = habits.chain([Habits::Followed]).collect();
+        let layouts = habits.into_iter().map(|habits| Ok((habits, Layout::of(&manifest, habits)?)));
+        let layouts = layouts.collect::<Result<_, BuildError>>()?;
+        Ok(Self { manifest, settings, findings, now, sign, layouts })
+    }
+
+    /// What is offered to every place.
+    pub fn offer(&self) -> Offer<'_> {
+        Offer {
+            manifest: &self.manifest,
+            settings: &self.settings,
+            findings: &self.findings,
+            now: self.now.0,
+            is_signed: self.sign.is_some(),
+        }
+    }
+
+    /// How it is laid out for a place with these habits.
+    pub fn layout(&self, habits: Habits) -> anyhow::Result<&Layout> {
+        self.layouts.get(&habits).ok_or_else(|| anyhow!("the manifest was not laid out for a place of this kind"))
+    }
+
+    /// What a place would hold that has this, as far as it takes to compare it with `next`.
+    pub fn held_after(&self, habits: Habits, next: &Self) -> anyhow::Result<Found> {
+        let layout = self.layout(habits)?;
+        let edition = Edition::after(None, &self.offer(), layout)?;
+        let mut names: BTreeMap<String, u64> = edition.files.iter().map(|(name, it)| (name.clone(), size(it))).collect();
+        let sha256 = Sha256Hex::of(&edition.root_bytes);
+        names.insert(signature_of(&edition.root_bytes), 0);
+        let held = Held {
+            sha256,
+            names,
+            lines: Some(layout.lines_beside(&next.layout(habits)?.list)),
+            list: Some(layout.list.clone()),
+            updated: None,
+            exports: ExportList::default(),
+            retired: Retired::default(),
+            root: edition.root,
+        };
+        Ok(Found { version: None, held: Some(held) })
+    }
+
+    /// Reads what a place holds, as far as it takes to compare it.
+    pub async fn look(&self, target: &dyn PublishTarget) -> anyhow::Result<Found> {
+        look(target, &self.offer(), self.layout(target.habits())?).await
+    }
+
+    /// Publishes the edition that comes after what was found at a place.
+    pub async fn publish(&self, target: &dyn PublishTarget, found: &Found) -> Result<Edition, PublicationError> {
+        let refused = |error: anyhow::Error| PublicationError::Refused { place: target.place(), why: format!("{error:#}") };
+        let (offer, layout) = (self.offer(), self.layout(target.habits()).map_err(refused)?);
+        let edition = Edition::after(found.held.as_ref(), &offer, layout).map_err(|error| refused(error.into()))?;
+        // What lies around without a root, as after a run that was killed, need not be written once more.
+        let names = match &found.held {
+            Some(held) => held.names.clone(),
+            None => target.list().await?,
+        };
+        let steps = edition.steps(found.held.as_ref(), &names, offer.now).map_err(|error| refused(error.into()))?;
+        let mut files = steps.put;
+        if let Some(sign) = &self.sign {
+            files.insert(signature_of(&edition.root_bytes), sign(&edition.root_bytes));
+        }
+        let update = Update {
+            expected: found.version.clone(),
+            files,
+            root: edition.root_bytes.clone(),
+            removed: steps.removed,
+            summary: summary(&edition.root),
+        };
+        target.publish(&update).await?;
+        Ok(edition)
+    }
+}
 
 /// What was found at a place.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +132,7 @@ pub struct Found {
 }
 
 /// Reads what a place holds, as far as it takes to compare it with a manifest laid out for it.
-pub async fn look(target: &dyn PublishTarget, offer: &Offer<'_>, layout: &Layout) -> anyhow::Result<Found> {
+async fn look(target: &dyn PublishTarget, offer: &Offer<'_>, layout: &Layout) -> anyhow::Result<Found> {
     let Some(stored) = target.root().await? else { return Ok(Found { version: None, held: None }) };
     let version = Some(stored.version);
     refuse_newer(target, &stored.bytes)?;
@@ -57,8 +162,8 @@ pub async fn look(target: &dyn PublishTarget, offer: &Offer<'_>, layout: &Layout
 
 /// A root of a later format is not ours to replace.
 fn refuse_newer(target: &dyn PublishTarget, bytes: &[u8]) -> anyhow::Result<()> {
-    let version = serde_json::from_slice::<serde_json::Value>(bytes).ok().and_then(|root| root.get("version")?.as_u64());
-    match version {
+    let root = serde_json::from_slice::<serde_json::Value>(bytes).ok();
+    match root.and_then(|root| root.get("version")?.as_u64()) {
         Some(found) if found > u64::from(VERSION) => Err(anyhow!(
             "the manifest at {} has version {found}, and this Stockroom knows {VERSION}: update it, or publish elsewhere",
             target.place()
@@ -100,40 +205,6 @@ async fn lines(target: &dyn PublishTarget, held: &Held, layout: &Layout) -> anyh
         }
     }
     Ok(Some(found))
-}
-
-/// Publishes the edition that comes after what was found at a place.
-pub async fn publish(
-    target: &dyn PublishTarget,
-    found: &Found,
-    offer: &Offer<'_>,
-    layout: &Layout,
-    sign: Option<&Sign>,
-) -> Result<Edition, PublicationError> {
-    let refused = |error: anyhow::Error| PublicationError::Refused { place: target.place(), why: format!("{error:#}") };
-    let edition = Edition::after(found.held.as_ref(), offer, layout).map_err(|error| refused(error.into()))?;
-    // What lies around without a root, as after a run that was killed, need not be written once more.
-    let names = match &found.held {
-        Some(held) => held.names.clone(),
-        None => target.list().await?,
-    };
-    let steps = edition
-        .steps(found.held.as_ref(), &names, offer.now)
-        .context("what is to be written cannot be worked out")
-        .map_err(refused)?;
-    let mut files = steps.put;
-    if let Some(sign) = sign {
-        files.insert(crate::manifest::files::signature_of(&edition.root_bytes), sign(&edition.root_bytes));
-    }
-    let update = Update {
-        expected: found.version.clone(),
-        files,
-        root: edition.root_bytes.clone(),
-        removed: steps.removed,
-        summary: summary(&edition.root),
-    };
-    target.publish(&update).await?;
-    Ok(edition)
 }
 
 fn summary(root: &Root) -> Summary {

@@ -69,6 +69,16 @@ impl Settings {
         self.private.iter().any(|private| private == "*" || private == role)
     }
 
+    /// The folders of the library that the manifest is published to.
+    pub fn folders(&self) -> impl Iterator<Item = &str> {
+        self.publish.iter().filter_map(|publish| publish.folder.as_deref())
+    }
+
+    /// The first of them.
+    pub fn first_folder(&self) -> Option<&str> {
+        self.folders().next()
+    }
+
     /// What the exports are made from.
     pub fn presentation(&self) -> Presentation<'_> {
         Presentation { version: 1, listing: &self.listing, exports: &self.exports }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::is_web_address;
+use crate::manifest::files::ROOT;
 
 /// A place for the manifest: one of `folder`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
@@ -42,6 +43,11 @@ impl Publish {
         let places = [self.folder.as_deref().map(Place::Folder)];
         let mut places = places.into_iter().flatten();
         places.next().filter(|_| places.next().is_none())
+    }
+
+    /// The address of the root, where the settings say how the place is reached.
+    pub fn root_address(&self) -> Option<String> {
+        self.url.as_ref().map(|url| format!("{}/{ROOT}", url.trim_end_matches('/')))
     }
 
     /// What is wrong with it, as JSON Pointers within it and sentences.
