@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::blocks::{Block, Given, Mapping, TYPES};
 use super::pages::pages;
 use super::{Context, address_problem, chosen, named, text_problem};
+use crate::ids::Sha256Hex;
 use crate::manifest::build::{BuildError, document};
 use crate::manifest::format::{AssetEntry, FileEntry};
 use crate::manifest::listing::{Listed, Listing, pointer_problem};
-use crate::ids::Sha256Hex;
 
 /// The version of the format that is written.
 const SCHEMA_VERSION: &str = "1.0.0";
@@ -172,10 +172,9 @@ pub(super) fn render(
         let Ok(found) = mapping.read(entry) else { continue };
         let Some(url) = &found.file.url else { continue };
         let listed = listing.of(collection.as_str(), entry);
-        let group = groups.entry(found.file.path.clone()).or_insert_with(|| Group {
-            file: file(found.file, url, &found.version),
-            assets: BTreeMap::new(),
-        });
+        let group = groups
+            .entry(found.file.path.clone())
+            .or_insert_with(|| Group { file: file(found.file, url, &found.version), assets: BTreeMap::new() });
         for block in found.blocks {
             let asset = asset(&mapping, entry, &listed, &block, found.file, &found.version);
             group.assets.entry((block.id_type, block.name)).or_insert(asset);
@@ -321,7 +320,8 @@ impl Settings {
             ("/copyright", self.copyright.as_ref()),
         ];
         for (at, text) in given.into_iter().filter_map(|(at, text)| Some((at, text?))) {
-            let problem = if text.starts_with('/') { pointer_problem(text) } else { text_problem(at, text).map(|(_, why)| why) };
+            let problem =
+                if text.starts_with('/') { pointer_problem(text) } else { text_problem(at, text).map(|(_, why)| why) };
             problems.extend(problem.map(|message| (at.to_owned(), message)));
         }
         if let Some(pointer) = &self.data_blocks {
@@ -330,13 +330,21 @@ impl Settings {
         if let Some(Given::Constant(version)) = Some(Given::new(&self.blender_version))
             && super::blocks::version(&version).is_none()
         {
-            let message = format!("{version:?} is no version of Blender: write one such as \"4.2\", or a pointer such as /blender/version");
+            let message = format!(
+                "{version:?} is no version of Blender: write one such as \"4.2\", or a pointer such as /blender/version"
+            );
             problems.push(("/blender_version".to_owned(), message));
         }
         if let Some(Given::Constant(kind)) = self.id_type.as_deref().map(Given::new)
             && super::blocks::id_type(&kind).is_none()
         {
-            let message = format!("{kind:?} is no kind of data-block that Blender knows: there are {}", TYPES.join(", "));
+            let wanted = kind.to_ascii_uppercase();
+            let nearest = TYPES.into_iter().max_by_key(|kind| strsim::jaro_winkler(kind, &wanted).to_bits());
+            let message = format!(
+                "{kind:?} is no kind of data-block that Blender knows, such as OBJECT, COLLECTION, MATERIAL or NODETREE; \
+                 the nearest is {}",
+                nearest.unwrap_or_default()
+            );
             problems.push(("/id_type".to_owned(), message));
         }
         let is_said = self.data_blocks.is_some() || (self.data_block.is_some() && self.id_type.is_some());

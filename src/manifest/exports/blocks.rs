@@ -12,10 +12,45 @@ use crate::manifest::listing::bounded;
 
 /// The kinds of data-block that Blender can be told of, as its Python interface names them.
 pub(super) const TYPES: [&str; 39] = [
-    "ACTION", "ARMATURE", "BRUSH", "CACHEFILE", "CAMERA", "COLLECTION", "CURVE", "CURVES", "FONT", "GREASEPENCIL",
-    "GREASEPENCIL_V3", "IMAGE", "KEY", "LATTICE", "LIBRARY", "LIGHT", "LIGHT_PROBE", "LINESTYLE", "MASK", "MATERIAL", "MESH",
-    "META", "MOVIECLIP", "NODETREE", "OBJECT", "PAINTCURVE", "PALETTE", "PARTICLE", "POINTCLOUD", "SCENE", "SCREEN", "SOUND",
-    "SPEAKER", "TEXT", "TEXTURE", "VOLUME", "WINDOWMANAGER", "WORKSPACE", "WORLD",
+    "ACTION",
+    "ARMATURE",
+    "BRUSH",
+    "CACHEFILE",
+    "CAMERA",
+    "COLLECTION",
+    "CURVE",
+    "CURVES",
+    "FONT",
+    "GREASEPENCIL",
+    "GREASEPENCIL_V3",
+    "IMAGE",
+    "KEY",
+    "LATTICE",
+    "LIBRARY",
+    "LIGHT",
+    "LIGHT_PROBE",
+    "LINESTYLE",
+    "MASK",
+    "MATERIAL",
+    "MESH",
+    "META",
+    "MOVIECLIP",
+    "NODETREE",
+    "OBJECT",
+    "PAINTCURVE",
+    "PALETTE",
+    "PARTICLE",
+    "POINTCLOUD",
+    "SCENE",
+    "SCREEN",
+    "SOUND",
+    "SPEAKER",
+    "TEXT",
+    "TEXTURE",
+    "VOLUME",
+    "WINDOWMANAGER",
+    "WORKSPACE",
+    "WORLD",
 ];
 /// The longest name that a data-block can have, in bytes.
 const NAME: usize = 255;
@@ -143,7 +178,9 @@ impl Mapping {
         // The file that is called as its record is comes before files beside it.
         let stem = |path: &str| path.rsplit_once('.').map_or(path, |(stem, _)| stem).to_owned();
         files.sort_by_key(|file| Reverse(stem(&file.path) == stem(&entry.path)));
-        let (Some(file), others) = (files.first().copied(), files.len().saturating_sub(1)) else { return Err(Lack::NoFile) };
+        let (Some(file), others) = (files.first().copied(), files.len().saturating_sub(1)) else {
+            return Err(Lack::NoFile);
+        };
         if others > 0 && stem(&file.path) != stem(&entry.path) {
             return Err(Lack::SeveralFiles(files.iter().map(|file| file.path.clone()).collect()));
         }
@@ -162,7 +199,9 @@ impl Mapping {
         {
             let at = pointer.exact();
             let items = list.as_array().filter(|items| !items.is_empty() && items.len() <= BLOCKS);
-            let items = items.ok_or_else(|| Lack::Block(at.clone(), format!("a list of 1 to {BLOCKS} data-blocks is wanted there")))?;
+            let items = items.ok_or_else(|| {
+                Lack::Block(at.clone(), format!("a list of 1 to {BLOCKS} data-blocks is wanted there"))
+            })?;
             let read = |(index, item): (usize, &Value)| listed_block(item, &format!("{at}/{index}"));
             return items.iter().enumerate().map(read).collect();
         }
@@ -171,7 +210,9 @@ impl Mapping {
             return Err(Lack::Block(at, "no data-blocks are named".to_owned()));
         };
         let block = block(name.of(record), kind.of(record));
-        block.map(|block| vec![block]).map_err(|(is_name, why)| Lack::Block(if is_name { name.pointer() } else { kind.pointer() }, why))
+        block
+            .map(|block| vec![block])
+            .map_err(|(is_name, why)| Lack::Block(if is_name { name.pointer() } else { kind.pointer() }, why))
     }
 
     /// The catalog that the asset is shown in, as a path that Blender leaves as it is.
@@ -192,9 +233,11 @@ impl Mapping {
 fn listed_block(item: &Value, at: &str) -> Result<Block, Lack> {
     let text = |key: &str| item.get(key).and_then(Value::as_str);
     let found = block(text("name"), text("id_type"));
-    let found = found.map_err(|(is_name, why)| Lack::Block(format!("{at}/{}", if is_name { "name" } else { "id_type" }), why))?;
+    let found = found
+        .map_err(|(is_name, why)| Lack::Block(format!("{at}/{}", if is_name { "name" } else { "id_type" }), why))?;
     let tags = item.get("tags").and_then(Value::as_array);
-    let tags = tags.map(|tags| tags.iter().filter_map(Value::as_str).take(50).filter_map(|tag| bounded(tag, 60, false)).collect());
+    let tags = tags
+        .map(|tags| tags.iter().filter_map(Value::as_str).take(50).filter_map(|tag| bounded(tag, 60, false)).collect());
     Ok(Block { description: text("description").and_then(|text| bounded(text, 5_000, true)), tags, ..found })
 }
 
@@ -227,6 +270,7 @@ fn is_safe_path(path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
     let first = lower.split('/').next().unwrap_or_default();
     let is_kept = ["_v1", "_local-meta-cache", "_listing_backup"].contains(&first);
-    let is_odd = path.split('/').any(|part| matches!(part, "" | "." | "..")) || path.chars().any(|c| matches!(c, '\\' | ':'));
+    let is_odd =
+        path.split('/').any(|part| matches!(part, "" | "." | "..")) || path.chars().any(|c| matches!(c, '\\' | ':'));
     !is_kept && !is_odd && !path.chars().any(char::is_control)
 }

@@ -150,7 +150,8 @@ fn resource<'a>(name: &'static str, title: &'static str, file: &'a (String, Vec<
     }
 }
 
-const ASSETS: &str = "collection,id,title,description,tags,author,license,url,image,status,schema,path,digest,updated,files,bytes\r\n";
+const ASSETS: &str =
+    "collection,id,title,description,tags,author,license,url,image,status,schema,path,digest,updated,files,bytes\r\n";
 const FILES: &str = "collection,id,path,url,role,media_type,bytes,sha256,git_oid,width,height\r\n";
 
 fn tables(settings: &Settings, listing: &Listing, context: &Context<'_>) -> Result<(Vec<u8>, Vec<u8>), BuildError> {
@@ -275,7 +276,8 @@ fn source(source: &Source) -> Option<Value> {
 
 fn default_name(source: &Source) -> String {
     let repository = source.repository.as_deref().and_then(|slug| slug.rsplit('/').next()).unwrap_or_default();
-    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c.to_ascii_lowercase() } else { '-' };
+    let plain =
+        |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c.to_ascii_lowercase() } else { '-' };
     let name: String = repository.chars().map(plain).collect();
     if name.is_empty() { "assets".to_owned() } else { name }
 }
@@ -287,9 +289,12 @@ impl Settings {
         if let Some(name) = &self.name {
             let is_name = !name.is_empty()
                 && name.len() <= 100
-                && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'));
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'));
             if !is_name {
-                let message = format!("{name:?} is no name for a package: use lower-case letters, digits, `-`, `_` and `.`");
+                let message =
+                    format!("{name:?} is no name for a package: use lower-case letters, digits, `-`, `_` and `.`");
                 problems.push(("/name".to_owned(), message));
             }
         }

@@ -98,7 +98,11 @@ pub(super) fn render(
     let recent = assets.into_iter().take(ITEMS);
     let feed = Feed {
         version: VERSION,
-        title: settings.title.clone().or_else(|| context.source.repository.clone()).unwrap_or_else(|| "Assets".to_owned()),
+        title: settings
+            .title
+            .clone()
+            .or_else(|| context.source.repository.clone())
+            .unwrap_or_else(|| "Assets".to_owned()),
         home_page_url: settings.home_page_url.as_deref(),
         feed_url: context.address(NAME),
         description: settings.description.as_deref(),
@@ -109,7 +113,12 @@ pub(super) fn render(
     Ok(vec![(NAME.to_owned(), document(&feed)?)])
 }
 
-fn item<'a>(collection: &'a CollectionName, entry: &'a AssetEntry, moment: Option<&'a Moment>, listing: &Listing) -> Item<'a> {
+fn item<'a>(
+    collection: &'a CollectionName,
+    entry: &'a AssetEntry,
+    moment: Option<&'a Moment>,
+    listing: &Listing,
+) -> Item<'a> {
     let listed = listing.of(collection.as_str(), entry);
     let title = listed.title.unwrap_or_else(|| entry.id.clone());
     Item {
@@ -138,7 +147,8 @@ impl Settings {
         if let Some(language) = &self.language {
             let is_tag = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
             if !language.split('-').all(is_tag) {
-                problems.push(("/language".to_owned(), format!("{language:?} is no language: write one such as \"en\"")));
+                problems
+                    .push(("/language".to_owned(), format!("{language:?} is no language: write one such as \"en\"")));
             }
         }
         problems

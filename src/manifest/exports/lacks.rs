@@ -132,7 +132,9 @@ impl Lacks {
 }
 
 fn told(lack: &Lack, settings: &blender::Settings, record: &RepoPath) -> Finding {
-    let warn = |code, message: String| Finding::warning(code, record.clone(), format!("{message}, so Blender is not offered the asset"));
+    let warn = |code, message: String| {
+        Finding::warning(code, record.clone(), format!("{message}, so Blender is not offered the asset"))
+    };
     match lack {
         Lack::NoFile => {
             let role = settings.role.as_ref().map(|role| format!(" with the role {role:?}")).unwrap_or_default();
@@ -141,12 +143,15 @@ fn told(lack: &Lack, settings: &blender::Settings, record: &RepoPath) -> Finding
         Lack::SeveralFiles(paths) => {
             let names = paths.iter().take(3).map(|path| quoted(path)).collect::<Vec<_>>().join(", ");
             let more = if paths.len() > 3 { " and more" } else { "" };
-            warn(&BLENDER_FILE, format!("there are {} .blend files ({names}{more})", paths.len()))
-                .help("name the one that is meant as the record is named, or give it a role of its own in manifest.roles")
+            warn(&BLENDER_FILE, format!("there are {} .blend files ({names}{more})", paths.len())).help(
+                "name the one that is meant as the record is named, or give it a role of its own in manifest.roles",
+            )
         }
         Lack::NoAddress(path) => warn(&BLENDER_FILE, format!("{} is private and has no address", quoted(path))),
-        Lack::Path(path) => warn(&BLENDER_FILE, format!("{} is a path that Blender cannot keep a file at", quoted(path)))
-            .help("rename the file or its folder"),
+        Lack::Path(path) => {
+            warn(&BLENDER_FILE, format!("{} is a path that Blender cannot keep a file at", quoted(path)))
+                .help("rename the file or its folder")
+        }
         Lack::Block(pointer, why) => warn(&BLENDER_DATA_BLOCK, why.clone()).about(pointer.clone()),
         Lack::Version(pointer, why) => warn(&BLENDER_VERSION, why.clone())
             .about(pointer.clone())

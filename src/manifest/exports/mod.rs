@@ -139,7 +139,8 @@ fn address_problem(at: &str, address: Option<&String>) -> Option<(String, String
     let is_address = (address.starts_with("https://") || address.starts_with("http://"))
         && address.len() > "https://".len()
         && address.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`'));
-    (!is_address).then(|| (at.to_owned(), format!("{address:?} is no address: it begins with https:// and has no spaces")))
+    (!is_address)
+        .then(|| (at.to_owned(), format!("{address:?} is no address: it begins with https:// and has no spaces")))
 }
 
 /// What keeps a text that people read from being one.

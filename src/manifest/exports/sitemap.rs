@@ -44,7 +44,11 @@ pub(super) fn render(settings: &Settings, listing: &Listing, context: &Context<'
     for part in parts.into_iter().take(URLS) {
         let (name, bytes) = named("sitemap", "xml", part.xml.into_bytes());
         let place = format!("{}/{name}", base.trim_end_matches('/'));
-        index.push_str(&format!("<sitemap><loc>{}</loc>{}</sitemap>\n", escape(&place), lastmod(part.newest.as_deref())));
+        index.push_str(&format!(
+            "<sitemap><loc>{}</loc>{}</sitemap>\n",
+            escape(&place),
+            lastmod(part.newest.as_deref())
+        ));
         files.push((name, bytes));
     }
     index.push_str(INDEX_TAIL);

@@ -98,7 +98,10 @@ mod tests {
 
     #[test]
     fn nothing_and_numbers_stand_bare() {
-        assert_eq!(line(&[Cell::Empty, Cell::number(Some(12)), Cell::text(None), Cell::Plain("[\"a\",\"b\"]".into())]), ",12,,\"[\"\"a\"\",\"\"b\"\"]\"\r\n");
+        assert_eq!(
+            line(&[Cell::Empty, Cell::number(Some(12)), Cell::text(None), Cell::Plain("[\"a\",\"b\"]".into())]),
+            ",12,,\"[\"\"a\"\",\"\"b\"\"]\"\r\n"
+        );
     }
 
     proptest! {
