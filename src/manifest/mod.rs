@@ -5,6 +5,7 @@
 
 pub mod build;
 pub mod format;
+pub mod page;
 pub mod plan;
 pub mod settings;
 
