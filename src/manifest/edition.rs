@@ -17,6 +17,7 @@ use super::format::{
 use super::index::index;
 use super::layout::{Habits, Layout, Line, beside};
 use super::listing::Listing;
+use super::page;
 use super::retired::Retired;
 use super::settings::Settings;
 use super::shard::write;
@@ -185,6 +186,7 @@ impl Edition {
         let listing = Listing::new(&offer.settings.listing);
         let index = index(manifest, &listing)?.map(|bytes| add(&mut files, "index", bytes));
         let findings = offer.findings_bytes()?.map(|bytes| add(&mut files, "findings", bytes));
+        let exports = exports(offer, &mut files)?;
         let kept = updated.deltas.iter().map(|delta| delta.path.clone()).collect();
         let root = Root {
             version: VERSION,
@@ -203,7 +205,7 @@ impl Edition {
             delta,
             updated: add(&mut files, "updated", document(&updated)?),
             findings,
-            exports: None,
+            exports,
             presentation: offer.presentation()?.to_string(),
             expires: offer.expires(),
         };
@@ -233,6 +235,21 @@ impl Edition {
         }
         Ok(Steps { put, removed })
     }
+}
+
+/// Adds the files in other formats, and their list.
+fn exports(offer: &Offer<'_>, files: &mut Files) -> Result<Option<FileRef>, BuildError> {
+    let mut list = ExportList { version: VERSION, exports: BTreeMap::new() };
+    if let Some(bytes) = offer.settings.page_bytes() {
+        let sha256 = Sha256Hex::of(&bytes).to_string();
+        let page = FileRef { path: page::NAME.to_owned(), bytes: size(&bytes), sha256 };
+        files.insert(page::NAME.to_owned(), bytes);
+        list.exports.insert("page".to_owned(), vec![page]);
+    }
+    if list.exports.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(add(files, "exports", document(&list)?)))
 }
 
 /// The commit that last changed each asset.

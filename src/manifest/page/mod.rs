@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 mod settings;
 
+use super::listing;
 pub use settings::{Page, Settings};
 
 /// The name of the page, which web servers answer with where a folder is asked for.
@@ -28,11 +29,19 @@ pub struct Carried<'a> {
     pub language: Option<&'a str>,
     /// Whether findings are shown.
     pub findings: bool,
+    /// How assets present themselves, for what is read from their entries; absent where it is as usual.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listing: Option<&'a listing::Settings>,
 }
 
 /// The page's bytes.
-pub fn render(page: &Page) -> Vec<u8> {
-    let carried = Carried { title: page.title(), language: page.language(), findings: page.findings() };
+pub fn render(page: &Page, listing: &listing::Settings) -> Vec<u8> {
+    let carried = Carried {
+        title: page.title(),
+        language: page.language(),
+        findings: page.findings(),
+        listing: (*listing != listing::Settings::default()).then_some(listing),
+    };
     // The template's own script and style are all that may run; a hash of them cannot go stale where it is worked out here.
     let mut html = TEMPLATE.replacen("sha256-SCRIPT", &allowed("<script>", "</script>"), 1);
     html = html.replacen("sha256-STYLE", &allowed("<style>", "</style>"), 1);
@@ -65,7 +74,7 @@ mod tests {
 
     fn page(title: &str) -> String {
         let settings = Settings { title: Some(title.to_owned()), ..Settings::default() };
-        String::from_utf8(render(&Page::With(settings))).unwrap()
+        String::from_utf8(render(&Page::With(settings), &listing::Settings::default())).unwrap()
     }
 
     /// What a browser takes for the inner text of the first such element.
@@ -100,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_page_without_settings_is_complete() {
-        let html = String::from_utf8(render(&Page::Is(true))).unwrap();
+        let html = String::from_utf8(render(&Page::Is(true), &listing::Settings::default())).unwrap();
         assert!(html.contains("<title>Catalogue</title>") && html.contains(">{\"findings\":true}</script>"));
         assert!(!html.contains("SETTINGS") && !html.contains("sha256-SCRIPT") && !html.contains("sha256-STYLE"));
     }

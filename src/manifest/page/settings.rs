@@ -13,6 +13,12 @@ pub enum Page {
     With(Settings),
 }
 
+impl Default for Page {
+    fn default() -> Self {
+        Self::Is(false)
+    }
+}
+
 /// What is special about the catalogue page.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
