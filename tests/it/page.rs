@@ -157,34 +157,37 @@ fn a_shard_that_was_tampered_with_is_not_shown() {
 fn what_is_wrong_with_a_catalogue_is_said_in_sentences() {
     let (library, server) = example();
     let root = root(&library);
-    let index = format!("/{}", root["index"]["path"].as_str().unwrap());
-    let good = fs::read(library.path(&format!(".stockroom/manifest{index}"))).unwrap();
-    let says = |said: &str| drive("wrong", &server.url("/"), &[said]);
-    server.put(&index, Page::File(good[..100].to_vec()));
-    says("is not the file that was published");
-    server.put(&index, Page::Half(good.clone()));
-    says("broke off half-way");
-    server.put(&index, Page::Status(404));
-    says("There is no index-");
-    let other = |change: &dyn Fn(&mut Value)| {
+    let index = root["index"]["path"].as_str().unwrap();
+    let page = fs::read(library.path(".stockroom/manifest/index.html")).unwrap();
+    let good = fs::read(library.path(&format!(".stockroom/manifest/{index}"))).unwrap();
+    let with = |change: &dyn Fn(&mut Value)| {
         let mut other = root.clone();
         change(&mut other);
-        server.put("/manifest.json", Page::File(other.to_string().into_bytes()));
+        Page::File(other.to_string().into_bytes())
     };
-    other(&|root| root["version"] = json!(2));
-    says("a kind that this page does not know");
-    other(&|root| root["index"]["path"] = json!("../../elsewhere.json"));
-    says("manifest.json is damaged");
-    other(&|root| root["shards"] = Value::Null);
-    says("an older Stockroom");
-    server.put("/manifest.json", Page::File(b"<!doctype html><title>Sign in</title>".to_vec()));
-    says("It is not JSON");
-    server.put("/manifest.json", Page::Status(503));
-    says("answers with the status 503");
-    server.put("/manifest.json", Page::Status(404));
-    says("There is no manifest.json beside this page");
-    let file = format!("file://{}", library.path(".stockroom/manifest/index.html").display());
-    drive("wrong", &file, &["python3 -m http.server"]);
+    let as_it_is = || with(&|_| ());
+    let cases = [
+        (as_it_is(), Page::File(good[..100].to_vec()), "is not the file that was published"),
+        (as_it_is(), Page::Half(good.clone()), "broke off half-way"),
+        (as_it_is(), Page::Status(404), "There is no index-"),
+        (with(&|root| root["version"] = json!(2)), Page::Status(404), "a kind that this page does not know"),
+        (with(&|root| root["index"]["path"] = json!("../x.json")), Page::Status(404), "manifest.json is damaged"),
+        (with(&|root| root["shards"] = Value::Null), Page::Status(404), "an older Stockroom"),
+        (Page::File(b"<!doctype html><title>Sign in</title>".to_vec()), Page::Status(404), "It is not JSON"),
+        (Page::Status(503), Page::Status(404), "answers with the status 503"),
+        (Page::Status(404), Page::Status(404), "There is no manifest.json beside this page"),
+    ];
+    let mut pairs = vec![
+        format!("file://{}", library.path(".stockroom/manifest/index.html").display()),
+        "python3 -m http.server".to_owned(),
+    ];
+    for (number, (root, listed, said)) in cases.into_iter().enumerate() {
+        server.put(&format!("/{number}/"), Page::File(page.clone()));
+        server.put(&format!("/{number}/manifest.json"), root);
+        server.put(&format!("/{number}/{index}"), listed);
+        pairs.extend([server.url(&format!("/{number}/")), said.to_owned()]);
+    }
+    drive("wrong", "", &pairs.iter().map(String::as_str).collect::<Vec<_>>());
 }
 
 #[test]

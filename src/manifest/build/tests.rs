@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::catalog::asset::CompanionFile;
+use crate::ids::BlobId;
 use crate::ids::{AssetId, CollectionName, SchemaName};
 
 fn blob(text: &str) -> BlobId {
@@ -24,9 +25,13 @@ fn asset(collection: &str, id: &str, record: Value) -> Asset {
     }
 }
 
+fn fact(path: &RepoPath) -> FileFact {
+    FileFact { sha256: Sha256Hex::of(path.as_str().as_bytes()), bytes: 7, image: None }
+}
+
 fn facts(assets: &[Asset]) -> FileFacts {
     let files = assets.iter().flat_map(|asset| &asset.files);
-    files.map(|file| (file.blob.clone(), (Sha256Hex::of(file.path.as_str().as_bytes()), 7))).collect()
+    files.map(|file| (file.blob.clone(), fact(&file.path))).collect()
 }
 
 fn source() -> Source {

@@ -105,7 +105,8 @@ fn the_first_edition_has_no_history_and_the_next_one_leads_from_it() {
 
 #[test]
 fn a_delta_says_what_is_new_changed_gone_and_renamed() {
-    let before = many(60, |_| 1);
+    // Of those that are alike nobody can say which of them has another name now.
+    let before = many(60, |index| if index == 21 { 9 } else { 1 });
     let mut now = before.clone();
     now[3].1 = 2;
     now.remove(7);
@@ -126,10 +127,11 @@ fn a_delta_holds_the_very_lines_of_the_shards() {
     let edition = after(Some(&old.held_before(&new)), &new);
     let bytes = &edition.files[&edition.root.delta.as_ref().unwrap().path];
     let text = String::from_utf8_lossy(bytes);
-    for entry in new.manifest.collections["products"].entries.iter().skip(50) {
+    for entry in new.manifest.collections["products"].entries.iter().take(50) {
         assert!(text.contains(std::str::from_utf8(&entry.bytes).unwrap()));
     }
-    assert_eq!(canonical(&delta(&edition)).unwrap().len() + 4, bytes.len() + 2 - delta(&edition).put.len() + 1 - 1 + 1);
+    let one_line = text.replace(",\n", ",").replace("[\n", "[").replace("\n]", "]");
+    assert_eq!(one_line.trim_end().as_bytes(), canonical(&delta(&edition)).unwrap());
 }
 
 #[test]
