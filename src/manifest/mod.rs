@@ -12,6 +12,7 @@ pub mod format;
 pub mod index;
 pub mod layout;
 pub mod listing;
+pub mod page;
 pub mod plan;
 pub mod retired;
 pub mod role;

@@ -5,6 +5,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use stockroom::manifest::files::media_type;
+
 /// What a path answers.
 #[derive(Clone)]
 pub enum Page {
@@ -34,8 +36,9 @@ impl FileServer {
         let (theirs, heard) = (Arc::clone(&pages), Arc::clone(&seen));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // A client that goes away is no concern of the server's.
-                let _ = answer(&stream, &theirs, &heard);
+                let (theirs, heard) = (Arc::clone(&theirs), Arc::clone(&heard));
+                // A browser opens connections before it has something to ask. One that goes away is no concern of ours.
+                std::thread::spawn(move || answer(&stream, &theirs, &heard));
             }
         });
         Self { url, pages, seen }
@@ -67,9 +70,10 @@ fn answer(
     let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
     seen.lock().unwrap().push(head.join("\n"));
     let page = pages.lock().unwrap().get(&path).cloned().unwrap_or(Page::Status(404));
+    let kind = format!("content-type: {}\r\n", if path.ends_with('/') { "text/html" } else { media_type(&path) });
     let (status, more, promised, body) = match page {
-        Page::File(bytes) => (200, String::new(), bytes.len(), bytes),
-        Page::Half(bytes) => (200, String::new(), bytes.len(), bytes[..bytes.len() / 2].to_vec()),
+        Page::File(bytes) => (200, kind, bytes.len(), bytes),
+        Page::Half(bytes) => (200, kind, bytes.len(), bytes[..bytes.len() / 2].to_vec()),
         Page::Elsewhere(url) => (302, format!("location: {url}\r\n"), 0, Vec::new()),
         Page::Status(status) => (status, String::new(), 0, Vec::new()),
     };
