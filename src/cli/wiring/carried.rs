@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Reach;
-use crate::adapters::carrier::{Carrier, Place, header};
+use crate::adapters::carrier::{Carrier, Place};
+use crate::adapters::origin::header;
 use crate::adapters::state_store::{CARRIED, CarriedState, Role, Say, SqliteState, Store};
 use crate::adapters::stop::Stop;
 use crate::adapters::worktree::Worktree;
