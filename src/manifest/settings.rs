@@ -9,7 +9,7 @@ use super::role::matcher;
 
 mod publish;
 
-pub use publish::{Place, Publish};
+pub use publish::{History, Place, Publish, Release};
 
 /// What is published of each asset, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -64,9 +64,7 @@ impl Bench {
             return self.repository.refname_to_id(TIP).map(Some).map_err(failed);
         }
         // That it is not there and that it cannot be seen are different things.
-        if heard.err.contains("couldn't find remote ref")
-            && self.origin.head(&self.git, &self.reference)?.is_none()
-        {
+        if heard.err.contains("couldn't find remote ref") && self.origin.head(&self.git, &self.reference)?.is_none() {
             return Ok(None);
         }
         Err(self.origin.failed(&heard))
@@ -95,7 +93,8 @@ impl Bench {
 
     /// Sends a commit to the branch, which is at `tip` as far as is known.
     pub(super) fn send(&mut self, tip: Option<Oid>, commit: Oid, follows: bool) -> Result<(), OriginError> {
-        let id = |id: Oid| CommitId::parse(&id.to_string()).map_err(|error| OriginError::local("git has lost it", error));
+        let id =
+            |id: Oid| CommitId::parse(&id.to_string()).map_err(|error| OriginError::local("git has lost it", error));
         let (expected, commit) = (tip.map(id).transpose()?, id(commit)?);
         // Where there is no branch yet, the remote has to be told that there must be none.
         let follows = follows && expected.is_some();

@@ -40,6 +40,8 @@ pub struct BranchPlace {
     pub folder: String,
     /// What becomes of the branch's earlier commits.
     pub history: History,
+    /// The branches that the library itself is on: nothing is published there.
+    pub sources: Vec<String>,
 }
 
 /// A branch of origin that holds one manifest and perhaps other things, which are left alone.
@@ -134,6 +136,9 @@ impl BranchTarget {
     /// Puts the update on top of the branch, and again on top of what others have pushed meanwhile.
     fn write(&self, seen: &mut Option<Seen>, update: &Update) -> Result<(), Trouble> {
         let place = &self.place;
+        if place.sources.contains(&place.branch) {
+            return Err(Trouble::Source);
+        }
         let mut moved = None;
         for attempt in 0..ATTEMPTS {
             let seen = if attempt == 0 { self.known(seen)? } else { self.look(seen)? };
@@ -149,8 +154,7 @@ impl BranchTarget {
             let follows = place.history == History::Append;
             let parent = seen.tip.filter(|_| follows);
             let repository = seen.bench.repository();
-            let commit =
-                commit::commit(repository, &place.clone, &update.summary, (self.clock)(), tree, parent)?;
+            let commit = commit::commit(repository, &place.clone, &update.summary, (self.clock)(), tree, parent)?;
             match seen.bench.send(seen.tip, commit, follows) {
                 Ok(()) => {
                     seen.tip = Some(commit);
@@ -167,9 +171,17 @@ impl BranchTarget {
         let place = self.place();
         let unusable = |why: String| PublicationError::Unusable { place: place.clone(), what, why };
         let refused = |why: String| PublicationError::Refused { place: place.clone(), why };
-        let Trouble::Origin(error) = trouble else { return PublicationError::Moved { place } };
+        let error = match trouble {
+            Trouble::Moved => return PublicationError::Moved { place },
+            Trouble::Source => {
+                return refused("it is the branch of the library itself; name another one, such as gh-pages".into());
+            }
+            Trouble::Origin(error) => error,
+        };
         match error {
-            OriginError::NoRemote => refused("this clone has no remote `origin`, so there is no branch to publish to".into()),
+            OriginError::NoRemote => {
+                refused("this clone has no remote `origin`, so there is no branch to publish to".into())
+            }
             OriginError::NotAllowed { why } => refused(format!(
                 "origin does not let this run push ({why}). Give the job `permissions: contents: write`; where the branch is \
                  protected, let the workflow push to it, or name another one"
@@ -181,7 +193,9 @@ impl BranchTarget {
             OriginError::Moved { .. } => {
                 unusable(format!("others push to it all the time: {ATTEMPTS} tries have come too late; run it again"))
             }
-            OriginError::TooMuch => unusable("its files are more than 4 GiB, and the server cannot send a part of them".into()),
+            OriginError::TooMuch => {
+                unusable("its files are more than 4 GiB, and the server cannot send a part of them".into())
+            }
             OriginError::Unreachable { why } => unusable(format!("origin cannot be reached: {why}")),
             OriginError::Local { why } => unusable(why),
         }
@@ -214,6 +228,8 @@ impl Seen {
 enum Trouble {
     /// Another root is there.
     Moved,
+    /// The branch is the one that the library is on.
+    Source,
     /// Everything else.
     Origin(OriginError),
 }
@@ -241,7 +257,11 @@ pub fn pages_address(repository: &RepoSlug, branch: &str, folder: &str) -> Optio
         true => String::new(),
         false => format!("/{}", repository.name()),
     };
-    let folder = if folder.is_empty() { String::new() } else { format!("/{}", crate::ids::RepoPath::new(folder).percent_encoded()) };
+    let folder = if folder.is_empty() {
+        String::new()
+    } else {
+        format!("/{}", crate::ids::RepoPath::new(folder).percent_encoded())
+    };
     Some(format!("https://{site}{project}{folder}/{ROOT}"))
 }
 

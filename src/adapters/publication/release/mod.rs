@@ -295,7 +295,8 @@ impl PublishTarget for ReleaseTarget {
 
     async fn list(&self) -> Result<BTreeMap<String, u64>, PublicationError> {
         let seen = self.known().await.map_err(self.told("read"))?;
-        let files = seen.assets.iter().filter(|asset| asset.is_whole() && asset.name != ROOT && !is_coming(&asset.name));
+        let files =
+            seen.assets.iter().filter(|asset| asset.is_whole() && asset.name != ROOT && !is_coming(&asset.name));
         Ok(files.map(|asset| (asset.name.clone(), asset.size)).collect())
     }
 

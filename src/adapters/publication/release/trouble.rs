@@ -29,7 +29,9 @@ impl Trouble {
             return Self::immutable();
         }
         Self::Refused(match status {
-            401 => format!("GitHub does not know the token (401{said}); give the input `github-token` one that is valid"),
+            401 => {
+                format!("GitHub does not know the token (401{said}); give the input `github-token` one that is valid")
+            }
             403 | 404 => format!(
                 "the token may not do that ({status}{said}): give the job `permissions: contents: write`, and the input \
                  `github-token` the token"
