@@ -18,7 +18,7 @@ use crate::catalog::tree::{Entry, EntryKind};
 use crate::downstream::{self, Announcement, Slice};
 use crate::embedding::plan::Actual;
 use crate::embedding::{self, Chunk, Namespace, Text, TextRules, chunks};
-use crate::ids::{BlobId, CommitId, RepoPath, Sha256Hex, TargetName};
+use crate::ids::{BlobId, CommitId, RepoPath, TargetName};
 use crate::manifest::build::FileFacts;
 use crate::manifest::format::Source;
 use crate::manifest::layout::Habits;
@@ -366,19 +366,18 @@ async fn file_facts(library: &Library, outside: &Outside, remember: bool) -> any
     let contents = library.contents.as_ref();
     let hash = |file: &&CompanionFile| {
         let entry = Entry { path: file.path.clone(), blob: file.blob.clone(), kind: EntryKind::File };
-        let (sha256, bytes) =
-            contents.hash(&entry).map_err(|error| anyhow!("the file {} cannot be read: {error}", file.path))?;
-        Ok((file.blob.clone(), sha256, bytes))
+        let fact = contents.fact(&entry).map_err(|error| anyhow!("the file {} cannot be read: {error}", file.path))?;
+        Ok((file.blob.clone(), fact))
     };
     for page in unknown.chunks(HASHED_AT_A_TIME) {
         if let Some(signal) = outside.stop().asked() {
             return Err(Stopped(signal).into());
         }
-        let hashed: Vec<(BlobId, Sha256Hex, u64)> = page.par_iter().map(hash).collect::<anyhow::Result<_>>()?;
+        let hashed: FileFacts = page.par_iter().map(hash).collect::<anyhow::Result<_>>()?;
         if remember {
             outside.state.remember(&hashed).await.context("the digests of files could not be remembered")?;
         }
-        facts.extend(hashed.into_iter().map(|(blob, sha256, bytes)| (blob, (sha256, bytes))));
+        facts.extend(hashed);
     }
     Ok(facts)
 }

@@ -11,13 +11,11 @@ use super::files::media_type;
 use super::format::{AssetEntry, CollectionSummary, FileEntry, Source, VERSION};
 use super::settings::Settings;
 use crate::catalog::asset::{Asset, CompanionFile, UsedSchema};
+pub use crate::catalog::fact::{FileFact, FileFacts};
 use crate::catalog::place::segments;
 use crate::catalog::pointer::PointerPattern;
 use super::role::Roles;
-use crate::ids::{AssetKey, BlobId, CollectionName, RepoPath, Sha256Hex};
-
-/// The size and digest of every file that an asset has, by git object id.
-pub type FileFacts = BTreeMap<BlobId, (Sha256Hex, u64)>;
+use crate::ids::{AssetKey, CollectionName, RepoPath, Sha256Hex};
 
 /// What a library amounts to, before it is known where it goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,12 +153,14 @@ fn file_entries(
     roles: &Roles,
 ) -> Result<Vec<FileEntry>, BuildError> {
     let entry = |file: &CompanionFile| {
-        let (sha256, bytes) = facts.get(&file.blob).ok_or_else(|| BuildError::NotHashed(file.path.clone()))?;
+        let FileFact { sha256, bytes, image } = facts.get(&file.blob).ok_or_else(|| BuildError::NotHashed(file.path.clone()))?;
         let media_type = media_type(file.path.as_str());
         let role = roles.of(&file.path, media_type);
         let place = file.path.percent_encoded();
         let is_private = settings.is_private(&role);
         let url = settings.base_url.as_ref().map(|base| format!("{}/{place}", base.trim_end_matches('/')));
+        // A file that is named as something else may hold an image; whoever reads the entry goes by the name.
+        let image = image.filter(|_| media_type.starts_with("image/"));
         Ok(FileEntry {
             path: file.path.to_string(),
             url: url.filter(|_| !is_private),
@@ -170,8 +170,8 @@ fn file_entries(
             git_oid: file.blob.to_string(),
             media_type: media_type.to_owned(),
             role,
-            width: None,
-            height: None,
+            width: image.map(|image| image.width),
+            height: image.map(|image| image.height),
         })
     };
     asset.files.iter().map(entry).collect()
