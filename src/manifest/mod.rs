@@ -7,5 +7,6 @@ pub mod build;
 pub mod format;
 pub mod plan;
 pub mod settings;
+pub mod signature;
 
 pub use build::{Manifest, build};
