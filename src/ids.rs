@@ -150,6 +150,11 @@ impl Sha256Hex {
         Self(hex::encode(Sha256::digest(bytes)))
     }
 
+    /// The digest of what was fed to a hash.
+    pub fn from_digest(hash: Sha256) -> Self {
+        Self(hex::encode(hash.finalize()))
+    }
+
     /// The digest of all that a stream gives, and how many bytes that is.
     pub fn of_stream(stream: &mut dyn io::Read) -> io::Result<(Self, u64)> {
         let mut hash = Sha256::new();

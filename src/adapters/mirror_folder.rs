@@ -194,7 +194,8 @@ impl MirrorFolder {
         let mut used = std::collections::BTreeMap::new();
         for placement in &plan.place {
             let count: &mut usize = used.entry(&placement.sha256).or_default();
-            let staged = if *count == 0 { placement.sha256.to_string() } else { format!("{}.{count}", placement.sha256) };
+            let staged =
+                if *count == 0 { placement.sha256.to_string() } else { format!("{}.{count}", placement.sha256) };
             if *count > 0 {
                 let copied = fs::copy(self.staged(placement.sha256.as_str()), self.staged(&staged));
                 copied.map_err(self.error(STAGED, "written"))?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 use serde_json::Value;
 
+use super::fact::FileFact;
 use super::lfs;
 use super::pointer::PointerPattern;
 use super::record::{Record, UNREADABLE};
@@ -106,8 +107,8 @@ pub fn differing(claims: &[(usize, &RepoPath, &Claim)], tree: &Tree, contents: &
             if claims.iter().all(|claim| claim.is_settled_by(size)) {
                 return Some((file, Facts::Settled));
             }
-            let facts = match contents.hash(entry) {
-                Ok((sha256, bytes)) => Facts::Known(sha256, bytes),
+            let facts = match contents.fact(entry) {
+                Ok(FileFact { sha256, bytes, .. }) => Facts::Known(sha256, bytes),
                 Err(error) => Facts::Unreadable(error),
             };
             Some((file, facts))

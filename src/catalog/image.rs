@@ -1,5 +1,7 @@
 //! Images: whether their first bytes are what their names say, and how large they are.
 
+mod dimensions;
+
 use std::io::Cursor;
 
 use imagesize::{Compression, ImageError, ImageType};
@@ -11,6 +13,8 @@ use super::lint::Level;
 use super::settings::Images;
 use super::tree::{Contents, Entry};
 use crate::finding::{Finding, Severity, codes};
+
+pub use dimensions::Dimensions;
 
 codes! {
     IMAGE_BROKEN "image-broken"

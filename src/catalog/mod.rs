@@ -7,6 +7,7 @@ pub mod asset;
 pub mod beside;
 pub mod collection;
 pub mod declared;
+pub mod fact;
 pub mod image;
 pub mod layout;
 pub mod leaks;

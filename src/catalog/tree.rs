@@ -1,8 +1,8 @@
 //! The files of a library at one moment: which there are, not yet what is in them.
 
-use super::lfs;
+use super::fact::FileFact;
 use crate::finding::Finding;
-use crate::ids::{BlobId, CommitId, RepoPath, Sha256Hex};
+use crate::ids::{BlobId, CommitId, RepoPath};
 
 /// A file as git sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,9 +117,9 @@ pub trait Contents: Sync {
     /// The whole content of a regular file, if it has at most `limit` bytes.
     fn read(&self, entry: &Entry, limit: u64) -> Result<Vec<u8>, ContentError>;
 
-    /// The SHA-256 and the size of a regular file of any size; of an LFS pointer, those of the file that it stands for.
-    fn hash(&self, entry: &Entry) -> Result<(Sha256Hex, u64), ContentError> {
-        Ok(lfs::facts(&self.read(entry, u64::MAX)?))
+    /// What is published of the bytes of a regular file of any size; of an LFS pointer, of those that it stands for.
+    fn fact(&self, entry: &Entry) -> Result<FileFact, ContentError> {
+        Ok(FileFact::of(&self.read(entry, u64::MAX)?))
     }
 
     /// The first bytes of a regular file of any size, at most so many, and how many it has in all.

@@ -25,6 +25,7 @@ use crate::adapters::worktree::Worktree;
 use crate::commands::outside::Outside;
 use crate::config::Config;
 use crate::ids::{DownstreamName, RepoSlug, TargetName};
+use crate::manifest::settings::{Place, Publish};
 use crate::report::workflow_command;
 use crate::state::Kind;
 
@@ -122,6 +123,7 @@ pub fn outside(
     let asks_origin = reach == Reach::Network && is_shared && worktree.has_origin();
     Ok(Outside {
         index_apart: config.settings.state.kind == Kind::Postgres,
+        sign: None,
         tip: asks_origin.then(|| carried::tip(worktree, environment, console)),
         state: rehearsal::state(environment, Arc::new(state)),
         targets: targets(worktree, config),
@@ -188,14 +190,19 @@ fn state(place: PathBuf, repository: Option<&RepoSlug>, prefix: &str) -> SqliteS
 }
 
 fn targets(worktree: &Worktree, config: &Config) -> Vec<(TargetName, Arc<dyn PublishTarget>)> {
-    let places = &config.settings.manifest.publish;
-    let folders = places.iter().map(|place| place.folder.as_str());
-    let target = |folder: &str| {
-        let name = if places.len() == 1 { "manifest".to_owned() } else { format!("manifest/{folder}") };
-        let target = FolderTarget::within(worktree.root(), folder);
-        (TargetName::new(name), Arc::new(target) as Arc<dyn PublishTarget>)
+    let publish = &config.settings.manifest.publish;
+    let places: Vec<_> = publish.iter().filter_map(|publish| Some((publish, publish.place()?))).collect();
+    let name = |place: &Place<'_>| match places.len() {
+        1 => TargetName::new("manifest"),
+        _ => TargetName::new(format!("manifest/{}", place.name())),
     };
-    folders.map(target).collect()
+    let target = |(publish, place): &(&Publish, Place<'_>)| {
+        let target: Arc<dyn PublishTarget> = match place {
+            Place::Folder(folder) => Arc::new(FolderTarget::within(worktree.root(), folder).at(publish.root_address())),
+        };
+        (name(place), target)
+    };
+    places.iter().map(target).collect()
 }
 
 fn dispatchers(

@@ -14,6 +14,7 @@ pub mod lock;
 pub mod moving;
 pub mod open;
 pub mod outside;
+pub mod places;
 pub mod plan;
 pub mod proposed_registry;
 pub mod proving;

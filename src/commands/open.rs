@@ -166,7 +166,7 @@ pub(super) fn without_output(mut tree: Tree, config: &Config) -> Tree {
         let parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
         format!("{}/", parts.join("/"))
     };
-    let mut folders: Vec<String> = config.settings.manifest.publish.iter().map(|place| own(&place.folder)).collect();
+    let mut folders: Vec<String> = config.settings.manifest.folders().map(own).collect();
     folders.push(".stockroom/".to_owned());
     let is_own = |path: &RepoPath| folders.iter().any(|folder| path.as_str().starts_with(folder));
     tree.entries.retain(|entry| !is_own(&entry.path));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::places::Sign;
 use crate::adapters::github::Dispatcher;
 use crate::adapters::http::Pace;
 use crate::adapters::model::EmbeddingModel;
@@ -23,6 +24,8 @@ pub struct Outside {
     pub state: Arc<dyn Store>,
     /// Where the manifest goes, by the name that the state has for the place.
     pub targets: Vec<(TargetName, Arc<dyn PublishTarget>)>,
+    /// Signs roots, where that is wanted.
+    pub sign: Option<Sign>,
     /// How each downstream is reached.
     pub dispatchers: BTreeMap<DownstreamName, Arc<dyn Dispatcher>>,
     /// Turns texts into vectors.

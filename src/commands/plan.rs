@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, anyhow};
+use chrono::{DateTime, SecondsFormat};
 use rayon::prelude::*;
 
 use super::embed;
 use super::gather::Library;
 use super::outside::Outside;
-use crate::adapters::publication::PublishTarget;
+use super::places::{Found, Publishable};
 use crate::adapters::state_store::StateError;
 use crate::adapters::stop::Stopped;
 use crate::catalog::asset::CompanionFile;
@@ -17,10 +18,11 @@ use crate::catalog::tree::{Entry, EntryKind};
 use crate::downstream::{self, Announcement, Slice};
 use crate::embedding::plan::Actual;
 use crate::embedding::{self, Chunk, Namespace, Text, TextRules, chunks};
-use crate::ids::{BlobId, CommitId, RepoPath, Sha256Hex, TargetName};
+use crate::ids::{BlobId, CommitId, RepoPath, TargetName};
 use crate::manifest::build::FileFacts;
-use crate::manifest::format::{Catalog, Source};
-use crate::manifest::plan::{Action, Held, Publication, plan as plan_publication};
+use crate::manifest::format::Source;
+use crate::manifest::layout::Habits;
+use crate::manifest::plan::{Action, Publication, plan as plan_publication};
 use crate::manifest::{Manifest, build};
 pub use crate::plan::Plan;
 use crate::plan::embedding_target;
@@ -67,7 +69,9 @@ impl Scope {
 /// What should be, and what has to be done for it.
 pub struct Desired {
     /// The manifest.
-    pub manifest: Manifest,
+    pub publishable: Publishable,
+    /// What each place holds, in the order of the places.
+    pub found: Vec<Found>,
     /// The chunks of all texts; empty when the library has no index.
     pub chunks: Vec<Chunk>,
     /// What a downstream is told beside what changed for it.
@@ -118,7 +122,7 @@ impl Desired {
 /// What the targets hold now.
 struct Present {
     state: State,
-    published: Vec<Option<Held>>,
+    found: Vec<Found>,
     vectors: Actual,
     /// Whether `vectors` had to be asked of the index itself.
     is_listed: bool,
@@ -128,7 +132,7 @@ struct Present {
 
 /// What a library amounts to.
 struct Made {
-    manifest: Manifest,
+    publishable: Publishable,
     chunks: Vec<Chunk>,
     namespace: Namespace,
 }
@@ -140,15 +144,15 @@ pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: 
     let made = make(library, outside, remember).await?;
     let state = outside.state.load().await?;
     let mut present =
-        Present { state, published: Vec::new(), vectors: Actual::new(), is_listed: false, is_strange: false };
+        Present { state, found: Vec::new(), vectors: Actual::new(), is_listed: false, is_strange: false };
     for (_, target) in &outside.targets {
-        present.published.push(held(target.as_ref(), &made.manifest).await?);
+        present.found.push(made.publishable.look(target.as_ref()).await?);
     }
     if library.config.settings.embed.is_some() {
         (present.vectors, present.is_listed) = indexed(outside, &present.state).await?;
         present.is_strange = present.is_listed && !present.vectors.is_empty() && !outside.index_apart;
     }
-    let mut desired = compare(library, outside, made, present, scope);
+    let mut desired = compare(library, outside, made, present, scope)?;
     if let Some(newer) = unseen(library, outside, &desired).await {
         desired.plan = desired.plan.superseded_by(newer);
     }
@@ -175,7 +179,7 @@ pub async fn plan_merge(library: &Library, base: &Library, outside: &Outside) ->
     let before = make(base, outside, false).await?;
     let mut state = State::new("", "");
     for (name, settings) in &base.config.settings.downstreams {
-        let slice = Slice::of(&settings.repo, &settings.when, &before.manifest.assets);
+        let slice = Slice::of(&settings.repo, &settings.when, &before.publishable.manifest.assets);
         let delivered = Delivered {
             commit: base.tree.commit.clone(),
             digest: slice.digest,
@@ -184,9 +188,6 @@ pub async fn plan_merge(library: &Library, base: &Library, outside: &Outside) ->
         };
         state.apply(&Change::Deliver { target: outside.channel(name).target(name), delivered });
     }
-    let catalogs: Vec<Catalog> =
-        before.manifest.files.values().filter_map(|bytes| serde_json::from_slice(bytes).ok()).collect();
-    let published = Held { root: before.manifest.root.clone(), whole: true, catalogs };
     let vectors = before.chunks.iter().map(|chunk| {
         let held = embedding::Held {
             asset: chunk.asset.clone(),
@@ -197,25 +198,24 @@ pub async fn plan_merge(library: &Library, base: &Library, outside: &Outside) ->
         };
         (chunk.id.clone(), held)
     });
+    let places = outside.targets.iter().map(|(_, target)| before.publishable.held_after(target.habits(), &made.publishable));
     let present = Present {
         state,
-        published: vec![Some(published); outside.targets.len()],
+        found: places.collect::<anyhow::Result<_>>()?,
         vectors: Actual::from([(before.namespace, vectors.collect())]),
         is_listed: false,
         is_strange: false,
     };
-    Ok(compare(library, outside, made, present, Scope::default()).plan)
+    Ok(compare(library, outside, made, present, Scope::default())?.plan)
 }
 
 async fn make(library: &Library, outside: &Outside, remember: bool) -> anyhow::Result<Made> {
     let facts = file_facts(library, outside, remember).await?;
     let settings = &library.config.settings;
-    let source = Source {
-        repository: outside.repository.as_ref().map(ToString::to_string),
-        commit: library.tree.commit.as_ref().map(ToString::to_string),
-        modified: library.tree.is_dirty(),
-    };
-    let manifest = build(&library.assets, &facts, &settings.manifest, source)?;
+    let manifest = build(&library.assets, &facts, &settings.manifest, source(library, outside))?;
+    let habits = outside.targets.iter().map(|(_, target)| target.habits());
+    let means = ((outside.clock)(), outside.sign.clone());
+    let publishable = Publishable::new(manifest, settings.manifest.clone(), Vec::new(), means, habits)?;
     let embed = settings.embed.clone().unwrap_or_default();
     let model = outside.model.as_ref();
     let namespace = Namespace::of(&model.fingerprint(), model.dimension(), &embed.chunk);
@@ -223,24 +223,42 @@ async fn make(library: &Library, outside: &Outside, remember: bool) -> anyhow::R
         Some(settings) => texts(library, settings)?,
         None => Vec::new(),
     };
-    Ok(Made { manifest, chunks, namespace })
+    Ok(Made { publishable, chunks, namespace })
 }
 
-fn compare(library: &Library, outside: &Outside, made: Made, present: Present, scope: Scope) -> Desired {
-    let Made { manifest, chunks, namespace } = made;
+fn source(library: &Library, outside: &Outside) -> Source {
+    let commit = library.tree.commit.as_ref();
+    let facts = commit.and_then(|commit| library.worktree.facts(commit));
+    let date = facts.as_ref().and_then(|(_, seconds)| DateTime::from_timestamp(*seconds, 0));
+    Source {
+        repository: outside.repository.as_ref().map(ToString::to_string),
+        commit: commit.map(ToString::to_string),
+        tree: facts.map(|(tree, _)| tree),
+        date: date.map(|date| date.to_rfc3339_opts(SecondsFormat::Secs, true)),
+        modified: library.tree.is_dirty(),
+    }
+}
+
+fn compare(
+    library: &Library,
+    outside: &Outside,
+    made: Made,
+    present: Present,
+    scope: Scope,
+) -> anyhow::Result<Desired> {
+    let Made { publishable, chunks, namespace } = made;
     let settings = &library.config.settings;
-    let publications = outside
-        .targets
-        .iter()
-        .zip(&present.published)
-        .map(|((name, target), held)| plan_publication(name.clone(), target.place(), &manifest, held.as_ref()));
+    let publications = outside.targets.iter().zip(&present.found).map(|((name, target), found)| {
+        let (offer, layout) = (publishable.offer(), publishable.layout(target.habits())?);
+        Ok(plan_publication(name.clone(), target.place(), &offer, layout, found.held.as_ref())?)
+    });
     let mut plan = Plan {
         commit: library.tree.commit.clone(),
         dirty: library.tree.is_dirty(),
         superseded: None,
         refusal: None,
-        publications: publications.collect(),
-        deliveries: downstream::plan(&settings.downstreams, &manifest.assets, &present.state, &|name| {
+        publications: publications.collect::<anyhow::Result<_>>()?,
+        deliveries: downstream::plan(&settings.downstreams, &publishable.manifest.assets, &present.state, &|name| {
             outside.channel(name)
         }),
         embedding: settings
@@ -252,12 +270,25 @@ fn compare(library: &Library, outside: &Outside, made: Made, present: Present, s
     let is_published = plan.publications.iter().all(|publication| publication.action == Action::None);
     scope.restrict(&mut plan);
     plan.refusal = plan.mass_delete().filter(|_| !scope.allow_mass_delete);
-    if let Some(newer) = newer(library, &present.state) {
+    if let Some(newer) = newer(library, outside, &present) {
         plan = plan.superseded_by(newer);
     }
-    let news = announcement(library, outside, &manifest);
-    let Present { state: planned, vectors: indexed, is_listed: was_listed, is_strange: is_index_strange, .. } = present;
-    Desired { manifest, chunks, news, plan, planned, indexed, was_listed, is_index_strange, is_published, restored }
+    let news = announcement(library, outside, &publishable.manifest);
+    let Present { state: planned, found, vectors: indexed, is_listed: was_listed, is_strange: is_index_strange } =
+        present;
+    Ok(Desired {
+        publishable,
+        found,
+        chunks,
+        news,
+        plan,
+        planned,
+        indexed,
+        was_listed,
+        is_index_strange,
+        is_published,
+        restored,
+    })
 }
 
 /// The folders of this clone that lack what the state knows them to have had.
@@ -275,12 +306,23 @@ fn restored(outside: &Outside, plan: &Plan, state: &State) -> BTreeSet<TargetNam
 /// A commit of this repository that some target has and that descends from the one to be served, if there is one.
 ///
 /// Files that differ from their commit are what somebody has in hand now: they are served.
-fn newer(library: &Library, state: &State) -> Option<CommitId> {
+fn newer(library: &Library, outside: &Outside, present: &Present) -> Option<CommitId> {
     let ours = library.tree.commit.as_ref().filter(|_| !library.tree.is_dirty())?;
-    let served = state.targets.values().filter_map(|target| target.delivered.as_ref()?.commit.clone());
-    let served: BTreeSet<CommitId> = served.filter(|commit| commit != ours).collect();
+    let served = present.state.targets.values().filter_map(|target| target.delivered.as_ref()?.commit.clone());
+    let served: BTreeSet<CommitId> = served.chain(published(outside, present)).filter(|it| it != ours).collect();
     let worktree = &library.worktree;
     served.into_iter().find(|commit| worktree.descends(commit, ours) && worktree.is_kept(commit))
+}
+
+/// The commits of this repository that the places say to have.
+fn published<'a>(outside: &'a Outside, present: &'a Present) -> impl Iterator<Item = CommitId> {
+    let followed = outside.targets.iter().zip(&present.found);
+    // A release stands for its tag, whatever came after it.
+    let followed = followed.filter(|((_, target), _)| target.habits() == Habits::Followed);
+    let sources = followed.filter_map(|(_, found)| found.held.as_ref().map(|held| &held.root.source));
+    let repository = outside.repository.as_ref().map(ToString::to_string);
+    let ours = sources.filter(move |source| !source.modified && source.repository == repository);
+    ours.filter_map(|source| CommitId::parse(source.commit.as_deref()?).ok())
 }
 
 /// A commit that some target has and that this clone lacks, where origin's branch is not at the commit to be served: whoever
@@ -303,26 +345,14 @@ fn announcement(library: &Library, outside: &Outside, manifest: &Manifest) -> An
         commit: library.tree.commit.clone(),
         // Another commit than HEAD's has no branch that we know of.
         reference: library.head.branch.clone().filter(|_| library.head.commit == library.tree.commit),
-        manifest_url: None,
+        manifest_url: outside.targets.iter().find_map(|(_, target)| target.address()),
         manifest_digest: Some(manifest.digest.clone()),
         schemas: manifest
-            .root
             .schemas
             .iter()
             .map(|(name, versions)| (name.clone(), versions.keys().cloned().collect()))
             .collect(),
     }
-}
-
-async fn held(target: &dyn PublishTarget, manifest: &Manifest) -> anyhow::Result<Option<Held>> {
-    let Some(root) = target.root().await? else { return Ok(None) };
-    let mut held = Held { whole: target.is_whole(&root).await?, catalogs: Vec::new(), root };
-    if !held.is(manifest) {
-        for reference in held.root.collections.values() {
-            held.catalogs.extend(target.catalog(reference).await?);
-        }
-    }
-    Ok(Some(held))
 }
 
 /// Sizes and digests of all files of the assets; what was hashed once is known by its git object id.
@@ -336,19 +366,18 @@ async fn file_facts(library: &Library, outside: &Outside, remember: bool) -> any
     let contents = library.contents.as_ref();
     let hash = |file: &&CompanionFile| {
         let entry = Entry { path: file.path.clone(), blob: file.blob.clone(), kind: EntryKind::File };
-        let (sha256, bytes) =
-            contents.hash(&entry).map_err(|error| anyhow!("the file {} cannot be read: {error}", file.path))?;
-        Ok((file.blob.clone(), sha256, bytes))
+        let fact = contents.fact(&entry).map_err(|error| anyhow!("the file {} cannot be read: {error}", file.path))?;
+        Ok((file.blob.clone(), fact))
     };
     for page in unknown.chunks(HASHED_AT_A_TIME) {
         if let Some(signal) = outside.stop().asked() {
             return Err(Stopped(signal).into());
         }
-        let hashed: Vec<(BlobId, Sha256Hex, u64)> = page.par_iter().map(hash).collect::<anyhow::Result<_>>()?;
+        let hashed: FileFacts = page.par_iter().map(hash).collect::<anyhow::Result<_>>()?;
         if remember {
             outside.state.remember(&hashed).await.context("the digests of files could not be remembered")?;
         }
-        facts.extend(hashed.into_iter().map(|(blob, sha256, bytes)| (blob, (sha256, bytes))));
+        facts.extend(hashed);
     }
     Ok(facts)
 }

@@ -74,7 +74,7 @@ pub async fn apply(desired: Desired, outside: &Outside, progress: &mut (dyn FnMu
         results.push(publish(publication, &desired, outside).await);
     }
     let gate = Gate::of(&results, desired.is_published);
-    let published = (gate == Gate::Open).then(|| desired.manifest.digest.clone());
+    let published = (gate == Gate::Open).then(|| desired.publishable.manifest.digest.clone());
     let has_new_manifest = results.iter().any(|result| is_new(result, &desired));
     results.extend(deliver(&desired, outside, gate).await);
     let mut numbers = EmbeddingNumbers::default();
@@ -90,7 +90,7 @@ pub async fn apply(desired: Desired, outside: &Outside, progress: &mut (dyn FnMu
 /// Whether a place got another manifest than the last one. A fresh checkout gets its folder again, which is no news.
 fn is_new(publication: &TargetResult, desired: &Desired) -> bool {
     let last = desired.planned.target(&publication.name).delivered;
-    publication.outcome == Outcome::Done && last.is_none_or(|last| last.digest != desired.manifest.digest)
+    publication.outcome == Outcome::Done && last.is_none_or(|last| last.digest != desired.publishable.manifest.digest)
 }
 
 /// A newer commit was served already: nothing is done, and nothing is recorded either.
@@ -123,13 +123,14 @@ async fn publish(publication: &Publication, desired: &Desired, outside: &Outside
     if outside.stop().is_asked() {
         return result(Outcome::Skipped, STOPPED.to_owned());
     }
-    let Some((_, target)) = outside.targets.iter().find(|(name, _)| *name == publication.target) else {
+    let mut places = outside.targets.iter().zip(&desired.found);
+    let Some(((_, target), found)) = places.find(|((name, _), _)| *name == publication.target) else {
         return result(Outcome::Skipped, "this run was given no way to it".to_owned());
     };
     let done = || format!("{} published to {}", count(publication.assets, "asset"), publication.place);
     if desired.restored.contains(name) {
-        return match target.publish(&desired.manifest).await {
-            Ok(()) => result(Outcome::Done, done()),
+        return match desired.publishable.publish(target.as_ref(), found).await {
+            Ok(_) => result(Outcome::Done, done()),
             Err(error) => result(Outcome::Failed, error.to_string()),
         };
     }
@@ -138,7 +139,7 @@ async fn publish(publication: &Publication, desired: &Desired, outside: &Outside
     if let Err(error) = steps.intend(&known).await {
         return not_recorded(name, error, |error| error.to_string());
     }
-    if let Err(error) = target.publish(&desired.manifest).await {
+    if let Err(error) = desired.publishable.publish(target.as_ref(), found).await {
         let why = error.to_string();
         let certain = error.is_certain() && known.intent.is_none();
         return match steps.failed(&why, certain).await {

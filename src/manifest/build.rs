@@ -1,36 +1,56 @@
-//! Assets into the manifest's files.
+//! Assets into entries: what a manifest says of a library, wherever it is published.
 
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
 
-use super::format::{AssetEntry, Catalog, CatalogRef, FileEntry, Root, Source};
+use super::files::media_type;
+use super::format::{AssetEntry, CollectionSummary, FileEntry, Source, VERSION};
 use super::settings::Settings;
-use crate::catalog::asset::{Asset, UsedSchema};
+use crate::catalog::asset::{Asset, CompanionFile, UsedSchema};
+pub use crate::catalog::fact::{FileFact, FileFacts};
 use crate::catalog::place::segments;
 use crate::catalog::pointer::PointerPattern;
-use crate::ids::{AssetKey, BlobId, RepoPath, Sha256Hex, percent_encode};
+use super::role::Roles;
+use crate::ids::{AssetKey, CollectionName, RepoPath, Sha256Hex};
 
-/// The name of the root.
-pub const ROOT: &str = "manifest.json";
-
-/// The size and digest of every file that an asset has, by git object id.
-pub type FileFacts = BTreeMap<BlobId, (Sha256Hex, u64)>;
-
-/// A manifest that is ready to be written.
+/// What a library amounts to, before it is known where it goes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
-    /// The root as data.
-    pub root: Root,
-    /// The root's bytes, to be written last.
-    pub root_bytes: Vec<u8>,
-    /// The immutable files beside the root, by name.
-    pub files: BTreeMap<String, Vec<u8>>,
+    /// Where it was read from.
+    pub source: Source,
+    /// The schemas that the records follow.
+    pub schemas: BTreeMap<String, BTreeMap<String, String>>,
+    /// The collections by name.
+    pub collections: BTreeMap<String, Collection>,
     /// What each asset means, as a digest.
     pub assets: BTreeMap<AssetKey, Sha256Hex>,
-    /// SHA-256 over everything but the source: equal digest, nothing to publish.
+    /// SHA-256 over everything but the source: equal digest, the same entries.
+    pub digest: Sha256Hex,
+}
+
+/// The entries of a collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collection {
+    /// How many there are, and the digest of them all.
+    pub summary: CollectionSummary,
+    /// The entries, sorted by id.
+    pub entries: Vec<Entry>,
+}
+
+/// An asset's entry, ready to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The asset's id.
+    pub id: String,
+    /// The entry in canonical JSON, on one line.
+    pub bytes: Vec<u8>,
+    /// SHA-256 of these bytes.
+    pub sha256: Sha256Hex,
+    /// What the asset means, as a digest.
     pub digest: Sha256Hex,
 }
 
@@ -49,65 +69,128 @@ pub enum BuildError {
 pub fn build(assets: &[Asset], facts: &FileFacts, settings: &Settings, source: Source) -> Result<Manifest, BuildError> {
     let fields: Option<Vec<PointerPattern>> =
         settings.fields.as_ref().map(|fields| fields.iter().map(|field| PointerPattern::new(field)).collect());
-    let made = assets.par_iter().map(|asset| make(asset, facts, settings.base_url.as_deref(), fields.as_deref()));
-    let made: Vec<(Sha256Hex, Vec<u8>)> = made.collect::<Result<_, BuildError>>()?;
+    let roles = Roles::new(settings);
+    let make = |asset| make(asset, facts, settings, &roles, fields.as_deref());
+    let made: Vec<Made> = assets.par_iter().map(make).collect::<Result<_, BuildError>>()?;
     let mut digests = BTreeMap::new();
     let mut schemas: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    let mut entries: BTreeMap<String, BTreeMap<&AssetKey, Vec<u8>>> = BTreeMap::new();
-    for (asset, (digest, entry)) in assets.iter().zip(made) {
-        digests.insert(asset.key.clone(), digest);
+    let mut entries: BTreeMap<&CollectionName, BTreeMap<&AssetKey, Made>> = BTreeMap::new();
+    for (asset, made) in assets.iter().zip(made) {
+        digests.insert(asset.key.clone(), made.entry.digest.clone());
         if let Some(schema) = &asset.schema {
             let version = schema.version.clone().unwrap_or_else(|| "-".to_owned());
             schemas.entry(schema.name.to_string()).or_default().insert(version, schema.sha256.to_string());
         }
-        entries.entry(asset.key.collection.to_string()).or_default().insert(&asset.key, entry);
+        entries.entry(&asset.key.collection).or_default().insert(&asset.key, made);
     }
-    let (mut files, mut collections) = (BTreeMap::new(), BTreeMap::new());
-    for (collection, assets) in entries {
-        let count = assets.len();
-        let bytes = catalog_bytes(&collection, assets.into_values())?;
-        let sha256 = Sha256Hex::of(&bytes);
-        let path = format!("{}.{}.json", percent_encode(&collection), sha256.short());
-        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        collections.insert(
-            collection,
-            CatalogRef { assets: count, path: path.clone(), bytes: size, sha256: sha256.to_string() },
-        );
-        files.insert(path, bytes);
-    }
-    let digest = Sha256Hex::of(&canonical(&json!({"version": 1, "schemas": schemas, "collections": collections}))?);
-    let root = Root { version: 1, source, digest: digest.to_string(), schemas, collections };
-    Ok(Manifest { root_bytes: bytes(&root)?, root, files, assets: digests, digest })
+    let collections = entries.into_iter().map(|(name, made)| (name.to_string(), collect(made.into_values()))).collect();
+    Manifest::of(source, schemas, collections, digests)
 }
 
-fn file_entries(asset: &Asset, facts: &FileFacts, base: Option<&str>) -> Result<Vec<FileEntry>, BuildError> {
-    let entry = |file: &crate::catalog::asset::CompanionFile| {
-        let (sha256, bytes) = facts.get(&file.blob).ok_or_else(|| BuildError::NotHashed(file.path.clone()))?;
-        let url = base.map(|base| format!("{}/{}", base.trim_end_matches('/'), file.path.percent_encoded()));
+impl Manifest {
+    /// The manifest of these collections.
+    pub fn of(
+        source: Source,
+        schemas: BTreeMap<String, BTreeMap<String, String>>,
+        collections: BTreeMap<String, Collection>,
+        assets: BTreeMap<AssetKey, Sha256Hex>,
+    ) -> Result<Self, BuildError> {
+        let digest = digest_of(&schemas, collections.iter().map(|(name, collection)| (name, &collection.summary)))?;
+        Ok(Self { source, schemas, collections, assets, digest })
+    }
+
+    /// How many files all its assets have.
+    pub fn files(&self) -> usize {
+        self.collections.values().map(|collection| collection.summary.files).sum()
+    }
+}
+
+/// The digest of a library with these schemas and collections, as its root has it.
+pub fn digest_of<'a>(
+    schemas: &BTreeMap<String, BTreeMap<String, String>>,
+    collections: impl Iterator<Item = (&'a String, &'a CollectionSummary)>,
+) -> Result<Sha256Hex, BuildError> {
+    let summary = |of: &CollectionSummary| json!({"assets": of.assets, "digest": of.digest});
+    let collections: BTreeMap<&String, Value> = collections.map(|(name, of)| (name, summary(of))).collect();
+    Ok(Sha256Hex::of(&canonical(&json!({"version": VERSION, "schemas": schemas, "collections": collections}))?))
+}
+
+/// The digest of a collection: a line for each entry, in the order of the ids.
+pub fn collection_digest<'a>(entries: impl Iterator<Item = (&'a Sha256Hex, &'a str)>) -> Sha256Hex {
+    let mut hash = Sha256::new();
+    for (sha256, id) in entries {
+        for part in [sha256.as_str(), " ", id, "\n"] {
+            hash.update(part.as_bytes());
+        }
+    }
+    Sha256Hex::from_digest(hash)
+}
+
+/// An entry, and what its files amount to.
+struct Made {
+    entry: Entry,
+    files: usize,
+    bytes: u64,
+}
+
+fn collect(made: impl Iterator<Item = Made>) -> Collection {
+    let mut entries = Vec::new();
+    let (mut files, mut bytes) = (0, 0_u64);
+    for made in made {
+        files += made.files;
+        bytes = bytes.saturating_add(made.bytes);
+        entries.push(made.entry);
+    }
+    let digest = collection_digest(entries.iter().map(|entry| (&entry.sha256, entry.id.as_str())));
+    let summary = CollectionSummary { assets: entries.len(), files, bytes, digest: digest.to_string() };
+    Collection { summary, entries }
+}
+
+fn file_entries(
+    asset: &Asset,
+    facts: &FileFacts,
+    settings: &Settings,
+    roles: &Roles,
+) -> Result<Vec<FileEntry>, BuildError> {
+    let entry = |file: &CompanionFile| {
+        let FileFact { sha256, bytes, image } = facts.get(&file.blob).ok_or_else(|| BuildError::NotHashed(file.path.clone()))?;
+        let media_type = media_type(file.path.as_str());
+        let role = roles.of(&file.path, media_type);
+        let place = file.path.percent_encoded();
+        let is_private = settings.is_private(&role);
+        let url = settings.base_url.as_ref().map(|base| format!("{}/{place}", base.trim_end_matches('/')));
+        // A file that is named as something else may hold an image; whoever reads the entry goes by the name.
+        let image = image.filter(|_| media_type.starts_with("image/"));
         Ok(FileEntry {
             path: file.path.to_string(),
-            url,
+            url: url.filter(|_| !is_private),
+            key: is_private.then_some(place),
             bytes: *bytes,
             sha256: sha256.to_string(),
             git_oid: file.blob.to_string(),
-            media_type: media_type(&file.path).to_owned(),
+            media_type: media_type.to_owned(),
+            role,
+            width: image.map(|image| image.width),
+            height: image.map(|image| image.height),
         })
     };
     asset.files.iter().map(entry).collect()
 }
 
-/// What an asset means, whatever part of it is published and wherever its files can be fetched.
-/// An asset's digest, and its entry in the catalog in canonical form.
+/// An asset's entry in canonical form, and what it means, whatever part of it is published and wherever its files can be
+/// fetched.
 fn make(
     asset: &Asset,
     facts: &FileFacts,
-    base: Option<&str>,
+    settings: &Settings,
+    roles: &Roles,
     fields: Option<&[PointerPattern]>,
-) -> Result<(Sha256Hex, Vec<u8>), BuildError> {
-    let files = file_entries(asset, facts, base)?;
+) -> Result<Made, BuildError> {
+    let files = file_entries(asset, facts, settings, roles)?;
     let record = canonical(&asset.meaning)?;
     let digest = asset_digest(asset, &files, &record)?;
     let published = fields.map(|fields| canonical(&published(&asset.meaning, fields))).transpose()?;
+    let (count, size) = (files.len(), files.iter().map(|file| file.bytes).fold(0, u64::saturating_add));
     let entry = AssetEntry {
         id: asset.key.id.to_string(),
         path: asset.record.to_string(),
@@ -118,7 +201,9 @@ fn make(
         files,
     };
     let frame = serde_json::to_value(entry).map_err(|error| BuildError::Json(error.to_string()))?;
-    Ok((digest, object(&frame, "record", published.as_deref().unwrap_or(&record))?))
+    let bytes = object(&frame, "record", published.as_deref().unwrap_or(&record))?;
+    let entry = Entry { id: asset.key.id.to_string(), sha256: Sha256Hex::of(&bytes), bytes, digest };
+    Ok(Made { entry, files: count, bytes: size })
 }
 
 fn asset_digest(asset: &Asset, files: &[FileEntry], record: &[u8]) -> Result<Sha256Hex, BuildError> {
@@ -126,23 +211,6 @@ fn asset_digest(asset: &Asset, files: &[FileEntry], record: &[u8]) -> Result<Sha
     let schema = asset.schema.as_ref().map(|schema| json!([schema.name, schema.version]));
     let frame = json!({"record": null, "path": asset.record, "schema": schema, "files": files});
     Ok(Sha256Hex::of(&object(&frame, "record", record)?))
-}
-
-/// A catalog of entries that are in canonical form already, as `bytes(&Catalog)` would write it.
-fn catalog_bytes(collection: &str, entries: impl Iterator<Item = Vec<u8>>) -> Result<Vec<u8>, BuildError> {
-    let catalog = Catalog { version: 1, collection: collection.to_owned(), assets: Vec::new() };
-    let frame = serde_json::to_value(catalog).map_err(|error| BuildError::Json(error.to_string()))?;
-    let mut assets = vec![b'['];
-    for (index, entry) in entries.enumerate() {
-        if index > 0 {
-            assets.push(b',');
-        }
-        assets.extend(entry);
-    }
-    assets.push(b']');
-    let mut bytes = object(&frame, "assets", &assets)?;
-    bytes.push(b'\n');
-    Ok(bytes)
 }
 
 /// The canonical form of an object in which one member's value is in canonical form already.
@@ -203,40 +271,16 @@ fn insert(target: &mut Value, like: &Value, pointer: &str, value: &Value) {
     *at = value.clone();
 }
 
-fn canonical(value: &impl Serialize) -> Result<Vec<u8>, BuildError> {
+/// Canonical JSON (RFC 8785): bytes that are a function of the data alone.
+pub fn canonical(value: &impl Serialize) -> Result<Vec<u8>, BuildError> {
     serde_json_canonicalizer::to_vec(value).map_err(|error| BuildError::Json(error.to_string()))
 }
 
-/// Bytes to publish: canonical, so that they are a function of the data alone, with a final line break.
-fn bytes(value: &impl Serialize) -> Result<Vec<u8>, BuildError> {
+/// A file of canonical JSON, with a final line break.
+pub fn document(value: &impl Serialize) -> Result<Vec<u8>, BuildError> {
     let mut bytes = canonical(value)?;
     bytes.push(b'\n');
     Ok(bytes)
-}
-
-fn media_type(path: &RepoPath) -> &'static str {
-    match path.extension().to_ascii_lowercase().as_str() {
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "webp" => "image/webp",
-        "gif" => "image/gif",
-        "svg" => "image/svg+xml",
-        "avif" => "image/avif",
-        "md" | "markdown" => "text/markdown",
-        "txt" => "text/plain",
-        "json" => "application/json",
-        "yaml" | "yml" => "application/yaml",
-        "pdf" => "application/pdf",
-        "zip" => "application/zip",
-        "blend" => "application/x-blender",
-        "glb" => "model/gltf-binary",
-        "gltf" => "model/gltf+json",
-        "obj" => "model/obj",
-        "stl" => "model/stl",
-        "mp4" => "video/mp4",
-        "webm" => "video/webm",
-        _ => "application/octet-stream",
-    }
 }
 
 #[cfg(test)]

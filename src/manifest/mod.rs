@@ -1,12 +1,22 @@
-//! What a library publishes: a small root and, for each collection, an immutable file of its assets.
+//! What a library publishes: entries of its assets in shards, and a small root that names them.
 //!
 //! [`build::build`] is a pure function of the assets and the settings: the same library gives the same bytes, wherever
-//! and whenever it is built.
+//! and whenever it is built. An [`edition`] is one publication of it at one place.
 
 pub mod build;
+pub mod difference;
+pub mod edition;
+pub mod files;
 pub mod format;
+pub mod index;
+pub mod layout;
+pub mod listing;
 pub mod plan;
+pub mod retired;
+pub mod role;
 pub mod settings;
+pub mod shard;
 pub mod signature;
 
 pub use build::{Manifest, build};
+pub use edition::{Edition, Held, Offer};

@@ -1,11 +1,12 @@
 //! What publishing would change at a target.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
-use super::Manifest;
-use super::format::{Catalog, Root};
+use super::build::BuildError;
+use super::difference::Difference;
+use super::edition::{Held, Offer};
+use super::format::{Root, ShardList};
+use super::layout::Layout;
 use crate::ids::{Sha256Hex, TargetName};
 
 /// What is to be done at a target.
@@ -41,57 +42,66 @@ pub struct Publication {
     pub removed: usize,
 }
 
-/// What a target holds now.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Held {
-    /// The root.
-    pub root: Root,
-    /// Whether all files that it names are there.
-    pub whole: bool,
-    /// Those of its catalogs that are intact; they need not be read when the target is in step.
-    pub catalogs: Vec<Catalog>,
-}
-
-impl Held {
-    /// Whether the target has this manifest. One made from uncommitted files gives way to the same one of a commit.
-    pub fn is(&self, manifest: &Manifest) -> bool {
-        let is_provisional = self.root.source.modified && !manifest.root.source.modified;
-        self.whole && self.root.digest == manifest.digest.as_str() && !is_provisional
-    }
-}
-
-/// Compares the manifest that should be with what a target holds; none when it holds nothing that can be read.
-pub fn plan(target: TargetName, place: String, manifest: &Manifest, held: Option<&Held>) -> Publication {
-    let digest = manifest.digest.clone();
+/// Compares what is offered with what a place holds; none when it holds nothing that can be read.
+pub fn plan(
+    target: TargetName,
+    place: String,
+    offer: &Offer<'_>,
+    layout: &Layout,
+    held: Option<&Held>,
+) -> Result<Publication, BuildError> {
+    let manifest = offer.manifest;
     let mut publication = Publication {
         target,
         place,
         action: Action::Publish,
         why: String::new(),
+        digest: manifest.digest.clone(),
         assets: manifest.assets.len(),
-        digest,
-        added: 0,
+        added: manifest.assets.len(),
         changed: 0,
         removed: 0,
     };
-    if held.is_some_and(|held| held.is(manifest)) {
-        return Publication { action: Action::None, why: "in step".to_owned(), ..publication };
+    let Some(held) = held else {
+        publication.why = "nothing is published there yet".to_owned();
+        return Ok(publication);
+    };
+    if held.is(offer, layout)? {
+        let (action, why) = (Action::None, "in step".to_owned());
+        return Ok(Publication { action, why, added: 0, ..publication });
     }
-    publication.why = match held {
-        None => "nothing is published there yet".to_owned(),
-        Some(held) if held.whole && held.root.digest == manifest.digest.as_str() => {
+    publication.why = why(held, offer, layout)?;
+    // What cannot be read counts as not there, and what is not known to be there cannot vanish.
+    let nothing = ShardList::default();
+    let known = held.list.as_ref().zip(held.lines.clone());
+    let (list, lines) = known.unwrap_or((&nothing, Vec::new()));
+    let difference = Difference::between(list, lines, layout);
+    publication.added = difference.added();
+    publication.changed = difference.put.len() - difference.added();
+    publication.removed = difference.removed.len();
+    Ok(publication)
+}
+
+fn why(held: &Held, offer: &Offer<'_>, layout: &Layout) -> Result<String, BuildError> {
+    let root = &held.root;
+    if !held.has(&[]) || held.list.is_none() || held.lines.is_none() {
+        return Ok("files of the published manifest are missing or damaged".to_owned());
+    }
+    if root.digest != offer.manifest.digest.as_str() {
+        return Ok(since(root));
+    }
+    Ok(match () {
+        () if root.source.modified && !offer.manifest.source.modified => {
             "what is published was made before these files were committed".to_owned()
         }
-        Some(held) if held.whole => since(&held.root),
-        Some(_) => "files of the published manifest are missing or damaged".to_owned(),
-    };
-    let old = entries(held.map(|held| held.catalogs.as_slice()).unwrap_or_default());
-    let new: BTreeMap<(&str, &str), &str> =
-        manifest.assets.iter().map(|(k, d)| ((k.collection.as_str(), k.id.as_str()), d.as_str())).collect();
-    publication.added = new.keys().filter(|key| !old.contains_key(*key)).count();
-    publication.changed = new.iter().filter(|(key, digest)| old.get(*key).is_some_and(|old| old != *digest)).count();
-    publication.removed = old.keys().filter(|key| !new.contains_key(*key)).count();
-    publication
+        () if root.presentation != offer.presentation()?.as_str() => {
+            "the exports, or what there is to look at, have changed".to_owned()
+        }
+        () if offer.is_due(root) => "what is published expires and is renewed".to_owned(),
+        () if !held.is_signed_as(offer) => "what is published has no signature".to_owned(),
+        () if root.shards != layout.shards => "another version of Stockroom has published it".to_owned(),
+        () => "files of the published manifest are missing or damaged".to_owned(),
+    })
 }
 
 fn since(root: &Root) -> String {
@@ -101,75 +111,5 @@ fn since(root: &Root) -> String {
     }
 }
 
-fn entries(catalogs: &[Catalog]) -> BTreeMap<(&str, &str), &str> {
-    let all = catalogs.iter().flat_map(|catalog| catalog.assets.iter().map(move |asset| (catalog, asset)));
-    all.map(|(catalog, asset)| ((catalog.collection.as_str(), asset.id.as_str()), asset.digest.as_str())).collect()
-}
-
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::catalog::asset::Asset;
-    use crate::ids::{AssetId, AssetKey, CollectionName, RepoPath};
-    use crate::manifest::build::{FileFacts, build};
-    use crate::manifest::format::Source;
-    use crate::manifest::settings::Settings;
-
-    fn manifest(assets: &[(&str, u32)]) -> Manifest {
-        let asset = |(id, price): &(&str, u32)| Asset {
-            key: AssetKey { collection: CollectionName::new("products"), id: AssetId::new(*id) },
-            record: RepoPath::new(format!("{id}.json")),
-            meaning: json!({"price": price}),
-            schema: None,
-            files: Vec::new(),
-            warned: false,
-        };
-        let assets: Vec<_> = assets.iter().map(asset).collect();
-        let source = Source { repository: None, commit: Some("a".repeat(40)), modified: false };
-        build(&assets, &FileFacts::new(), &Settings::default(), source).unwrap()
-    }
-
-    fn held(manifest: &Manifest) -> Held {
-        let catalogs = manifest.files.values().map(|bytes| serde_json::from_slice(bytes).unwrap()).collect();
-        Held { root: manifest.root.clone(), whole: true, catalogs }
-    }
-
-    fn plan_of(new: &Manifest, held: Option<&Held>) -> Publication {
-        plan(TargetName::new("manifest"), "public".to_owned(), new, held)
-    }
-
-    #[test]
-    fn the_difference_is_counted_by_asset() {
-        let old = held(&manifest(&[("a", 1), ("b", 1), ("c", 1)]));
-        let publication = plan_of(&manifest(&[("a", 1), ("b", 2), ("d", 1)]), Some(&old));
-        assert_eq!((publication.added, publication.changed, publication.removed), (1, 1, 1));
-        assert_eq!(publication.why, "the library has changed since aaaaaaa");
-    }
-
-    #[test]
-    fn after_publishing_nothing_is_left_to_do() {
-        let new = manifest(&[("a", 1)]);
-        assert_eq!(plan_of(&new, None).action, Action::Publish);
-        assert_eq!(plan_of(&new, Some(&held(&new))).action, Action::None);
-    }
-
-    #[test]
-    fn what_was_published_from_uncommitted_files_gives_way_to_the_commit() {
-        let new = manifest(&[("a", 1)]);
-        let mut provisional = held(&new);
-        provisional.root.source.modified = true;
-        let publication = plan_of(&new, Some(&provisional));
-        assert_eq!((publication.action, publication.changed), (Action::Publish, 0));
-    }
-
-    #[test]
-    fn a_target_that_lost_files_gets_them_again() {
-        let new = manifest(&[("a", 1)]);
-        let torn = Held { whole: false, catalogs: Vec::new(), ..held(&new) };
-        let publication = plan_of(&new, Some(&torn));
-        assert_eq!(publication.action, Action::Publish);
-        assert!(publication.why.contains("missing"), "{}", publication.why);
-    }
-}
+mod tests;

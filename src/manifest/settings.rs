@@ -1,7 +1,15 @@
 //! What stockroom.yml says about the manifest.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+use super::role::matcher;
+
+mod publish;
+
+pub use publish::{Place, Publish};
 
 /// What is published of each asset, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -11,28 +19,67 @@ pub struct Settings {
     pub fields: Option<Vec<String>>,
     /// The address below which the files can be fetched; without it, entries have paths and no URLs.
     pub base_url: Option<String>,
+    /// What files are to their assets: for each role, globs over names of files, such as `thumbnail: ["icon_*.png"]`. A file
+    /// that none of them names has the role of its kind: `thumbnail`, `image`, `model`, `video`, `text` or `file`.
+    pub roles: BTreeMap<String, Vec<String>>,
+    /// The roles of the files that must not be fetched by everybody: they have a `key` in place of a URL. `*` is every role.
+    pub private: Vec<String>,
+    /// For how many days an edition may be relied on. It is renewed by the first sync after half of them; a place that is
+    /// forgotten, or held back by somebody, is found out by that. Without it, editions do not expire.
+    #[schemars(range(min = 1, max = 3650))]
+    pub expires_after_days: Option<u32>,
     /// Where the manifest goes; when this is left out, the folder `.stockroom/manifest`. An empty list publishes nowhere.
     pub publish: Vec<Publish>,
+    /// How assets present themselves to people: in the index, on the page, in exports.
+    pub listing: super::listing::Settings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { fields: None, base_url: None, publish: vec![Publish { folder: DEFAULT_FOLDER.to_owned() }] }
+        Self {
+            fields: None,
+            base_url: None,
+            roles: BTreeMap::new(),
+            private: Vec::new(),
+            expires_after_days: None,
+            publish: vec![Publish::folder(DEFAULT_FOLDER)],
+            listing: super::listing::Settings::default(),
+        }
     }
 }
 
 /// Where the manifest goes when stockroom.yml does not say.
 pub const DEFAULT_FOLDER: &str = ".stockroom/manifest";
 
-/// A place for the manifest.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Publish {
-    /// A folder, relative to the library's root.
-    pub folder: String,
+/// What the exports of an edition are made from, beside its assets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Presentation<'a> {
+    /// Moves on when other bytes are made from the same assets and settings.
+    version: u32,
+    listing: &'a super::listing::Settings,
 }
 
 impl Settings {
+    /// Whether files of this role must not be fetched by everybody.
+    pub fn is_private(&self, role: &str) -> bool {
+        self.private.iter().any(|private| private == "*" || private == role)
+    }
+
+    /// The folders of the library that the manifest is published to.
+    pub fn folders(&self) -> impl Iterator<Item = &str> {
+        self.publish.iter().filter_map(|publish| publish.folder.as_deref())
+    }
+
+    /// The first of them.
+    pub fn first_folder(&self) -> Option<&str> {
+        self.folders().next()
+    }
+
+    /// What the exports are made from.
+    pub fn presentation(&self) -> Presentation<'_> {
+        Presentation { version: 1, listing: &self.listing }
+    }
+
     /// What is wrong with the settings, as JSON Pointers within them and sentences.
     pub fn problems(&self) -> Vec<(String, String)> {
         let mut problems = Vec::new();
@@ -43,19 +90,32 @@ impl Settings {
             }
         }
         if let Some(url) = &self.base_url
-            && !(url.starts_with("https://") || url.starts_with("http://"))
+            && !is_web_address(url)
         {
             problems.push(("/base_url".to_owned(), format!("{url:?} does not begin with https://")));
         }
-        for (index, place) in self.publish.iter().enumerate() {
-            let outside = place.folder.starts_with('/') || place.folder.split('/').any(|part| part == "..");
-            let parts = place.folder.split('/').filter(|part| !part.is_empty() && *part != ".").count();
-            let is_git = place.folder.split('/').any(|part| part.eq_ignore_ascii_case(".git"));
-            if outside || is_git || parts == 0 {
-                let message = format!("{:?} is not a folder inside the library", place.folder);
-                problems.push((format!("/publish/{index}/folder"), message));
+        for (role, globs) in &self.roles {
+            let is_plain = !role.is_empty() && role.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
+            if !is_plain {
+                let message = format!("the role {role:?} is not made of letters, digits, `-` and `_`");
+                problems.push((format!("/roles/{}", role.replace('~', "~0").replace('/', "~1")), message));
+            }
+            for (index, glob) in globs.iter().enumerate() {
+                if let Err(error) = matcher(glob) {
+                    problems.push((format!("/roles/{role}/{index}"), format!("{glob:?} is no glob: {}", error.kind())));
+                }
             }
         }
+        for (index, place) in self.publish.iter().enumerate() {
+            let at = format!("/publish/{index}");
+            problems.extend(place.problems().into_iter().map(|(below, why)| (format!("{at}{below}"), why)));
+        }
+        let listing = self.listing.problems().into_iter();
+        problems.extend(listing.map(|(at, message)| (format!("/listing{at}"), message)));
         problems
     }
+}
+
+fn is_web_address(url: &str) -> bool {
+    url.starts_with("https://") || url.starts_with("http://")
 }

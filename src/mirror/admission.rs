@@ -2,8 +2,8 @@
 
 use chrono::DateTime;
 
-use super::format::Root;
 use super::record::Record;
+use crate::manifest::format::Root;
 
 /// Why an edition is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::format::{FileEntry, Root};
+use crate::manifest::format::{FileEntry, Root};
 
 /// Which of the assets' files are wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

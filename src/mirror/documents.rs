@@ -6,12 +6,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::format::{CollectionSummary, Delta, DeltaRef, FileRef, Root, ShardList, ShardRef, VERSION};
 use super::names::is_beside_root;
 use crate::ids::Sha256Hex;
+use crate::manifest::format::{CollectionSummary, Delta, DeltaRef, FileRef, Root, ShardList, ShardRef, VERSION};
 
 /// How large a root may be, in bytes.
-pub const MOST_ROOT: u64 = 1 << 20;
+pub const MOST_ROOT: u64 = 4 << 20;
 /// How large any other document may be, in bytes, whatever its parent says.
 pub const MOST_DOCUMENT: u64 = 256 << 20;
 

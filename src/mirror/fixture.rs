@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::format::Root;
 use crate::ids::Sha256Hex;
+use crate::manifest::format::Root;
 
 /// A library: by collection and id, an entry.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -10,7 +10,6 @@ pub mod choice;
 pub mod documents;
 #[cfg(test)]
 pub(crate) mod fixture;
-pub mod format;
 pub mod journal;
 pub mod names;
 pub mod plan;

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::choice::Choice;
-use super::format::{AssetEntry, Root};
 use super::names::{OWN, RECORDS, UnsafeName, apart, file_path, folders, refuse_collisions};
 use super::record::{Held, Record};
 use super::route::Arrival;
 use crate::ids::Sha256Hex;
+use crate::manifest::format::{AssetEntry, Root};
 
 /// The place of the root in the folder.
 pub const ROOT: &str = "manifest.json";

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::choice::Choice;
 use super::documents::{Change, Document, Flaw, Line, belongs, collection_digest, delta, flaw, shard, shard_list};
-use super::format::{DeltaRef, Root, ShardRef};
 use super::record::{Record, forget_shards};
 use crate::ids::Sha256Hex;
+use crate::manifest::format::{DeltaRef, Root, ShardList, ShardRef};
 
 /// The most deltas that are followed.
 const MOST_DELTAS: usize = 32;
@@ -225,7 +225,7 @@ impl<'r> Route<'r> {
         }
     }
 
-    fn take_list(&mut self, list: &super::format::ShardList) -> Result<(), Flaw> {
+    fn take_list(&mut self, list: &ShardList) -> Result<(), Flaw> {
         let name = &self.root.shards.path;
         let (mut wanted, mut entries, mut shards, mut all) =
             (BTreeMap::<_, Vec<_>>::new(), Entries::new(), Shards::new(), 0);

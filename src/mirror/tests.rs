@@ -264,7 +264,7 @@ fn a_root_that_is_none_is_told_why() {
     assert!(with("/shards/bytes", json!(1_u64 << 60)).contains("more than is taken"));
     assert!(with("/shards/sha256", json!("x")).contains("without a SHA-256"));
     assert!(with("/seq", json!("x")).contains("is not what a manifest holds there"));
-    assert!(told(&vec![b' '; 2 << 20]).contains("larger than any root"));
+    assert!(told(&vec![b' '; 5 << 20]).contains("larger than any root"));
 }
 
 #[test]
@@ -467,8 +467,11 @@ fn libraries() -> impl Strategy<Value = Library> {
         let mut library = Library::default();
         for (is_guide, (id, version, shared)) in assets {
             let collection = if is_guide { "guides" } else { "products" };
-            let (path, common, of) =
-                (format!("{collection}-{id}-{version}/file"), format!("common/{shared}"), shared.to_string());
+            let (path, common, of) = (
+                format!("{collection}-{:x}-{version}/file", id.as_bytes()[0]),
+                format!("common/{shared}"),
+                shared.to_string(),
+            );
             let files: &[(&str, &str)] = match shared {
                 0 => &[],
                 _ => &[(path.as_str(), of.as_str()), (common.as_str(), of.as_str())],

@@ -104,6 +104,8 @@ pub struct FileRow {
     pub sha256: Sha256Hex,
     /// The size of that file.
     pub bytes: u64,
+    /// Its width and height, where it is an image.
+    pub image: Option<(u32, u32)>,
 }
 
 /// A chunk that the vector index may hold.
@@ -257,6 +259,8 @@ impl FileRow {
             .text(self.blob.as_str())
             .text(self.sha256.as_str())
             .number(self.bytes.cast_signed())
+            .number(self.image.map_or(0, |(width, _)| width.into()))
+            .number(self.image.map_or(0, |(_, height)| height.into()))
             .digest()
     }
 }
@@ -395,7 +399,7 @@ mod tests {
 
     fn file(digit: char, bytes: u64) -> Row {
         let blob = BlobId::parse(&digit.to_string().repeat(40)).unwrap();
-        Row::File(FileRow { blob, sha256: Sha256Hex::of(&[]), bytes })
+        Row::File(FileRow { blob, sha256: Sha256Hex::of(&[]), bytes, image: None })
     }
 
     proptest! {

@@ -12,6 +12,7 @@ use stockroom::report;
 
 use crate::fake_github::{FakeGitHub, Fault, Grant};
 use crate::program::{Library, Program, named};
+use crate::published;
 
 const HEX: &str = "Hex Bolt Gen v2/Hex Bolt Gen v2.json";
 const OURS: [&str; 2] = [".git/stockroom", ".stockroom"];
@@ -47,13 +48,10 @@ fn manifest(library: &Library) -> Value {
     serde_json::from_str(&library.read(".stockroom/manifest/manifest.json")).unwrap()
 }
 
-/// The ids that the published catalog of a collection lists.
+/// The ids that the published shards of a collection hold.
 fn published(library: &Library, collection: &str) -> Vec<String> {
-    let root = manifest(library);
-    let file = root["collections"][collection]["path"].as_str().unwrap();
-    let catalog: Value = serde_json::from_str(&library.read(&format!(".stockroom/manifest/{file}"))).unwrap();
-    let ids = |asset: &Value| asset["id"].as_str().unwrap().to_owned();
-    catalog["assets"].as_array().unwrap_or_else(|| panic!("{catalog:#}")).iter().map(ids).collect()
+    let assets = published::assets(&library.path(".stockroom/manifest"));
+    assets.into_keys().filter(|(of, _)| of == collection).map(|(_, id)| id).collect()
 }
 
 fn ids(hits: &Value) -> Vec<&str> {

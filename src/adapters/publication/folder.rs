@@ -1,20 +1,17 @@
 //! A manifest in a folder, for a static web server, a Pages artifact or a look.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::io::{self, ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use serde::de::DeserializeOwned;
 
-use super::{PublicationError, PublishTarget};
+use super::{ManifestSource, PublicationError, PublishTarget, Stored, Update, Version};
 use crate::adapters::whole_file;
 use crate::ids::Sha256Hex;
-use crate::manifest::Manifest;
-use crate::manifest::build::ROOT;
-use crate::manifest::format::{Catalog, CatalogRef, Root};
+use crate::manifest::files::{ROOT, digest_in};
 
 /// A folder that holds one manifest and perhaps other things, which are left alone.
 #[derive(Debug, Clone)]
@@ -23,23 +20,32 @@ pub struct FolderTarget {
     /// The library's root, where the folder has to be inside of it.
     library: Option<PathBuf>,
     shown: String,
+    address: Option<String>,
 }
 
 impl FolderTarget {
     /// The folder is made when something is published; `shown` is what messages call it.
     pub fn new(folder: impl Into<PathBuf>, shown: impl Into<String>) -> Self {
-        Self { folder: folder.into(), library: None, shown: shown.into() }
+        Self { folder: folder.into(), library: None, shown: shown.into(), address: None }
     }
 
     /// A folder of the library. Whoever proposes a change to the library must not lead it elsewhere by a symbolic link.
     pub fn within(library: impl Into<PathBuf>, folder: &str) -> Self {
         let library = library.into();
-        Self { folder: library.join(folder), library: Some(library), shown: folder.to_owned() }
+        Self { folder: library.join(folder), library: Some(library), shown: folder.to_owned(), address: None }
     }
 
-    fn refuse_links(&self) -> Result<(), PublicationError> {
+    /// The same, which can be fetched at this address.
+    #[must_use]
+    pub fn at(self, address: Option<String>) -> Self {
+        Self { address, ..self }
+    }
+
+    fn refuse_links(&self, name: &str) -> Result<(), PublicationError> {
         let Some(library) = &self.library else { return Ok(()) };
-        let mut steps = self.folder.ancestors().take_while(|step| step != library);
+        let path = self.folder.join(name);
+        let folders = path.parent().unwrap_or(&path);
+        let mut steps = folders.ancestors().take_while(|step| step != library);
         match steps.find(|step| step.is_symlink()) {
             None => Ok(()),
             Some(link) => {
@@ -53,15 +59,19 @@ impl FolderTarget {
         move |error| PublicationError::Unusable { place: self.shown.clone(), what, why: error.to_string() }
     }
 
-    /// A JSON file of the folder; none when it is absent or not of that form.
-    fn read<T: DeserializeOwned>(&self, name: &str, sha256: Option<&str>) -> Result<Option<T>, PublicationError> {
-        let bytes = match fs::read(self.folder.join(name)) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(self.error("read")(error)),
+    /// A file of the folder; none when it is absent or larger than that.
+    fn bytes(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, PublicationError> {
+        self.refuse_links(name)?;
+        let read = || -> io::Result<Option<Vec<u8>>> {
+            let file = File::open(self.folder.join(name))?;
+            let mut bytes = Vec::new();
+            file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+            Ok(Some(bytes).filter(|bytes| bytes.len() as u64 <= limit))
         };
-        let is_intact = sha256.is_none_or(|digest| Sha256Hex::of(&bytes).as_str() == digest);
-        Ok(if is_intact { serde_json::from_slice(&bytes).ok() } else { None })
+        match read() {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+            read => read.map_err(self.error("read")),
+        }
     }
 
     /// What is built below `.stockroom` is nobody's source: the folder says so to git itself.
@@ -75,87 +85,125 @@ impl FolderTarget {
         if file.metadata().is_ok_and(|facts| facts.len() > 0) { Ok(()) } else { whole_file::write(&file, b"*\n") }
     }
 
-    fn write_all(&self, manifest: &Manifest) -> io::Result<()> {
+    fn write_all(&self, update: &Update) -> io::Result<bool> {
         fs::create_dir_all(&self.folder)?;
         self.hide_from_git()?;
-        let last: Option<Root> = self.read(ROOT, None).ok().flatten();
-        for (name, bytes) in &manifest.files {
-            let whole = self.folder.join(name).metadata().is_ok_and(|facts| facts.len() == bytes.len() as u64);
-            if !whole {
-                whole_file::write(&self.folder.join(name), bytes)?;
+        for (name, bytes) in &update.files {
+            whole_file::write(&self.folder.join(name), bytes)?;
+        }
+        // Where folders cannot be locked, the state's own lock has to do.
+        let turn = File::open(&self.folder);
+        if let Ok(turn) = &turn {
+            let _ = turn.lock();
+        }
+        if self.version()? != update.expected {
+            return Ok(false);
+        }
+        whole_file::write(&self.folder.join(ROOT), &update.root)?;
+        drop(turn);
+        for name in &update.removed {
+            match fs::remove_file(self.folder.join(name)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
             }
         }
-        whole_file::write(&self.folder.join(ROOT), &manifest.root_bytes)?;
+        for folder in update.files.keys().filter_map(|name| Path::new(name).parent()) {
+            whole_file::clear_partial(&self.folder.join(folder))?;
+        }
         whole_file::clear_partial(&self.folder)?;
-        let Some(last) = last else { return Ok(()) };
-        // Only files that an earlier root of ours named are candidates: whatever else is in the folder is not ours.
-        let keep = named(&manifest.root, Some(&last));
-        for entry in fs::read_dir(&self.folder)? {
+        Ok(true)
+    }
+
+    fn version(&self) -> io::Result<Option<Version>> {
+        match fs::read(self.folder.join(ROOT)) {
+            Ok(bytes) => Ok(Some(version(&bytes))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Every regular file below a folder, by its name within the whole. No link is followed.
+    fn walk(&self, below: &str, found: &mut BTreeMap<String, u64>) -> io::Result<()> {
+        let entries = match fs::read_dir(self.folder.join(below)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
             let entry = entry?;
-            let name = entry.file_name();
-            let ours = name.to_str().filter(|name| is_catalog_name(name, manifest, &last));
-            if let Some(name) = ours.filter(|name| !keep.contains(name)) {
-                fs::remove_file(self.folder.join(name))?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let name = if below.is_empty() { name } else { format!("{below}/{name}") };
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                self.walk(&name, found)?;
+            } else if kind.is_file() && name != ROOT && is_whole(&entry.path(), &name)? {
+                found.insert(name, entry.metadata()?.len());
             }
         }
         Ok(())
     }
 }
 
-/// The files that these roots name.
-pub(super) fn named<'r>(new: &'r Root, last: Option<&'r Root>) -> BTreeSet<&'r str> {
-    let roots = std::iter::once(new).chain(last);
-    roots.flat_map(|root| root.collections.values()).map(|reference| reference.path.as_str()).collect()
+/// Whether a file has the content that its name promises, if it promises any.
+fn is_whole(path: &Path, name: &str) -> io::Result<bool> {
+    match digest_in(name) {
+        None => Ok(true),
+        Some(digest) => Ok(Sha256Hex::of_stream(&mut File::open(path)?)?.0.as_str() == digest),
+    }
 }
 
-/// `COLLECTION.DIGEST.json` of a collection that one of the roots has.
-fn is_catalog_name(name: &str, manifest: &Manifest, last: &Root) -> bool {
-    let Some((collection, digest)) = name.strip_suffix(".json").and_then(|stem| stem.rsplit_once('.')) else {
-        return false;
-    };
-    let is_digest = digest.len() == 16 && digest.bytes().all(|b| b.is_ascii_hexdigit());
-    is_digest && (manifest.root.collections.contains_key(collection) || last.collections.contains_key(collection))
+fn version(root: &[u8]) -> Version {
+    Version(Sha256Hex::of(root).to_string())
 }
 
 #[async_trait]
-impl PublishTarget for FolderTarget {
+impl ManifestSource for FolderTarget {
     fn place(&self) -> String {
         self.shown.clone()
     }
 
+    async fn root(&self) -> Result<Option<Stored>, PublicationError> {
+        let bytes = self.bytes(ROOT, super::MOST_ROOT_BYTES)?;
+        Ok(bytes.map(|bytes| Stored { version: version(&bytes), bytes }))
+    }
+
+    async fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, PublicationError> {
+        self.bytes(name, limit)
+    }
+}
+
+#[async_trait]
+impl PublishTarget for FolderTarget {
     fn is_own(&self) -> bool {
         self.library.is_some()
     }
 
-    async fn root(&self) -> Result<Option<Root>, PublicationError> {
-        self.refuse_links()?;
-        self.read(ROOT, None)
+    fn address(&self) -> Option<String> {
+        self.address.clone()
     }
 
-    async fn catalog(&self, reference: &CatalogRef) -> Result<Option<Catalog>, PublicationError> {
-        self.read(&reference.path, Some(&reference.sha256))
+    async fn list(&self) -> Result<BTreeMap<String, u64>, PublicationError> {
+        self.refuse_links(ROOT)?;
+        let mut found = BTreeMap::new();
+        self.walk("", &mut found).map_err(self.error("read"))?;
+        Ok(found)
     }
 
-    async fn is_whole(&self, root: &Root) -> Result<bool, PublicationError> {
-        let is_there = |reference: &CatalogRef| {
-            let digest =
-                File::open(self.folder.join(&reference.path)).and_then(|mut file| Sha256Hex::of_stream(&mut file));
-            digest.is_ok_and(|(digest, _)| digest.as_str() == reference.sha256)
-        };
-        Ok(root.collections.values().all(is_there))
-    }
-
-    async fn publish(&self, manifest: &Manifest) -> Result<(), PublicationError> {
-        self.refuse_links()?;
-        let (target, manifest) = (self.clone(), manifest.clone());
-        let written = tokio::task::spawn_blocking(move || target.write_all(&manifest)).await;
-        written.map_err(io::Error::other).flatten().map_err(self.error("written"))
+    async fn publish(&self, update: &Update) -> Result<(), PublicationError> {
+        for name in update.files.keys().map(String::as_str).chain([ROOT]) {
+            self.refuse_links(name)?;
+        }
+        let (own, update) = (self.clone(), update.clone());
+        let written = tokio::task::spawn_blocking(move || own.write_all(&update)).await.map_err(io::Error::other);
+        match written.flatten().map_err(self.error("written"))? {
+            true => Ok(()),
+            false => Err(PublicationError::Moved { place: self.shown.clone() }),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::conformance::{manifest, run};
+    use super::super::conformance::{name, run, update};
     use super::*;
 
     #[tokio::test]
@@ -177,32 +225,22 @@ mod tests {
         let (library, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         symlink(elsewhere.path(), library.path().join("public")).unwrap();
         symlink(elsewhere.path().join("absent"), library.path().join("dangling")).unwrap();
+        fs::create_dir(library.path().join("real")).unwrap();
+        symlink(elsewhere.path(), library.path().join("real/_v1")).unwrap();
         for folder in ["public", "public/new/deep", "dangling", "dangling/deep"] {
             let target = FolderTarget::within(library.path(), folder);
-            for refused in [target.root().await.map(drop), target.publish(&manifest(&["a"])).await] {
+            for refused in [target.root().await.map(drop), target.publish(&update(None, "one", &["a"])).await] {
                 let error = refused.unwrap_err();
                 assert!(error.is_certain() && error.to_string().contains("not followed"), "{error}");
             }
         }
+        let mut below = update(None, "one", &[]);
+        below.files.insert("_v1/page.json".to_owned(), Vec::new());
+        let refused = FolderTarget::within(library.path(), "real").publish(&below).await.unwrap_err();
+        assert!(refused.to_string().contains("real/_v1"), "{refused}");
         assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
         // Whoever names a folder on the command line may mean any.
-        FolderTarget::new(library.path().join("public"), "public").publish(&manifest(&["a"])).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn other_files_in_the_folder_are_left_alone_and_no_rubbish_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("index.html"), "x").unwrap();
-        fs::write(folder.path().join("photos.0123456789abcdef.json"), "x").unwrap();
-        let target = FolderTarget::new(folder.path(), "public");
-        for titles in [["a"], ["b"], ["c"]] {
-            target.publish(&manifest(&titles)).await.unwrap();
-        }
-        let mut names: Vec<_> =
-            fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        assert_eq!(names.len(), 5, "{names:?}");
-        assert!(names.contains(&"index.html".into()) && names.contains(&"photos.0123456789abcdef.json".into()));
+        FolderTarget::new(library.path().join("public"), "public").publish(&update(None, "one", &["a"])).await.unwrap();
     }
 
     #[tokio::test]
@@ -212,26 +250,36 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         fs::write(library.path().join(".stockroom/.gitignore"), "").unwrap();
         fs::write(folder.join(".stockroom-a1B2c3"), "half").unwrap();
-        FolderTarget::within(library.path(), ".stockroom/manifest").publish(&manifest(&["a"])).await.unwrap();
+        FolderTarget::within(library.path(), ".stockroom/manifest").publish(&update(None, "one", &["a"])).await.unwrap();
         assert_eq!(fs::read_to_string(library.path().join(".stockroom/.gitignore")).unwrap(), "*\n");
         assert!(!folder.join(".stockroom-a1B2c3").exists());
     }
 
     #[tokio::test]
-    async fn a_damaged_file_is_seen_and_a_place_that_cannot_be_written_is_named() {
+    async fn a_damaged_file_is_not_listed_and_a_place_that_cannot_be_written_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let target = FolderTarget::new(folder.path(), "public");
-        let one = manifest(&["a"]);
-        target.publish(&one).await.unwrap();
-        let reference = &one.root.collections["products"];
-        let place = folder.path().join(&reference.path);
-        let text = fs::read_to_string(&place).unwrap();
-        fs::write(&place, text.replace("\"a\"", "\"z\"")).unwrap();
-        assert_eq!(target.catalog(reference).await, Ok(None));
-        fs::write(folder.path().join(ROOT), "{ half").unwrap();
-        assert_eq!(target.root().await, Ok(None));
+        target.publish(&update(None, "one", &["a"])).await.unwrap();
+        let place = folder.path().join(name("a"));
+        fs::write(&place, "z").unwrap();
+        assert_eq!(target.list().await, Ok(BTreeMap::new()));
         let blocked = FolderTarget::new(place.join("below-a-file"), "blocked");
-        let error = blocked.publish(&one).await.unwrap_err().to_string();
+        let error = blocked.publish(&update(None, "one", &["a"])).await.unwrap_err().to_string();
         assert!(error.starts_with("the manifest at blocked cannot be written: "), "{error}");
+    }
+
+    #[tokio::test]
+    async fn two_publishers_at_once_have_one_winner() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = FolderTarget::new(folder.path(), "public");
+        let tries = ["one", "two", "three", "four"].map(|root| {
+            let target = target.clone();
+            tokio::spawn(async move { target.publish(&update(None, root, &[root])).await })
+        });
+        let mut won = 0;
+        for tried in tries {
+            won += usize::from(tried.await.unwrap().is_ok());
+        }
+        assert_eq!(won, 1);
     }
 }

@@ -1,13 +1,11 @@
-//! A target in memory.
+//! A place in memory.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{PublicationError, PublishTarget};
-use crate::manifest::Manifest;
-use crate::manifest::format::{Catalog, CatalogRef, Root};
+use super::{ManifestSource, PublicationError, PublishTarget, Stored, Update, Version};
 
 /// Holds a manifest as long as it lives.
 #[derive(Debug, Default)]
@@ -17,7 +15,8 @@ pub struct MemoryTarget {
 
 #[derive(Debug, Default)]
 struct Held {
-    root: Option<Root>,
+    root: Option<Stored>,
+    editions: usize,
     files: BTreeMap<String, Vec<u8>>,
 }
 
@@ -28,30 +27,36 @@ impl MemoryTarget {
 }
 
 #[async_trait]
-impl PublishTarget for MemoryTarget {
+impl ManifestSource for MemoryTarget {
     fn place(&self) -> String {
         "memory".to_owned()
     }
 
-    async fn root(&self) -> Result<Option<Root>, PublicationError> {
+    async fn root(&self) -> Result<Option<Stored>, PublicationError> {
         Ok(self.held().root.clone())
     }
 
-    async fn catalog(&self, reference: &CatalogRef) -> Result<Option<Catalog>, PublicationError> {
-        Ok(self.held().files.get(&reference.path).and_then(|bytes| serde_json::from_slice(bytes).ok()))
+    async fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, PublicationError> {
+        Ok(self.held().files.get(name).filter(|bytes| bytes.len() as u64 <= limit).cloned())
+    }
+}
+
+#[async_trait]
+impl PublishTarget for MemoryTarget {
+    async fn list(&self) -> Result<BTreeMap<String, u64>, PublicationError> {
+        Ok(self.held().files.iter().map(|(name, bytes)| (name.clone(), bytes.len() as u64)).collect())
     }
 
-    async fn is_whole(&self, root: &Root) -> Result<bool, PublicationError> {
-        let held = self.held();
-        Ok(root.collections.values().all(|reference| held.files.contains_key(&reference.path)))
-    }
-
-    async fn publish(&self, manifest: &Manifest) -> Result<(), PublicationError> {
+    async fn publish(&self, update: &Update) -> Result<(), PublicationError> {
         let mut held = self.held();
-        let last = held.root.replace(manifest.root.clone());
-        held.files.extend(manifest.files.clone());
-        let named = super::folder::named(&manifest.root, last.as_ref());
-        held.files.retain(|name, _| named.contains(name.as_str()));
+        if held.root.as_ref().map(|root| &root.version) != update.expected.as_ref() {
+            return Err(PublicationError::Moved { place: self.place() });
+        }
+        held.editions += 1;
+        let version = Version(held.editions.to_string());
+        held.files.extend(update.files.clone());
+        held.root = Some(Stored { bytes: update.root.clone(), version });
+        held.files.retain(|name, _| !update.removed.contains(name));
         Ok(())
     }
 }

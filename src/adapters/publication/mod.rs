@@ -1,15 +1,16 @@
-//! Where manifests are published.
+//! Where manifests are published, and where they are read.
 
 mod folder;
 mod memory;
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
 pub use folder::FolderTarget;
 pub use memory::MemoryTarget;
 
-use crate::manifest::Manifest;
-use crate::manifest::format::{Catalog, CatalogRef, Root};
+use crate::manifest::layout::Habits;
 
 /// Why a manifest could not be read or published.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,8 +22,22 @@ pub enum PublicationError {
         place: String,
         /// `read` or `written`.
         what: &'static str,
-        /// What the system says.
+        /// What the system says, and what to do where that is known.
         why: String,
+    },
+    /// The place refused before anything was written.
+    #[error("the manifest cannot be published to {place}: {why}")]
+    Refused {
+        /// The place.
+        place: String,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// Another root is there than the one that the update was made from. Nothing that somebody reads has changed.
+    #[error("another run has published to {place} in the meantime")]
+    Moved {
+        /// The place.
+        place: String,
     },
     /// A part of the place is a symbolic link. Nothing was read or written.
     #[error(
@@ -38,81 +53,92 @@ pub enum PublicationError {
 }
 
 impl PublicationError {
-    /// Whether it is certain that the place is as it was.
+    /// Whether it is certain that the place says what it said before.
     pub fn is_certain(&self) -> bool {
-        matches!(self, Self::Link { .. })
+        matches!(self, Self::Link { .. } | Self::Refused { .. } | Self::Moved { .. })
     }
 }
 
-/// A place that holds one manifest.
+/// What a place calls the root that it has, so that no other one is replaced: an ETag, a commit, a digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version(pub String);
+
+/// A root as it stands at a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its bytes, whatever they are.
+    pub bytes: Vec<u8>,
+    /// What the place calls it.
+    pub version: Version,
+}
+
+/// What is to be written and taken away, in this order: files, root, files that nobody reads any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Update {
+    /// The root that must be there; none where there must be none.
+    pub expected: Option<Version>,
+    /// Files by name: each is new, or to be replaced.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// The root.
+    pub root: Vec<u8>,
+    /// The names of files to take away; those that are not there already are done.
+    pub removed: Vec<String>,
+    /// What the update is, for a place that keeps a history.
+    pub summary: Summary,
+}
+
+/// What an update is, in words, for a place that keeps a history.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Summary {
+    /// One line.
+    pub title: String,
+    /// When the library's commit was made, in seconds since 1970-01-01 UTC; none where there is no commit.
+    pub seconds: Option<i64>,
+}
+
+/// How large a root may be, in bytes: one that is larger is none of ours.
+pub const MOST_ROOT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// A place from which a manifest is read.
 #[async_trait]
-pub trait PublishTarget: Send + Sync {
+pub trait ManifestSource: Send + Sync {
     /// What people call the place.
     fn place(&self) -> String;
 
+    /// The root that is there now, fit to be read or not; none when there is none.
+    async fn root(&self) -> Result<Option<Stored>, PublicationError>;
+
+    /// A file beside the root; none when it is not there or has more than `limit` bytes.
+    async fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, PublicationError>;
+}
+
+/// A place that holds one manifest and perhaps other things, which are left alone.
+#[async_trait]
+pub trait PublishTarget: ManifestSource {
     /// Whether it belongs to this clone, so that no run elsewhere can publish there.
     fn is_own(&self) -> bool {
         false
     }
 
-    /// The root that is published now; none when there is none, or none that can be understood.
-    async fn root(&self) -> Result<Option<Root>, PublicationError>;
+    /// The address at which the root can be fetched, where that is known.
+    fn address(&self) -> Option<String> {
+        None
+    }
 
-    /// A file that the published root names; none when it is not there whole.
-    async fn catalog(&self, reference: &CatalogRef) -> Result<Option<Catalog>, PublicationError>;
+    /// How it is read.
+    fn habits(&self) -> Habits {
+        Habits::Followed
+    }
 
-    /// Whether every file that the root names is there, byte for byte.
-    async fn is_whole(&self, root: &Root) -> Result<bool, PublicationError>;
+    /// The names and sizes of the files there, without the root and without those that are known to be damaged.
+    async fn list(&self) -> Result<BTreeMap<String, u64>, PublicationError>;
 
-    /// Publishes: first the immutable files, then the root, then takes away what neither the new nor the last root names.
+    /// Publishes: the files, then the root by compare-and-set, then takes away what is not wanted any more.
     ///
-    /// Whoever reads meanwhile sees the old manifest or the new one, and both are whole.
-    async fn publish(&self, manifest: &Manifest) -> Result<(), PublicationError>;
+    /// Whoever reads meanwhile sees the old edition or the new one, and both are whole. Where the root is not the expected one,
+    /// the answer is [`PublicationError::Moved`].
+    async fn publish(&self, update: &Update) -> Result<(), PublicationError>;
 }
 
 #[cfg(test)]
-pub(crate) mod conformance {
-    use serde_json::json;
-
-    use super::*;
-    use crate::catalog::asset::Asset;
-    use crate::ids::{AssetId, AssetKey, CollectionName, RepoPath};
-    use crate::manifest::build::{FileFacts, build};
-    use crate::manifest::format::Source;
-    use crate::manifest::settings::Settings;
-
-    /// A manifest of one asset for each title.
-    pub(crate) fn manifest(titles: &[&str]) -> Manifest {
-        let asset = |title: &&str| Asset {
-            key: AssetKey { collection: CollectionName::new("products"), id: AssetId::new(*title) },
-            record: RepoPath::new(format!("{title}.json")),
-            meaning: json!({"title": title}),
-            schema: None,
-            files: Vec::new(),
-            warned: false,
-        };
-        let assets: Vec<_> = titles.iter().map(asset).collect();
-        let source = Source { repository: None, commit: None, modified: false };
-        build(&assets, &FileFacts::new(), &Settings::default(), source).unwrap()
-    }
-
-    /// What every target must do, beginning with an empty one.
-    pub(crate) async fn run(target: &dyn PublishTarget) {
-        assert_eq!(target.root().await, Ok(None), "nothing is published yet");
-        let (one, two, three) = (manifest(&["a"]), manifest(&["a", "b"]), manifest(&["c"]));
-        target.publish(&one).await.unwrap();
-        assert_eq!(target.root().await.unwrap().as_ref(), Some(&one.root));
-        let reference = &one.root.collections["products"];
-        let catalog = target.catalog(reference).await.unwrap().unwrap();
-        assert_eq!(catalog.assets.len(), 1);
-        assert!(target.is_whole(&one.root).await.unwrap());
-        assert!(!target.is_whole(&two.root).await.unwrap(), "its files are not there yet");
-        target.publish(&two).await.unwrap();
-        assert!(target.is_whole(&one.root).await.unwrap(), "somebody may still read the last one");
-        target.publish(&two).await.unwrap();
-        assert_eq!(target.root().await.unwrap().as_ref(), Some(&two.root), "publishing twice changes nothing");
-        target.publish(&three).await.unwrap();
-        assert_eq!(target.catalog(reference).await, Ok(None), "what no root names any more is gone");
-        assert!(target.is_whole(&two.root).await.unwrap() && target.is_whole(&three.root).await.unwrap());
-    }
-}
+pub(crate) mod conformance;

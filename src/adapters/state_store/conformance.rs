@@ -1,10 +1,10 @@
 //! What every store has to keep: the laws, and the macro that makes a test of each for one store.
 
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
 
 use super::{StateError, Store};
+use crate::catalog::fact::{FileFact, FileFacts};
+use crate::catalog::image::Dimensions;
 use crate::ids::{
     AssetId, AssetKey, BlobId, ChunkId, CollectionName, CommitId, CorrelationId, LockToken, RepoPath, RunId, Sha256Hex,
     TargetName,
@@ -34,7 +34,7 @@ macro_rules! suite {
             a_refused_change_leaves_no_trace,
             the_history_is_cut_to_its_end,
             a_delivery_replaces_the_assets_of_its_target_alone,
-            digests_of_files_are_remembered,
+            facts_of_files_are_remembered,
             runs_stand_in_the_history_with_their_changes,
             a_lock_is_one_holder_s_until_it_is_given_back_or_expires,
             chunk_rows_change_only_while_their_intent_is_under_way,
@@ -166,15 +166,19 @@ pub(super) async fn a_delivery_replaces_the_assets_of_its_target_alone<S: Store>
     assert_eq!(state.target(&target("b")).delivered.unwrap().assets.len(), 1);
 }
 
-pub(super) async fn digests_of_files_are_remembered<S: Store>(open: impl Fn() -> S) {
+pub(super) async fn facts_of_files_are_remembered<S: Store>(open: impl Fn() -> S) {
     let store = open();
     let asked = [blob('a'), blob('b'), blob('c')];
-    assert_eq!(store.known(&asked).await.unwrap(), BTreeMap::new());
+    assert_eq!(store.known(&asked).await.unwrap(), FileFacts::new());
     let (first, second) = (Sha256Hex::of(b"1"), Sha256Hex::of(b"2"));
-    store.remember(&[]).await.unwrap();
-    store.remember(&[(blob('a'), first.clone(), 7), (blob('b'), first.clone(), 0)]).await.unwrap();
-    store.remember(&[(blob('b'), second.clone(), 1 << 40), (blob('d'), second.clone(), 1)]).await.unwrap();
-    let known = BTreeMap::from([(blob('a'), (first, 7)), (blob('b'), (second, 1 << 40))]);
+    let fact = |sha256: &Sha256Hex, bytes, image| FileFact { sha256: sha256.clone(), bytes, image };
+    let (small, large) =
+        (fact(&first, 7, Some(Dimensions { width: 1, height: u32::MAX })), fact(&second, 1 << 40, None));
+    store.remember(&FileFacts::new()).await.unwrap();
+    let image = Some(Dimensions { width: 3, height: 4 });
+    store.remember(&[(blob('a'), small.clone()), (blob('b'), fact(&first, 0, image))].into()).await.unwrap();
+    store.remember(&[(blob('b'), large.clone()), (blob('d'), fact(&second, 1, None))].into()).await.unwrap();
+    let known = FileFacts::from([(blob('a'), small), (blob('b'), large)]);
     assert_eq!(open().known(&asked).await.unwrap(), known);
     assert_eq!(store.load().await.unwrap().serial, Serial(0), "a memory of files is no change of the state");
 }

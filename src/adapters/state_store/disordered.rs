@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{ChunkRows, FileDigests, StateError, StateHistory, StateLock, StateStore, Store};
-use crate::ids::{BlobId, CorrelationId, LockToken, Sha256Hex, TargetName};
+use crate::catalog::fact::FileFacts;
+use crate::ids::{BlobId, CorrelationId, LockToken, TargetName};
 use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
 use crate::state::{Change, Claim, Delivered, HistoryEntry, Intent, Lock, Run, RunEnd, Serial, State, Timestamp};
 
@@ -142,11 +143,11 @@ impl StateHistory for Disordered {
 
 #[async_trait]
 impl FileDigests for Disordered {
-    async fn known(&self, blobs: &[BlobId]) -> Result<BTreeMap<BlobId, (Sha256Hex, u64)>, StateError> {
+    async fn known(&self, blobs: &[BlobId]) -> Result<FileFacts, StateError> {
         self.store.known(blobs).await
     }
 
-    async fn remember(&self, files: &[(BlobId, Sha256Hex, u64)]) -> Result<(), StateError> {
+    async fn remember(&self, files: &FileFacts) -> Result<(), StateError> {
         self.store.remember(files).await
     }
 }

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::{ChunkRows, FileDigests, StateError, StateHistory, StateLock, StateStore};
-use crate::ids::{BlobId, ChunkId, CorrelationId, LockToken, RunId, Sha256Hex};
+use crate::catalog::fact::FileFacts;
+use crate::ids::{BlobId, ChunkId, CorrelationId, LockToken, RunId};
 use crate::state::row::{ChunkChange, ChunkRow, IndexMark, Table};
 use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
@@ -23,7 +24,7 @@ struct Kept {
     history: Vec<HistoryEntry>,
     runs: Vec<Run>,
     ends: BTreeMap<RunId, RunEnd>,
-    files: BTreeMap<BlobId, (Sha256Hex, u64)>,
+    files: FileFacts,
     chunks: BTreeMap<(String, ChunkId), ChunkRow>,
     mark: Option<IndexMark>,
     lock: Option<Lock>,
@@ -172,7 +173,7 @@ impl StateHistory for MemoryState {
 
 #[async_trait]
 impl FileDigests for MemoryState {
-    async fn known(&self, blobs: &[BlobId]) -> Result<BTreeMap<BlobId, (Sha256Hex, u64)>, StateError> {
+    async fn known(&self, blobs: &[BlobId]) -> Result<FileFacts, StateError> {
         let kept = self.kept();
         Ok(blobs
             .iter()
@@ -181,9 +182,8 @@ impl FileDigests for MemoryState {
             .collect())
     }
 
-    async fn remember(&self, files: &[(BlobId, Sha256Hex, u64)]) -> Result<(), StateError> {
-        let entries = files.iter().map(|(blob, sha256, bytes)| (blob.clone(), (sha256.clone(), *bytes)));
-        self.kept().files.extend(entries);
+    async fn remember(&self, files: &FileFacts) -> Result<(), StateError> {
+        self.kept().files.extend(files.clone());
         Ok(())
     }
 }

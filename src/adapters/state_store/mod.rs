@@ -3,6 +3,7 @@
 mod carried;
 #[cfg(debug_assertions)]
 mod disordered;
+mod files;
 mod memory;
 mod moving;
 #[cfg(feature = "postgres")]
@@ -15,11 +16,10 @@ mod conformance;
 #[cfg(test)]
 mod race;
 
-use std::collections::BTreeMap;
-
 use async_trait::async_trait;
 
-use crate::ids::{BlobId, CorrelationId, LockToken, Sha256Hex};
+use crate::catalog::fact::FileFacts;
+use crate::ids::{BlobId, CorrelationId, LockToken};
 use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
 use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
@@ -225,12 +225,12 @@ pub trait Store: StateStore + StateLock + ChunkRows + StateHistory + FileDigests
 
 impl<S: StateStore + StateLock + ChunkRows + StateHistory + FileDigests> Store for S {}
 
-/// A memory of the SHA-256 and the size of blobs, so that no file is hashed twice: a blob's id stands for its bytes.
+/// A memory of what is published of blobs, so that no file is hashed twice: a blob's id stands for its bytes.
 #[async_trait]
 pub trait FileDigests: Send + Sync {
     /// What is known of these blobs; the others are absent.
-    async fn known(&self, blobs: &[BlobId]) -> Result<BTreeMap<BlobId, (Sha256Hex, u64)>, StateError>;
+    async fn known(&self, blobs: &[BlobId]) -> Result<FileFacts, StateError>;
 
-    /// Keeps the digest and the size of each of these blobs.
-    async fn remember(&self, files: &[(BlobId, Sha256Hex, u64)]) -> Result<(), StateError>;
+    /// Keeps what is known of each of these blobs.
+    async fn remember(&self, files: &FileFacts) -> Result<(), StateError>;
 }

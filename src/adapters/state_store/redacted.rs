@@ -1,12 +1,12 @@
 //! A state that keeps no secret, whatever the messages say that come from outside.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::{ChunkRows, FileDigests, StateError, StateHistory, StateLock, StateStore, Store};
-use crate::ids::{BlobId, CorrelationId, LockToken, Sha256Hex};
+use crate::catalog::fact::FileFacts;
+use crate::ids::{BlobId, CorrelationId, LockToken};
 use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
 use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
@@ -103,11 +103,11 @@ impl StateHistory for Redacted {
 
 #[async_trait]
 impl FileDigests for Redacted {
-    async fn known(&self, blobs: &[BlobId]) -> Result<BTreeMap<BlobId, (Sha256Hex, u64)>, StateError> {
+    async fn known(&self, blobs: &[BlobId]) -> Result<FileFacts, StateError> {
         self.store.known(blobs).await
     }
 
-    async fn remember(&self, files: &[(BlobId, Sha256Hex, u64)]) -> Result<(), StateError> {
+    async fn remember(&self, files: &FileFacts) -> Result<(), StateError> {
         self.store.remember(files).await
     }
 }

@@ -8,9 +8,10 @@ use std::sync::Mutex;
 use git2::{ErrorCode, ObjectType, Oid, Repository};
 
 use super::Worktree;
-use crate::catalog::lfs::{self, MAX_POINTER};
+use crate::catalog::fact::FileFact;
+use crate::catalog::lfs::MAX_POINTER;
 use crate::catalog::tree::{ContentError, Contents, Entry};
-use crate::ids::{RepoPath, Sha256Hex};
+use crate::ids::RepoPath;
 
 /// The files as they are on disk; those that a sparse checkout left out, as git stored them.
 pub struct DiskContents {
@@ -61,17 +62,17 @@ impl Contents for DiskContents {
         Ok(bytes)
     }
 
-    /// The digest of the very bytes that the entry's git object id stands for; of an LFS pointer, of what that stands for.
+    /// What is said of the very bytes that the entry's git object id stands for; of an LFS pointer, of what that stands for.
     ///
     /// The file on disk may have other bytes: line ends and other filters. Then those that git stored count, as they
     /// are what everybody gets from the commit. A filter that keeps the size of a file is not seen.
-    fn hash(&self, entry: &Entry) -> Result<(Sha256Hex, u64), ContentError> {
+    fn fact(&self, entry: &Entry) -> Result<FileFact, ContentError> {
         let stored = self.objects.size(entry).ok();
         match self.root.open(&entry.path) {
-            Err(Closed::Absent) => self.objects.hash(entry),
-            Ok((_, size)) if stored.is_some_and(|stored| stored != size) => self.objects.hash(entry),
-            Ok((_, size)) if size <= MAX_POINTER => Ok(lfs::facts(&self.read(entry, MAX_POINTER)?)),
-            other => Sha256Hex::of_stream(&mut other?.0).map_err(no_access),
+            Err(Closed::Absent) => self.objects.fact(entry),
+            Ok((_, size)) if stored.is_some_and(|stored| stored != size) => self.objects.fact(entry),
+            Ok((_, size)) if size <= MAX_POINTER => Ok(FileFact::of(&self.read(entry, MAX_POINTER)?)),
+            other => FileFact::of_stream(&mut other?.0).map_err(no_access),
         }
     }
 
@@ -238,11 +239,11 @@ impl Contents for CommitContents {
     }
 
     /// Large objects one at a time, since libgit2 holds the whole of each in memory.
-    fn hash(&self, entry: &Entry) -> Result<(Sha256Hex, u64), ContentError> {
+    fn fact(&self, entry: &Entry) -> Result<FileFact, ContentError> {
         self.with_object(entry, |objects, oid, bytes| {
             let _turn = (bytes > LARGE).then(|| self.large.lock());
             let object = objects.read(oid).map_err(|error| unreadable(&error))?;
-            Ok(lfs::facts(object.data()))
+            Ok(FileFact::of(object.data()))
         })
     }
 

@@ -242,6 +242,12 @@ impl Worktree {
         git2::Oid::from_str(commit.as_str()).is_ok_and(|oid| self.repository.find_commit(oid).is_ok())
     }
 
+    /// The tree of a commit, and when it was committed, in seconds since 1970-01-01 UTC; none where the clone lacks it.
+    pub fn facts(&self, commit: &CommitId) -> Option<(String, i64)> {
+        let found = self.repository.find_commit(git2::Oid::from_str(commit.as_str()).ok()?).ok()?;
+        Some((found.tree_id().to_string(), found.time().seconds()))
+    }
+
     /// Whether some branch or tag still holds the commit: one that was reset or pushed away with force is history no more.
     pub fn is_kept(&self, commit: &CommitId) -> bool {
         let Ok(references) = self.repository.references() else { return false };

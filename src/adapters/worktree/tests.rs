@@ -4,8 +4,8 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::*;
+use crate::catalog::fact::FileFact;
 use crate::catalog::tree::{ContentError, Contents, EntryKind};
-use crate::ids::Sha256Hex;
 
 struct Repo(TempDir);
 
@@ -177,7 +177,7 @@ fn what_a_sparse_checkout_leaves_out_is_read_from_git() {
     assert_eq!((names(&tree), tree.is_dirty()), (vec!["kept/a", "left/b"], false));
     let left = tree.get("left/b").unwrap();
     assert_eq!(worktree.disk().read(left, 10).unwrap(), b"2");
-    assert_eq!(worktree.disk().hash(left).unwrap(), (Sha256Hex::of(b"2"), 1));
+    assert_eq!(worktree.disk().fact(left).unwrap(), FileFact::of(b"2"));
 }
 
 #[test]
@@ -202,9 +202,9 @@ fn a_digest_is_that_of_the_bytes_that_git_stored() {
     assert_eq!(fs::read(repo.0.path().join("a.txt")).unwrap(), b"one\r\ntwo\r\n");
     let worktree = repo.open();
     let (now, then) = (worktree.tree_now().unwrap(), worktree.tree_at("HEAD").unwrap());
-    let stored = (Sha256Hex::of(b"one\ntwo\n"), 8);
-    assert_eq!(worktree.disk().hash(now.get("a.txt").unwrap()).unwrap(), stored);
-    assert_eq!(worktree.objects().hash(then.get("a.txt").unwrap()).unwrap(), stored);
+    let stored = FileFact::of(b"one\ntwo\n");
+    assert_eq!(worktree.disk().fact(now.get("a.txt").unwrap()).unwrap(), stored);
+    assert_eq!(worktree.objects().fact(then.get("a.txt").unwrap()).unwrap(), stored);
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn links_pipes_and_strange_names_are_seen_and_never_followed() {
     assert_eq!(pipe.kind, EntryKind::Special);
     assert_eq!(worktree.disk().read(pipe, 100), Err(ContentError::NotAFile));
     assert_eq!(worktree.disk().head(pipe, 100), Err(ContentError::NotAFile));
-    assert_eq!(worktree.disk().hash(pipe), Err(ContentError::NotAFile));
+    assert_eq!(worktree.disk().fact(pipe), Err(ContentError::NotAFile));
     assert_eq!(worktree.disk().read(tree.get("link").unwrap(), 100), Err(ContentError::NotAFile));
     let mut said: Vec<_> = tree.findings.iter().map(|f| (f.code.id, f.path.as_str())).collect();
     said.sort_unstable();
@@ -318,17 +318,17 @@ fn the_first_bytes_come_from_the_disk_and_from_git() {
 #[test]
 fn an_lfs_file_has_one_digest_whether_its_content_is_here_or_not() {
     let content = "a scene ".repeat(1000);
-    let facts = (Sha256Hex::of(content.as_bytes()), 8000);
-    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 8000\n", facts.0);
+    let facts = FileFact::of(content.as_bytes());
+    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 8000\n", facts.sha256);
     let repo = Repo::new();
     repo.commit(&[("a.blend", &pointer)]);
     let worktree = repo.open();
     let tree = worktree.tree_now().unwrap();
-    assert_eq!(worktree.disk().hash(&tree.entries[0]), Ok(facts.clone()));
-    assert_eq!(worktree.objects().hash(&tree.entries[0]), Ok(facts.clone()));
+    assert_eq!(worktree.disk().fact(&tree.entries[0]), Ok(facts.clone()));
+    assert_eq!(worktree.objects().fact(&tree.entries[0]), Ok(facts.clone()));
     // As `git lfs pull` leaves it.
     repo.write("a.blend", &content);
-    assert_eq!(worktree.disk().hash(&tree.entries[0]), Ok(facts));
+    assert_eq!(worktree.disk().fact(&tree.entries[0]), Ok(facts));
 }
 
 #[test]

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::super::tree::tests::MemoryTree;
 use super::*;
 
-fn png(width: u32, height: u32) -> Vec<u8> {
+pub(super) fn png(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
     bytes.extend(width.to_be_bytes());
     bytes.extend(height.to_be_bytes());
@@ -11,12 +11,12 @@ fn png(width: u32, height: u32) -> Vec<u8> {
     bytes
 }
 
-fn gif(width: u16, height: u16) -> Vec<u8> {
+pub(super) fn gif(width: u16, height: u16) -> Vec<u8> {
     [b"GIF89a".to_vec(), width.to_le_bytes().to_vec(), height.to_le_bytes().to_vec(), vec![0; 8]].concat()
 }
 
 /// A JPEG with so many bytes of notes before its size.
-fn jpeg(width: u16, height: u16, notes: usize) -> Vec<u8> {
+pub(super) fn jpeg(width: u16, height: u16, notes: usize) -> Vec<u8> {
     let mut bytes = b"\xff\xd8".to_vec();
     for note in vec![0; notes].chunks(60_000) {
         bytes.extend(b"\xff\xe1");
@@ -30,14 +30,14 @@ fn jpeg(width: u16, height: u16, notes: usize) -> Vec<u8> {
     bytes
 }
 
-fn webp(width: u32, height: u32) -> Vec<u8> {
+pub(super) fn webp(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0".to_vec();
     bytes.extend(&(width - 1).to_le_bytes()[..3]);
     bytes.extend(&(height - 1).to_le_bytes()[..3]);
     bytes
 }
 
-fn avif(width: u32, height: u32) -> Vec<u8> {
+pub(super) fn avif(width: u32, height: u32) -> Vec<u8> {
     let boxed = |tag: &[u8; 4], inner: Vec<u8>| {
         [u32::try_from(inner.len() + 8).unwrap().to_be_bytes().to_vec(), tag.to_vec(), inner].concat()
     };

@@ -22,30 +22,31 @@ impl Execution<'_> {
         let outside =
             outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console, &self.stop)?;
         let desired = planning::plan(&library, &outside, Scope::default(), false).await?;
-        let own = self.manifest_folder(&library).zip(library.config.settings.manifest.publish.first());
+        let own = self.manifest_folder(&library).zip(library.config.settings.manifest.first_folder());
         let (folder, target) = match (output, own) {
             (Some(folder), _) => (folder.clone(), FolderTarget::new(&folder, folder.display().to_string())),
-            (None, Some((folder, own))) => (folder, FolderTarget::within(library.worktree.root(), &own.folder)),
+            (None, Some((folder, own))) => (folder, FolderTarget::within(library.worktree.root(), own)),
             (None, None) => return Err(anyhow!("name a folder with -o DIR")),
         };
         let _under_way = self.stop.hold()?;
-        target.publish(&desired.manifest).await?;
-        let root = &desired.manifest.root;
-        let assets: usize = root.collections.values().map(|reference| reference.assets).sum();
-        self.console.text(&format!("{assets} assets in {}, digest {}\n", folder.display(), root.digest));
+        let found = desired.publishable.look(&target).await?;
+        let manifest = &desired.publishable.manifest;
+        let (offer, layout) = (desired.publishable.offer(), desired.publishable.layout(target.habits())?);
+        let is_there = found.held.as_ref().map(|held| held.is(&offer, layout)).transpose()?.unwrap_or_default();
+        if !is_there {
+            desired.publishable.publish(&target, &found).await?;
+        }
+        let (assets, digest) = (manifest.assets.len(), &manifest.digest);
+        self.console.text(&format!("{assets} assets in {}, digest {}\n", folder.display(), digest));
         self.settled(self.outputs("manifest", &library.check, common.fail_on));
-        let values = [("manifest-digest", root.digest.clone()), ("manifest-path", folder.display().to_string())];
+        let values = [("manifest-digest", digest.to_string()), ("manifest-path", folder.display().to_string())];
         self.settled(self.set_outputs(&values));
         Ok(Ending::Done)
     }
 
     /// The first folder that the manifest is published to, as the one who started us would name it.
     pub(super) fn manifest_folder(&self, library: &Library) -> Option<PathBuf> {
-        let first = library.config.settings.manifest.publish.first()?;
-        Some(if self.folder.as_os_str() == "." {
-            PathBuf::from(&first.folder)
-        } else {
-            self.folder.join(&first.folder)
-        })
+        let first = library.config.settings.manifest.first_folder()?;
+        Some(if self.folder.as_os_str() == "." { PathBuf::from(first) } else { self.folder.join(first) })
     }
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::adapters::state_store::{ChunkRows as _, FileDigests as _, SqliteState, StateHistory as _, StateStore};
 use crate::adapters::stop::Signal;
+use crate::catalog::fact::FileFact;
+use crate::catalog::image::Dimensions;
 use crate::ids::{
     AssetId, AssetKey, BlobId, ChunkId, CollectionName, CommitId, CorrelationId, RepoPath, RunId, Sha256Hex, TargetName,
 };
@@ -76,9 +78,12 @@ pub(super) async fn fill(store: &SqliteState, chunks: u32) -> State {
         let put = ChunkChange::Put(some.iter().copied().map(chunk).collect());
         store.change_chunks(&two, &put).await.unwrap();
     }
-    let file =
-        |n: u32| (BlobId::parse(&format!("{n:040x}")).unwrap(), Sha256Hex::of(&n.to_le_bytes()), u64::from(n) << 20);
-    store.remember(&(0..30).map(file).collect::<Vec<_>>()).await.unwrap();
+    let file = |n: u32| {
+        let image = n.is_multiple_of(2).then_some(Dimensions { width: n + 1, height: n + 2 });
+        let fact = FileFact { sha256: Sha256Hex::of(&n.to_le_bytes()), bytes: u64::from(n) << 20, image };
+        (BlobId::parse(&format!("{n:040x}")).unwrap(), fact)
+    };
+    store.remember(&(0..30).map(file).collect()).await.unwrap();
     store.load().await.unwrap()
 }
 

@@ -1,6 +1,5 @@
 //! What a run asks of the state, answered by the copy; what others must know at once goes to origin.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -8,7 +7,8 @@ use async_trait::async_trait;
 use super::super::{ChunkRows, FileDigests, StateError, StateHistory, StateLock, StateStore};
 use super::bearing::Bearing;
 use super::{ATTEMPTS, CarriedState, Pushed, Role, Shared, Trouble, is_lasting};
-use crate::ids::{BlobId, CorrelationId, LockToken, Sha256Hex};
+use crate::catalog::fact::FileFacts;
+use crate::ids::{BlobId, CorrelationId, LockToken};
 use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
 use crate::state::{Change, Claim, HistoryEntry, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
@@ -179,12 +179,12 @@ impl StateHistory for CarriedState {
 
 #[async_trait]
 impl FileDigests for CarriedState {
-    async fn known(&self, blobs: &[BlobId]) -> Result<BTreeMap<BlobId, (Sha256Hex, u64)>, StateError> {
+    async fn known(&self, blobs: &[BlobId]) -> Result<FileFacts, StateError> {
         self.ready().await?;
         self.shared.local.known(blobs).await
     }
 
-    async fn remember(&self, files: &[(BlobId, Sha256Hex, u64)]) -> Result<(), StateError> {
+    async fn remember(&self, files: &FileFacts) -> Result<(), StateError> {
         self.ready().await?;
         self.shared.local.remember(files).await
     }

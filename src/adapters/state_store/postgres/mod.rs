@@ -8,7 +8,6 @@ mod shape;
 mod turn;
 mod value;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -22,10 +21,11 @@ use self::format::Head;
 use self::turn::{For, Turn, within};
 use self::value::{escaped, unescaped};
 use super::moving::away;
-use super::{ChunkRows, FileDigests, SqliteState, StateError, StateHistory, StateLock, StateRows, StateStore};
+use super::{ChunkRows, FileDigests, SqliteState, StateError, StateHistory, StateLock, StateRows, StateStore, files};
 use crate::adapters::postgres::Address;
-use crate::ids::{BlobId, CorrelationId, LockToken, RunId, Sha256Hex};
-use crate::state::row::{ChunkChange, ChunkRow, FileRow, IndexMark, Row, Table};
+use crate::catalog::fact::FileFacts;
+use crate::ids::{BlobId, CorrelationId, LockToken, RunId};
+use crate::state::row::{ChunkChange, ChunkRow, IndexMark, Row, Table};
 use crate::state::{Change, Claim, HistoryEntry, Kind, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
 /// The schema whose tables are ours, where no other is named.
@@ -405,26 +405,23 @@ impl StateHistory for PostgresState {
 
 #[async_trait]
 impl FileDigests for PostgresState {
-    async fn known(&self, blobs: &[BlobId]) -> Result<BTreeMap<BlobId, (Sha256Hex, u64)>, StateError> {
+    async fn known(&self, blobs: &[BlobId]) -> Result<FileFacts, StateError> {
         let known = async {
             let (turn, head) = self.begin_reading().await?;
             let found = match &head {
                 Some(head) => turn.rows(head).known_files(blobs).await,
-                None => Ok(BTreeMap::new()),
+                None => Ok(FileFacts::new()),
             };
             turn.end(found).await
         };
         within(known).await.map_err(|fault| fault.at(&self.place))
     }
 
-    async fn remember(&self, files: &[(BlobId, Sha256Hex, u64)]) -> Result<(), StateError> {
+    async fn remember(&self, files: &FileFacts) -> Result<(), StateError> {
         if files.is_empty() {
             return Ok(());
         }
-        let row = |(blob, sha256, bytes): &(BlobId, Sha256Hex, u64)| {
-            Row::File(FileRow { blob: blob.clone(), sha256: sha256.clone(), bytes: *bytes })
-        };
-        let files: Vec<Row> = files.iter().map(row).collect();
+        let files: Vec<Row> = files::rows_of(files).into_iter().map(Row::File).collect();
         let remembered = async {
             let (turn, head) = self.begin_writing().await?;
             let put = match self.in_use(head) {

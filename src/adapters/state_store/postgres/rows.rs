@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::super::files;
 use super::fault::Fault;
 use super::shape::{self, Columns};
+use crate::catalog::fact::FileFacts;
 use crate::ids::{AssetKey, BlobId, CorrelationId, Sha256Hex, TargetName};
-use crate::state::row::{AssetRow, ChunkChange, FileRow, Row, Table, TargetRow, assets_sum, check_sum};
+use crate::state::row::{AssetRow, ChunkChange, Row, Table, TargetRow, assets_sum, check_sum};
 use crate::state::{Change, Delivered, HistoryEntry, Run, RunEnd, TargetState};
 
 type Assets = BTreeMap<AssetKey, Sha256Hex>;
@@ -310,13 +312,13 @@ impl Rows<'_> {
     }
 
     /// What is known of these blobs.
-    pub(super) async fn known_files(&self, blobs: &[BlobId]) -> Result<BTreeMap<BlobId, (Sha256Hex, u64)>, Fault> {
-        let mut known = BTreeMap::new();
+    pub(super) async fn known_files(&self, blobs: &[BlobId]) -> Result<FileFacts, Fault> {
+        let mut known = FileFacts::new();
         for blobs in blobs.chunks(AT_ONCE) {
             let keys: Vec<Vec<u8>> = blobs.iter().map(shape::file_key).collect();
             for row in self.select(Table::Files, "AND key = ANY($2)", &[(&keys, Type::BYTEA_ARRAY)]).await? {
-                if let Row::File(FileRow { blob, sha256, bytes }) = row {
-                    known.insert(blob, (sha256, bytes));
+                if let Row::File(row) = row {
+                    known.extend([files::fact_of(row)]);
                 }
             }
         }

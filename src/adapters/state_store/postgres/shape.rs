@@ -50,7 +50,7 @@ pub(super) fn columns(table: Table) -> &'static [(&'static str, Kind)] {
         Table::History => {
             &[("serial", Number), ("at", Number), ("run", Text), ("target", Text), ("kind", Text), ("detail", Text)]
         }
-        Table::Files => &[("blob", Text), ("sha256", Text), ("bytes", Number)],
+        Table::Files => &[("blob", Text), ("sha256", Text), ("bytes", Number), ("width", Number), ("height", Number)],
         Table::Chunks => &[
             ("namespace", Text),
             ("chunk", Bytes),
@@ -232,7 +232,9 @@ impl Fields<'_> {
                 .bytes(file_key(&row.blob))
                 .text(row.blob.as_str())
                 .text(row.sha256.as_str())
-                .number(Some(signed(row.bytes)?)),
+                .number(Some(signed(row.bytes)?))
+                .number(row.image.map(|(width, _)| width.into()))
+                .number(row.image.map(|(_, height)| height.into())),
             Row::Chunk(row) => self
                 .bytes(chunk_key(&row.namespace, &row.id)?)
                 .text(&row.namespace)
@@ -298,6 +300,11 @@ impl<'a> Reader<'a> {
         Ok(Timestamp(self.next()?))
     }
 
+    fn pixels(&mut self) -> Result<Option<u32>, Fault> {
+        let pixels = self.next::<Option<i64>>()?.map(u32::try_from);
+        pixels.transpose().map_err(|error| Fault::Damaged(error.to_string()))
+    }
+
     fn hex(&mut self) -> Result<String, Fault> {
         Ok(hex::encode(self.next::<&[u8]>()?))
     }
@@ -336,6 +343,7 @@ impl<'a> Reader<'a> {
                 blob: BlobId::parse(&self.text()?)?,
                 sha256: Sha256Hex::parse(&self.text()?)?,
                 bytes: unsigned(self.next()?)?,
+                image: self.pixels()?.zip(self.pixels()?),
             }),
             Table::Chunks => Row::Chunk(ChunkRow {
                 namespace: self.text()?,

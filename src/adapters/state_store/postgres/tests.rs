@@ -6,6 +6,7 @@ use super::super::conformance::{self, LIBRARY};
 use super::super::{MemoryState, Redacted, Store};
 use super::*;
 use crate::adapters::postgres::test_server::{Database, server};
+use crate::catalog::fact::FileFact;
 use crate::secret::Secret;
 
 fn address(url: &str) -> Address {
@@ -140,10 +141,36 @@ async fn what_is_missing_on_the_server_is_said_in_a_sentence() {
     guest.record(Serial(0), &conformance::intend("a", "x")).await.unwrap();
     database.sql("UPDATE stockroom.format SET version = 7");
     let newer = PostgresState::new(address(&database.socket()), SCHEMA, LIBRARY).load().await.unwrap_err();
-    assert!(matches!(newer, StateError::Newer { found: 7, known: 1, .. }), "{newer}");
-    database.sql("UPDATE stockroom.format SET version = 1");
+    assert!(matches!(newer, StateError::Newer { found: 7, known: 2, .. }), "{newer}");
+    database.sql("UPDATE stockroom.format SET version = 2");
     let store = PostgresState::new(address(&database.socket()), SCHEMA, LIBRARY);
     store.record(Serial(1), &conformance::intend("a", "y")).await.unwrap();
+}
+
+#[tokio::test]
+async fn tables_of_the_first_format_are_brought_up_to_date_by_whoever_comes_first() {
+    let Some(database) = database() else { return };
+    let open = || PostgresState::new(address(&database.socket()), SCHEMA, LIBRARY);
+    let files = FileFacts::from([(BlobId::parse(&"a".repeat(40)).unwrap(), FileFact::of(b"1"))]);
+    open().record(Serial(0), &conformance::deliver("a", &[("bolt", "1")])).await.unwrap();
+    let expected = open().load().await.unwrap();
+    for step in 0..2 {
+        open().remember(&files).await.unwrap();
+        database.sql(
+            "ALTER TABLE stockroom.files DROP COLUMN width; ALTER TABLE stockroom.files DROP COLUMN height;
+             UPDATE stockroom.format SET version = 1",
+        );
+        let store = open();
+        if step == 0 {
+            assert_eq!(store.load().await.unwrap(), expected);
+        } else {
+            store.record(expected.serial, &conformance::deliver("a", &[])).await.unwrap();
+        }
+        let blobs: Vec<BlobId> = files.keys().cloned().collect();
+        assert_eq!(store.known(&blobs).await.unwrap(), FileFacts::new(), "they are looked at again");
+        store.remember(&files).await.unwrap();
+        assert_eq!(open().known(&blobs).await.unwrap(), files);
+    }
 }
 
 #[tokio::test]

@@ -30,6 +30,16 @@ pub(super) enum For {
     Writing,
 }
 
+impl For {
+    fn begin(self) -> String {
+        let level = match self {
+            Self::Reading => "REPEATABLE READ READ ONLY",
+            Self::Writing => "READ COMMITTED READ WRITE",
+        };
+        format!("BEGIN ISOLATION LEVEL {level}; {LIMITS}")
+    }
+}
+
 /// A transaction. One that is dropped takes its connection with it, so that the server undoes it.
 pub(super) struct Turn {
     pub(super) session: OwnedMutexGuard<Session>,
@@ -41,11 +51,7 @@ impl Turn {
     /// Begins one, on the connection that is there if it still stands.
     pub(super) async fn begin(store: &PostgresState, purpose: For) -> Result<Self, Fault> {
         let mut session = std::sync::Arc::clone(&store.session).lock_owned().await;
-        let level = match purpose {
-            For::Reading => "REPEATABLE READ READ ONLY",
-            For::Writing => "READ COMMITTED READ WRITE",
-        };
-        let begin = format!("BEGIN ISOLATION LEVEL {level}; {LIMITS}");
+        let begin = purpose.begin();
         if let Some(client) = session.client.take() {
             match client.batch_execute(&begin).await.map_err(postgres::Fault::from) {
                 Ok(()) => return Ok(Self { session, client, schema: store.schema.clone() }),
@@ -75,13 +81,21 @@ impl Turn {
         made.ok_or_else(|| Fault::Damaged("it names no library".to_owned()))
     }
 
-    /// The head as it is, if there is one; tables of an older format are brought up to date by the first change.
+    /// The head as it is, if there is one. Tables of an older format are brought up to date first, in a transaction of its own:
+    /// who took them for absent would plan as if nothing had ever been done.
     pub(super) async fn found(&mut self, store: &PostgresState, lock: bool) -> Result<Option<Head>, Fault> {
         if !self.session.is_prepared {
             match format::look(&self.client, &self.schema, &store.place).await? {
-                Format::Absent | Format::Behind(_) => return Ok(None),
-                Format::Current => self.session.is_prepared = true,
+                Format::Absent => return Ok(None),
+                Format::Behind(_) => {
+                    self.client.batch_execute(&format!("ROLLBACK; {}", For::Writing.begin())).await?;
+                    format::prepare(&self.client, &self.schema, &store.place).await?;
+                    let purpose = if lock { For::Writing } else { For::Reading };
+                    self.client.batch_execute(&format!("COMMIT; {}", purpose.begin())).await?;
+                }
+                Format::Current => {}
             }
+            self.session.is_prepared = true;
         }
         format::head(&self.client, &self.schema, &store.library, lock).await
     }

@@ -9,7 +9,6 @@ mod shape;
 mod survey;
 mod upgrade;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,10 +20,11 @@ use uuid::Uuid;
 use self::fault::Fault;
 use self::format::Head;
 use super::moving::away;
-use super::{ChunkRows, FileDigests, StateError, StateHistory, StateLock, StateStore};
+use super::{ChunkRows, FileDigests, StateError, StateHistory, StateLock, StateStore, files};
 use crate::adapters::sqlite;
-use crate::ids::{BlobId, CorrelationId, LockToken, RunId, Sha256Hex};
-use crate::state::row::{ChunkChange, ChunkRow, FileRow, IndexMark};
+use crate::catalog::fact::FileFacts;
+use crate::ids::{BlobId, CorrelationId, LockToken, RunId};
+use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
 use crate::state::{Change, Claim, HistoryEntry, Kind, Lock, Run, RunEnd, Serial, State, Survey, Timestamp};
 
 /// How long another process may hold the file before this one gives up.
@@ -350,7 +350,7 @@ impl StateHistory for SqliteState {
 
 #[async_trait]
 impl FileDigests for SqliteState {
-    async fn known(&self, blobs: &[BlobId]) -> Result<BTreeMap<BlobId, (Sha256Hex, u64)>, StateError> {
+    async fn known(&self, blobs: &[BlobId]) -> Result<FileFacts, StateError> {
         let blobs = blobs.to_vec();
         self.blocking(move |store, session| {
             let read = store.reading(session, |transaction, _| rows::known_files(transaction, &blobs))?;
@@ -359,16 +359,11 @@ impl FileDigests for SqliteState {
         .await
     }
 
-    async fn remember(&self, files: &[(BlobId, Sha256Hex, u64)]) -> Result<(), StateError> {
+    async fn remember(&self, files: &FileFacts) -> Result<(), StateError> {
         if files.is_empty() {
             return Ok(());
         }
-        let row = |(blob, sha256, bytes): &(BlobId, Sha256Hex, u64)| FileRow {
-            blob: blob.clone(),
-            sha256: sha256.clone(),
-            bytes: *bytes,
-        };
-        let files: Vec<FileRow> = files.iter().map(row).collect();
+        let files = files::rows_of(files);
         self.blocking(move |store, session| {
             store.writing(session, |transaction, head| {
                 store.in_use(head)?;

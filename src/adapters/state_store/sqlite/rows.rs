@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Row};
 
+use super::super::files;
 use super::fault::Fault;
 use super::shape::select;
+use crate::catalog::fact::FileFacts;
 use crate::ids::{
     AssetId, AssetKey, BlobId, CollectionName, CommitId, CorrelationId, InvalidId, LockToken, RunId, Sha256Hex,
     TargetName,
@@ -236,15 +238,12 @@ fn limit(most: usize) -> i64 {
 }
 
 /// What is known of these blobs.
-pub(super) fn known_files(
-    connection: &Connection,
-    blobs: &[BlobId],
-) -> Result<BTreeMap<BlobId, (Sha256Hex, u64)>, Fault> {
-    let mut known = BTreeMap::new();
+pub(super) fn known_files(connection: &Connection, blobs: &[BlobId]) -> Result<FileFacts, Fault> {
+    let mut known = FileFacts::new();
     for blob in blobs {
         for row in select(connection, Table::Files, "WHERE blob = ?1", [blob.as_str()])? {
-            if let StateRow::File(file) = row {
-                known.insert(file.blob, (file.sha256, file.bytes));
+            if let StateRow::File(row) = row {
+                known.extend([files::fact_of(row)]);
             }
         }
     }
@@ -253,9 +252,11 @@ pub(super) fn known_files(
 
 /// Keeps what is known of the bytes of a blob.
 pub(super) fn put_file(connection: &Connection, row: &FileRow) -> Result<(), Fault> {
-    let upsert = "INSERT OR REPLACE INTO files (blob, sha256, bytes, sum) VALUES (?1, ?2, ?3, ?4)";
-    let sum = check_sum(row.digest());
-    execute(connection, upsert, (row.blob.as_str(), row.sha256.as_str(), signed(row.bytes)?, sum))
+    let upsert =
+        "INSERT OR REPLACE INTO files (blob, sha256, bytes, width, height, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let (width, height) = row.image.unzip();
+    let values = (row.blob.as_str(), row.sha256.as_str(), signed(row.bytes)?, width, height, check_sum(row.digest()));
+    execute(connection, upsert, values)
 }
 
 /// The lock, if it was taken and not given back.

@@ -31,7 +31,7 @@ pub(super) fn shape(table: Table) -> Shape {
         Table::Runs => (&["position"], "id, who, event, command, at_commit, link, at, sum", "runs"),
         Table::RunEnds => (&["run"], "run, result, detail, at, sum", "run_ends"),
         Table::History => (&["serial"], "serial, at, run, target, kind, detail, sum", "history"),
-        Table::Files => (&["blob"], "blob, sha256, bytes, sum", "files"),
+        Table::Files => (&["blob"], "blob, sha256, bytes, width, height, sum", "files"),
         Table::Chunks => (
             &["chunks.namespace", "chunks.id"],
             "namespaces.name, chunks.id, texts.collection, texts.asset, texts.path, chunks.position, chunks.hash, \
@@ -85,6 +85,7 @@ pub(super) fn read(table: Table, row: &Found<'_>, sum: usize) -> Result<Row, Fau
             blob: parsed(BlobId::parse, &text(0)?)?,
             sha256: parsed(Sha256Hex::parse, &text(1)?)?,
             bytes: unsigned(row.get(2)?)?,
+            image: row.get::<_, Option<u32>>(3)?.zip(row.get(4)?),
         }),
     };
     checked(row.get(sum)?, found.digest(), &format!("a row of {}", table.as_str()))?;

@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 
 use super::super::conformance::{self, LIBRARY, deliver, intend};
 use super::*;
+use crate::catalog::fact::FileFact;
 
 conformance::suite!(|| {
     let folder = tempfile::tempdir().unwrap();
@@ -51,7 +52,7 @@ fn reading_makes_no_file() {
     runtime().block_on(async {
         store.load().await.unwrap();
         store.known(&[BlobId::parse(&"a".repeat(40)).unwrap()]).await.unwrap();
-        store.remember(&[]).await.unwrap();
+        store.remember(&FileFacts::new()).await.unwrap();
     });
     assert!(!folder.path().join("deep").exists());
 }
@@ -71,7 +72,7 @@ fn the_file_is_kept_as_it_was_promised() {
     let pragma =
         |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0)).unwrap();
     assert_eq!(pragma("journal_mode"), "wal".to_owned().into());
-    assert_eq!((pragma("application_id"), pragma("user_version")), (0x7372_7374.into(), 2.into()));
+    assert_eq!((pragma("application_id"), pragma("user_version")), (0x7372_7374.into(), 3.into()));
     for statement in ["UPDATE history SET detail = 'x'", "DELETE FROM history"] {
         let refused = connection.execute(statement, []).unwrap_err().to_string();
         assert!(refused.contains("the history is only added to"), "{refused}");
@@ -129,8 +130,8 @@ fn remembering_files_adopts_a_state_too() {
     let folder = tempfile::tempdir().unwrap();
     let place = written(&folder);
     let named = SqliteState::new(&place, "org/named:").adopting(LIBRARY);
-    let file = (BlobId::parse(&"a".repeat(40)).unwrap(), Sha256Hex::of(b"1"), 1);
-    runtime().block_on(named.remember(&[file])).unwrap();
+    let file = (BlobId::parse(&"a".repeat(40)).unwrap(), FileFact::of(b"1"));
+    runtime().block_on(named.remember(&[file].into())).unwrap();
     drop(named);
     assert!(matches!(load(&place), Err(StateError::Foreign { .. })));
 }
@@ -140,7 +141,7 @@ fn a_newer_format_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let place = written(&folder);
     Connection::open(&place).unwrap().pragma_update(None, "user_version", 7).unwrap();
-    assert!(matches!(load(&place), Err(StateError::Newer { found: 7, known: 2, .. })));
+    assert!(matches!(load(&place), Err(StateError::Newer { found: 7, known: 3, .. })));
 }
 
 #[test]
@@ -210,14 +211,17 @@ fn a_state_of_the_first_format_is_brought_up_to_date_with_all_that_it_says() {
         ),
         ("delivered_assets", "target, collection, asset, digest"),
         ("history", "serial, at, target, kind, detail"),
-        ("files", "blob, sha256, bytes"),
     ] {
         connection.execute(&format!("INSERT INTO {table} ({columns}) SELECT {columns} FROM new.{table}"), []).unwrap();
     }
+    let file = "INSERT INTO files (blob, sha256, bytes) VALUES (?1, ?1, 7)";
+    connection.execute(file, ["a".repeat(64)]).unwrap();
     drop(connection);
     let store = SqliteState::new(&old, LIBRARY);
     assert_eq!(runtime().block_on(store.load()).unwrap(), expected);
     assert_eq!(runtime().block_on(store.history(10)).unwrap(), history);
+    let blob = BlobId::parse(&"a".repeat(64)).unwrap();
+    assert_eq!(runtime().block_on(store.known(&[blob])).unwrap(), FileFacts::new(), "it is looked at again");
     runtime().block_on(store.record(expected.serial, &intend("a", "x"))).unwrap();
 }
 

@@ -5,8 +5,8 @@ use rusqlite::Transaction;
 use super::fault::Fault;
 use super::format::Head;
 use super::rows;
-use crate::ids::{AssetId, AssetKey, BlobId, CollectionName, Sha256Hex, TargetName};
-use crate::state::row::{AssetRow, FileRow, TargetRow, assets_sum, check_sum};
+use crate::ids::{AssetId, AssetKey, CollectionName, Sha256Hex, TargetName};
+use crate::state::row::{AssetRow, TargetRow, assets_sum, check_sum};
 use crate::state::{HistoryEntry, Serial, Timestamp};
 
 /// Format 1: the tables of targets, history and files.
@@ -176,7 +176,7 @@ pub(super) fn check_sums_runs_and_chunks(transaction: &Transaction<'_>) -> Resul
     Ok(())
 }
 
-/// Writes each row of format 1 anew, with its check sum.
+/// Writes each row of format 1 anew, with its check sum; what is known of files goes with the next step.
 fn bring_over(transaction: &Transaction<'_>) -> Result<(), Fault> {
     let mut targets = 0_i64;
     let mut statement = transaction.prepare("SELECT target, collection, asset, digest FROM old_assets")?;
@@ -221,15 +221,20 @@ fn bring_over(transaction: &Transaction<'_>) -> Result<(), Fault> {
         };
         rows::put_history(transaction, &entry)?;
     }
-    let mut statement = transaction.prepare("SELECT blob, sha256, bytes FROM old_files")?;
-    let mut found = statement.query([])?;
-    while let Some(row) = found.next()? {
-        let file = FileRow {
-            blob: rows::parsed(BlobId::parse, &row.get::<_, String>(0)?)?,
-            sha256: rows::parsed(Sha256Hex::parse, &row.get::<_, String>(1)?)?,
-            bytes: rows::unsigned(row.get(2)?)?,
-        };
-        rows::put_file(transaction, &file)?;
-    }
     Ok(())
+}
+
+/// Format 3: how wide and high images are. What was known of files is found out again with the next sync.
+pub(super) fn dimensions_of_images(transaction: &Transaction<'_>) -> Result<(), Fault> {
+    Ok(transaction.execute_batch(
+        "DROP TABLE files;
+         CREATE TABLE files (
+             blob TEXT PRIMARY KEY,
+             sha256 TEXT NOT NULL,
+             bytes INTEGER NOT NULL CHECK (bytes >= 0),
+             width INTEGER CHECK (width > 0),
+             height INTEGER CHECK (height > 0),
+             sum INTEGER NOT NULL
+         ) STRICT, WITHOUT ROWID;",
+    )?)
 }

@@ -1,0 +1,216 @@
+//! What the places of the manifest hold, and how an edition gets there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::anyhow;
+use serde::de::DeserializeOwned;
+
+use crate::adapters::publication::{PublicationError, PublishTarget, Summary, Update, Version};
+use crate::ids::Sha256Hex;
+use crate::manifest::build::BuildError;
+use crate::manifest::edition::{Edition, Held, Offer};
+use crate::manifest::files::{RETIRED, signature_of, size};
+use crate::manifest::format::{ExportList, FileRef, PublishedFinding, Root, ShardList, VERSION};
+use crate::manifest::layout::{Habits, Layout, Line, beside, entries};
+use crate::manifest::retired::Retired;
+use crate::manifest::settings::Settings;
+use crate::manifest::Manifest;
+use crate::state::Timestamp;
+
+/// How large the publisher's own list may be, in bytes.
+const MOST_RETIRED: u64 = 16 * 1024 * 1024;
+
+/// Signs the bytes of a root.
+pub type Sign = std::sync::Arc<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>;
+
+/// A manifest, ready to be published anywhere.
+pub struct Publishable {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// What stockroom.yml says of it.
+    pub settings: Settings,
+    /// What there is to look at in the library, as far as that is published.
+    pub findings: Vec<PublishedFinding>,
+    /// When that is.
+    pub now: Timestamp,
+    /// Signs roots, where that is wanted.
+    pub sign: Option<Sign>,
+    layouts: BTreeMap<Habits, Layout>,
+}
+
+impl Publishable {
+    /// Lays a manifest out for places with these habits.
+    pub fn new(
+        manifest: Manifest,
+        settings: Settings,
+        findings: Vec<PublishedFinding>,
+        (now, sign): (Timestamp, Option<Sign>),
+        habits: impl Iterator<Item = Habits>,
+    ) -> Result<Self, BuildError> {
+        // What is kept in a folder, where somebody asks for that, is followed.
+        let habits: BTreeSet<Habits> = habits.chain([Habits::Followed]).collect();
+        let layouts = habits.into_iter().map(|habits| Ok((habits, Layout::of(&manifest, habits)?)));
+        let layouts = layouts.collect::<Result<_, BuildError>>()?;
+        Ok(Self { manifest, settings, findings, now, sign, layouts })
+    }
+
+    /// What is offered to every place.
+    pub fn offer(&self) -> Offer<'_> {
+        Offer {
+            manifest: &self.manifest,
+            settings: &self.settings,
+            findings: &self.findings,
+            now: self.now.0,
+            is_signed: self.sign.is_some(),
+        }
+    }
+
+    /// How it is laid out for a place with these habits.
+    pub fn layout(&self, habits: Habits) -> anyhow::Result<&Layout> {
+        self.layouts.get(&habits).ok_or_else(|| anyhow!("the manifest was not laid out for a place of this kind"))
+    }
+
+    /// What a place would hold that has this, as far as it takes to compare it with `next`.
+    pub fn held_after(&self, habits: Habits, next: &Self) -> anyhow::Result<Found> {
+        let layout = self.layout(habits)?;
+        let edition = Edition::after(None, &self.offer(), layout)?;
+        let mut names: BTreeMap<String, u64> = edition.files.iter().map(|(name, it)| (name.clone(), size(it))).collect();
+        let sha256 = Sha256Hex::of(&edition.root_bytes);
+        names.insert(signature_of(&edition.root_bytes), 0);
+        let held = Held {
+            sha256,
+            names,
+            lines: Some(layout.lines_beside(&next.layout(habits)?.list)),
+            list: Some(layout.list.clone()),
+            updated: None,
+            exports: ExportList::default(),
+            retired: Retired::default(),
+            root: edition.root,
+        };
+        Ok(Found { version: None, held: Some(held) })
+    }
+
+    /// Reads what a place holds, as far as it takes to compare it.
+    pub async fn look(&self, target: &dyn PublishTarget) -> anyhow::Result<Found> {
+        look(target, &self.offer(), self.layout(target.habits())?).await
+    }
+
+    /// Publishes the edition that comes after what was found at a place.
+    pub async fn publish(&self, target: &dyn PublishTarget, found: &Found) -> Result<Edition, PublicationError> {
+        let refused = |error: anyhow::Error| PublicationError::Refused { place: target.place(), why: format!("{error:#}") };
+        let (offer, layout) = (self.offer(), self.layout(target.habits()).map_err(refused)?);
+        let edition = Edition::after(found.held.as_ref(), &offer, layout).map_err(|error| refused(error.into()))?;
+        // What lies around without a root, as after a run that was killed, need not be written once more.
+        let names = match &found.held {
+            Some(held) => held.names.clone(),
+            None => target.list().await?,
+        };
+        let steps = edition.steps(found.held.as_ref(), &names, offer.now).map_err(|error| refused(error.into()))?;
+        let mut files = steps.put;
+        if let Some(sign) = &self.sign {
+            files.insert(signature_of(&edition.root_bytes), sign(&edition.root_bytes));
+        }
+        let update = Update {
+            expected: found.version.clone(),
+            files,
+            root: edition.root_bytes.clone(),
+            removed: steps.removed,
+            summary: summary(&edition.root),
+        };
+        target.publish(&update).await?;
+        Ok(edition)
+    }
+}
+
+/// What was found at a place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// What the place calls the root that is there, whatever it says.
+    pub version: Option<Version>,
+    /// What it holds; none where there is nothing that can be understood.
+    pub held: Option<Held>,
+}
+
+/// Reads what a place holds, as far as it takes to compare it with a manifest laid out for it.
+async fn look(target: &dyn PublishTarget, offer: &Offer<'_>, layout: &Layout) -> anyhow::Result<Found> {
+    let Some(stored) = target.root().await? else { return Ok(Found { version: None, held: None }) };
+    let version = Some(stored.version);
+    refuse_newer(target, &stored.bytes)?;
+    let Ok(root) = serde_json::from_slice::<Root>(&stored.bytes) else { return Ok(Found { version, held: None }) };
+    let exports = match &root.exports {
+        Some(reference) => file(target, reference).await?,
+        None => Some(ExportList::default()),
+    };
+    let retired = target.read(RETIRED, MOST_RETIRED).await?;
+    let mut held = Held {
+        sha256: Sha256Hex::of(&stored.bytes),
+        names: target.list().await?,
+        list: Some(layout.list.clone()),
+        lines: Some(Vec::new()),
+        updated: None,
+        exports: exports.unwrap_or_default(),
+        retired: retired.and_then(|bytes| serde_json::from_slice::<Retired>(&bytes).ok()).unwrap_or_default(),
+        root,
+    };
+    if !held.is(offer, layout)? {
+        held.list = file::<ShardList>(target, &held.root.shards).await?;
+        held.updated = file(target, &held.root.updated).await?;
+        held.lines = lines(target, &held, layout).await?;
+    }
+    Ok(Found { version, held: Some(held) })
+}
+
+/// A root of a later format is not ours to replace.
+fn refuse_newer(target: &dyn PublishTarget, bytes: &[u8]) -> anyhow::Result<()> {
+    let root = serde_json::from_slice::<serde_json::Value>(bytes).ok();
+    match root.and_then(|root| root.get("version")?.as_u64()) {
+        Some(found) if found > u64::from(VERSION) => Err(anyhow!(
+            "the manifest at {} has version {found}, and this Stockroom knows {VERSION}: update it, or publish elsewhere",
+            target.place()
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A file that a root names; none when it is not there whole.
+async fn file<T: DeserializeOwned>(
+    target: &dyn PublishTarget,
+    reference: &FileRef,
+) -> Result<Option<T>, PublicationError> {
+    let bytes = bytes(target, &reference.path, reference.bytes, &reference.sha256).await?;
+    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+}
+
+async fn bytes(
+    target: &dyn PublishTarget,
+    path: &str,
+    size: u64,
+    sha256: &str,
+) -> Result<Option<Vec<u8>>, PublicationError> {
+    let read = target.read(path, size).await?;
+    Ok(read.filter(|bytes| Sha256Hex::of(bytes).as_str() == sha256))
+}
+
+/// The entries of those of its shards that the layout does not have; none where one is not there whole.
+async fn lines(target: &dyn PublishTarget, held: &Held, layout: &Layout) -> anyhow::Result<Option<Vec<Line>>> {
+    // Nobody follows a snapshot, so nothing is compared with it.
+    let list = held.list.as_ref().filter(|_| layout.habits == Habits::Followed);
+    let Some(list) = list else { return Ok(None) };
+    let mut found = Vec::new();
+    for (collection, shard) in beside(list, &layout.list) {
+        let bytes = bytes(target, &shard.path, shard.bytes, &shard.sha256).await?;
+        match bytes.and_then(|bytes| entries(collection, &bytes)) {
+            Some(lines) => found.extend(lines),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(found))
+}
+
+fn summary(root: &Root) -> Summary {
+    let source = &root.source;
+    let at = source.commit.as_ref().map(|commit| format!(" of {}", commit.get(..7).unwrap_or(commit)));
+    let title = format!("Publish edition {}{}", root.seq, at.unwrap_or_default());
+    let date = source.date.as_deref().and_then(|date| chrono::DateTime::parse_from_rfc3339(date).ok());
+    Summary { title, seconds: date.map(|date| date.timestamp()) }
+}

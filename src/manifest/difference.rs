@@ -1,0 +1,93 @@
+//! What has changed between what a place holds and a manifest.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::build::canonical;
+use super::format::{AssetEntry, Key, Renamed, ShardList};
+use super::layout::{Layout, Line, by_key};
+use crate::ids::Sha256Hex;
+
+/// The assets that differ.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Difference {
+    /// Those that are new, or whose entries have changed, in the order of their keys.
+    pub put: Vec<Changed>,
+    /// Those that are gone.
+    pub removed: Vec<Key>,
+    /// Those that have another id.
+    pub renamed: Vec<Renamed>,
+}
+
+/// An asset whose entry is not the one of before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// Its entry now.
+    pub line: Line,
+    /// Whether there was none before.
+    pub is_new: bool,
+    /// Whether it means something else than before.
+    pub is_meant: bool,
+}
+
+impl Difference {
+    /// Compares a layout with the shards of before; `old` are the entries of those that the layout does not have.
+    pub fn between(old_list: &ShardList, old: Vec<Line>, new: &Layout) -> Self {
+        let mut old = by_key(old);
+        let mut difference = Self::default();
+        for (key, line) in by_key(new.lines_beside(old_list)) {
+            match old.remove(&key) {
+                Some(before) if before.bytes == line.bytes => {}
+                before => {
+                    let is_meant = before.as_ref().is_none_or(|before| before.digest != line.digest);
+                    difference.put.push(Changed { line, is_new: before.is_none(), is_meant });
+                }
+            }
+        }
+        difference.renamed = renamed(&old, &difference.put);
+        difference.removed = old.into_keys().map(|(collection, id)| Key { collection, id }).collect();
+        difference
+    }
+
+    /// How many are new.
+    pub fn added(&self) -> usize {
+        self.put.iter().filter(|changed| changed.is_new).count()
+    }
+}
+
+/// What is gone and has come again under another id of the same collection.
+fn renamed(gone: &BTreeMap<(String, String), Line>, put: &[Changed]) -> Vec<Renamed> {
+    let mut by_content: BTreeMap<(String, Sha256Hex), Vec<&str>> = BTreeMap::new();
+    for line in gone.values() {
+        if let Some(content) = content(line) {
+            by_content.entry((line.collection.clone(), content)).or_default().push(&line.id);
+        }
+    }
+    if by_content.is_empty() {
+        return Vec::new();
+    }
+    let mut all = Vec::new();
+    for changed in put.iter().filter(|changed| changed.is_new) {
+        let Some(content) = content(&changed.line) else { continue };
+        let Some(ids) = by_content.get_mut(&(changed.line.collection.clone(), content)) else { continue };
+        if !ids.is_empty() {
+            let (collection, to) = (changed.line.collection.clone(), changed.line.id.clone());
+            all.push(Renamed { collection, from: ids.remove(0).to_owned(), to });
+        }
+    }
+    all
+}
+
+/// What an asset is, whatever it and its files are called.
+fn content(line: &Line) -> Option<Sha256Hex> {
+    let entry: AssetEntry = serde_json::from_slice(&line.bytes).ok()?;
+    let mut files: Vec<&str> = entry.files.iter().map(|file| file.sha256.as_str()).collect();
+    files.sort_unstable();
+    let mut record = entry.record;
+    if let Some(members) = record.as_object_mut() {
+        // The id itself often stands in the record.
+        members.retain(|_, value| value.as_str() != Some(entry.id.as_str()));
+    }
+    Some(Sha256Hex::of(&canonical(&json!([record, entry.schema, files])).ok()?))
+}

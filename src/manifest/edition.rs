@@ -1,0 +1,325 @@
+//! One publication of a manifest at one place.
+//!
+//! What it says beyond the manifest (its number, the one before, what has changed, and when) is worked out from the manifest
+//! and from what the place held before, and from nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Days, SecondsFormat, Utc};
+
+use super::build::{BuildError, Manifest, canonical, document};
+use super::difference::Difference;
+use super::files::{Files, RETIRED, add, is_ours, signature_of, size};
+use super::format::{
+    Delta, DeltaRef, ExportList, FileRef, Findings, Moment, Prev, PublishedFinding, Root, ShardList, Updated,
+    VERSION,
+};
+use super::index::index;
+use super::layout::{Habits, Layout, Line, beside};
+use super::listing::Listing;
+use super::retired::Retired;
+use super::settings::Settings;
+use super::shard::write;
+use crate::ids::Sha256Hex;
+
+/// How many deltas are kept: whoever is further behind fetches shards.
+const MOST_DELTAS: usize = 32;
+
+/// All that is published, wherever.
+pub struct Offer<'a> {
+    /// The manifest.
+    pub manifest: &'a Manifest,
+    /// What stockroom.yml says of it.
+    pub settings: &'a Settings,
+    /// What there is to look at in the library.
+    pub findings: &'a [PublishedFinding],
+    /// Seconds since 1970-01-01 UTC, for what expires and what is taken away, and for nothing else.
+    pub now: i64,
+    /// Whether roots are signed.
+    pub is_signed: bool,
+}
+
+/// What a place holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    /// The root.
+    pub root: Root,
+    /// The SHA-256 of its bytes.
+    pub sha256: Sha256Hex,
+    /// The files that are there, and their sizes.
+    pub names: BTreeMap<String, u64>,
+    /// Its shards; none where their list is not there whole.
+    pub list: Option<ShardList>,
+    /// The entries of its shards that the new layout does not have; none where one of them is not there whole.
+    pub lines: Option<Vec<Line>>,
+    /// When its assets have changed; none where that is not there whole.
+    pub updated: Option<Updated>,
+    /// Its files in other formats.
+    pub exports: ExportList,
+    /// The files that wait to be taken away.
+    pub retired: Retired,
+}
+
+/// A publication that is ready to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edition {
+    /// The root.
+    pub root: Root,
+    /// Its bytes.
+    pub root_bytes: Vec<u8>,
+    /// The files that it names.
+    pub files: Files,
+    /// Files that it names and that the place has already.
+    kept: BTreeSet<String>,
+    /// What differs from what the place held.
+    pub difference: Difference,
+}
+
+/// What has to be written at a place for an edition, and what taken away.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Steps {
+    /// Files that are not there, or not like this.
+    pub put: Files,
+    /// Files that nobody reads any more.
+    pub removed: Vec<String>,
+}
+
+impl Held {
+    /// Whether every file is there that its root names, given the names of all others.
+    pub fn has(&self, files: &[(String, u64)]) -> bool {
+        let exports = self.exports.exports.values().flatten().map(|file| (&file.path, file.bytes));
+        let mut all = files.iter().map(|(name, bytes)| (name, *bytes)).chain(references(&self.root)).chain(exports);
+        all.all(|(name, bytes)| self.names.get(name) == Some(&bytes))
+    }
+
+    /// Whether the place holds what is offered: the same library, presented in the same way, whole, signed where that is
+    /// wanted, and good for a while. What was made from uncommitted files gives way to the same of a commit.
+    pub fn is(&self, offer: &Offer<'_>, layout: &Layout) -> Result<bool, BuildError> {
+        let root = &self.root;
+        let is_provisional = root.source.modified && !offer.manifest.source.modified;
+        let files: Vec<_> = layout.files.iter().map(|(name, bytes)| (name.clone(), size(bytes))).collect();
+        Ok(root.digest == offer.manifest.digest.as_str()
+            && !is_provisional
+            && root.presentation == offer.presentation()?.as_str()
+            && root.shards == layout.shards
+            && self.has(&files)
+            && self.is_signed_as(offer)
+            && !offer.is_due(root))
+    }
+
+    /// Whether there is a signature where there should be one.
+    pub fn is_signed_as(&self, offer: &Offer<'_>) -> bool {
+        !offer.is_signed || self.names.contains_key(&format!("root-{}.minisig", self.sha256))
+    }
+}
+
+/// The files that a root names, with their sizes.
+pub fn references(root: &Root) -> impl Iterator<Item = (&String, u64)> {
+    let delta = root.delta.iter().map(|delta| (&delta.path, delta.bytes));
+    let others = [Some(&root.shards), root.index.as_ref(), Some(&root.updated), root.findings.as_ref(), root.exports.as_ref()];
+    others.into_iter().flatten().map(|file| (&file.path, file.bytes)).chain(delta)
+}
+
+impl Offer<'_> {
+    /// The digest of all that exports are made from beside the assets.
+    pub fn presentation(&self) -> Result<Sha256Hex, BuildError> {
+        Ok(Sha256Hex::of(&canonical(&(self.settings.presentation(), self.findings))?))
+    }
+
+    /// Whether it is time to renew an edition that expires, or to make one that does.
+    pub fn is_due(&self, root: &Root) -> bool {
+        let Some(days) = self.settings.expires_after_days else { return root.expires.is_some() };
+        let left = |at: DateTime<Utc>| at.timestamp() - self.now;
+        let until = root.expires.as_deref().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+        until.is_none_or(|at| left(at.to_utc()) < i64::from(days) * 43_200)
+    }
+
+    fn findings_bytes(&self) -> Result<Option<Vec<u8>>, BuildError> {
+        if self.findings.is_empty() {
+            return Ok(None);
+        }
+        document(&Findings { version: VERSION, findings: self.findings.to_vec() }).map(Some)
+    }
+
+    fn expires(&self) -> Option<String> {
+        let days = self.settings.expires_after_days?;
+        let at = DateTime::from_timestamp(self.now, 0)?.checked_add_days(Days::new(u64::from(days)))?;
+        Some(at.to_rfc3339_opts(SecondsFormat::Secs, true))
+    }
+}
+
+impl Edition {
+    /// The edition that comes after what the place holds.
+    pub fn after(held: Option<&Held>, offer: &Offer<'_>, layout: &Layout) -> Result<Self, BuildError> {
+        let manifest = offer.manifest;
+        let mut files = layout.files.clone();
+        let followed = held.filter(|_| layout.habits == Habits::Followed);
+        let nothing = ShardList::default();
+        // Entries that cannot be compared count as new, and no delta can lead from them.
+        let known = followed.and_then(|held| held.list.as_ref().zip(held.lines.clone()));
+        let difference = match &known {
+            Some((list, lines)) => Difference::between(list, lines.clone(), layout),
+            None => Difference::between(&nothing, Vec::new(), layout),
+        };
+        let seq = held.map_or(1, |held| held.root.seq.saturating_add(1));
+        let before = followed.and_then(|held| held.updated.as_ref()).filter(|_| known.is_some());
+        let mut updated = updated(before, offer, &difference);
+        let delta = match (followed, &known, before) {
+            (Some(held), Some(_), Some(before)) if held.root.digest == manifest.digest.as_str() => {
+                updated.deltas.clone_from(&before.deltas);
+                held.root.delta.clone()
+            }
+            (Some(held), Some((list, _)), Some(before)) => {
+                let cost = beside(&layout.list, list).iter().map(|(_, shard)| shard.bytes).sum::<u64>();
+                let bytes = delta_bytes(held, offer, &difference, seq)?;
+                (size(&bytes) <= cost + layout.shards.bytes).then(|| {
+                    let file = add(&mut files, "delta", bytes);
+                    let FileRef { path, bytes, sha256 } = file;
+                    let made = DeltaRef { path, bytes, sha256, from: held.root.digest.clone() };
+                    updated.deltas = std::iter::once(&made).chain(&before.deltas).take(MOST_DELTAS).cloned().collect();
+                    made
+                })
+            }
+            _ => None,
+        };
+        let listing = Listing::new(&offer.settings.listing);
+        let index = index(manifest, &listing)?.map(|bytes| add(&mut files, "index", bytes));
+        let findings = offer.findings_bytes()?.map(|bytes| add(&mut files, "findings", bytes));
+        let kept = updated.deltas.iter().map(|delta| delta.path.clone()).collect();
+        let root = Root {
+            version: VERSION,
+            digest: manifest.digest.to_string(),
+            source: manifest.source.clone(),
+            seq,
+            prev: held.map(|held| Prev {
+                seq: held.root.seq,
+                digest: held.root.digest.clone(),
+                sha256: held.sha256.to_string(),
+            }),
+            schemas: manifest.schemas.clone(),
+            collections: manifest.collections.iter().map(|(name, of)| (name.clone(), of.summary.clone())).collect(),
+            shards: layout.shards.clone(),
+            index,
+            delta,
+            updated: add(&mut files, "updated", document(&updated)?),
+            findings,
+            exports: None,
+            presentation: offer.presentation()?.to_string(),
+            expires: offer.expires(),
+        };
+        Ok(Self { root_bytes: document(&root)?, root, files, kept, difference })
+    }
+
+    /// What has to be written at a place that holds this, and what taken away.
+    pub fn steps(&self, held: Option<&Held>, names: &BTreeMap<String, u64>, now: i64) -> Result<Steps, BuildError> {
+        let nothing = BTreeMap::new();
+        let before: BTreeMap<&str, &str> = held.map_or(BTreeMap::new(), |held| {
+            held.exports.exports.values().flatten().map(|file| (file.path.as_str(), file.sha256.as_str())).collect()
+        });
+        let is_there = |name: &str, bytes: &[u8]| {
+            let is_same = is_ours(name) || before.get(name).is_some_and(|known| *known == Sha256Hex::of(bytes).as_str());
+            is_same && names.get(name) == Some(&size(bytes))
+        };
+        let missing = self.files.iter().filter(|(name, bytes)| !is_there(name, bytes));
+        let mut put: Files = missing.map(|(name, bytes)| (name.clone(), bytes.clone())).collect();
+        let signature = signature_of(&self.root_bytes);
+        let is_named = |name: &str| self.files.contains_key(name) || self.kept.contains(name) || name == signature;
+        let retired = held.map_or(&nothing, |held| &held.retired.files);
+        let is_candidate = |name: &str| is_ours(name) || before.contains_key(name) || retired.contains_key(name);
+        let idle = names.keys().map(String::as_str).filter(|name| is_candidate(name) && !is_named(name));
+        let (left, removed) = Retired::sort(retired, idle, now);
+        if left.files != *retired {
+            put.insert(RETIRED.to_owned(), document(&left)?);
+        }
+        Ok(Steps { put, removed })
+    }
+}
+
+/// The commit that last changed each asset.
+fn updated(before: Option<&Updated>, offer: &Offer<'_>, difference: &Difference) -> Updated {
+    let source = &offer.manifest.source;
+    let commit = source.commit.clone().filter(|_| !source.modified);
+    let now = Moment { commit, date: source.date.clone() };
+    let mut commits: Vec<Moment> = before.map(|before| before.commits.clone()).unwrap_or_default();
+    let at = commits.iter().position(|known| *known == now).unwrap_or_else(|| {
+        commits.push(now);
+        commits.len() - 1
+    });
+    let meant = difference.put.iter().filter(|changed| changed.is_meant);
+    let fresh: BTreeSet<(&str, &str)> =
+        meant.map(|changed| (changed.line.collection.as_str(), changed.line.id.as_str())).collect();
+    let of = |collection: &str, id: &str| match before {
+        Some(before) if !fresh.contains(&(collection, id)) => before.of(collection, id),
+        _ => at,
+    };
+    let collections = offer.manifest.collections.iter();
+    let all = collections.flat_map(|(name, of)| of.entries.iter().map(move |entry| (name.as_str(), entry.id.as_str())));
+    Updated::new(&commits, all.map(|(collection, id)| (collection, id, of(collection, id))))
+}
+
+impl Updated {
+    /// Lists the assets with their places in `commits`; commits that none of them has are left out.
+    fn new<'a>(commits: &[Moment], assets: impl Iterator<Item = (&'a str, &'a str, usize)>) -> Self {
+        let assets: Vec<_> = assets.collect();
+        let mut used: BTreeMap<usize, usize> = BTreeMap::new();
+        for (_, _, at) in &assets {
+            *used.entry(*at).or_default() += 1;
+        }
+        // The first of those that most assets have.
+        let base = used.iter().max_by_key(|(at, count)| (**count, std::cmp::Reverse(**at))).map(|(at, _)| *at);
+        let place: BTreeMap<usize, usize> = used.keys().enumerate().map(|(new, old)| (*old, new)).collect();
+        let mut collections: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
+        for (collection, id, at) in assets.into_iter().filter(|(_, _, at)| Some(*at) != base) {
+            let at = place.get(&at).copied().unwrap_or_default();
+            collections.entry(collection.to_owned()).or_default().insert(id.to_owned(), at);
+        }
+        Self {
+            version: VERSION,
+            commits: used.keys().filter_map(|at| commits.get(*at).cloned()).collect(),
+            base: base.and_then(|base| place.get(&base).copied()).unwrap_or_default(),
+            collections,
+            deltas: Vec::new(),
+        }
+    }
+
+    /// The place in `commits` of the one that last changed this asset.
+    pub fn of(&self, collection: &str, id: &str) -> usize {
+        self.collections.get(collection).and_then(|ids| ids.get(id)).copied().unwrap_or(self.base)
+    }
+
+    /// The commit that last changed this asset.
+    pub fn moment(&self, collection: &str, id: &str) -> Option<&Moment> {
+        self.commits.get(self.of(collection, id))
+    }
+}
+
+fn delta_bytes(held: &Held, offer: &Offer<'_>, difference: &Difference, seq: u64) -> Result<Vec<u8>, BuildError> {
+    let delta = Delta {
+        version: VERSION,
+        from: held.root.digest.clone(),
+        to: offer.manifest.digest.to_string(),
+        seq,
+        source: offer.manifest.source.clone(),
+        put: Vec::new(),
+        removed: difference.removed.clone(),
+        renamed: difference.renamed.clone(),
+        prev: held.root.delta.clone(),
+    };
+    let text = canonical(&delta)?;
+    let text = String::from_utf8(text).map_err(|error| BuildError::Json(error.to_string()))?;
+    // The entries go in as they are, so that whoever has the shard has the same bytes.
+    let (head, tail) = text.split_once("\"put\":[]").ok_or_else(|| BuildError::Json("the frame of a delta".into()))?;
+    let mut puts = Vec::with_capacity(difference.put.len());
+    for changed in &difference.put {
+        let mut line = b"{\"asset\":".to_vec();
+        line.extend_from_slice(&changed.line.bytes);
+        line.extend_from_slice(b",\"collection\":");
+        line.extend(canonical(&changed.line.collection)?);
+        line.push(b'}');
+        puts.push(line);
+    }
+    Ok(write(format!("{head}\"put\":[\n").as_bytes(), puts.iter().map(Vec::as_slice), format!("\n]{tail}\n").as_bytes()))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
