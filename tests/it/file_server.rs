@@ -5,7 +5,6 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use stockroom::manifest::files::media_type;
 
 /// What a path answers.
 #[derive(Clone)]
@@ -79,4 +78,16 @@ fn answer(
     };
     write!(stream, "HTTP/1.1 {status} \r\n{more}content-length: {promised}\r\nconnection: close\r\n\r\n")?;
     stream.write_all(&body)
+}
+
+/// What a static host says that a file is, as far as a browser minds.
+fn media_type(name: &str) -> &'static str {
+    match name.rsplit('.').next().unwrap_or_default() {
+        "html" => "text/html",
+        "json" => "application/json",
+        "png" => "image/png",
+        "svg" => "image/svg+xml",
+        "js" => "text/javascript",
+        _ => "application/octet-stream",
+    }
 }
