@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::role::matcher;
 
+pub mod bucket;
 mod publish;
 
 pub use publish::{Place, Publish};

@@ -2,6 +2,8 @@
 
 mod folder;
 mod memory;
+#[cfg(feature = "object-store")]
+mod object_store;
 
 use std::collections::BTreeMap;
 
@@ -9,6 +11,8 @@ use async_trait::async_trait;
 
 pub use folder::FolderTarget;
 pub use memory::MemoryTarget;
+#[cfg(feature = "object-store")]
+pub use object_store::{Credentials, ObjectStorePlace, Server};
 
 use crate::manifest::layout::Habits;
 
