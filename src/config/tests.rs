@@ -19,7 +19,7 @@ fn the_least_configuration_has_every_default() {
     let config = read("version: 1\ncollections:\n  icons:\n    metadata: icons/*.json\n").unwrap();
     assert_eq!(config.settings.schemas.source, "./schemas");
     assert_eq!(config.schema_folder, "schemas");
-    assert_eq!(config.settings.manifest.publish[0].folder, manifest::settings::DEFAULT_FOLDER);
+    assert_eq!(config.settings.manifest.first_folder(), Some(manifest::settings::DEFAULT_FOLDER));
     assert!(config.settings.embed.is_none() && config.settings.downstreams.is_empty());
 }
 

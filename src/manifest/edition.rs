@@ -320,3 +320,6 @@ fn delta_bytes(held: &Held, offer: &Offer<'_>, difference: &Difference, seq: u64
     }
     Ok(write(format!("{head}\"put\":[\n").as_bytes(), puts.iter().map(Vec::as_slice), format!("\n]{tail}\n").as_bytes()))
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

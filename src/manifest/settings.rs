@@ -33,6 +33,8 @@ pub struct Settings {
     pub publish: Vec<Publish>,
     /// How assets present themselves to people: in the index, on the page, in exports.
     pub listing: super::listing::Settings,
+    /// The other formats in which the catalogue is published.
+    pub exports: super::exports::Settings,
 }
 
 impl Default for Settings {
@@ -45,6 +47,7 @@ impl Default for Settings {
             expires_after_days: None,
             publish: vec![Publish::folder(DEFAULT_FOLDER)],
             listing: super::listing::Settings::default(),
+            exports: super::exports::Settings::default(),
         }
     }
 }
@@ -58,6 +61,7 @@ pub struct Presentation<'a> {
     /// Moves on when other bytes are made from the same assets and settings.
     version: u32,
     listing: &'a super::listing::Settings,
+    exports: &'a super::exports::Settings,
 }
 
 impl Settings {
@@ -78,7 +82,7 @@ impl Settings {
 
     /// What the exports are made from.
     pub fn presentation(&self) -> Presentation<'_> {
-        Presentation { version: 1, listing: &self.listing }
+        Presentation { version: 1, listing: &self.listing, exports: &self.exports }
     }
 
     /// What is wrong with the settings, as JSON Pointers within them and sentences.
@@ -113,6 +117,8 @@ impl Settings {
         }
         let listing = self.listing.problems().into_iter();
         problems.extend(listing.map(|(at, message)| (format!("/listing{at}"), message)));
+        let exports = self.exports.problems(self.base_url.is_some(), self.listing.has_pages()).into_iter();
+        problems.extend(exports.map(|(at, message)| (format!("/exports{at}"), message)));
         problems
     }
 }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use stockroom::finding::Code;
-use stockroom::manifest::format::{Catalog, Root};
+use stockroom::manifest::format;
 use stockroom::report::json::{check, schema_diff, state, status, targets};
 
 use blocks::{filled, sessions};
@@ -80,8 +80,14 @@ fn schemas() -> BTreeMap<String, Value> {
         ("state-migrate", stockroom::report::moving::schema()),
         ("lock", stockroom::schema::lock::json_schema()),
         ("search", stockroom::report::search::schema()),
-        ("manifest-root", schemars::schema_for!(Root).to_value()),
-        ("manifest-catalog", schemars::schema_for!(Catalog).to_value()),
+        ("manifest-root", schemars::schema_for!(format::Root).to_value()),
+        ("manifest-shards", schemars::schema_for!(format::ShardList).to_value()),
+        ("manifest-shard", schemars::schema_for!(format::Shard).to_value()),
+        ("manifest-index", schemars::schema_for!(format::Index).to_value()),
+        ("manifest-delta", schemars::schema_for!(format::Delta).to_value()),
+        ("manifest-updated", schemars::schema_for!(format::Updated).to_value()),
+        ("manifest-findings", schemars::schema_for!(format::Findings).to_value()),
+        ("manifest-exports", schemars::schema_for!(format::ExportList).to_value()),
         ("envelope", stockroom::downstream::envelope_schema()),
     ];
     all.into_iter().map(|(name, schema)| (format!("dist/schemas/{name}.schema.json"), schema)).collect()

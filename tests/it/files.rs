@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use stockroom::report;
 
 use crate::program::Library;
+use crate::published;
 
 const CONFIG: &str = r#"version: 1
 collections:
@@ -173,24 +174,22 @@ fn an_lfs_file_is_published_as_what_it_stands_for_and_an_lfs_record_is_an_error(
     let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 5000\n", sha256(&scene));
     library.write("products/Bolt/Bolt.blend", &pointer);
     library.commit();
-    let published = || {
+    let facts = || {
         let folder = library.beside("built");
         fs::remove_dir_all(&folder).ok();
         library.run(&["manifest", "-o", folder.to_str().unwrap()]).ends(0);
-        let file = fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path());
-        let catalog = file.into_iter().find(|path| path.file_name().unwrap().to_str().unwrap().starts_with("products"));
-        let catalog: Value = serde_json::from_slice(&fs::read(catalog.unwrap()).unwrap()).unwrap();
-        let files = catalog["assets"][0]["files"].as_array().unwrap().clone();
+        let (_, asset) = published::assets(&folder).into_iter().find(|((of, _), _)| of == "products").unwrap();
+        let files = asset["files"].as_array().unwrap().clone();
         let names: Vec<String> = files.iter().map(|file| file["path"].as_str().unwrap().to_owned()).collect();
         assert!(names.contains(&"products/Bolt/shot.jpg".to_owned()), "a referenced file is published: {names:?}");
         let scene = files.into_iter().find(|file| file["path"] == "products/Bolt/Bolt.blend").unwrap();
         (scene["sha256"].clone(), scene["bytes"].clone())
     };
     let expected = (json!(sha256(&scene)), json!(5000));
-    assert_eq!(published(), expected);
+    assert_eq!(facts(), expected);
     // As `git lfs pull` leaves it.
     library.write("products/Bolt/Bolt.blend", &scene);
-    assert_eq!(published(), expected);
+    assert_eq!(facts(), expected);
 
     library.write("products/Bolt/Bolt.json", &pointer);
     assert_eq!(told(&library, 1)[0], "error lfs-pointer products/Bolt/Bolt.json");

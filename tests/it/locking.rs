@@ -105,6 +105,7 @@ fn run(id: &str) -> Run {
 fn outside(root: &std::path::Path, state: &MemoryState, pace: Arc<dyn Pace>) -> Outside {
     let target = FolderTarget::new(root.join(".stockroom/manifest"), "the folder");
     Outside {
+        sign: None,
         state: Arc::new(state.clone()),
         targets: vec![(TargetName::new("manifest"), Arc::new(target))],
         dispatchers: std::collections::BTreeMap::new(),

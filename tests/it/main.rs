@@ -34,6 +34,7 @@ mod overlap;
 mod postgres_server;
 mod program;
 mod proposal;
+mod published;
 mod registry;
 mod review;
 mod runner_log;

@@ -16,6 +16,7 @@ use stockroom::commands::plan::{Desired, Scope, plan};
 use stockroom::commands::sync::apply;
 use stockroom::ids::{CorrelationId, DownstreamName, TargetName};
 use stockroom::report::targets::{Outcome, Sync};
+use stockroom::manifest::format::Root;
 use stockroom::state::{Change, Intent, State, Timestamp};
 
 use crate::program::Library;
@@ -43,6 +44,7 @@ impl Scene {
         let target = FolderTarget::new(library.path(".stockroom/manifest"), "the folder");
         let dispatchers = [(DownstreamName::new("website"), Arc::clone(&website) as Arc<dyn Dispatcher>)];
         let outside = Outside {
+            sign: None,
             state: Arc::new(state.clone()),
             targets: vec![(TargetName::new("manifest"), Arc::new(target))],
             dispatchers: BTreeMap::from(dispatchers),
@@ -80,7 +82,10 @@ impl Scene {
 
     /// The digest of the published manifest.
     async fn published(&self) -> Option<String> {
-        self.outside.targets[0].1.root().await.unwrap().map(|root| root.digest)
+        self.outside.targets[0].1.root().await.unwrap().map(|root| {
+            let root: Root = serde_json::from_slice(&root.bytes).unwrap();
+            root.digest
+        })
     }
 
     /// The digests of the texts in the index.
@@ -104,7 +109,7 @@ async fn an_older_plan_that_is_applied_late_writes_nothing() {
         }
         let older = scene.plan("an older bolt", Scope::default()).await;
         let newer = scene.plan("a newer bolt", Scope::default()).await;
-        let digest = newer.manifest.digest.to_string();
+        let digest = newer.publishable.manifest.digest.to_string();
         let text = newer.chunks[0].hash.to_string();
         assert!(!scene.apply(newer).await.is_partial());
         let (state, told) = (scene.state().await, scene.website.received().len());

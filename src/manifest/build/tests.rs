@@ -35,7 +35,12 @@ fn facts(assets: &[Asset]) -> FileFacts {
 }
 
 fn source() -> Source {
-    Source { repository: Some("org/assets".into()), commit: Some("c".repeat(40)), modified: false }
+    Source { repository: Some("org/assets".into()), commit: Some("c".repeat(40)), ..Source::default() }
+}
+
+fn entries(manifest: &Manifest) -> Vec<AssetEntry> {
+    let all = manifest.collections.values().flat_map(|collection| &collection.entries);
+    all.map(|entry| serde_json::from_slice(&entry.bytes).unwrap()).collect()
 }
 
 fn built(assets: &[Asset], settings: &Settings) -> Manifest {
@@ -46,7 +51,6 @@ fn built(assets: &[Asset], settings: &Settings) -> Manifest {
 fn a_manifest_lists_assets_with_files_that_can_be_fetched() {
     let settings = Settings { base_url: Some("https://cdn.example.org/lib/".into()), ..Settings::default() };
     let manifest = built(&[asset("products", "bolt", json!({"title": "Bolt"}))], &settings);
-    let catalog: Catalog = serde_json::from_slice(manifest.files.values().next().unwrap()).unwrap();
     let file = json!({
         "path": "bolt $/preview 1.png",
         "url": "https://cdn.example.org/lib/bolt%20%24/preview%201.png",
@@ -54,6 +58,7 @@ fn a_manifest_lists_assets_with_files_that_can_be_fetched() {
         "sha256": Sha256Hex::of(b"bolt $/preview 1.png"),
         "git_oid": blob("bolt $/preview 1.png"),
         "media_type": "image/png",
+        "role": "image",
     });
     let entry = json!({
         "id": "bolt",
@@ -64,21 +69,30 @@ fn a_manifest_lists_assets_with_files_that_can_be_fetched() {
         "record": {"title": "Bolt"},
         "files": [file],
     });
-    let expected = json!({"version": 1, "collection": "products", "assets": [entry]});
-    assert_eq!(serde_json::to_value(catalog).unwrap(), expected);
+    assert_eq!(serde_json::to_value(&entries(&manifest)[0]).unwrap(), entry);
 }
 
 #[test]
-fn the_root_names_every_file_with_its_digest() {
+fn a_private_file_has_a_key_and_no_url() {
+    let settings = Settings { base_url: Some("https://cdn.example.org".into()), ..Settings::default() };
+    for (private, is_private) in [("image", true), ("*", true), ("model", false)] {
+        let settings = Settings { private: vec![private.to_owned()], ..settings.clone() };
+        let manifest = built(&[asset("products", "bolt", json!({}))], &settings);
+        let file = entries(&manifest).remove(0).files.remove(0);
+        assert_eq!((file.url.is_none(), file.key.is_some()), (is_private, is_private));
+        assert!(file.key.is_none_or(|key| key == "bolt%20%24/preview%201.png"));
+    }
+}
+
+#[test]
+fn a_collection_is_told_in_short() {
     let assets = [asset("products", "bolt", json!({})), asset("guides", "start", json!({}))];
     let manifest = built(&assets, &Settings::default());
-    for (name, reference) in &manifest.root.collections {
-        let bytes = &manifest.files[&reference.path];
-        assert_eq!(reference.sha256, Sha256Hex::of(bytes).to_string(), "{name}");
-        assert_eq!(reference.bytes, bytes.len() as u64);
-    }
-    assert_eq!(manifest.root.schemas["product"]["1.1.0"], Sha256Hex::of(b"schema").to_string());
-    assert_eq!(serde_json::from_slice::<Root>(&manifest.root_bytes).unwrap(), manifest.root);
+    let products = &manifest.collections["products"];
+    let line = format!("{} bolt\n", Sha256Hex::of(&products.entries[0].bytes));
+    let digest = Sha256Hex::of(line.as_bytes()).to_string();
+    assert_eq!(products.summary, CollectionSummary { assets: 1, files: 1, bytes: 7, digest });
+    assert_eq!(manifest.schemas["product"]["1.1.0"], Sha256Hex::of(b"schema").to_string());
 }
 
 #[test]
@@ -87,8 +101,7 @@ fn another_commit_of_the_same_library_has_the_same_digest() {
     let other = Source { commit: Some("d".repeat(40)), ..source() };
     let other = build(&assets, &facts(&assets), &Settings::default(), other).unwrap();
     let manifest = built(&assets, &Settings::default());
-    assert_eq!((&other.digest, &other.files), (&manifest.digest, &manifest.files));
-    assert_ne!(other.root_bytes, manifest.root_bytes);
+    assert_eq!((&other.digest, &other.collections), (&manifest.digest, &manifest.collections));
 }
 
 #[test]
@@ -97,9 +110,8 @@ fn only_the_chosen_fields_are_published_and_items_keep_their_places() {
     let fields = Some(vec!["/title".to_owned(), "/variants/*/sku".to_owned(), "/variants/*/price".to_owned()]);
     let settings = Settings { fields, ..Settings::default() };
     let manifest = built(&[asset("products", "bolt", record)], &settings);
-    let catalog: Catalog = serde_json::from_slice(manifest.files.values().next().unwrap()).unwrap();
     let expected = json!({"title": "Bolt", "variants": [{"price": 1}, {"sku": "b", "price": 2}]});
-    assert_eq!(catalog.assets[0].record, expected);
+    assert_eq!(entries(&manifest)[0].record, expected);
 }
 
 #[test]
@@ -136,7 +148,7 @@ proptest! {
 }
 
 #[test]
-fn a_catalog_and_its_digests_are_the_canonical_form_of_what_they_say() {
+fn an_entry_and_its_digests_are_the_canonical_form_of_what_they_say() {
     let record =
         json!({"title": "Bolt ☃\u{7f}\"", "é": 1e21, "\u{fb33}": 1, "\u{1f600}": [1.0, -0.0, {"b": 1, "a": null}]});
     let plain = Asset { schema: None, files: Vec::new(), warned: true, ..asset("products", "nut", record.clone()) };
@@ -144,10 +156,8 @@ fn a_catalog_and_its_digests_are_the_canonical_form_of_what_they_say() {
     let only = |field: &str| Settings { fields: Some(vec![field.to_owned()]), ..Settings::default() };
     for settings in [Settings::default(), only("/title"), only("/none")] {
         let manifest = built(&assets, &settings);
-        let written = manifest.files.values().next().unwrap();
-        let catalog: Catalog = serde_json::from_slice(written).unwrap();
-        assert_eq!(String::from_utf8_lossy(written), String::from_utf8(bytes(&catalog).unwrap()).unwrap());
-        for (asset, entry) in assets.iter().zip(&catalog.assets) {
+        for ((asset, written), entry) in assets.iter().zip(&manifest.collections["products"].entries).zip(entries(&manifest)) {
+            assert_eq!(String::from_utf8_lossy(&written.bytes), String::from_utf8(canonical(&entry).unwrap()).unwrap());
             let schema = asset.schema.as_ref().map(|schema| json!([schema.name, schema.version]));
             let files: Vec<_> = entry.files.iter().map(|file| json!([file.path, file.sha256])).collect();
             let whole = json!({"record": asset.meaning, "path": asset.record, "schema": schema, "files": files});

@@ -12,6 +12,8 @@ use tempfile::TempDir;
 
 use super::{AsCode as _, root};
 
+use crate::published;
+
 /// Where a reader's clone is, in the documents.
 const SHOWN: &str = "~/stockroom";
 /// An id of a delivery is `sr-` and so many hex digits.
@@ -80,13 +82,9 @@ impl Sample {
         serde_json::from_slice(&fs::read(self.root.join(path)).unwrap()).unwrap()
     }
 
-    /// The catalogs that the manifest's root names, by collection.
-    pub fn catalogs(&self) -> BTreeMap<String, Value> {
-        let folder = Path::new("examples/library/.stockroom/manifest");
-        let root = self.file(folder.join("manifest.json"));
-        let catalog =
-            |(name, of): (&String, &Value)| (name.clone(), self.file(folder.join(of["path"].as_str().unwrap())));
-        root["collections"].as_object().unwrap().iter().map(catalog).collect()
+    /// The folder that the example library is published to.
+    pub fn published(&self) -> PathBuf {
+        self.root.join("examples/library/.stockroom/manifest")
     }
 
     /// The body of the only event in the outbox.
@@ -102,14 +100,8 @@ impl Sample {
     pub fn blocks(&self) -> BTreeMap<&'static str, String> {
         let fresh = Self::new();
         fresh.run("dist/stockroom.sh -C examples/library sync");
-        let root = fresh.file("examples/library/.stockroom/manifest/manifest.json");
-        let bolt = fresh.catalogs()["products"]["assets"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|asset| asset["id"] == "hex-bolt-gen-v2")
-            .unwrap()
-            .clone();
+        let root = published::root(&fresh.published());
+        let bolt = published::assets(&fresh.published())[&("products".to_owned(), "hex-bolt-gen-v2".to_owned())].clone();
         let mut short = bolt.clone();
         let files = short["files"].as_array_mut().unwrap();
         assert_eq!(files.len(), 5, "README.md speaks of five");

@@ -5,6 +5,8 @@ use serde_json::Value;
 use super::read;
 use super::sample::Sample;
 
+use crate::published;
+
 fn follows(document: &Value, name: &str) {
     let schema = serde_json::from_str(&read(&format!("dist/schemas/{name}.schema.json"))).unwrap();
     let validator = jsonschema::options().offline().build(&schema).unwrap();
@@ -41,9 +43,16 @@ fn what_the_commands_print_follows_their_schemas() {
 fn what_is_published_follows_its_schemas() {
     let sample = Sample::new();
     sample.run("dist/stockroom.sh -C examples/library sync");
-    follows(&sample.file("examples/library/.stockroom/manifest/manifest.json"), "manifest-root");
-    let catalogs = sample.catalogs();
-    assert_eq!(catalogs.len(), 2);
-    catalogs.values().for_each(|catalog| follows(catalog, "manifest-catalog"));
     follows(&sample.event()["client_payload"], "envelope");
+    sample.run("sed -i s/Parametric/Handy/ 'examples/library/Hex Bolt Gen v2/Hex Bolt Gen v2.json'");
+    sample.run("dist/stockroom.sh -C examples/library sync");
+    let folder = sample.published();
+    let root = published::root(&folder);
+    follows(&root, "manifest-root");
+    for kind in ["shards", "index", "delta", "updated"] {
+        follows(&published::json(&folder, &root[kind]), &format!("manifest-{kind}"));
+    }
+    let shards = published::shards(&folder);
+    assert_eq!(shards.len(), 2);
+    shards.iter().for_each(|(_, shard)| follows(&published::json(&folder, shard), "manifest-shard"));
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
 use rusqlite::Connection;
 use serde_json::Value;
@@ -14,6 +15,7 @@ use stockroom::state::row::ChunkRow;
 use stockroom::state::{Lock, RunResult, State};
 
 use crate::program::Library;
+use crate::published;
 
 /// The asset that an event names: its collection and its id.
 pub type Asset = (String, String);
@@ -21,13 +23,16 @@ pub type Asset = (String, String);
 /// Everything that is to be the same after a kill as without one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EndState {
-    /// `manifest.json` without the commit that it was built from: one that changes no asset is not published anew.
+    /// `manifest.json` without what depends on the editions before it, and on the commit that it was built from: one that
+    /// changes no asset is not published anew.
     pub root: Value,
     /// That commit.
     pub built_from: String,
-    /// The files that the root names.
-    pub catalogs: BTreeMap<String, Vec<u8>>,
-    /// What else is in the manifest's folder, which keeps the catalogs of the last manifest for whoever still reads it.
+    /// The files that stand for the library, whatever was published before.
+    pub shards: BTreeMap<String, Vec<u8>>,
+    /// The assets, each with the digest of what it means.
+    pub published: BTreeMap<Asset, String>,
+    /// What else is in the manifest's folder, which keeps the files of the last manifests for whoever still reads them.
     pub others: BTreeSet<String>,
     /// The rows of the vector index, whole.
     pub vectors: BTreeSet<String>,
@@ -53,12 +58,17 @@ impl EndState {
             .collect();
         let mut root: Value = serde_json::from_slice(&files.remove("manifest.json").unwrap()).unwrap();
         let built_from = root["source"]["commit"].take().as_str().unwrap().to_owned();
-        let named =
-            root["collections"].as_object().unwrap().values().map(|one| one["path"].as_str().unwrap().to_owned());
-        let named: BTreeSet<String> = named.collect();
-        let (catalogs, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        leads_here(&folder);
+        for of_the_past in ["source", "seq", "prev", "delta", "updated"] {
+            root.as_object_mut().unwrap().remove(of_the_past);
+        }
+        let digest = |asset: Value| asset["digest"].as_str().unwrap().to_owned();
+        let published = published::assets(&folder).into_iter().map(|(key, asset)| (key, digest(asset))).collect();
+        let named: BTreeSet<String> = published::names(&folder).into_iter().collect();
+        let (shards, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
             files.into_iter().partition(|(name, _)| named.contains(name));
-        let others = others.into_keys().collect();
+        let is_past = |name: &String| ["delta-", "updated-", "retired.json"].iter().any(|kind| name.starts_with(kind));
+        let others = others.into_keys().filter(|name| !is_past(name)).collect();
         let vectors = vectors(library);
         let store = SqliteState::new(library.path(".git/stockroom/state.sqlite"), "org/library:");
         let index = Embedded::at(library.path(".git/stockroom/vectors.sqlite"));
@@ -70,22 +80,14 @@ impl EndState {
             let runs = store.runs(usize::MAX).await.unwrap();
             let runs = runs.into_iter().map(|(_, end)| end.map(|end| end.result)).collect();
             let (state, lock) = (store.load().await.unwrap(), store.locked().await.unwrap());
-            Self { root, built_from, catalogs, others, vectors, state, chunks, lock, runs }
+            Self { root, built_from, shards, published, others, vectors, state, chunks, lock, runs }
         })
     }
 
     /// The assets of these collections, each with the digest of what it means.
     pub fn assets(&self, collections: &[&str]) -> BTreeMap<Asset, String> {
-        let catalogs = self.catalogs.values().map(|bytes| serde_json::from_slice::<Value>(bytes).unwrap());
-        let mut assets = BTreeMap::new();
-        for catalog in catalogs.filter(|catalog| collections.contains(&catalog["collection"].as_str().unwrap())) {
-            let collection = catalog["collection"].as_str().unwrap().to_owned();
-            for asset in catalog["assets"].as_array().unwrap() {
-                let text = |key: &str| asset[key].as_str().unwrap().to_owned();
-                assets.insert((collection.clone(), text("id")), text("digest"));
-            }
-        }
-        assets
+        let all = self.published.iter().filter(|((collection, _), _)| collections.contains(&collection.as_str()));
+        all.map(|(key, digest)| (key.clone(), digest.clone())).collect()
     }
 
     /// Asserts that this is where `quiet` runs to the last commit lead, where a target may still name another commit that it
@@ -95,7 +97,7 @@ impl EndState {
     pub fn is_that_of(&self, quiet: &Self, commits: &[&str], remains: &BTreeSet<String>, killed: usize) {
         assert_eq!(self.root, quiet.root, "the manifest's root");
         assert!(commits.contains(&self.built_from.as_str()), "the manifest is of {}", self.built_from);
-        assert_eq!(self.catalogs, quiet.catalogs, "the manifest's catalogs");
+        assert_eq!(self.shards, quiet.shards, "the manifest's shards");
         let rubbish: Vec<_> = self.others.difference(remains).collect();
         assert!(rubbish.is_empty(), "left in the manifest's folder: {rubbish:?}");
         let differing: Vec<_> = self.vectors.symmetric_difference(&quiet.vectors).collect();
@@ -118,6 +120,16 @@ impl EndState {
             let commit = has.commit.as_ref().map(ToString::to_string).unwrap_or_default();
             assert!(commits.contains(&commit.as_str()), "{name} is known to be at {commit}");
         }
+    }
+}
+
+/// The delta of the root, where it has one, leads to what it says; what it names is whole.
+fn leads_here(folder: &Path) {
+    let root = published::root(folder);
+    published::json(folder, &root["updated"]);
+    if root["delta"].is_object() {
+        let delta = published::json(folder, &root["delta"]);
+        assert_eq!((&delta["to"], &delta["from"]), (&root["digest"], &root["delta"]["from"]), "the delta leads elsewhere");
     }
 }
 

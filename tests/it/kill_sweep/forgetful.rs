@@ -21,7 +21,7 @@ pub fn sweep_forgetful(continuation: Continuation, kills: u64) {
     let course = history.course(Situation::Update, continuation);
     let references = history.references(&course);
     let quiet = &references[&course.last];
-    let names = |state: &EndState| state.catalogs.keys().cloned().collect::<Vec<_>>();
+    let names = |state: &EndState| state.shards.keys().cloned().collect::<Vec<_>>();
     let remains: BTreeSet<String> = references.values().flat_map(|state| names(state)).collect();
     let start = || {
         let (origin, github) = (history.library(Situation::First, &course), github());

@@ -277,7 +277,7 @@ impl Case {
     ) -> usize {
         let references = history.references(course);
         let quiet = &references[&course.last];
-        let names = |state: &Rc<EndState>| state.catalogs.keys().cloned().collect::<Vec<_>>();
+        let names = |state: &Rc<EndState>| state.shards.keys().cloned().collect::<Vec<_>>();
         let remains: BTreeSet<String> = references.values().flat_map(names).collect();
         let same = |commit: &&String| references[*commit].root["digest"] == quiet.root["digest"];
         let commits: Vec<&str> = [&course.before, &course.last].into_iter().filter(same).map(String::as_str).collect();
