@@ -10,7 +10,7 @@ use super::role::matcher;
 pub mod bucket;
 mod publish;
 
-pub use publish::{Place, Publish};
+pub use publish::{Bucket, History, Place, Publish, Release};
 
 /// What is published of each asset, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]

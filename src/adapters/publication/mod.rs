@@ -1,18 +1,24 @@
 //! Where manifests are published, and where they are read.
 
+mod branch;
 mod folder;
 mod memory;
 #[cfg(feature = "object-store")]
 mod object_store;
+mod release;
+mod unreached;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
+pub use branch::{BranchPlace, BranchTarget, pages_address};
 pub use folder::FolderTarget;
 pub use memory::MemoryTarget;
 #[cfg(feature = "object-store")]
 pub use object_store::{Credentials, ObjectStorePlace, Server};
+pub use release::{Access, ReleaseTarget};
+pub use unreached::UnreachedTarget;
 
 use crate::manifest::layout::Habits;
 

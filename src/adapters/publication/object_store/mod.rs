@@ -68,10 +68,9 @@ enum Fault {
 
 impl ObjectStorePlace {
     /// The place at `url` (`s3://bucket/prefix`, `gs://…`, `az://…`); nothing is asked of it yet. The error is a sentence.
-    pub fn new(url: &str, server: &Server, credentials: &Credentials) -> Result<Self, PublicationError> {
-        let unusable = |why: String| PublicationError::Unusable { place: url.to_owned(), what: "reached", why };
-        let address = BucketAddress::parse(url).map_err(unusable)?;
-        let store = connect::connect(&address, server, credentials).map_err(unusable)?;
+    pub fn new(url: &str, server: &Server, credentials: &Credentials) -> Result<Self, String> {
+        let address = BucketAddress::parse(url)?;
+        let store = connect::connect(&address, server, credentials)?;
         let locked = (!credentials.opens(address.cloud)).then(|| wanted(address.cloud));
         Ok(Self { locked, ..Self::over(store, address) })
     }
