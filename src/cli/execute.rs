@@ -20,6 +20,7 @@ mod init;
 mod manifest;
 mod migrate;
 mod plan;
+mod pull;
 mod registry;
 mod run;
 mod schema;
@@ -99,6 +100,8 @@ impl Execution<'_> {
             Command::Status { remote, check, format } => self.status(remote.as_deref(), check, format).await,
             Command::Schema { command } => self.schema(command).await,
             Command::State { command } => self.state(command).await,
+            Command::Pull(words) => self.pull(&words).await,
+            Command::Verify(words) => self.verify(&words).await,
             Command::Run => self.run().await,
         }
     }

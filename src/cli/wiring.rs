@@ -3,6 +3,7 @@
 pub mod carried;
 #[cfg(feature = "postgres")]
 mod postgres;
+pub mod source;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

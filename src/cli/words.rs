@@ -7,9 +7,11 @@ use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser as 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub mod migrate;
+pub mod pull;
 pub mod schema;
 pub mod state;
 
+use pull::{PullWords, VerifyWords};
 use schema::SchemaCommand;
 use state::StateCommand;
 
@@ -119,6 +121,20 @@ pub enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Bring a folder to the state of a published manifest: fetch what has changed, verified by hash; needs no stockroom.yml.
+    #[command(
+        after_help = "The folder gets manifest.json, records/COLLECTION/ID.json and files/PATH. It is as it was, or as the manifest \
+                      says: everything is fetched and verified first, and a pull that is killed is finished by the next one. \
+                      Files of yours are not overwritten.\n\n\
+                      Example: stockroom pull https://assets.example.com/library/ -o public/assets"
+    )]
+    Pull(PullWords),
+    /// Check a published manifest: every document, digest and hash, its signature, whether it has expired; writes nothing.
+    #[command(
+        after_help = "The exit code is 1 where something is wrong with it, and 2 where it cannot be reached.\n\n\
+                      Example: stockroom verify https://assets.example.com/library/ --files"
+    )]
+    Verify(VerifyWords),
     /// Ask the vector index.
     #[command(after_help = "Example: stockroom search \"hex bolt\" -k 3")]
     Search {

@@ -27,6 +27,7 @@ pub mod log_text;
 pub mod markdown;
 pub mod moments;
 pub mod moving;
+pub mod pull;
 pub mod redaction;
 pub mod sarif;
 pub mod schema_diff;
@@ -37,6 +38,7 @@ pub mod summary;
 pub mod summary_targets;
 pub mod targets;
 pub mod touched;
+pub mod verify;
 pub mod workflow_command;
 
 #[cfg(test)]

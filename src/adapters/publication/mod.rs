@@ -2,6 +2,7 @@
 
 mod folder;
 mod memory;
+mod web;
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,7 @@ use async_trait::async_trait;
 
 pub use folder::FolderTarget;
 pub use memory::MemoryTarget;
+pub use web::{KnownRoot, Traffic, Web, WebSource};
 
 use crate::manifest::layout::Habits;
 
