@@ -5,6 +5,7 @@ pub mod carried;
 pub mod places;
 #[cfg(feature = "postgres")]
 mod postgres;
+pub mod source;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -7,6 +7,7 @@ mod memory;
 mod object_store;
 mod release;
 mod unreached;
+mod web;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ pub use memory::MemoryTarget;
 pub use object_store::{Credentials, ObjectStorePlace, Server};
 pub use release::{Access, ReleaseTarget};
 pub use unreached::UnreachedTarget;
+pub use web::{KnownRoot, Traffic, Web, WebSource};
 
 use crate::manifest::layout::Habits;
 
