@@ -138,7 +138,8 @@ impl<'s> Before<'s> {
         let own = |name: &String| own_name(&member.name, name).map(str::to_owned);
         let summaries = root.collections.iter().filter_map(|(name, of)| Some((own(name)?, of.clone()))).collect();
         let schemas = root.schemas.iter().filter_map(|(name, of)| Some((own(name)?, of.clone()))).collect();
-        let collections = entries(&self.target, root, &|name| hub_name(&member.name, name), summaries, self.stop);
+        let there = |name: &str| hub_name(&member.name, name);
+        let collections = entries(&self.target, root, &there, summaries, self.stop);
         let collections = collections.await.with_context(|| {
             format!(
                 "what {} has of {:?} cannot be read, and its source cannot either",
