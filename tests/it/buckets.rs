@@ -9,12 +9,13 @@ use crate::program::{Library, Program, Run};
 fn library(bucket: &Bucket) -> Library {
     let library = Library::example();
     let text = library.read("stockroom.yml");
-    let publish = format!(
-        "manifest:\n  publish:\n    - object_store: s3://{}/assets\n      url: https://cdn.example.org/assets/\n",
+    let place = format!(
+        "    - object_store: s3://{}/assets\n      url: https://cdn.example.org/assets/\n",
         bucket.name
     );
-    assert!(!text.contains("\nmanifest:"), "the example names no place of its own");
-    library.write("stockroom.yml", format!("{text}\n{publish}"));
+    let own = "    - folder: .stockroom/manifest\n";
+    assert!(text.contains(own), "the example names a place of its own");
+    library.write("stockroom.yml", text.replace(own, &place));
     library.commit();
     library
 }

@@ -24,11 +24,11 @@ impl Hub {
     fn federate(&self) -> Run {
         let source =
             |name: &str, library: &Library| format!("{name}={}", library.path(".stockroom/manifest").display());
-        self.tools.run(&["federate", &source("tools", &self.tools), &source("props", &self.props), "-o", "hub"])
+        self.tools.run(&["federate", &source("tools", &self.tools), &source("props", &self.props), "-o", "../hub"])
     }
 
     fn folder(&self) -> std::path::PathBuf {
-        self.tools.path("hub")
+        self.tools.beside("hub")
     }
 }
 
@@ -55,12 +55,12 @@ fn a_hub_has_the_very_shards_of_its_libraries_and_is_written_only_when_they_chan
     for (collection, shard) in published::shards(&own) {
         assert!(published::shards(&folder).contains(&(format!("tools/{collection}"), shard)));
     }
-    hub.tools.run(&["verify", "hub"]).ends(0);
+    hub.tools.run(&["verify", "../hub"]).ends(0);
 
-    let before = hub.tools.digests(&["hub"]);
+    let before = hub.tools.digests(&["../hub"]);
     let again = hub.federate().ends(0);
     assert!(again.both().contains("nothing was written"), "{}", again.both());
-    assert_eq!(hub.tools.digests(&["hub"]), before);
+    assert_eq!(hub.tools.digests(&["../hub"]), before);
 
     edit(&hub.props, "Another");
     hub.federate().ends(0);
@@ -68,7 +68,7 @@ fn a_hub_has_the_very_shards_of_its_libraries_and_is_written_only_when_they_chan
     let root = published::root(&folder);
     let put = published::json(&folder, &root["delta"])["put"].as_array().unwrap().clone();
     assert_eq!((put.len(), put[0]["collection"].as_str()), (1, Some("props/products")));
-    hub.tools.run(&["pull", "hub", "-o", "mirror", "--files", "none"]).ends(0);
+    hub.tools.run(&["pull", "../hub", "-o", "../mirror", "--files", "none"]).ends(0);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_library_that_is_away_damaged_or_went_back_stays_as_it_was() {
     hub.federate().ends(0);
     let manifest = hub.props.path(".stockroom/manifest");
     let kept = published::assets(&hub.folder());
-    let first = hub.props.path("first");
+    let first = hub.props.beside("first");
     crate::program::copy(&manifest, &first);
     edit(&hub.props, "Another");
 
@@ -85,7 +85,7 @@ fn a_library_that_is_away_damaged_or_went_back_stays_as_it_was() {
     let (_, shard) = published::shards(&manifest).into_iter().find(|(name, _)| name == "products").unwrap();
     let shard = manifest.join(shard["path"].as_str().unwrap());
     let good = fs::read(&shard).unwrap();
-    fs::write(&shard, String::from_utf8(good.clone()).unwrap().replacen("Another", "Another", 1)).unwrap();
+    fs::write(&shard, String::from_utf8(good.clone()).unwrap().replacen("Another", "Anothes", 1)).unwrap();
     edit(&hub.tools, "Newer");
     let run = hub.federate().ends(3);
     assert!(run.both().contains("props: not taken, the hub keeps what it has"), "{}", run.both());
@@ -96,13 +96,13 @@ fn a_library_that_is_away_damaged_or_went_back_stays_as_it_was() {
     );
 
     // Away.
-    fs::rename(&manifest, hub.props.path("elsewhere")).unwrap();
+    fs::rename(&manifest, hub.props.beside("elsewhere")).unwrap();
     let run = hub.federate().ends(3);
     assert!(run.both().contains("there is no manifest"), "{}", run.both());
     assert_eq!(published::assets(&hub.folder()), now);
 
     // Back and whole: taken; and then as it was at first: refused.
-    fs::rename(hub.props.path("elsewhere"), &manifest).unwrap();
+    fs::rename(hub.props.beside("elsewhere"), &manifest).unwrap();
     fs::write(&shard, good).unwrap();
     hub.federate().ends(0);
     assert_eq!(seqs(&hub.folder()), [("props".to_owned(), 2), ("tools".to_owned(), 2)]);
