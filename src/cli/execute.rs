@@ -21,6 +21,7 @@ mod manifest;
 mod migrate;
 mod plan;
 mod registry;
+mod release;
 mod run;
 mod schema;
 mod search;
