@@ -23,6 +23,7 @@ mod migrate;
 mod plan;
 mod pull;
 mod registry;
+mod release;
 mod run;
 mod schema;
 mod search;

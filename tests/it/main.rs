@@ -37,6 +37,7 @@ mod linters;
 mod locking;
 mod overlap;
 mod page;
+mod places;
 #[cfg(feature = "postgres")]
 #[allow(dead_code, reason = "what the adapters' own tests ask of it")]
 mod postgres_server;
