@@ -9,6 +9,7 @@ use chrono::{DateTime, Days, SecondsFormat, Utc};
 
 use super::build::{BuildError, Manifest, canonical, document};
 use super::difference::Difference;
+use super::exports::of_edition;
 use super::files::{Files, RETIRED, add, is_ours, signature_of, size};
 use super::format::{
     Delta, DeltaRef, ExportList, FileRef, Findings, Moment, Prev, PublishedFinding, Root, ShardList, Updated,
@@ -185,6 +186,7 @@ impl Edition {
         let listing = Listing::new(&offer.settings.listing);
         let index = index(manifest, &listing)?.map(|bytes| add(&mut files, "index", bytes));
         let findings = offer.findings_bytes()?.map(|bytes| add(&mut files, "findings", bytes));
+        let exports = of_edition(offer.settings, (manifest, &updated), None, &mut files)?;
         let kept = updated.deltas.iter().map(|delta| delta.path.clone()).collect();
         let root = Root {
             version: VERSION,
@@ -203,7 +205,7 @@ impl Edition {
             delta,
             updated: add(&mut files, "updated", document(&updated)?),
             findings,
-            exports: None,
+            exports,
             presentation: offer.presentation()?.to_string(),
             expires: offer.expires(),
         };

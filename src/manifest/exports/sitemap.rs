@@ -32,23 +32,39 @@ pub struct Settings {
 }
 
 /// `sitemap.xml` first, and behind it the sitemaps that it is an index of, if it is one.
-pub(super) fn render(settings: &Settings, listing: &Listing, context: &Context<'_>) -> Vec<(String, Vec<u8>)> {
-    let mut parts = sitemaps(&addresses(settings, listing, context), URLS, BYTES);
-    if parts.len() < 2 {
-        let only = parts.pop().unwrap_or_else(|| Part { xml: format!("{HEAD}{TAIL}"), newest: None });
-        return vec![("sitemap.xml".to_owned(), only.xml.into_bytes())];
-    }
-    let base = settings.base.as_deref().or(context.base).unwrap_or_default();
+pub(super) fn render(
+    settings: &Settings,
+    listing: &Listing,
+    context: &Context<'_>,
+    notes: &mut Vec<String>,
+) -> Vec<(String, Vec<u8>)> {
+    written(
+        sitemaps(&addresses(settings, listing, context), URLS, BYTES),
+        settings.base.as_deref().or(context.base),
+        notes,
+    )
+}
+
+fn written(parts: Vec<Part>, base: Option<&str>, notes: &mut Vec<String>) -> Vec<(String, Vec<u8>)> {
+    let base = base.filter(|_| parts.len() > 1);
+    let Some(base) = base else {
+        if parts.len() > 1 {
+            notes.push(
+                "the sitemap has its first pages only: an index of several sitemaps needs their address; set \
+                 manifest.exports.sitemap.base"
+                    .to_owned(),
+            );
+        }
+        let xml = parts.into_iter().next().map_or_else(|| format!("{HEAD}{TAIL}"), |part| part.xml);
+        return vec![("sitemap.xml".to_owned(), xml.into_bytes())];
+    };
     let mut index = INDEX_HEAD.to_owned();
     let mut files = Vec::new();
     for part in parts.into_iter().take(URLS) {
         let (name, bytes) = named("sitemap", "xml", part.xml.into_bytes());
         let place = format!("{}/{name}", base.trim_end_matches('/'));
-        index.push_str(&format!(
-            "<sitemap><loc>{}</loc>{}</sitemap>\n",
-            escape(&place),
-            lastmod(part.newest.as_deref())
-        ));
+        let changed = lastmod(part.newest.as_deref());
+        index.push_str(&format!("<sitemap><loc>{}</loc>{changed}</sitemap>\n", escape(&place)));
         files.push((name, bytes));
     }
     index.push_str(INDEX_TAIL);

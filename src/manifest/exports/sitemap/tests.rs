@@ -35,3 +35,23 @@ fn a_sitemap_stays_below_its_size() {
 fn no_pages_make_an_empty_sitemap() {
     assert!(sitemaps(&[], 10, BYTES).is_empty());
 }
+
+#[test]
+fn several_sitemaps_have_an_index_with_their_addresses() {
+    let mut notes = Vec::new();
+    let files = written(sitemaps(&addresses(25), 10, BYTES), Some("https://example.com/m/"), &mut notes);
+    let (index, parts) = files.split_first().unwrap();
+    assert_eq!((index.0.as_str(), parts.len(), notes.len()), ("sitemap.xml", 3, 0));
+    let index = String::from_utf8(index.1.clone()).unwrap();
+    let wanted: Vec<_> = parts.iter().map(|(name, _)| format!("https://example.com/m/{name}")).collect();
+    assert_eq!(locations(&index), wanted);
+    assert!(index.contains("<lastmod>2026-11-10</lastmod>"));
+}
+
+#[test]
+fn without_an_address_the_first_pages_stand_alone_and_that_is_said() {
+    let mut notes = Vec::new();
+    let files = written(sitemaps(&addresses(25), 10, BYTES), None, &mut notes);
+    assert_eq!((files.len(), notes.len()), (1, 1));
+    assert_eq!(locations(std::str::from_utf8(&files[0].1).unwrap()).len(), 10);
+}
