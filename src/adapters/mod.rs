@@ -7,7 +7,9 @@ pub mod carrier;
 pub mod clock;
 pub mod github;
 pub mod http;
+pub mod mirror_folder;
 pub mod model;
+pub mod origin;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod publication;

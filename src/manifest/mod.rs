@@ -12,11 +12,13 @@ pub mod format;
 pub mod index;
 pub mod layout;
 pub mod listing;
+pub mod page;
 pub mod plan;
 pub mod retired;
 pub mod role;
 pub mod settings;
 pub mod shard;
+pub mod signature;
 
 pub use build::{Manifest, build};
 pub use edition::{Edition, Held, Offer};

@@ -18,11 +18,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::build::{BuildError, Manifest, document};
-use super::files::{Files, add, size};
-use super::format::{AssetEntry, ExportList, FileRef, Moment, Source, Updated, VERSION};
+use super::build::BuildError;
+use super::format::{AssetEntry, Moment, Source};
 use super::listing::Listing;
-use super::settings as manifest;
 use crate::ids::{CollectionName, Sha256Hex};
 
 pub use lacks::{Lacks, findings};
@@ -61,42 +59,6 @@ pub struct Rendered {
     pub files: BTreeMap<String, Vec<u8>>,
     /// The names of each export's files, the first being the one that a reader begins with.
     pub by_export: BTreeMap<String, Vec<String>>,
-    /// What could not be written, in sentences.
-    pub notes: Vec<String>,
-}
-
-/// Puts the exports of an edition among its files, and gives their list; none where the settings ask for none.
-pub fn of_edition(
-    settings: &manifest::Settings,
-    (manifest, updated): (&Manifest, &Updated),
-    base: Option<&str>,
-    files: &mut Files,
-) -> Result<Option<FileRef>, BuildError> {
-    if settings.exports == Settings::default() {
-        return Ok(None);
-    }
-    let mut assets = Vec::new();
-    for (collection, of) in &manifest.collections {
-        for entry in &of.entries {
-            let entry = serde_json::from_slice(&entry.bytes).map_err(|error| BuildError::Json(error.to_string()))?;
-            assets.push((CollectionName::new(collection), entry));
-        }
-    }
-    let moment = |collection: &str, id: &str| updated.moment(collection, id);
-    let context = Context { assets: &assets, source: &manifest.source, updated: &moment, base };
-    let rendered = render(&settings.exports, &Listing::new(&settings.listing), &context)?;
-    let reference = |name: &String| {
-        let bytes = rendered.files.get(name)?;
-        Some(FileRef { path: name.clone(), bytes: size(bytes), sha256: Sha256Hex::of(bytes).to_string() })
-    };
-    let list = |(export, names): (&String, &Vec<String>)| {
-        let mut references: Vec<FileRef> = names.iter().filter_map(reference).collect();
-        references.sort_by(|a, b| a.path.cmp(&b.path));
-        (export.clone(), references)
-    };
-    let list = ExportList { version: VERSION, exports: rendered.by_export.iter().map(list).collect() };
-    files.extend(rendered.files);
-    Ok(Some(add(files, "exports", document(&list)?)))
 }
 
 /// Writes the exports that the settings ask for.
@@ -112,8 +74,7 @@ pub fn render(settings: &Settings, listing: &Listing, context: &Context<'_>) -> 
         rendered.add("feed", feed::render(settings, listing, context)?);
     }
     if let Some(settings) = &settings.sitemap {
-        let files = sitemap::render(settings, listing, context, &mut rendered.notes);
-        rendered.add("sitemap", files);
+        rendered.add("sitemap", sitemap::render(settings, listing, context));
     }
     Ok(rendered)
 }
