@@ -23,3 +23,8 @@ pub mod signature;
 
 pub use build::{Manifest, build};
 pub use edition::{Edition, Held, Offer};
+
+/// The finding codes of this room.
+pub fn codes() -> Vec<&'static crate::finding::Code> {
+    exports::lacks::CODES.to_vec()
+}
