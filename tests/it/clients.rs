@@ -265,3 +265,41 @@ fn a_reader_refuses_what_was_not_published_and_keeps_what_it_has() {
     });
     readers.iter().for_each(|reader| reader.refuses(&place, "is no file of a catalogue"));
 }
+
+/// The text of the first block in this language of docs/clients/README.md.
+fn block(language: &str) -> String {
+    let readme = fs::read_to_string(project().join("docs/clients/README.md")).unwrap();
+    let rest = readme.split_once(&format!("```{language}\n")).unwrap().1;
+    rest.split_once("```").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_examples_of_the_documentation_print_what_it_says() {
+    let place = Place { library: Library::example(), server: FileServer::start() };
+    let readers = Reader::all();
+    let print = |reader: &Reader| {
+        let (language, file, client) = match reader.name {
+            "stockroom.ts" => ("ts", "example.mjs", "stockroom.mjs"),
+            _ => ("python", "example.py", "stockroom.py"),
+        };
+        let folder = reader.temp.path();
+        if !folder.join(client).exists() {
+            fs::copy(&reader.client, folder.join(client)).unwrap();
+        }
+        let text = block(language).replace("https://assets.example.com/catalogue/", &place.server.url("/"));
+        fs::write(folder.join(file), text.replace("./stockroom.ts", "./stockroom.mjs")).unwrap();
+        let run = Command::new(&reader.program).arg(file).current_dir(folder).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        String::from_utf8(run.stdout).unwrap()
+    };
+    place.publish();
+    for reader in &readers {
+        assert_eq!(print(reader).lines().count(), 16, "{}", reader.name);
+    }
+    place.library.edit("Hex Bolt Gen v2/Hex Bolt Gen v2.json", "Parametric hex bolts", "Parametric hexagon bolts");
+    fs::remove_dir_all(place.library.path("Dojo Lantern Kit")).unwrap();
+    place.publish();
+    for reader in &readers {
+        assert_eq!(print(reader), block("text"), "{}", reader.name);
+    }
+}

@@ -110,6 +110,19 @@ fn hostile(description: &str) -> (Library, FileServer) {
     (library, server)
 }
 
+/// The picture in docs/page.md: `cargo nextest run --run-ignored only the_picture_of_the_page`
+#[test]
+#[ignore = "writes docs/images/page.png"]
+fn the_picture_of_the_page() {
+    let (library, server) = (Library::example(), FileServer::start());
+    library.edit("stockroom.yml", "https://assets.example.com/library/", &server.url("/files/"));
+    library.edit("stockroom.yml", "manifest:\n", "manifest:\n  page: { title: Northbench library }\n");
+    library.edit("Hex Bolt Gen v2/Hex Bolt Gen v2.json", "\"schema_version\": \"1.1.0\",", "");
+    library.commit();
+    serve(&library, &server);
+    drive("picture", &server.url("/"), &[project().join("docs/images/page.png").to_str().unwrap()]);
+}
+
 fn root(library: &Library) -> Value {
     serde_json::from_str(&library.read(".stockroom/manifest/manifest.json")).unwrap()
 }

@@ -83,7 +83,6 @@ const scenarios = {
     const absent = await visit(browser, `${url}#asset=products/nothing`);
     assert.equal(await heading(absent), "This asset is not here");
     for (const each of [page, deep, absent]) await isClean(each);
-    if (picture) await scenarios.picture();
   },
 
   /** What docs/page.md shows. */
