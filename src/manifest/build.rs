@@ -234,7 +234,8 @@ fn object(frame: &Value, ready: &str, value: &[u8]) -> Result<Vec<u8>, BuildErro
     Ok(bytes)
 }
 
-fn published(meaning: &Value, fields: &[PointerPattern]) -> Value {
+/// What is published of a record.
+pub(super) fn published(meaning: &Value, fields: &[PointerPattern]) -> Value {
     let mut record = Value::Object(Map::new());
     for (pointer, value) in fields.iter().flat_map(|field| field.select(meaning)) {
         insert(&mut record, meaning, &pointer, value);

@@ -34,6 +34,8 @@ pub struct Settings {
     pub publish: Vec<Publish>,
     /// How assets present themselves to people: in the index, on the page, in exports.
     pub listing: super::listing::Settings,
+    /// The other formats in which the catalogue is published.
+    pub exports: super::exports::Settings,
     /// The catalogue page, `index.html` beside the manifest, in which people look at the assets with a browser: `true`, or
     /// what is special about it. Without it there is none.
     pub page: Page,
@@ -49,6 +51,7 @@ impl Default for Settings {
             expires_after_days: None,
             publish: vec![Publish::folder(DEFAULT_FOLDER)],
             listing: super::listing::Settings::default(),
+            exports: super::exports::Settings::default(),
             page: Page::default(),
         }
     }
@@ -63,6 +66,7 @@ pub struct Presentation<'a> {
     /// Moves on when other bytes are made from the same assets and settings.
     version: u32,
     listing: &'a super::listing::Settings,
+    exports: &'a super::exports::Settings,
     /// The SHA-256 of the catalogue page, which follows from the settings and from the program's version.
     #[serde(skip_serializing_if = "Option::is_none")]
     page: Option<Sha256Hex>,
@@ -87,7 +91,7 @@ impl Settings {
     /// What the exports are made from.
     pub fn presentation(&self) -> Presentation<'_> {
         let page = self.page_bytes().map(|bytes| Sha256Hex::of(&bytes));
-        Presentation { version: 1, listing: &self.listing, page }
+        Presentation { version: 1, listing: &self.listing, exports: &self.exports, page }
     }
 
     /// The catalogue page, where one is wanted.
@@ -127,6 +131,8 @@ impl Settings {
         }
         let listing = self.listing.problems().into_iter();
         problems.extend(listing.map(|(at, message)| (format!("/listing{at}"), message)));
+        let exports = self.exports.problems(self.base_url.is_some(), self.listing.has_pages()).into_iter();
+        problems.extend(exports.map(|(at, message)| (format!("/exports{at}"), message)));
         problems.extend(self.page.problems().into_iter().map(|(at, message)| (format!("/page{at}"), message)));
         problems
     }
