@@ -8,6 +8,7 @@ pub mod clock;
 pub mod github;
 pub mod http;
 pub mod model;
+pub mod origin;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod publication;

@@ -11,7 +11,7 @@ use crate::ids::Sha256Hex;
 
 mod publish;
 
-pub use publish::{Place, Publish};
+pub use publish::{History, Place, Publish, Release};
 
 /// What is published of each asset, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -1,14 +1,20 @@
 //! Where manifests are published, and where they are read.
 
+mod branch;
 mod folder;
 mod memory;
+mod release;
+mod unreached;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
+pub use branch::{BranchPlace, BranchTarget, pages_address};
 pub use folder::FolderTarget;
 pub use memory::MemoryTarget;
+pub use release::{Access, ReleaseTarget};
+pub use unreached::UnreachedTarget;
 
 use crate::manifest::layout::Habits;
 
