@@ -229,6 +229,23 @@ fn a_forged_index_makes_no_address_and_no_markup() {
 }
 
 #[test]
+fn a_home_page_of_somebody_else_is_not_replaced() {
+    let (library, _server) = example();
+    fs::remove_dir_all(library.path(".stockroom/manifest")).unwrap();
+    library.write(".stockroom/manifest/index.html", "<h1>Welcome</h1>");
+    let run = library.run(&["sync", "--only", "manifest"]);
+    assert_ne!(run.code, 0);
+    assert!(run.both().contains("index.html that is no catalogue page and would be lost"), "{}", run.both());
+    assert_eq!(library.read(".stockroom/manifest/index.html"), "<h1>Welcome</h1>");
+    assert!(!library.path(".stockroom/manifest/manifest.json").exists());
+    fs::remove_file(library.path(".stockroom/manifest/index.html")).unwrap();
+    library.run(&["sync", "--only", "manifest"]).ends(0);
+    // A run that was killed has left a page and no root.
+    fs::remove_file(library.path(".stockroom/manifest/manifest.json")).unwrap();
+    library.run(&["sync", "--only", "manifest"]).ends(0);
+}
+
+#[test]
 fn the_page_comes_and_goes_with_its_setting() {
     let (library, _server) = example();
     assert!(library.path(".stockroom/manifest/index.html").is_file());
