@@ -18,6 +18,7 @@ pub mod event;
 pub mod finding;
 pub mod ids;
 pub mod manifest;
+pub mod mirror;
 pub mod plan;
 pub mod report;
 pub mod schema;

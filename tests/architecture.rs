@@ -39,17 +39,18 @@ const ROOMS: &[Room] = &[
     pure("catalog", &["ids", "finding"], "assets and records, read from bytes"),
     pure("schema", &["ids", "finding", "catalog"], "the registry and validation"),
     pure("manifest", &["ids", "finding", "catalog"], "what is published"),
+    pure("mirror", &["ids", "catalog", "manifest"], "what a folder that follows a manifest has, lacks and may take"),
     pure("downstream", &["ids", "state"], "who is told what, in which order"),
     pure("embedding", &["ids", "catalog"], "texts, chunks and what to embed"),
     pure("plan", &["ids", "manifest", "downstream", "embedding"], "what is to be done, for all targets"),
     pure(
         "report",
-        &["ids", "finding", "manifest", "downstream", "embedding", "plan", "state"],
+        &["ids", "finding", "manifest", "mirror", "downstream", "embedding", "plan", "state"],
         "renderers, one per format",
     ),
     effects(
         "adapters",
-        &["ids", "finding", "state", "event", "catalog", "schema", "manifest", "downstream", "embedding", "plan"],
+        &["ids", "finding", "state", "event", "catalog", "schema", "manifest", "mirror", "downstream", "embedding", "plan"],
         "every way out of the process",
     ),
     pure(
@@ -67,6 +68,7 @@ const ROOMS: &[Room] = &[
             "catalog",
             "schema",
             "manifest",
+            "mirror",
             "downstream",
             "embedding",
             "plan",
@@ -78,7 +80,7 @@ const ROOMS: &[Room] = &[
     ),
     effects(
         "cli",
-        &["ids", "finding", "state", "event", "config", "commands", "report", "adapters"],
+        &["ids", "finding", "state", "event", "mirror", "config", "commands", "report", "adapters"],
         "the words of the command line and the environment",
     ),
 ];

@@ -7,6 +7,7 @@ pub mod carrier;
 pub mod clock;
 pub mod github;
 pub mod http;
+pub mod mirror_folder;
 pub mod model;
 pub mod origin;
 #[cfg(feature = "postgres")]

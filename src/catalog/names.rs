@@ -163,7 +163,7 @@ fn start_of(tree: &Tree, index: u32, end: u32) -> &str {
 }
 
 /// Whether HFS+ or NTFS would open `.git` by this name.
-fn is_like_git(part: &str) -> bool {
+pub fn is_like_git(part: &str) -> bool {
     let first = part.as_bytes().first().copied().unwrap_or_default();
     if part.len() < 4 || !(matches!(first, b'.' | b'g' | b'G') || first >= 0x80) {
         return false;
@@ -218,7 +218,8 @@ fn why_unportable(part: &str) -> Option<(String, &'static str)> {
     None
 }
 
-fn is_device(name: &str) -> bool {
+/// Whether Windows takes this name for a device.
+pub fn is_device(name: &str) -> bool {
     let is = |other: &str| name.eq_ignore_ascii_case(other);
     if name.len() == 3 {
         return is("con") || is("prn") || is("aux") || is("nul");

@@ -18,6 +18,7 @@ pub mod retired;
 pub mod role;
 pub mod settings;
 pub mod shard;
+pub mod signature;
 
 pub use build::{Manifest, build};
 pub use edition::{Edition, Held, Offer};

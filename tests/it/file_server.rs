@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+
 /// What a path answers.
 #[derive(Clone)]
 pub enum Page {
@@ -68,13 +69,7 @@ fn answer(
     let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
     seen.lock().unwrap().push(head.join("\n"));
     let page = pages.lock().unwrap().get(&path).cloned().unwrap_or(Page::Status(404));
-    let kind = match path.rsplit('.').next() {
-        Some("json") => "application/json",
-        Some("png") => "image/png",
-        _ if path.ends_with('/') => "text/html",
-        _ => "application/octet-stream",
-    };
-    let kind = format!("content-type: {kind}\r\n");
+    let kind = format!("content-type: {}\r\n", if path.ends_with('/') { "text/html" } else { media_type(&path) });
     let (status, more, promised, body) = match page {
         Page::File(bytes) => (200, kind, bytes.len(), bytes),
         Page::Half(bytes) => (200, kind, bytes.len(), bytes[..bytes.len() / 2].to_vec()),
@@ -83,4 +78,16 @@ fn answer(
     };
     write!(stream, "HTTP/1.1 {status} \r\n{more}content-length: {promised}\r\nconnection: close\r\n\r\n")?;
     stream.write_all(&body)
+}
+
+/// What a static host says that a file is, as far as a browser minds.
+fn media_type(name: &str) -> &'static str {
+    match name.rsplit('.').next().unwrap_or_default() {
+        "html" => "text/html",
+        "json" => "application/json",
+        "png" => "image/png",
+        "svg" => "image/svg+xml",
+        "js" => "text/javascript",
+        _ => "application/octet-stream",
+    }
 }

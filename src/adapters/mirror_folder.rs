@@ -1,0 +1,380 @@
+//! A folder that follows a manifest, on the disk: what was fetched is staged in it, and gets its place by renames that a journal
+//! tells of beforehand. Whoever is killed among them is finished by the next one.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+
+use crate::adapters::turn::Turn;
+use crate::adapters::whole_file;
+use crate::ids::Sha256Hex;
+use crate::mirror::journal::{JOURNAL, Journal, Move, STAGED};
+use crate::mirror::names::{OWN, folders};
+use crate::mirror::plan::{Ground, Plan, ROOT, Seen};
+use crate::mirror::record::{RECORD, Record};
+
+/// The most bytes that are read of a file at once.
+const MOST_READ: u64 = 256 << 20;
+/// What is nobody's source among what is remembered: git is told so. The record is, for who commits the folder.
+const HIDDEN: &[u8] = b"staged/\njournal.json\nturn.lock\n";
+
+/// Why the folder cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FolderError {
+    /// The system refuses.
+    #[error("{place} cannot be {what}: {why}")]
+    Unusable {
+        /// The file or folder.
+        place: String,
+        /// `read` or `written`.
+        what: &'static str,
+        /// What the system says.
+        why: String,
+    },
+    /// Something that is no folder stands where one must be.
+    #[error("{place} is {what}, which is not followed; take it away, or name another folder")]
+    InTheWay {
+        /// The place.
+        place: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// What is remembered of earlier pulls cannot be understood.
+    #[error(
+        "{place} cannot be understood: {why}. Delete it, and the next pull compares every file with what it should be"
+    )]
+    Damaged {
+        /// The file.
+        place: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A pull that was killed cannot be finished.
+    #[error(
+        "an earlier pull was ended in the middle, and {place} cannot be brought to its end: {why}. Delete {journal}, and the \
+         next pull compares every file with what it should be"
+    )]
+    Unfinished {
+        /// The file.
+        place: String,
+        /// What is wrong.
+        why: String,
+        /// The journal.
+        journal: String,
+    },
+    /// Another pull is at work.
+    #[error("another pull is at work in {0}; let it end, and pull again")]
+    Busy(String),
+}
+
+/// The folder.
+#[derive(Debug, Clone)]
+pub struct MirrorFolder {
+    folder: PathBuf,
+}
+
+impl MirrorFolder {
+    /// A folder that may not be there yet.
+    pub fn at(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    fn place(&self, path: &str) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    fn error(&self, path: &str, what: &'static str) -> impl Fn(io::Error) -> FolderError + use<> {
+        let place = self.place(path).display().to_string();
+        move |error| FolderError::Unusable { place: place.clone(), what, why: error.to_string() }
+    }
+
+    /// Takes the right to change the folder, which ends with what is returned.
+    pub fn turn(&self) -> Result<Turn, FolderError> {
+        for (path, may_be) in [("", true), (OWN, false)] {
+            let place = self.place(path);
+            let is_folder = match may_be {
+                // Whoever names a folder may mean one that a link leads to.
+                true => fs::metadata(&place).map(|facts| facts.is_dir()),
+                false => fs::symlink_metadata(&place).map(|facts| facts.is_dir()),
+            };
+            match is_folder {
+                Ok(false) => {
+                    let (place, what) = (place.display().to_string(), "no folder");
+                    return Err(FolderError::InTheWay { place, what });
+                }
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(self.error(path, "read")(error)),
+                _ => {}
+            }
+        }
+        fs::create_dir_all(self.place(OWN)).map_err(self.error(OWN, "written"))?;
+        Turn::take(&self.place(OWN)).ok_or_else(|| FolderError::Busy(self.folder.display().to_string()))
+    }
+
+    /// What the folder remembers; none where nothing was pulled into it.
+    pub fn record(&self) -> Result<Option<Record>, FolderError> {
+        let Some(bytes) = self.file(RECORD)? else { return Ok(None) };
+        let damaged = |why| FolderError::Damaged { place: self.place(RECORD).display().to_string(), why };
+        Record::parse(&bytes).map(Some).map_err(damaged)
+    }
+
+    /// The root that was placed last, if it is still that one.
+    pub fn root(&self, record: &Record) -> Option<Vec<u8>> {
+        let bytes = self.file(ROOT).ok().flatten();
+        bytes.filter(|bytes| Sha256Hex::of(bytes) == record.root)
+    }
+
+    fn file(&self, path: &str) -> Result<Option<Vec<u8>>, FolderError> {
+        let place = self.place(path);
+        match fs::symlink_metadata(&place) {
+            Ok(facts) if facts.is_file() => {}
+            Ok(_) => {
+                return Err(FolderError::InTheWay { place: place.display().to_string(), what: "no ordinary file" });
+            }
+            Err(error) if is_absence(&error) => return Ok(None),
+            Err(error) => return Err(self.error(path, "read")(error)),
+        }
+        let mut bytes = Vec::new();
+        let read = File::open(&place).and_then(|file| file.take(MOST_READ).read_to_end(&mut bytes));
+        read.map(|_| Some(bytes)).map_err(self.error(path, "read"))
+    }
+
+    /// Where something of this name is staged.
+    pub fn staged(&self, name: &str) -> PathBuf {
+        self.place(STAGED).join(name)
+    }
+
+    /// A document that was staged under this name; it has to be looked at like one that was fetched.
+    pub fn staged_bytes(&self, name: &str) -> Option<Vec<u8>> {
+        self.file(&format!("{STAGED}/{name}")).ok().flatten()
+    }
+
+    /// Whether a file of this digest was staged whole.
+    pub fn is_staged(&self, sha256: &Sha256Hex, bytes: u64) -> bool {
+        let path = format!("{STAGED}/{sha256}");
+        let mut ground = self.clone();
+        ground.look(&path) == Seen::File(bytes) && ground.digest(&path).as_ref() == Some(sha256)
+    }
+
+    /// Makes room for what is fetched.
+    pub fn prepare(&self) -> Result<(), FolderError> {
+        match fs::symlink_metadata(self.place(STAGED)) {
+            Ok(facts) if !facts.is_dir() => {
+                let place = self.place(STAGED).display().to_string();
+                return Err(FolderError::InTheWay { place, what: "no folder" });
+            }
+            _ => {}
+        }
+        fs::create_dir_all(self.place(STAGED)).map_err(self.error(STAGED, "written"))?;
+        let hidden = self.place(OWN).join(".gitignore");
+        if hidden.exists() { Ok(()) } else { fs::write(&hidden, HIDDEN).map_err(self.error(OWN, "written")) }
+    }
+
+    /// Stages bytes under a name.
+    pub fn stage(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        fs::write(self.staged(name), bytes).map_err(self.error(STAGED, "written"))
+    }
+
+    /// Stages what a file of the folder holds; false where that is not what it should be.
+    pub fn stage_copy(&self, sha256: &Sha256Hex, path: &str) -> Result<bool, FolderError> {
+        let target = self.staged(sha256.as_str());
+        match fs::copy(self.place(path), &target) {
+            Ok(_) => {}
+            Err(error) if is_absence(&error) => return Ok(false),
+            Err(error) => return Err(self.error(STAGED, "written")(error)),
+        }
+        let digest = File::open(&target).and_then(|mut file| Sha256Hex::of_stream(&mut file));
+        Ok(digest.map_err(self.error(STAGED, "read"))?.0 == *sha256)
+    }
+
+    /// Puts everything into its place, all of which is staged by its SHA-256. Before the journal is written, nothing has
+    /// changed; from then on, this or the next pull brings it to its end.
+    pub fn apply(&self, plan: &Plan) -> Result<(), FolderError> {
+        let mut moves: Vec<Move> = Vec::new();
+        let mut used = std::collections::BTreeMap::new();
+        for placement in &plan.place {
+            let count: &mut usize = used.entry(&placement.sha256).or_default();
+            let staged =
+                if *count == 0 { placement.sha256.to_string() } else { format!("{}.{count}", placement.sha256) };
+            if *count > 0 {
+                let copied = fs::copy(self.staged(placement.sha256.as_str()), self.staged(&staged));
+                copied.map_err(self.error(STAGED, "written"))?;
+            }
+            *count += 1;
+            moves.push(Move { staged, path: placement.path.clone(), sha256: placement.sha256.clone() });
+        }
+        let record = plan.record.to_bytes();
+        let sha256 = Sha256Hex::of(&record);
+        self.stage("record", &record)?;
+        moves.push(Move { staged: "record".to_owned(), path: RECORD.to_owned(), sha256 });
+        let journal = Journal::new(plan.clear.clone(), moves, plan.remove.clone());
+        self.refuse_strange_folders(&journal)?;
+        self.settle_on_disk(&journal)?;
+        whole_file::write(&self.place(JOURNAL), &journal.to_bytes()).map_err(self.error(JOURNAL, "written"))?;
+        self.carry_out(&journal)
+    }
+
+    /// Brings a pull to its end that was killed among its renames; whether there was one.
+    pub fn finish(&self) -> Result<bool, FolderError> {
+        whole_file::clear_partial(&self.place(OWN)).map_err(self.error(OWN, "read"))?;
+        let Some(bytes) = self.file(JOURNAL)? else { return Ok(false) };
+        let journal = Journal::parse(&bytes).map_err(|why| self.unfinished(JOURNAL, &why))?;
+        self.refuse_strange_folders(&journal)?;
+        self.carry_out(&journal)?;
+        Ok(true)
+    }
+
+    fn unfinished(&self, path: &str, why: &dyn std::fmt::Display) -> FolderError {
+        let (place, journal) = (self.place(path).display().to_string(), self.place(JOURNAL).display().to_string());
+        FolderError::Unfinished { place, why: why.to_string(), journal }
+    }
+
+    /// Folders on the way have to be folders of the same disk: links lead elsewhere, and renames go no further than a disk.
+    fn refuse_strange_folders(&self, journal: &Journal) -> Result<(), FolderError> {
+        let disk = fs::symlink_metadata(self.place(OWN)).map(|facts| disk_of(&facts)).ok();
+        let paths = journal.place.iter().map(|one| one.path.as_str());
+        let paths = paths.chain(journal.clear.iter().map(String::as_str));
+        for folder in folders(paths.chain(journal.remove.iter().map(|(path, _)| path.as_str()))) {
+            let Ok(facts) = fs::symlink_metadata(self.place(folder)) else { continue };
+            let strange = match () {
+                () if facts.is_symlink() => "a symbolic link",
+                () if facts.is_dir() && Some(disk_of(&facts)) != disk => "on another disk than the folder around it",
+                () => continue,
+            };
+            return Err(FolderError::InTheWay { place: self.place(folder).display().to_string(), what: strange });
+        }
+        Ok(())
+    }
+
+    /// What is staged must outlive a power cut before the journal speaks of it.
+    fn settle_on_disk(&self, journal: &Journal) -> Result<(), FolderError> {
+        #[cfg(target_os = "linux")]
+        {
+            let _ = journal;
+            // One call for all files, of which there may be tens of thousands.
+            let synced = File::open(self.place(STAGED)).and_then(|folder| Ok(rustix::fs::syncfs(&folder)?));
+            synced.map_err(self.error(STAGED, "written"))
+        }
+        #[cfg(not(target_os = "linux"))]
+        {
+            let each = journal.place.iter().map(|one| File::open(self.staged(&one.staged))?.sync_all());
+            each.collect::<io::Result<()>>().map_err(self.error(STAGED, "written"))
+        }
+    }
+
+    fn carry_out(&self, journal: &Journal) -> Result<(), FolderError> {
+        for path in &journal.clear {
+            self.take_away(path).map_err(|error| self.unfinished(path, &error))?;
+        }
+        for one in &journal.place {
+            self.put(one).map_err(|error| self.unfinished(&one.path, &error))?;
+        }
+        let mut ground = self.clone();
+        for (path, sha256) in &journal.remove {
+            if ground.digest(path).as_ref() == Some(sha256) {
+                self.take_away(path).map_err(|error| self.unfinished(path, &error))?;
+            }
+        }
+        fs::remove_file(self.place(JOURNAL)).map_err(self.error(JOURNAL, "written"))?;
+        self.clear_staged();
+        Ok(())
+    }
+
+    /// Takes away what was staged and is not needed any more.
+    pub fn clear_staged(&self) {
+        // What stays is taken away by the next one.
+        let _ = fs::remove_dir_all(self.place(STAGED));
+    }
+
+    /// Renames into place. What is not staged any more has its place already, or the journal cannot be followed.
+    fn put(&self, one: &Move) -> io::Result<()> {
+        let (staged, target) = (self.staged(&one.staged), self.place(&one.path));
+        if let Some(folder) = target.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        match fs::rename(&staged, &target) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let is_there = self.clone().digest(&one.path).as_ref() == Some(&one.sha256);
+                if is_there { Ok(()) } else { Err(error) }
+            }
+            renamed => renamed,
+        }
+    }
+
+    /// Takes a file away, and the folders that are empty without it.
+    fn take_away(&self, path: &str) -> io::Result<()> {
+        let place = self.place(path);
+        match fs::symlink_metadata(&place) {
+            Ok(facts) if facts.is_file() => fs::remove_file(&place)?,
+            // A folder of what has been placed since, or one that was taken away already.
+            Ok(_) => return Ok(()),
+            Err(error) if is_absence(&error) => {}
+            Err(error) => return Err(error),
+        }
+        let mut end = path.len();
+        while let Some(slash) = path.get(..end).and_then(|head| head.rfind('/')) {
+            end = slash;
+            if fs::remove_dir(self.place(path.get(..end).unwrap_or_default())).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether nothing is there, not even a folder around it.
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+#[cfg(unix)]
+fn disk_of(facts: &fs::Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    facts.dev()
+}
+
+#[cfg(not(unix))]
+fn disk_of(_: &fs::Metadata) -> u64 {
+    0
+}
+
+fn holds_others(root: &Path, folder: &Path, but: &BTreeSet<&str>) -> io::Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (kind, place) = (entry.file_type()?, entry.path());
+        let is_known = place.strip_prefix(root).ok().and_then(Path::to_str).is_some_and(|path| but.contains(path));
+        if !(if kind.is_dir() { !holds_others(root, &place, but)? } else { kind.is_file() && is_known }) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+impl Ground for MirrorFolder {
+    fn look(&mut self, path: &str) -> Seen {
+        match fs::symlink_metadata(self.place(path)) {
+            Ok(facts) if facts.is_file() => Seen::File(facts.len()),
+            Ok(facts) if facts.is_dir() => Seen::Folder,
+            Ok(facts) if facts.is_symlink() => Seen::Other("a symbolic link"),
+            Ok(_) => Seen::Other("neither a file nor a folder"),
+            Err(error) if is_absence(&error) => Seen::Nothing,
+            Err(_) => Seen::Other("something that cannot be looked at"),
+        }
+    }
+
+    fn digest(&mut self, path: &str) -> Option<Sha256Hex> {
+        if !matches!(self.look(path), Seen::File(_)) {
+            return None;
+        }
+        let mut file = File::open(self.place(path)).ok()?;
+        Sha256Hex::of_stream(&mut file).ok().map(|(sha256, _)| sha256)
+    }
+
+    fn read(&mut self, path: &str) -> Option<Vec<u8>> {
+        self.file(path).ok().flatten()
+    }
+
+    fn holds_others(&mut self, path: &str, but: &BTreeSet<&str>) -> bool {
+        holds_others(&self.folder, &self.place(path), but).unwrap_or(true)
+    }
+}
