@@ -9,7 +9,7 @@ use stockroom::ids::Sha256Hex;
 use tempfile::TempDir;
 
 use crate::file_server::{FileServer, Page};
-use crate::page::{project, tool};
+use crate::page::{drive, example, project, tool};
 use crate::program::Library;
 use crate::published;
 
@@ -193,6 +193,15 @@ fn a_reader_follows_by_deltas_and_holds_what_is_published() {
         assert_eq!((&seen["by"], requests(&seen, "delta")), (&json!("delta"), 2), "{seen}");
         assert_eq!(seen["changed"], json!(["models/model 6", "notes/new,\"collection\":"]));
     }
+}
+
+#[test]
+fn the_client_in_typescript_works_in_a_browser() {
+    let Some(reader) = Reader::typescript() else { return };
+    let (_library, server) = example();
+    server.put("/stockroom.js", Page::File(fs::read(&reader.client).unwrap()));
+    server.put("/blank/", Page::File(b"<!doctype html><title>Blank</title>".to_vec()));
+    drive("client", &server.url("/"), &[]);
 }
 
 #[test]

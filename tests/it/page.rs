@@ -29,7 +29,7 @@ pub fn project() -> &'static Path {
 }
 
 /// Uses a page in one of the ways that tests/page/drive.mjs knows.
-fn drive(scenario: &str, url: &str, more: &[&str]) {
+pub fn drive(scenario: &str, url: &str, more: &[&str]) {
     let (Some(node), Some(chromium)) = (tool(&["node"]), tool(&["chromium", "google-chrome"])) else { return };
     let tools = project().join(".tools/browser");
     if !tools.join("node_modules/playwright-core").is_dir() {
@@ -66,7 +66,7 @@ fn serve(library: &Library, server: &FileServer) {
 }
 
 /// The library that ships with the project, with a page, a record that names no version of its schema, and its files here.
-fn example() -> (Library, FileServer) {
+pub fn example() -> (Library, FileServer) {
     let (library, server) = (Library::example(), FileServer::start());
     library.edit("stockroom.yml", "https://assets.example.com/library/", &server.url("/files/"));
     library.edit(

@@ -176,6 +176,18 @@ const scenarios = {
     }
   },
 
+  /** The client in TypeScript, compiled to /stockroom.js, in a page of somebody else's. */
+  async client() {
+    const page = await browser.newPage();
+    await page.goto(`${url}blank/`);
+    const seen = await page.evaluate(async (url) => {
+      const { asset, open } = await import("/stockroom.js");
+      const { held, by } = await (await open(url)).follow();
+      return [by, asset(JSON.parse(JSON.stringify(held)), "products/hex-bolt-gen-v2").files.length];
+    }, url);
+    assert.deepEqual(seen, ["shards", 5]);
+  },
+
   /** A shard that was tampered with: the list is there, the details are refused. */
   async tampered() {
     const page = await visit(browser, `${url}#asset=products/hex-bolt-gen-v2`);
