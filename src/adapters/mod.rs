@@ -10,6 +10,7 @@ pub mod github;
 pub mod http;
 pub mod mirror_folder;
 pub mod model;
+pub mod origin;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod publication;

@@ -22,7 +22,7 @@ use execute::{Ending, Execution};
 use signals::End;
 use words::Words;
 
-use crate::adapters::carrier;
+use crate::adapters::origin;
 use crate::adapters::stop::{Signal, Stop, Stopped};
 use crate::commands::excerpts::in_config;
 use crate::config::ConfigError;
@@ -73,7 +73,7 @@ fn carry_out(words: Words, environment: &Environment, console: &Console) -> Endi
     let work = move || handle.block_on(carried_out(words, &own_environment, &own_console, stopping));
     let worked = signals::work(&runtime, &stop, work);
     // Nobody is left who would hear what becomes of what git is doing.
-    carrier::end_all();
+    origin::end_all();
     let ending = match worked {
         Ok(End::Done(Ok(ending))) => {
             if let Some(said) = stop.asked().and_then(|signal| at_the_end(signal, &stop)) {

@@ -1,6 +1,7 @@
 //! Makes the adapters that a run may use; the only place that names every one of them.
 
 pub mod carried;
+pub mod places;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub mod source;
@@ -18,15 +19,13 @@ use crate::adapters::clock;
 use crate::adapters::github::{Dispatcher, GitHubDispatcher, OutboxDispatcher};
 use crate::adapters::http::{self, Pace, Policy};
 use crate::adapters::model::local::Local;
-use crate::adapters::publication::{FolderTarget, PublishTarget};
 use crate::adapters::state_store::{CarriedState, MemoryState, Redacted, SqliteState, StateError, StateLock, Store};
 use crate::adapters::stop::Stop;
 use crate::adapters::vector_store::Embedded;
 use crate::adapters::worktree::Worktree;
 use crate::commands::outside::Outside;
 use crate::config::Config;
-use crate::ids::{DownstreamName, RepoSlug, TargetName};
-use crate::manifest::settings::{Place, Publish};
+use crate::ids::{DownstreamName, RepoSlug};
 use crate::report::workflow_command;
 use crate::state::Kind;
 
@@ -122,12 +121,14 @@ pub fn outside(
     };
     let is_shared = config.settings.state.kind == Kind::Postgres || carries(worktree, config, environment);
     let asks_origin = reach == Reach::Network && is_shared && worktree.has_origin();
+    let places =
+        places::Places { worktree, config, environment, console, stop, pace: &pace, repository: repository.as_ref() };
     Ok(Outside {
         index_apart: config.settings.state.kind == Kind::Postgres,
         sign: None,
         tip: asks_origin.then(|| carried::tip(worktree, environment, console)),
         state: rehearsal::state(environment, Arc::new(state)),
-        targets: targets(worktree, config),
+        targets: places.targets(reach),
         dispatchers,
         model: Arc::new(Local::new()?),
         vectors: Arc::new(Embedded::at(private.join(VECTORS))),
@@ -188,22 +189,6 @@ fn state(place: PathBuf, repository: Option<&RepoSlug>, prefix: &str) -> SqliteS
         Some(slug) => SqliteState::new(place, format!("{slug}:{prefix}")).adopting(local),
         None => SqliteState::new(place, local),
     }
-}
-
-fn targets(worktree: &Worktree, config: &Config) -> Vec<(TargetName, Arc<dyn PublishTarget>)> {
-    let publish = &config.settings.manifest.publish;
-    let places: Vec<_> = publish.iter().filter_map(|publish| Some((publish, publish.place()?))).collect();
-    let name = |place: &Place<'_>| match places.len() {
-        1 => TargetName::new("manifest"),
-        _ => TargetName::new(format!("manifest/{}", place.name())),
-    };
-    let target = |(publish, place): &(&Publish, Place<'_>)| {
-        let target: Arc<dyn PublishTarget> = match place {
-            Place::Folder(folder) => Arc::new(FolderTarget::within(worktree.root(), folder).at(publish.root_address())),
-        };
-        (name(place), target)
-    };
-    places.iter().map(target).collect()
 }
 
 fn dispatchers(

@@ -26,7 +26,7 @@ pub fn excerpts(library: &Library, most: usize) -> Excerpts {
 }
 
 /// Whether a finding is about a place in its file. The first character may stand for all of it, except to a parser.
-fn has_place(finding: &Finding) -> bool {
+pub(super) fn has_place(finding: &Finding) -> bool {
     finding.span != Span::start() || finding.code == &SYNTAX
 }
 

@@ -9,7 +9,7 @@ use crate::adapters::publication::{PublicationError, PublishTarget, Summary, Upd
 use crate::ids::Sha256Hex;
 use crate::manifest::build::BuildError;
 use crate::manifest::edition::{Edition, Held, Offer};
-use crate::manifest::files::{RETIRED, signature_of, size};
+use crate::manifest::files::{RETIRED, ROOT, signature_of, size};
 use crate::manifest::format::{ExportList, FileRef, PublishedFinding, Root, ShardList, VERSION};
 use crate::manifest::layout::{Habits, Layout, Line, beside, entries};
 use crate::manifest::retired::Retired;
@@ -73,7 +73,7 @@ impl Publishable {
     /// What a place would hold that has this, as far as it takes to compare it with `next`.
     pub fn held_after(&self, habits: Habits, next: &Self) -> anyhow::Result<Found> {
         let layout = self.layout(habits)?;
-        let edition = Edition::after(None, &self.offer(), layout)?;
+        let edition = Edition::after(None, &self.offer(), layout, None)?;
         let mut names: BTreeMap<String, u64> = edition.files.iter().map(|(name, it)| (name.clone(), size(it))).collect();
         let sha256 = Sha256Hex::of(&edition.root_bytes);
         names.insert(signature_of(&edition.root_bytes), 0);
@@ -99,7 +99,10 @@ impl Publishable {
     pub async fn publish(&self, target: &dyn PublishTarget, found: &Found) -> Result<Edition, PublicationError> {
         let refused = |error: anyhow::Error| PublicationError::Refused { place: target.place(), why: format!("{error:#}") };
         let (offer, layout) = (self.offer(), self.layout(target.habits()).map_err(refused)?);
-        let edition = Edition::after(found.held.as_ref(), &offer, layout).map_err(|error| refused(error.into()))?;
+        let address = target.address();
+        let base = address.as_deref().map(|address| address.trim_end_matches(ROOT));
+        let edition =
+            Edition::after(found.held.as_ref(), &offer, layout, base).map_err(|error| refused(error.into()))?;
         // What lies around without a root, as after a run that was killed, need not be written once more.
         let names = match &found.held {
             Some(held) => held.names.clone(),

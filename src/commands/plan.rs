@@ -7,6 +7,7 @@ use chrono::{DateTime, SecondsFormat};
 use rayon::prelude::*;
 
 use super::embed;
+use super::excerpts::has_place;
 use super::gather::Library;
 use super::outside::Outside;
 use super::places::{Found, Publishable};
@@ -18,9 +19,10 @@ use crate::catalog::tree::{Entry, EntryKind};
 use crate::downstream::{self, Announcement, Slice};
 use crate::embedding::plan::Actual;
 use crate::embedding::{self, Chunk, Namespace, Text, TextRules, chunks};
+use crate::finding::Finding;
 use crate::ids::{BlobId, CommitId, RepoPath, TargetName};
 use crate::manifest::build::FileFacts;
-use crate::manifest::format::Source;
+use crate::manifest::format::{PublishedFinding, Source};
 use crate::manifest::layout::Habits;
 use crate::manifest::plan::{Action, Publication, plan as plan_publication};
 use crate::manifest::{Manifest, build};
@@ -215,7 +217,7 @@ async fn make(library: &Library, outside: &Outside, remember: bool) -> anyhow::R
     let manifest = build(&library.assets, &facts, &settings.manifest, source(library, outside))?;
     let habits = outside.targets.iter().map(|(_, target)| target.habits());
     let means = ((outside.clock)(), outside.sign.clone());
-    let publishable = Publishable::new(manifest, settings.manifest.clone(), Vec::new(), means, habits)?;
+    let publishable = Publishable::new(manifest, settings.manifest.clone(), shown_findings(library), means, habits)?;
     let embed = settings.embed.clone().unwrap_or_default();
     let model = outside.model.as_ref();
     let namespace = Namespace::of(&model.fingerprint(), model.dimension(), &embed.chunk);
@@ -224,6 +226,21 @@ async fn make(library: &Library, outside: &Outside, remember: bool) -> anyhow::R
         None => Vec::new(),
     };
     Ok(Made { publishable, chunks, namespace })
+}
+
+/// What there is to look at, as far as it is published: for the catalogue page.
+fn shown_findings(library: &Library) -> Vec<PublishedFinding> {
+    let page = &library.config.settings.manifest.page;
+    let shown = if page.is_wanted() && page.findings() { library.check.findings.as_slice() } else { &[] };
+    let published = |finding: &Finding| PublishedFinding {
+        code: finding.code.id.to_owned(),
+        severity: finding.severity.to_string(),
+        path: finding.path.to_string(),
+        line: has_place(finding).then_some(finding.span.line),
+        message: finding.message.clone(),
+        help: finding.help.clone(),
+    };
+    shown.iter().map(published).collect()
 }
 
 fn source(library: &Library, outside: &Outside) -> Source {

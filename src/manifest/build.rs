@@ -99,6 +99,17 @@ impl Manifest {
         Ok(Self { source, schemas, collections, assets, digest })
     }
 
+    /// All entries as data, sorted by collection and id.
+    pub fn entries(&self) -> Result<Vec<(CollectionName, AssetEntry)>, BuildError> {
+        let all = self.collections.iter().flat_map(|(name, of)| of.entries.iter().map(move |entry| (name, entry)));
+        let all: Vec<_> = all.collect();
+        let read = |(name, entry): &(&String, &Entry)| {
+            let entry = serde_json::from_slice(&entry.bytes).map_err(|error| BuildError::Json(error.to_string()))?;
+            Ok((CollectionName::new(name.as_str()), entry))
+        };
+        all.par_iter().map(read).collect()
+    }
+
     /// How many files all its assets have.
     pub fn files(&self) -> usize {
         self.collections.values().map(|collection| collection.summary.files).sum()
@@ -234,7 +245,8 @@ fn object(frame: &Value, ready: &str, value: &[u8]) -> Result<Vec<u8>, BuildErro
     Ok(bytes)
 }
 
-fn published(meaning: &Value, fields: &[PointerPattern]) -> Value {
+/// What is published of a record.
+pub(super) fn published(meaning: &Value, fields: &[PointerPattern]) -> Value {
     let mut record = Value::Object(Map::new());
     for (pointer, value) in fields.iter().flat_map(|field| field.select(meaning)) {
         insert(&mut record, meaning, &pointer, value);

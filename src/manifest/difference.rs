@@ -56,26 +56,30 @@ impl Difference {
     }
 }
 
-/// What is gone and has come again under another id of the same collection.
+/// What is gone and has come again under another id of the same collection. Of several that are alike none can be told.
 fn renamed(gone: &BTreeMap<(String, String), Line>, put: &[Changed]) -> Vec<Renamed> {
-    let mut by_content: BTreeMap<(String, Sha256Hex), Vec<&str>> = BTreeMap::new();
+    let mut by_content: BTreeMap<(&str, Sha256Hex), (Vec<&str>, Vec<&str>)> = BTreeMap::new();
     for line in gone.values() {
         if let Some(content) = content(line) {
-            by_content.entry((line.collection.clone(), content)).or_default().push(&line.id);
+            by_content.entry((&line.collection, content)).or_default().0.push(&line.id);
         }
     }
     if by_content.is_empty() {
         return Vec::new();
     }
-    let mut all = Vec::new();
-    for changed in put.iter().filter(|changed| changed.is_new) {
-        let Some(content) = content(&changed.line) else { continue };
-        let Some(ids) = by_content.get_mut(&(changed.line.collection.clone(), content)) else { continue };
-        if !ids.is_empty() {
-            let (collection, to) = (changed.line.collection.clone(), changed.line.id.clone());
-            all.push(Renamed { collection, from: ids.remove(0).to_owned(), to });
+    for line in put.iter().filter(|changed| changed.is_new).map(|changed| &changed.line) {
+        if let Some((_, to)) = content(line).and_then(|content| by_content.get_mut(&(line.collection.as_str(), content))) {
+            to.push(&line.id);
         }
     }
+    let mut all = Vec::new();
+    for ((collection, _), (from, to)) in by_content {
+        if let ([from], [to]) = (from.as_slice(), to.as_slice()) {
+            let (collection, from, to) = (collection.to_owned(), (*from).to_owned(), (*to).to_owned());
+            all.push(Renamed { collection, from, to });
+        }
+    }
+    all.sort();
     all
 }
 

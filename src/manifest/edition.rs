@@ -17,6 +17,7 @@ use super::format::{
 use super::index::index;
 use super::layout::{Habits, Layout, Line, beside};
 use super::listing::Listing;
+use super::{exports, page};
 use super::retired::Retired;
 use super::settings::Settings;
 use super::shard::write;
@@ -150,7 +151,14 @@ impl Offer<'_> {
 
 impl Edition {
     /// The edition that comes after what the place holds.
-    pub fn after(held: Option<&Held>, offer: &Offer<'_>, layout: &Layout) -> Result<Self, BuildError> {
+    ///
+    /// `base` is the address of the folder in which its files will be found, where that is known.
+    pub fn after(
+        held: Option<&Held>,
+        offer: &Offer<'_>,
+        layout: &Layout,
+        base: Option<&str>,
+    ) -> Result<Self, BuildError> {
         let manifest = offer.manifest;
         let mut files = layout.files.clone();
         let followed = held.filter(|_| layout.habits == Habits::Followed);
@@ -185,6 +193,7 @@ impl Edition {
         let listing = Listing::new(&offer.settings.listing);
         let index = index(manifest, &listing)?.map(|bytes| add(&mut files, "index", bytes));
         let findings = offer.findings_bytes()?.map(|bytes| add(&mut files, "findings", bytes));
+        let exports = exports(offer, (&listing, &updated), layout, base, &mut files)?;
         let kept = updated.deltas.iter().map(|delta| delta.path.clone()).collect();
         let root = Root {
             version: VERSION,
@@ -203,7 +212,7 @@ impl Edition {
             delta,
             updated: add(&mut files, "updated", document(&updated)?),
             findings,
-            exports: None,
+            exports,
             presentation: offer.presentation()?.to_string(),
             expires: offer.expires(),
         };
@@ -233,6 +242,44 @@ impl Edition {
         }
         Ok(Steps { put, removed })
     }
+}
+
+/// Adds the files in other formats, and their list. A place that is read once has none: nobody follows them there.
+fn exports(
+    offer: &Offer<'_>,
+    (listing, updated): (&Listing, &Updated),
+    layout: &Layout,
+    base: Option<&str>,
+    files: &mut Files,
+) -> Result<Option<FileRef>, BuildError> {
+    if layout.habits == Habits::Snapshot {
+        return Ok(None);
+    }
+    let settings = &offer.settings.exports;
+    let mut rendered = exports::Rendered::default();
+    if *settings != exports::Settings::default() {
+        let assets = offer.manifest.entries()?;
+        let updated = |collection: &str, id: &str| updated.moment(collection, id);
+        let context = exports::Context { assets: &assets, source: &offer.manifest.source, updated: &updated, base };
+        rendered = exports::render(settings, listing, &context)?;
+    }
+    if let Some(bytes) = offer.settings.page_bytes() {
+        rendered.by_export.insert("page".to_owned(), vec![page::NAME.to_owned()]);
+        rendered.files.insert(page::NAME.to_owned(), bytes);
+    }
+    if rendered.files.is_empty() {
+        return Ok(None);
+    }
+    let reference = |name: &String| {
+        let bytes = rendered.files.get(name)?;
+        Some(FileRef { path: name.clone(), bytes: size(bytes), sha256: Sha256Hex::of(bytes).to_string() })
+    };
+    let named = rendered.by_export.iter();
+    let exports = named.map(|(name, files)| (name.clone(), files.iter().filter_map(reference).collect()));
+    let list = ExportList { version: VERSION, exports: exports.collect() };
+    let list = add(files, "exports", document(&list)?);
+    files.extend(rendered.files);
+    Ok(Some(list))
 }
 
 /// The commit that last changed each asset.

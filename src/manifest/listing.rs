@@ -128,6 +128,11 @@ impl Listing {
         }
     }
 
+    /// Whether the settings say where the pages of this collection's assets are.
+    pub fn has_page(&self, collection: &str) -> bool {
+        self.rules(collection).url.is_some()
+    }
+
     fn rules(&self, collection: &str) -> &Rules {
         self.collections.get(collection).unwrap_or(&self.all)
     }
@@ -294,6 +299,11 @@ impl Template {
 }
 
 impl Settings {
+    /// Whether they say of any collection where the pages of its assets are.
+    pub fn has_pages(&self) -> bool {
+        self.fields.url.is_some() || self.collections.values().any(|fields| fields.url.is_some())
+    }
+
     /// What is wrong with the settings, as JSON Pointers within them and sentences.
     pub fn problems(&self) -> Vec<(String, String)> {
         let mut problems = self.fields.problems("");

@@ -6,11 +6,13 @@
 pub mod build;
 pub mod difference;
 pub mod edition;
+pub mod exports;
 pub mod files;
 pub mod format;
 pub mod index;
 pub mod layout;
 pub mod listing;
+pub mod page;
 pub mod plan;
 pub mod retired;
 pub mod role;

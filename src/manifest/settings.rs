@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::page::Page;
 use super::role::matcher;
+use crate::ids::Sha256Hex;
 
 mod publish;
 
-pub use publish::{Place, Publish};
+pub use publish::{History, Place, Publish, Release};
 
 /// What is published of each asset, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -32,6 +34,11 @@ pub struct Settings {
     pub publish: Vec<Publish>,
     /// How assets present themselves to people: in the index, on the page, in exports.
     pub listing: super::listing::Settings,
+    /// The other formats in which the catalogue is published.
+    pub exports: super::exports::Settings,
+    /// The catalogue page, `index.html` beside the manifest, in which people look at the assets with a browser: `true`, or
+    /// what is special about it. Without it there is none.
+    pub page: Page,
 }
 
 impl Default for Settings {
@@ -44,6 +51,8 @@ impl Default for Settings {
             expires_after_days: None,
             publish: vec![Publish::folder(DEFAULT_FOLDER)],
             listing: super::listing::Settings::default(),
+            exports: super::exports::Settings::default(),
+            page: Page::default(),
         }
     }
 }
@@ -57,6 +66,10 @@ pub struct Presentation<'a> {
     /// Moves on when other bytes are made from the same assets and settings.
     version: u32,
     listing: &'a super::listing::Settings,
+    exports: &'a super::exports::Settings,
+    /// The SHA-256 of the catalogue page, which follows from the settings and from the program's version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<Sha256Hex>,
 }
 
 impl Settings {
@@ -77,7 +90,13 @@ impl Settings {
 
     /// What the exports are made from.
     pub fn presentation(&self) -> Presentation<'_> {
-        Presentation { version: 1, listing: &self.listing }
+        let page = self.page_bytes().map(|bytes| Sha256Hex::of(&bytes));
+        Presentation { version: 1, listing: &self.listing, exports: &self.exports, page }
+    }
+
+    /// The catalogue page, where one is wanted.
+    pub fn page_bytes(&self) -> Option<Vec<u8>> {
+        self.page.is_wanted().then(|| super::page::render(&self.page, &self.listing))
     }
 
     /// What is wrong with the settings, as JSON Pointers within them and sentences.
@@ -112,6 +131,9 @@ impl Settings {
         }
         let listing = self.listing.problems().into_iter();
         problems.extend(listing.map(|(at, message)| (format!("/listing{at}"), message)));
+        let exports = self.exports.problems(self.base_url.is_some(), self.listing.has_pages()).into_iter();
+        problems.extend(exports.map(|(at, message)| (format!("/exports{at}"), message)));
+        problems.extend(self.page.problems().into_iter().map(|(at, message)| (format!("/page{at}"), message)));
         problems
     }
 }

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+
 /// What a path answers.
 #[derive(Clone)]
 pub enum Page {
@@ -34,8 +35,9 @@ impl FileServer {
         let (theirs, heard) = (Arc::clone(&pages), Arc::clone(&seen));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // A client that goes away is no concern of the server's.
-                let _ = answer(&stream, &theirs, &heard);
+                let (theirs, heard) = (Arc::clone(&theirs), Arc::clone(&heard));
+                // A browser opens connections before it has something to ask. One that goes away is no concern of ours.
+                std::thread::spawn(move || answer(&stream, &theirs, &heard));
             }
         });
         Self { url, pages, seen }
@@ -67,12 +69,25 @@ fn answer(
     let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
     seen.lock().unwrap().push(head.join("\n"));
     let page = pages.lock().unwrap().get(&path).cloned().unwrap_or(Page::Status(404));
+    let kind = format!("content-type: {}\r\n", if path.ends_with('/') { "text/html" } else { media_type(&path) });
     let (status, more, promised, body) = match page {
-        Page::File(bytes) => (200, String::new(), bytes.len(), bytes),
-        Page::Half(bytes) => (200, String::new(), bytes.len(), bytes[..bytes.len() / 2].to_vec()),
+        Page::File(bytes) => (200, kind, bytes.len(), bytes),
+        Page::Half(bytes) => (200, kind, bytes.len(), bytes[..bytes.len() / 2].to_vec()),
         Page::Elsewhere(url) => (302, format!("location: {url}\r\n"), 0, Vec::new()),
         Page::Status(status) => (status, String::new(), 0, Vec::new()),
     };
     write!(stream, "HTTP/1.1 {status} \r\n{more}content-length: {promised}\r\nconnection: close\r\n\r\n")?;
     stream.write_all(&body)
+}
+
+/// What a static host says that a file is, as far as a browser minds.
+fn media_type(name: &str) -> &'static str {
+    match name.rsplit('.').next().unwrap_or_default() {
+        "html" => "text/html",
+        "json" => "application/json",
+        "png" => "image/png",
+        "svg" => "image/svg+xml",
+        "js" => "text/javascript",
+        _ => "application/octet-stream",
+    }
 }

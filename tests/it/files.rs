@@ -178,7 +178,7 @@ fn an_lfs_file_is_published_as_what_it_stands_for_and_an_lfs_record_is_an_error(
         let folder = library.beside("built");
         fs::remove_dir_all(&folder).ok();
         library.run(&["manifest", "-o", folder.to_str().unwrap()]).ends(0);
-        let asset = published::assets(&folder).into_values().next().unwrap();
+        let (_, asset) = published::assets(&folder).into_iter().find(|((of, _), _)| of == "products").unwrap();
         let files = asset["files"].as_array().unwrap().clone();
         let names: Vec<String> = files.iter().map(|file| file["path"].as_str().unwrap().to_owned()).collect();
         assert!(names.contains(&"products/Bolt/shot.jpg".to_owned()), "a referenced file is published: {names:?}");

@@ -12,6 +12,7 @@ mod about_changes;
 mod action;
 mod bad_input;
 mod carried;
+mod clients;
 mod convergence;
 mod corpora;
 mod dispatch;
@@ -29,6 +30,7 @@ mod library;
 mod linters;
 mod locking;
 mod overlap;
+mod page;
 #[cfg(feature = "postgres")]
 #[allow(dead_code, reason = "what the adapters' own tests ask of it")]
 mod postgres_server;

@@ -1,5 +1,6 @@
 //! Why files could not be carried.
 
+use crate::adapters::origin::OriginError;
 use crate::ids::CommitId;
 
 /// Why the files could not be brought or taken.
@@ -80,5 +81,19 @@ impl CarrierError {
 
     pub(super) fn unfit(why: impl Into<String>) -> Self {
         Self::Unfit { why: why.into() }
+    }
+}
+
+impl From<OriginError> for CarrierError {
+    fn from(error: OriginError) -> Self {
+        match error {
+            OriginError::NoRemote => Self::NoRemote,
+            OriginError::NotAllowed { why } => Self::NotAllowed { why },
+            OriginError::Unreadable { why } => Self::Unreadable { why },
+            OriginError::Moved { found } => Self::Moved { found },
+            OriginError::Unreachable { why } => Self::Unreachable { why },
+            OriginError::TooMuch => Self::unfit("it is far more than any state that is carried"),
+            OriginError::Local { why } => Self::Local { why },
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Carrier, CarrierError, Place, REMOTE};
+use super::{Carrier, CarrierError, Place};
 use crate::ids::CommitId;
 
 impl Place {
@@ -27,12 +27,6 @@ impl Place {
 impl Carrier {
     /// The commit at which the remote's default branch is; none in a remote without a commit. Nothing is downloaded.
     pub fn branch_head(&self) -> Result<Option<CommitId>, CarrierError> {
-        let heard = self.hear(&self.git()?, &["ls-remote", "--", REMOTE, "HEAD"])?;
-        if !heard.success {
-            return Err(self.failed(&heard));
-        }
-        let named = heard.out.lines().filter_map(|line| line.split_once('\t')).find(|(_, name)| *name == "HEAD");
-        let unreadable = |_| CarrierError::Unreachable { why: "the remote names no commit".to_owned() };
-        named.map(|(id, _)| CommitId::parse(id).map_err(unreadable)).transpose()
+        Ok(self.origin.head(&self.git()?, "HEAD")?)
     }
 }

@@ -5,13 +5,9 @@
 //! compare-and-set alone. Transport is the `git` program's, with whatever rights it has there; the objects lie in a
 //! folder of their own beside the clone's, so that nothing of it shows in the clone, and what is old can be thrown away.
 
-mod bound;
 mod error;
-mod groups;
 mod heads;
 mod objects;
-mod program;
-mod said;
 mod segments;
 
 #[cfg(test)]
@@ -19,29 +15,19 @@ mod http_tests;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::thread;
 
 use tempfile::NamedTempFile;
 
 pub use self::error::CarrierError;
-pub use self::groups::end_all;
-pub use self::program::Patience;
-pub use self::said::header;
 pub use self::segments::{Limits, Prepared};
 
-use self::bound::Bound;
 use self::objects::Objects;
-use self::program::{Git, Heard};
-use self::said::Refusal;
+use super::origin::{Bound, Git, Origin, OriginError, Patience, Push, REMOTE, clones_objects};
 use crate::ids::{CommitId, Sha256Hex};
 use crate::secret::Secret;
-
-/// The name under which git knows the remote while we speak with it; it is in no file.
-const REMOTE: &str = "stockroom-carrier";
 
 /// Where a library's files are carried.
 #[derive(Debug, Clone)]
@@ -61,8 +47,7 @@ pub struct Place {
 impl Place {
     /// Where the clone keeps its own objects.
     fn clones_objects(&self) -> PathBuf {
-        let common = git2::Repository::open(&self.repository).map(|clone| clone.commondir().to_owned());
-        common.unwrap_or_else(|_| self.repository.clone()).join("objects")
+        clones_objects(&self.repository)
     }
 
     /// The ref for the library at `prefix` of a repository: `refs/stockroom/state`, with a digest where it is no library alone.
@@ -79,16 +64,7 @@ impl Place {
 pub struct Carrier {
     place: Place,
     limits: Limits,
-    patience: Patience,
-    token: Option<Token>,
-    stop: Arc<AtomicBool>,
-}
-
-/// A token, for a server to which git has no key of its own.
-#[derive(Debug, Clone)]
-struct Token {
-    server: String,
-    secret: Secret,
+    origin: Origin,
 }
 
 /// Files that were brought and found to be whole. They vanish unless they are given a name.
@@ -103,15 +79,14 @@ pub struct Carried {
 impl Carrier {
     /// A carrier for this place. Nothing is done yet.
     pub fn new(place: Place) -> Self {
-        let (limits, patience) = (Limits::default(), Patience::default());
-        Self { place, limits, patience, token: None, stop: Arc::default() }
+        let origin = Origin::of(&place.repository, &place.folder);
+        Self { place, limits: Limits::default(), origin }
     }
 
     /// The same, with a token for a server such as `https://github.com`, which is used where git has no credentials for it.
     #[must_use]
     pub fn with_token(self, server: &str, secret: Secret) -> Self {
-        let token = Token { server: server.trim_end_matches('/').to_owned(), secret };
-        Self { token: Some(token), ..self }
+        Self { origin: self.origin.with_token(server, secret), ..self }
     }
 
     /// The same with other limits.
@@ -123,12 +98,12 @@ impl Carrier {
     /// The same with another patience.
     #[must_use]
     pub fn with_patience(self, patience: Patience) -> Self {
-        Self { patience, ..self }
+        Self { origin: self.origin.with_patience(patience), ..self }
     }
 
     /// Ends what is under way within a moment, once it is set: nobody waits for it any more.
     pub fn stop(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.stop)
+        self.origin.stop()
     }
 
     /// The place.
@@ -191,49 +166,15 @@ impl Carrier {
         let objects = Objects::open(&self.place)?;
         let mut git = self.git()?;
         self.deepen(&mut git, &objects, expected)?;
-        self.send(&mut git, expected, commit)?;
+        let push = Push { reference: &self.place.reference, expected, commit, follows: false };
+        self.origin.push(&mut git, push)?;
         objects.keep_only(&prepared.ids)
-    }
-
-    /// Sends the commit; what came of it is looked up where that is not certain.
-    fn send(&self, git: &mut Git, expected: Option<&CommitId>, commit: &CommitId) -> Result<(), CarrierError> {
-        let reference = &self.place.reference;
-        let lease = format!("--force-with-lease={reference}:{}", expected.map_or("", CommitId::as_str));
-        let refspec = format!("{commit}:{reference}");
-        let quiet = ["--no-verify", "--no-follow-tags", "--no-signed", "--recurse-submodules=no"];
-        let words = [&["push", "--porcelain", "--progress"], &quiet[..], &[&lease, "--", REMOTE, &refspec]].concat();
-        let mut pauses = self.patience.pauses.iter();
-        loop {
-            let refusal = match self.hear(git, &words) {
-                Ok(heard) if heard.success => return Ok(()),
-                Ok(heard) => said::refusal(&heard),
-                Err(CarrierError::Unreachable { why }) => Refusal::Trouble(why),
-                Err(error) => return Err(error),
-            };
-            let why = match refusal {
-                Refusal::NotAllowed(why) => return Err(CarrierError::NotAllowed { why: self.shown(&why) }),
-                // The border that we drew ourselves is what it minds.
-                Refusal::Shallow if git.unset("GIT_SHALLOW_FILE") => continue,
-                Refusal::Shallow => "the server takes nothing from a shallow clone".to_owned(),
-                Refusal::Moved(why) | Refusal::Trouble(why) => why,
-            };
-            // An answer that got lost may have been a yes.
-            match self.head_by(git) {
-                Ok(Some(found)) if found == *commit => return Ok(()),
-                Ok(found) if found.as_ref() != expected => return Err(CarrierError::Moved { found }),
-                _ => {}
-            }
-            match pauses.next() {
-                Some(pause) => thread::sleep(*pause),
-                None => return Err(CarrierError::Unreachable { why: self.shown(&why) }),
-            }
-        }
     }
 
     /// Lets git leave out what the remote has. It looks into trees of unrelated commits for that in a shallow clone alone;
     /// a border at a commit without parents cuts nothing off.
     fn deepen(&self, git: &mut Git, objects: &Objects, known: Option<&CommitId>) -> Result<(), CarrierError> {
-        let is_shallow = git2::Repository::open(&self.place.repository).is_ok_and(|clone| clone.is_shallow());
+        let is_shallow = self.origin.is_shallow();
         if let Some(commit) = known.filter(|commit| !is_shallow && objects.holds(commit)) {
             git.set("GIT_SHALLOW_FILE", objects.border(commit)?);
         }
@@ -246,31 +187,19 @@ impl Carrier {
         let quiet = ["--no-tags", "--no-recurse-submodules", "--no-auto-maintenance", "--no-write-fetch-head"];
         let words = [&["fetch", "--progress", &tip, "--refmap="], &quiet[..], &["--", REMOTE, &self.place.reference]];
         let bound = Bound::new(&self.place.objects.join("objects"), self.limits.most_fetched(self.place.names.len()));
-        match self.told(git.run_within(&words.concat(), Some(bound))) {
+        match self.origin.hear_within(git, &words.concat(), Some(bound)) {
             Ok(heard) if heard.success => Ok(()),
-            Ok(heard) => Err(self.failed(&heard)),
-            Err(error @ CarrierError::Unfit { .. }) => {
+            Ok(heard) => Err(self.origin.failed(&heard).into()),
+            Err(OriginError::TooMuch) => {
                 Objects::forget(&self.place.objects)?;
-                Err(error)
+                Err(OriginError::TooMuch.into())
             }
-            Err(error) => Err(error),
+            Err(error) => Err(error.into()),
         }
     }
 
     fn head_by(&self, git: &Git) -> Result<Option<CommitId>, CarrierError> {
-        let heard = self.hear(git, &["ls-remote", "--refs", "--", REMOTE, &self.place.reference])?;
-        if !heard.success {
-            return Err(self.failed(&heard));
-        }
-        let named = |line: &str| {
-            let (id, name) = line.split_once('\t')?;
-            (name == self.place.reference).then(|| CommitId::parse(id))
-        };
-        match heard.out.lines().find_map(named) {
-            None => Ok(None),
-            Some(Ok(commit)) => Ok(Some(commit)),
-            Some(Err(_)) => Err(CarrierError::Unreachable { why: "the remote names no commit".to_owned() }),
-        }
+        Ok(self.origin.head(git, &self.place.reference)?)
     }
 
     fn unpack(&self, objects: &Objects, commit: &CommitId, folder: &Path) -> Result<Carried, CarrierError> {
@@ -281,56 +210,6 @@ impl Carrier {
     /// The git program, set up to speak with `origin` and with nothing else.
     fn git(&self) -> Result<Git, CarrierError> {
         Objects::open(&self.place)?;
-        let mut git = Git::new(&self.place, self.patience.clone(), self.stop());
-        // By a name of its own the remote is neither a promisor nor a mirror, and has no further wishes.
-        let heard = self.hear(&git, &["config", "--null", "--get-regexp", r"^remote\.origin\.(url|pushurl|proxy)$"])?;
-        let mut named = BTreeMap::new();
-        for (key, value) in heard.out.split('\0').filter_map(|entry| entry.split_once('\n')) {
-            named.entry(key.trim_start_matches("remote.origin.")).or_insert(value);
-        }
-        if !named.contains_key("url") {
-            return Err(CarrierError::NoRemote);
-        }
-        for (key, value) in named {
-            git.configure(&format!("remote.{REMOTE}.{key}"), value);
-        }
-        git.settle();
-        if let Some(token) = &self.token {
-            let server = format!("{}/", token.server);
-            let known = self.hear(&git, &["config", "--get-urlmatch", "http.extraheader", &server])?;
-            if !known.success {
-                git.configure(&format!("http.{server}.extraheader"), said::header(&token.secret).reveal());
-                // Git would take the header along to wherever the server sends it.
-                for key in ["http.followRedirects".to_owned(), format!("http.{server}.followRedirects")] {
-                    git.configure(&key, "false");
-                }
-            }
-        }
-        Ok(git)
-    }
-
-    fn hear(&self, git: &Git, words: &[&str]) -> Result<Heard, CarrierError> {
-        self.told(git.run_within(words, None))
-    }
-
-    fn told(&self, heard: Result<Heard, CarrierError>) -> Result<Heard, CarrierError> {
-        heard.map_err(|error| match error {
-            CarrierError::Unreachable { why } => CarrierError::Unreachable { why: self.shown(&why) },
-            other => other,
-        })
-    }
-
-    /// Why nothing was read.
-    fn failed(&self, heard: &Heard) -> CarrierError {
-        match said::refusal(heard) {
-            Refusal::NotAllowed(why) => CarrierError::Unreadable { why: self.shown(&why) },
-            Refusal::Moved(why) | Refusal::Trouble(why) => CarrierError::Unreachable { why: self.shown(&why) },
-            Refusal::Shallow => CarrierError::Unreachable { why: "shallow update not allowed".to_owned() },
-        }
-    }
-
-    /// What git has said, fit to be shown.
-    fn shown(&self, text: &str) -> String {
-        said::shown(text, self.token.as_ref().map(|token| &token.secret))
+        Ok(self.origin.within(&self.place.objects)?)
     }
 }

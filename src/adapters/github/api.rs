@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use http::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, request};
 use octocrab::service::middleware::reqwest_connector::ReqwestConnector;
 use octocrab::{AuthState, Octocrab, OctocrabBuilder};
@@ -16,8 +16,11 @@ use crate::secret::Secret;
 /// No answer that we read is larger: a hundred runs take about 1.5 MB.
 const BODY_CAP: usize = 16 << 20;
 
+/// The media type of GitHub's answers.
+const JSON: &str = "application/vnd.github+json";
+
 /// The API with one token.
-pub(super) struct Api {
+pub(in crate::adapters) struct Api {
     octocrab: Octocrab,
     base: String,
     authorization: HeaderValue,
@@ -28,7 +31,7 @@ pub(super) struct Api {
 
 impl Api {
     /// The API at `base`. To be called within a tokio runtime. The error is a sentence about the token.
-    pub(super) fn new(
+    pub(in crate::adapters) fn new(
         client: reqwest::Client,
         base: &str,
         token: &Secret,
@@ -48,7 +51,7 @@ impl Api {
     }
 
     /// One request, as often as `policy` allows.
-    pub(super) async fn call(
+    pub(in crate::adapters) async fn call(
         &self,
         policy: &Policy,
         method: Method,
@@ -59,19 +62,56 @@ impl Api {
     }
 
     async fn attempt(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Reply, Trouble> {
-        let builder = request::Builder::new()
-            .method(method)
-            .uri(format!("{}{path}", self.base))
-            .header(ACCEPT, "application/vnd.github+json")
-            .header(AUTHORIZATION, self.authorization.clone());
+        let builder = self.request(method, &format!("{}{path}", self.base)).header(ACCEPT, JSON);
         let not_sent = |error: octocrab::Error| Trouble::NotSent(format!("the request cannot be made: {error}"));
         let request = self.octocrab.build_request(builder, body).map_err(not_sent)?;
         let response = self.octocrab.execute(request).await.map_err(|error| trouble(&error))?;
         read(reqwest::Response::from(response.map(reqwest::Body::wrap)), BODY_CAP).await
     }
 
+    /// Sends bytes as they are to a whole address that GitHub has given, as often as `policy` allows.
+    pub(in crate::adapters) async fn upload(
+        &self,
+        policy: &Policy,
+        address: &str,
+        media_type: &'static str,
+        bytes: &[u8],
+    ) -> Result<Reply, HttpError> {
+        send(policy, &*self.pace, || async {
+            let builder = self.request(Method::POST, address).header(ACCEPT, JSON).header(CONTENT_TYPE, media_type);
+            let request = builder.body(bytes.to_vec());
+            let request = request.map_err(|error| Trouble::NotSent(format!("the request cannot be made: {error}")))?;
+            let response = self.octocrab.execute(request).await.map_err(|error| trouble(&error))?;
+            read(reqwest::Response::from(response.map(reqwest::Body::wrap)), BODY_CAP).await
+        })
+        .await
+    }
+
+    /// Asks for the bytes themselves of what the API would describe, of `cap` bytes at most.
+    ///
+    /// The answer may be another address, to which the token must not go along.
+    pub(in crate::adapters) async fn raw(&self, policy: &Policy, path: &str, cap: usize) -> Result<Reply, HttpError> {
+        send(policy, &*self.pace, || async {
+            let builder = self.request(Method::GET, &format!("{}{path}", self.base));
+            let request = builder.header(ACCEPT, "application/octet-stream").body(String::new());
+            let request = request.map_err(|error| Trouble::NotSent(format!("the request cannot be made: {error}")))?;
+            let response = self.octocrab.execute(request).await.map_err(|error| trouble(&error))?;
+            read(reqwest::Response::from(response.map(reqwest::Body::wrap)), cap).await
+        })
+        .await
+    }
+
+    fn request(&self, method: Method, address: &str) -> request::Builder {
+        request::Builder::new().method(method).uri(address).header(AUTHORIZATION, self.authorization.clone())
+    }
+
+    /// The clock for waits.
+    pub(in crate::adapters) fn pace(&self) -> &dyn Pace {
+        &*self.pace
+    }
+
     /// What GitHub says in the body, led by a colon; without the token.
-    pub(super) fn said(&self, reply: &Reply) -> String {
+    pub(in crate::adapters) fn said(&self, reply: &Reply) -> String {
         said(reply, &self.token)
     }
 }
@@ -79,7 +119,7 @@ impl Api {
 /// What GitHub says in the body: its message and the details of each error, in one line of bounded length.
 ///
 /// The token goes before the line is cut: what is left of one at the cut nobody would know for a secret.
-pub(super) fn said(reply: &Reply, token: &Secret) -> String {
+pub(in crate::adapters) fn said(reply: &Reply, token: &Secret) -> String {
     let Ok(body) = serde_json::from_slice::<Value>(&reply.body) else { return String::new() };
     let message = body.get("message").and_then(Value::as_str).map(str::to_owned);
     let details = body.get("errors").and_then(Value::as_array).into_iter().flatten().map(|error| {

@@ -1,6 +1,6 @@
 //! GitHub: telling a downstream repository, or a folder where there is no token; and telling a pull request what was found.
 
-mod api;
+pub(in crate::adapters) mod api;
 pub mod feedback;
 mod memory;
 mod octocrab;

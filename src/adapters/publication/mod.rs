@@ -1,15 +1,21 @@
 //! Where manifests are published, and where they are read.
 
+mod branch;
 mod folder;
 mod memory;
+mod release;
+mod unreached;
 mod web;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
+pub use branch::{BranchPlace, BranchTarget, pages_address};
 pub use folder::FolderTarget;
 pub use memory::MemoryTarget;
+pub use release::{Access, ReleaseTarget};
+pub use unreached::UnreachedTarget;
 pub use web::{KnownRoot, Traffic, Web, WebSource};
 
 use crate::manifest::layout::Habits;

@@ -1,10 +1,11 @@
 //! Whether the state is carried by origin, and by which key.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Reach;
-use crate::adapters::carrier::{Carrier, Place, header};
+use crate::adapters::carrier::{Carrier, Place};
+use crate::adapters::origin::header;
 use crate::adapters::state_store::{CARRIED, CarriedState, Role, Say, SqliteState, Store};
 use crate::adapters::stop::Stop;
 use crate::adapters::worktree::Worktree;
@@ -18,7 +19,7 @@ use crate::state::{Carry, Kind};
 
 /// The token of the action's input `github-token`.
 const TOKEN: &str = "STOCKROOM_GITHUB_TOKEN";
-const GITHUB: &str = "https://github.com";
+pub(super) const GITHUB: &str = "https://github.com";
 
 /// Whether the state of this library is carried by its origin.
 ///
@@ -36,12 +37,33 @@ pub fn carries(worktree: &Worktree, config: &Config, environment: &Environment) 
 /// The way to a remote, with the key that the environment has for it.
 pub fn carrier(place: Place, environment: &Environment, console: &Console) -> Carrier {
     let carrier = Carrier::new(place);
-    let Some(token) = environment.secret(&SecretRef::to_variable(TOKEN)) else { return carrier };
+    match token(environment, console) {
+        Some(token) => carrier.with_token(server(environment), token),
+        None => carrier,
+    }
+}
+
+/// The token of the action's input, where there is one.
+pub(super) fn token(environment: &Environment, console: &Console) -> Option<Secret> {
+    let token = environment.secret(&SecretRef::to_variable(TOKEN))?;
     for secret in [token.reveal(), header(&token).reveal()] {
         console.mask(secret.rsplit(' ').next().unwrap_or(secret));
     }
-    let server = environment.get("GITHUB_SERVER_URL").unwrap_or(GITHUB);
-    carrier.with_token(server, Secret::new(token.reveal()))
+    Some(Secret::new(token.reveal()))
+}
+
+/// The forge's own address.
+pub(super) fn server(environment: &Environment) -> &str {
+    environment.get("GITHUB_SERVER_URL").unwrap_or(GITHUB)
+}
+
+/// Ends the git programs that work for somebody once nobody waits for them any more: they could move a ref when we are gone.
+pub(super) fn end_with(over: Arc<AtomicBool>, stop: &Stop) {
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        stop.until_others_end().await;
+        over.store(true, Ordering::Relaxed);
+    });
 }
 
 /// What origin is to a library: where it is, and what it carries.
@@ -72,12 +94,7 @@ pub(super) fn state(
 ) -> Arc<dyn Store> {
     let private = worktree.private_folder();
     let carrier = carrier(place(worktree), environment, console);
-    let (over, stop) = (carrier.stop(), stop.clone());
-    // A git program is not left behind: it could move the ref when we are gone.
-    tokio::spawn(async move {
-        stop.until_others_end().await;
-        over.store(true, Ordering::Relaxed);
-    });
+    end_with(carrier.stop(), stop);
     let role = match reach {
         Reach::Network => Role::Writes { has_turn: true },
         Reach::Local | Reach::Look => Role::Reads,

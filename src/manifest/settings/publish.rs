@@ -6,21 +6,55 @@ use serde::Deserialize;
 use super::is_web_address;
 use crate::manifest::files::ROOT;
 
-/// A place for the manifest: one of `folder`.
+/// A place for the manifest: one of `folder`, `branch`, `release`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Publish {
-    /// A folder, relative to the library's root.
+    /// A folder, relative to the library's root; with `branch`, a folder of that branch.
     pub folder: Option<String>,
+    /// A branch of `origin`, such as `gh-pages`. Files of others in it are left alone.
+    pub branch: Option<String>,
+    /// What becomes of the earlier commits of `branch`: `append` puts one commit on top of them for each edition, `orphan`
+    /// leaves one commit without a past.
+    pub history: Option<History>,
+    /// The release that the workflow runs for: its assets. Only a run for a release publishes there.
+    pub release: Option<Release>,
     /// The address at which what is published there can be fetched, without the name of the file; downstreams are told it.
     pub url: Option<String>,
 }
+
+/// What becomes of a branch's earlier commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum History {
+    /// Each edition is a commit on top of them.
+    #[default]
+    Append,
+    /// Each edition is one commit without parents in their place.
+    Orphan,
+}
+
+/// The assets of a release. There is nothing to set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Release {}
 
 /// The one place that is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place<'a> {
     /// A folder, relative to the library's root.
     Folder(&'a str),
+    /// A folder of a branch of origin; empty for its top.
+    Branch {
+        /// The branch's name.
+        branch: &'a str,
+        /// The folder, without slashes at its ends.
+        folder: &'a str,
+        /// What becomes of its earlier commits.
+        history: History,
+    },
+    /// The release that a run is for.
+    Release,
 }
 
 impl Place<'_> {
@@ -28,6 +62,10 @@ impl Place<'_> {
     pub fn name(&self) -> String {
         match self {
             Self::Folder(folder) => (*folder).to_owned(),
+            Self::Branch { branch, folder: "", .. } => format!("branch:{branch}"),
+            // No repository has both a branch `a` and a branch `a/b`.
+            Self::Branch { branch, folder, .. } => format!("branch:{branch}/{folder}"),
+            Self::Release => "release".to_owned(),
         }
     }
 }
@@ -40,7 +78,14 @@ impl Publish {
 
     /// The place; none where there is not exactly one, which [`Self::problems`] tells.
     pub fn place(&self) -> Option<Place<'_>> {
-        let places = [self.folder.as_deref().map(Place::Folder)];
+        let folder = self.folder.as_deref();
+        let branch = self.branch.as_deref().map(|branch| Place::Branch {
+            branch,
+            folder: folder.unwrap_or_default().trim_matches('/'),
+            history: self.history.unwrap_or_default(),
+        });
+        let places =
+            [folder.filter(|_| branch.is_none()).map(Place::Folder), branch, self.release.map(|_| Place::Release)];
         let mut places = places.into_iter().flatten();
         places.next().filter(|_| places.next().is_none())
     }
@@ -54,19 +99,106 @@ impl Publish {
     pub fn problems(&self) -> Vec<(String, String)> {
         let mut problems = Vec::new();
         match self.place() {
-            None => problems.push((String::new(), "a place is one of `folder`".to_owned())),
+            None => problems.push((String::new(), "a place is one of `folder`, `branch`, `release`".to_owned())),
             Some(Place::Folder(folder)) => {
-                let outside = folder.starts_with('/') || folder.split('/').any(|part| part == "..");
                 let parts = folder.split('/').filter(|part| !part.is_empty() && *part != ".").count();
-                let is_git = folder.split('/').any(|part| part.eq_ignore_ascii_case(".git"));
-                if outside || is_git || parts == 0 {
+                if is_outside(folder) || parts == 0 {
                     problems.push(("/folder".to_owned(), format!("{folder:?} is not a folder inside the library")));
                 }
             }
+            Some(Place::Branch { branch, folder, .. }) => {
+                if !is_branch(branch) {
+                    problems.push(("/branch".to_owned(), format!("{branch:?} is not a name that git gives a branch")));
+                }
+                let is_plain = folder.split('/').all(|part| !part.is_empty() && part != ".");
+                if is_outside(folder) || !(folder.is_empty() || is_plain) || folder.contains(['\\', '\0']) {
+                    problems.push(("/folder".to_owned(), format!("{folder:?} is not a folder inside the branch")));
+                }
+            }
+            Some(Place::Release) => {}
+        }
+        if self.history.is_some() && self.branch.is_none() {
+            problems.push(("/history".to_owned(), "`history` is about a `branch`, and none is named".to_owned()));
         }
         if let Some(url) = self.url.as_ref().filter(|url| !is_web_address(url)) {
             problems.push(("/url".to_owned(), format!("{url:?} does not begin with https://")));
         }
         problems
+    }
+}
+
+fn is_outside(folder: &str) -> bool {
+    let is_git = folder.split('/').any(|part| part.eq_ignore_ascii_case(".git"));
+    folder.starts_with('/') || folder.split('/').any(|part| part == "..") || is_git
+}
+
+/// Whether git takes it for a branch's name (git-check-ref-format), and no program for one of its options.
+fn is_branch(name: &str) -> bool {
+    let is_part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+    let is_char = |c: char| !c.is_control() && !" ~^:?*[\\\u{7f}".contains(c);
+    name.split('/').all(is_part)
+        && name.chars().all(is_char)
+        && !name.starts_with('-')
+        && !name.ends_with('.')
+        && !name.contains("..")
+        && !name.contains("@{")
+        && !matches!(name, "@" | "HEAD")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(yaml: serde_json::Value) -> Vec<String> {
+        let publish: Publish = serde_json::from_value(yaml).unwrap();
+        publish.problems().into_iter().map(|(at, why)| format!("{at}: {why}")).collect()
+    }
+
+    #[test]
+    fn a_place_is_exactly_one() {
+        use serde_json::json;
+        for good in [
+            json!({"folder": "public"}),
+            json!({"branch": "gh-pages"}),
+            json!({"branch": "site/pages", "folder": "catalogue/v1", "history": "orphan"}),
+            json!({"release": {}}),
+        ] {
+            assert_eq!(problems(good.clone()), Vec::<String>::new(), "{good}");
+        }
+        for bad in [
+            json!({}),
+            json!({"branch": "b", "release": {}}),
+            json!({"folder": "public", "release": {}}),
+            json!({"folder": "public", "history": "orphan"}),
+            json!({"branch": "b", "folder": "../x"}),
+            json!({"branch": "b", "folder": "x/.git/y"}),
+            json!({"branch": "b", "folder": "x//y"}),
+        ] {
+            assert_eq!(problems(bad.clone()).len(), 1, "{bad}");
+        }
+        let release: Result<Publish, _> = serde_json::from_value(json!({"release": {"tag": "v1"}}));
+        assert!(release.is_err());
+    }
+
+    #[test]
+    fn a_branch_has_a_name_that_git_takes() {
+        for good in ["gh-pages", "a/b", "ü", "v1.0"] {
+            assert!(is_branch(good), "{good}");
+        }
+        for bad in [
+            "", "-x", "a..b", "a b", "a:b", "a/", "/a", "a//b", ".a", "a.lock", "a~1", "@", "HEAD", "a@{1}", "a\\b",
+            "a.",
+        ] {
+            assert!(!is_branch(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn each_place_has_a_name_of_its_own() {
+        let name = |publish: Publish| publish.place().map(|place| place.name()).unwrap_or_default();
+        let branch = Publish { branch: Some("gh-pages".into()), ..Publish::default() };
+        let below = Publish { folder: Some("/a/b/".into()), ..branch.clone() };
+        let names = [name(Publish::folder("public")), name(branch), name(below)];
+        assert_eq!(names, ["public", "branch:gh-pages", "branch:gh-pages/a/b"]);
     }
 }

@@ -43,6 +43,7 @@ fn what_the_commands_print_follows_their_schemas() {
 fn what_is_published_follows_its_schemas() {
     let sample = Sample::new();
     sample.run("dist/stockroom.sh -C examples/library sync");
+    follows(&sample.event()["client_payload"], "envelope");
     sample.run("sed -i s/Parametric/Handy/ 'examples/library/Hex Bolt Gen v2/Hex Bolt Gen v2.json'");
     sample.run("dist/stockroom.sh -C examples/library sync");
     let folder = sample.published();
@@ -54,5 +55,4 @@ fn what_is_published_follows_its_schemas() {
     let shards = published::shards(&folder);
     assert_eq!(shards.len(), 2);
     shards.iter().for_each(|(_, shard)| follows(&published::json(&folder, shard), "manifest-shard"));
-    follows(&sample.event()["client_payload"], "envelope");
 }

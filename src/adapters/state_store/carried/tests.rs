@@ -9,7 +9,8 @@ use tempfile::TempDir;
 use super::super::conformance::{self, LIBRARY, deliver, intend, target};
 use super::super::{StateLock as _, StateRows as _, StateStore as _};
 use super::*;
-use crate::adapters::carrier::{Patience, Place};
+use crate::adapters::carrier::Place;
+use crate::adapters::origin::Patience;
 use crate::state::{Claim, Timestamp};
 
 const REFERENCE: &str = "refs/stockroom/state";

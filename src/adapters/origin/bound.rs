@@ -10,7 +10,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const BLOCK: u64 = 4 * 1024;
 
 /// A folder that may grow so far and no further.
-pub(super) struct Bound {
+pub(in crate::adapters) struct Bound {
     folder: PathBuf,
     most: u64,
     looked: Instant,
@@ -18,13 +18,13 @@ pub(super) struct Bound {
 
 impl Bound {
     /// Lets the folder grow by that many bytes from what it has now.
-    pub(super) fn new(folder: &Path, growth: u64) -> Self {
+    pub(in crate::adapters) fn new(folder: &Path, growth: u64) -> Self {
         let most = weight(folder, u64::MAX).saturating_add(growth);
         Self { folder: folder.to_owned(), most, looked: Instant::now() }
     }
 
     /// Whether there is more than may be, where that was not looked at a moment ago.
-    pub(super) fn is_found_passed(&mut self) -> bool {
+    pub(in crate::adapters) fn is_found_passed(&mut self) -> bool {
         if self.looked.elapsed() < LOOK_EVERY {
             return false;
         }
@@ -34,7 +34,7 @@ impl Bound {
     }
 
     /// Whether there is more than may be.
-    pub(super) fn is_passed(&self) -> bool {
+    pub(in crate::adapters) fn is_passed(&self) -> bool {
         weight(&self.folder, self.most) > self.most
     }
 }

@@ -11,9 +11,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::OriginError;
 use super::bound::Bound;
 use super::groups::{self, Member};
-use super::{CarrierError, Place};
 
 /// How much of what git says is kept.
 const KEPT: usize = 64 * 1024;
@@ -69,14 +69,14 @@ impl Default for Patience {
 
 /// What a git that has ended has said.
 #[derive(Debug)]
-pub(super) struct Heard {
-    pub(super) success: bool,
-    pub(super) out: String,
-    pub(super) err: String,
+pub(in crate::adapters) struct Heard {
+    pub(in crate::adapters) success: bool,
+    pub(in crate::adapters) out: String,
+    pub(in crate::adapters) err: String,
 }
 
 /// A git program that is set up for one place.
-pub(super) struct Git {
+pub(in crate::adapters) struct Git {
     folder: PathBuf,
     variables: BTreeMap<String, OsString>,
     configured: Vec<(String, String)>,
@@ -85,12 +85,10 @@ pub(super) struct Git {
 }
 
 impl Git {
-    pub(super) fn new(place: &Place, patience: Patience, stop: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(repository: &Path, folder: &Path, patience: Patience, stop: Arc<AtomicBool>) -> Self {
         let mut git =
-            Self { folder: place.folder.clone(), variables: BTreeMap::new(), configured: Vec::new(), patience, stop };
-        git.set("GIT_DIR", &place.repository);
-        git.set("GIT_OBJECT_DIRECTORY", place.objects.join("objects"));
-        git.set("GIT_ALTERNATE_OBJECT_DIRECTORIES", listed(&place.clones_objects()));
+            Self { folder: folder.to_owned(), variables: BTreeMap::new(), configured: Vec::new(), patience, stop };
+        git.set("GIT_DIR", repository);
         git.set("GIT_TERMINAL_PROMPT", "0");
         git.set("GCM_INTERACTIVE", "never");
         git.set("SSH_ASKPASS_REQUIRE", "never");
@@ -100,6 +98,12 @@ impl Git {
         git.set("LC_ALL", "C");
         git.set("LANGUAGE", "C");
         git
+    }
+
+    /// Keeps what it brings in `own`, and sees what is in `theirs`.
+    pub(super) fn keep_objects(&mut self, own: &Path, theirs: &Path) {
+        self.set("GIT_OBJECT_DIRECTORY", own.join("objects"));
+        self.set("GIT_ALTERNATE_OBJECT_DIRECTORIES", listed(theirs));
     }
 
     /// Takes away what a configuration could add to a push or a fetch.
@@ -126,22 +130,22 @@ impl Git {
         }
     }
 
-    pub(super) fn set(&mut self, name: &str, value: impl Into<OsString>) {
+    pub(in crate::adapters) fn set(&mut self, name: &str, value: impl Into<OsString>) {
         self.variables.insert(name.to_owned(), value.into());
     }
 
     /// Whether it was set.
-    pub(super) fn unset(&mut self, name: &str) -> bool {
+    pub(in crate::adapters) fn unset(&mut self, name: &str) -> bool {
         self.variables.remove(name).is_some()
     }
 
     /// Sets a value of git's configuration for this program alone, past the list of arguments that everybody can read.
-    pub(super) fn configure(&mut self, key: &str, value: &str) {
+    pub(in crate::adapters) fn configure(&mut self, key: &str, value: &str) {
         self.configured.push((key.to_owned(), value.to_owned()));
     }
 
     /// Runs git to its end, or until our patience is at its end, or something has grown too far.
-    pub(super) fn run_within(&self, words: &[&str], bound: Option<Bound>) -> Result<Heard, CarrierError> {
+    pub(super) fn run_within(&self, words: &[&str], bound: Option<Bound>) -> Result<Heard, OriginError> {
         let mut command = Command::new("git");
         command.args(words).current_dir(&self.folder);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -153,8 +157,8 @@ impl Git {
             command.env(format!("GIT_CONFIG_KEY_{number}"), key).env(format!("GIT_CONFIG_VALUE_{number}"), value);
         }
         let member = groups::start(&mut command).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => CarrierError::local("it takes the program `git`", error),
-            _ => CarrierError::local("git cannot be started", error),
+            std::io::ErrorKind::NotFound => OriginError::local("it takes the program `git`", error),
+            _ => OriginError::local("git cannot be started", error),
         })?;
         let what = words.first().copied().unwrap_or_default();
         Running { member, what, patience: &self.patience, stop: &self.stop, bound }.until_the_end()
@@ -171,14 +175,14 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
-    fn until_the_end(mut self) -> Result<Heard, CarrierError> {
+    fn until_the_end(mut self) -> Result<Heard, OriginError> {
         let (sender, receiver) = mpsc::channel();
         listen(self.member.child.stdout.take(), false, sender.clone());
         listen(self.member.child.stderr.take(), true, sender);
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let status = self.follow(&receiver, &mut out, &mut err)?;
         if self.bound.as_ref().is_some_and(Bound::is_passed) {
-            return Err(too_much());
+            return Err(OriginError::TooMuch);
         }
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok(Heard { success: status.success(), out: text(&out), err: text(&err) })
@@ -189,7 +193,7 @@ impl Running<'_> {
         said: &Receiver<(bool, Vec<u8>)>,
         out: &mut Vec<u8>,
         err: &mut Vec<u8>,
-    ) -> Result<ExitStatus, CarrierError> {
+    ) -> Result<ExitStatus, OriginError> {
         let begun = Instant::now();
         let (mut sign, mut ended) = (begun, None);
         let (mut out_is_open, mut err_is_open) = (true, true);
@@ -211,7 +215,7 @@ impl Running<'_> {
                 keep(kept, &bytes);
             }
             if ended.is_none() {
-                let status = self.member.child.try_wait().map_err(|e| CarrierError::local("git was lost", e))?;
+                let status = self.member.child.try_wait().map_err(|e| OriginError::local("git was lost", e))?;
                 ended = status.map(|status| (status, Instant::now()));
             }
             // The answer has to be whole. What git has left running may keep its talk open.
@@ -221,7 +225,7 @@ impl Running<'_> {
             }
             if self.bound.as_mut().is_some_and(Bound::is_found_passed) {
                 self.member.end();
-                return Err(too_much());
+                return Err(OriginError::TooMuch);
             }
             let why = if self.stop.load(Ordering::Relaxed) {
                 "the run was asked to stop".to_owned()
@@ -233,13 +237,9 @@ impl Running<'_> {
                 continue;
             };
             self.member.end();
-            return Err(CarrierError::Unreachable { why: format!("`git {}` was ended: {why}", self.what) });
+            return Err(OriginError::Unreachable { why: format!("`git {}` was ended: {why}", self.what) });
         }
     }
-}
-
-fn too_much() -> CarrierError {
-    CarrierError::unfit("it is far more than any state that is carried")
 }
 
 fn listen(pipe: Option<impl Read + Send + 'static>, is_err: bool, to: Sender<(bool, Vec<u8>)>) {
@@ -281,7 +281,7 @@ fn listed(path: &Path) -> OsString {
 mod tests {
     use super::*;
 
-    fn told(script: &str, patience: &Patience) -> Result<Heard, CarrierError> {
+    fn told(script: &str, patience: &Patience) -> Result<Heard, OriginError> {
         let mut command = Command::new("sh");
         command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let stop = AtomicBool::new(false);
@@ -304,8 +304,8 @@ mod tests {
     #[test]
     fn an_answer_without_an_end_is_no_answer() {
         let patience = Patience { total: Duration::from_millis(300), ..Patience::default() };
-        assert!(matches!(told("while :; do echo more; done", &patience), Err(CarrierError::Unreachable { .. })));
+        assert!(matches!(told("while :; do echo more; done", &patience), Err(OriginError::Unreachable { .. })));
         let patience = Patience { silence: Duration::from_millis(300), ..Patience::default() };
-        assert!(matches!(told("sleep 60 & echo half", &patience), Err(CarrierError::Unreachable { .. })));
+        assert!(matches!(told("sleep 60 & echo half", &patience), Err(OriginError::Unreachable { .. })));
     }
 }

@@ -29,9 +29,11 @@ const NOT_ALLOWED: [&str; 15] = [
     "[remote rejected]",
 ];
 
-/// Said where another push was at the same ref at the same time.
-const MOVED: [&str; 7] = [
+/// Said where another push was at the same ref before us or at the same time.
+const MOVED: [&str; 9] = [
     "stale info",
+    "fetch first",
+    "non-fast-forward",
     "cannot lock ref",
     "failed to update ref",
     "failed to lock",
@@ -42,7 +44,7 @@ const MOVED: [&str; 7] = [
 
 /// Why git did not do it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(in crate::adapters) enum Refusal {
     NotAllowed(String),
     Moved(String),
     Shallow,

@@ -1,0 +1,129 @@
+//! The catalogue page: one HTML file that shows people, in a browser, what the manifest beside it lists.
+//!
+//! It is the same file for every catalogue; of the settings it carries a few in a block of JSON, and the rest it reads
+//! from `manifest.json` when it is opened.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+mod settings;
+
+use super::listing;
+pub use settings::{Page, Settings};
+
+/// The name of the page, which web servers answer with where a folder is asked for.
+pub const NAME: &str = "index.html";
+
+const TEMPLATE: &str = include_str!("index.html");
+
+/// What of stockroom.yml the page itself has to know.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Carried<'a> {
+    /// The heading; "Catalogue" without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<&'a str>,
+    /// The language of titles and descriptions, as BCP 47 writes it; the page's own words are English.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<&'a str>,
+    /// Whether findings are shown.
+    pub findings: bool,
+    /// How assets present themselves, for what is read from their entries; absent where it is as usual.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listing: Option<&'a listing::Settings>,
+}
+
+/// The page's bytes.
+pub fn render(page: &Page, listing: &listing::Settings) -> Vec<u8> {
+    let carried = Carried {
+        title: page.title(),
+        language: page.language(),
+        findings: page.findings(),
+        listing: (*listing != listing::Settings::default()).then_some(listing),
+    };
+    // The template's own script and style are all that may run; a hash of them cannot go stale where it is worked out here.
+    let mut html = TEMPLATE.replacen("sha256-SCRIPT", &allowed("<script>", "</script>"), 1);
+    html = html.replacen("sha256-STYLE", &allowed("<style>", "</style>"), 1);
+    if let Some(title) = carried.title {
+        html = html.replacen("<title>Catalogue</title>", &format!("<title>{}</title>", as_text(title)), 1);
+    }
+    html.replacen("SETTINGS</script>", &format!("{}</script>", as_data(&carried)), 1).into_bytes()
+}
+
+/// The source of Content-Security-Policy that allows what stands between these tags of the template.
+fn allowed(open: &str, close: &str) -> String {
+    let rest = TEMPLATE.split_once(open).map_or("", |(_, rest)| rest);
+    let inner = rest.split_once(close).map_or("", |(inner, _)| inner);
+    format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(inner)))
+}
+
+/// JSON that may stand in a script element: nothing in it ends the element or begins a comment.
+fn as_data(value: &impl Serialize) -> String {
+    let json = serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned());
+    json.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e")
+}
+
+fn as_text(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(title: &str) -> String {
+        let settings = Settings { title: Some(title.to_owned()), ..Settings::default() };
+        String::from_utf8(render(&Page::With(settings), &listing::Settings::default())).unwrap()
+    }
+
+    /// What a browser takes for the inner text of the first such element.
+    fn inner<'h>(html: &'h str, open: &str, close: &str) -> &'h str {
+        html.split_once(open).unwrap().1.split_once(close).unwrap().0
+    }
+
+    #[test]
+    fn the_policy_allows_the_script_and_the_style_as_they_stand_there_and_nothing_else() {
+        let html = page("A shop");
+        for (open, close, directive) in [("<script>", "</script>", "script-src"), ("<style>", "</style>", "style-src")]
+        {
+            let digest = BASE64_STANDARD.encode(Sha256::digest(inner(&html, open, close)));
+            assert!(html.contains(&format!("{directive} 'sha256-{digest}';")), "{directive}");
+        }
+        let policy = inner(&html, "Content-Security-Policy\" content=\"", "\"");
+        assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"), "{policy}");
+        assert_eq!(html.matches("<script").count(), 2);
+        assert!(!html.contains(" style=") && !html.contains(" onclick="));
+    }
+
+    #[test]
+    fn a_title_is_text_wherever_it_stands() {
+        let hostile = "</title></script><script>alert(1)</script><!-- & \u{2028} SETTINGS sha256-SCRIPT";
+        let html = page(hostile);
+        assert!(!html.contains("alert(1)</script>"));
+        assert_eq!(html.matches("<script").count(), 2);
+        let data = inner(&html, "<script id=\"settings\" type=\"application/json\">", "</script>");
+        let data: serde_json::Value = serde_json::from_str(data).unwrap();
+        assert_eq!(data, serde_json::json!({"title": hostile, "findings": true}));
+    }
+
+    #[test]
+    fn a_page_without_settings_is_complete() {
+        let html = String::from_utf8(render(&Page::Is(true), &listing::Settings::default())).unwrap();
+        assert!(html.contains("<title>Catalogue</title>") && html.contains(">{\"findings\":true}</script>"));
+        assert!(!html.contains("SETTINGS") && !html.contains("sha256-SCRIPT") && !html.contains("sha256-STYLE"));
+    }
+
+    #[test]
+    fn the_page_is_light() {
+        assert!(TEMPLATE.len() <= 40_000, "{} bytes", TEMPLATE.len());
+    }
+
+    #[test]
+    fn the_page_makes_no_markup_out_of_data() {
+        for way in ["innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "new Function", "DOMParser"]
+        {
+            assert!(!TEMPLATE.contains(way), "{way}");
+        }
+    }
+}

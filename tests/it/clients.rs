@@ -1,0 +1,267 @@
+//! The clients in docs/clients follow what the program publishes, and refuse what it did not.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::file_server::{FileServer, Page};
+use crate::page::{project, tool};
+use crate::program::Library;
+use crate::published;
+
+/// A library that is published time and again, and a server that gives away what the last publication left.
+struct Place {
+    library: Library,
+    server: FileServer,
+}
+
+/// A reader that keeps what it has seen.
+struct Reader {
+    name: &'static str,
+    program: PathBuf,
+    script: PathBuf,
+    client: PathBuf,
+    temp: TempDir,
+}
+
+impl Place {
+    /// Eighty assets in two collections, of which one takes several shards.
+    fn new() -> Self {
+        let config = "version: 1\ncollections:\n  models: { metadata: \"models/*.json\", id: id }\n  \
+                      notes: { metadata: \"notes/*.json\", id: id }\n";
+        let place = Self { library: Library::of(&[("stockroom.yml", config)]), server: FileServer::start() };
+        for index in 0..80 {
+            place.write(index, "first");
+        }
+        place
+            .library
+            .write("notes/a.json", r#"{"id": "ein/Zettel 😀", "number": 1.5e-7, "text": "\u2028\uFFEE\u007f\u0001"}"#);
+        place.library.write("notes/b.json", "{\"id\": \"\u{ffee}\"}");
+        place.publish();
+        place
+    }
+
+    fn write(&self, index: usize, text: &str) {
+        let record = json!({"id": format!("model {index}"), "title": text, "long": format!("{index} ").repeat(900)});
+        self.library.write(&format!("models/{index}.json"), record.to_string());
+    }
+
+    /// Publishes what the library holds now, and gives it away.
+    fn publish(&self) {
+        self.library.commit();
+        self.library.run(&["sync", "--only", "manifest"]).ends(0);
+        for file in fs::read_dir(self.folder()).unwrap().map(Result::unwrap) {
+            let name = file.file_name().into_string().unwrap();
+            self.server.put(&format!("/{name}"), Page::File(fs::read(file.path()).unwrap()));
+        }
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.library.path(".stockroom/manifest")
+    }
+
+    fn put(&self, name: &str, page: Page) {
+        self.server.put(&format!("/{name}"), page);
+    }
+
+    fn root(&self) -> Value {
+        published::root(&self.folder())
+    }
+
+    fn shards(&self) -> Vec<String> {
+        published::shards(&self.folder()).iter().map(|(_, shard)| shard["path"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+impl Reader {
+    /// One for each client whose language is there.
+    fn all() -> Vec<Self> {
+        [Self::typescript(), Self::python()].into_iter().flatten().collect()
+    }
+
+    fn typescript() -> Option<Self> {
+        let (node, tsc) = (tool(&["node"])?, tool(&["tsc"])?);
+        let temp = TempDir::new().unwrap();
+        let checked = Command::new(tsc)
+            .arg("-p")
+            .arg(project().join("tests/clients/tsconfig.json"))
+            .arg("--outDir")
+            .arg(temp.path())
+            .output()
+            .unwrap();
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+        let client = temp.path().join("stockroom.mjs");
+        fs::rename(temp.path().join("stockroom.js"), &client).unwrap();
+        let script = project().join("tests/clients/follow.mjs");
+        Some(Self { name: "stockroom.ts", program: node, script, client, temp })
+    }
+
+    fn python() -> Option<Self> {
+        let own = project().join(".tools/python/bin/python");
+        let program = if own.is_file() { own } else { tool(&["python3"])? };
+        let client = project().join("docs/clients/stockroom.py");
+        let script = project().join("tests/clients/follow.py");
+        Some(Self { name: "stockroom.py", program, script, client, temp: TempDir::new().unwrap() })
+    }
+
+    fn held(&self) -> PathBuf {
+        self.temp.path().join("held.json")
+    }
+
+    /// Visits the place once more, with this public key to check signatures by.
+    fn visits_with(&self, place: &Place, key: &str) -> Value {
+        let run = Command::new(&self.program)
+            .arg(&self.script)
+            .arg(&self.client)
+            .arg(place.server.url("/"))
+            .arg(self.held())
+            .arg(key)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&run.stdout).into_owned();
+        serde_json::from_str(&said)
+            .unwrap_or_else(|_| panic!("{}: {said}{}", self.name, String::from_utf8_lossy(&run.stderr)))
+    }
+
+    /// Visits the place once more, and holds everything that is published there afterwards.
+    fn follows(&self, place: &Place) -> Value {
+        let seen = self.visits_with(place, "");
+        let published = published::assets(&place.folder());
+        let mut keys: Vec<String> = published.keys().map(|(collection, id)| format!("{collection}/{id}")).collect();
+        let held: Value = serde_json::from_slice(&fs::read(self.held()).unwrap()).unwrap();
+        for ((collection, id), asset) in &published {
+            let line = held["entries"][format!("{collection}/{id}")].as_str().unwrap_or_else(|| panic!("{id}: {seen}"));
+            assert_eq!(&serde_json::from_str::<Value>(line).unwrap(), asset, "{}", self.name);
+        }
+        keys.sort();
+        for what in ["held", "listed"] {
+            let mut told: Vec<_> =
+                seen[what].as_array().unwrap().iter().map(|key| key.as_str().unwrap().to_owned()).collect();
+            told.sort();
+            assert_eq!(told, keys, "{}: {what}", self.name);
+        }
+        seen
+    }
+
+    /// Visits the place once more, is told why not, and keeps what it has.
+    fn refuses(&self, place: &Place, why: &str) {
+        let before = fs::read(self.held()).ok();
+        let seen = self.visits_with(place, "");
+        assert_eq!(seen["refused"], true, "{}: {seen}", self.name);
+        assert!(seen["error"].as_str().unwrap().contains(why), "{}: {seen}", self.name);
+        assert_eq!(fs::read(self.held()).ok(), before);
+    }
+}
+
+fn requests(seen: &Value, kind: &str) -> usize {
+    seen["requests"].as_array().unwrap().iter().filter(|request| *request == kind).count()
+}
+
+#[test]
+fn a_reader_follows_by_deltas_and_holds_what_is_published() {
+    let place = Place::new();
+    let readers = Reader::all();
+    assert!(place.shards().len() > 3, "{:?}", place.shards());
+    for reader in &readers {
+        let seen = reader.follows(&place);
+        assert_eq!((&seen["by"], requests(&seen, "shard")), (&json!("shards"), place.shards().len()));
+        assert_eq!(reader.follows(&place)["requests"], json!(["manifest.json"]), "{}", reader.name);
+    }
+    place.write(3, "second");
+    fs::remove_file(place.library.path("models/4.json")).unwrap();
+    place.publish();
+    for reader in &readers {
+        let seen = reader.follows(&place);
+        assert_eq!(seen["by"], "delta", "{seen}");
+        assert_eq!(seen["changed"], json!(["models/model 3"]));
+        assert_eq!(seen["removed"], json!(["models/model 4"]));
+        assert_eq!(seen["requests"], json!(["manifest.json", "delta"]));
+    }
+    // Two editions that nobody has looked at.
+    place.write(5, "third");
+    place.library.write("notes/c.json", "{\"id\": \"new,\\\"collection\\\":\"}");
+    place.publish();
+    place.write(5, "first");
+    place.write(6, "fourth");
+    place.publish();
+    for reader in &readers {
+        let seen = reader.follows(&place);
+        assert_eq!((&seen["by"], requests(&seen, "delta")), (&json!("delta"), 2), "{seen}");
+        assert_eq!(seen["changed"], json!(["models/model 6", "notes/new,\"collection\":"]));
+    }
+}
+
+#[test]
+fn a_reader_whose_chain_is_broken_fetches_the_shards_that_differ() {
+    let place = Place::new();
+    let readers = Reader::all();
+    for reader in &readers {
+        reader.follows(&place);
+    }
+    place.write(3, "second");
+    place.publish();
+    let delta = place.root()["delta"]["path"].as_str().unwrap().to_owned();
+    place.write(3, "third");
+    place.publish();
+    place.put(&delta, Page::Status(404));
+    for reader in &readers {
+        let seen = reader.follows(&place);
+        assert_eq!((&seen["by"], requests(&seen, "shard")), (&json!("shards"), 1), "{seen}");
+        assert_eq!(seen["changed"], json!(["models/model 3"]));
+    }
+}
+
+#[test]
+fn a_reader_refuses_what_was_not_published_and_keeps_what_it_has() {
+    let place = Place::new();
+    let readers = Reader::all();
+    let shard = place.shards()[0].clone();
+    let good = fs::read(place.folder().join(&shard)).unwrap();
+    let mut other = good.clone();
+    let at = other.windows(5).position(|five| five == b"first").unwrap();
+    other[at] = b'F';
+    for bytes in [other, [&good[..], b" "].concat(), b"<html>".to_vec(), Vec::new()] {
+        place.put(&shard, Page::File(bytes));
+        readers.iter().for_each(|reader| reader.refuses(&place, if reader.held().exists() { "" } else { "shard-" }));
+    }
+    place.put(&shard, Page::File(good));
+    readers.iter().for_each(|reader| drop(reader.follows(&place)));
+
+    let first = fs::read(place.folder().join("manifest.json")).unwrap();
+    place.write(3, "second");
+    place.publish();
+    let delta = place.root()["delta"]["path"].as_str().unwrap().to_owned();
+    let good = fs::read(place.folder().join(&delta)).unwrap();
+    place.put(&delta, Page::File(String::from_utf8(good.clone()).unwrap().replace("second", "sec0nd").into_bytes()));
+    readers.iter().for_each(|reader| reader.refuses(&place, "is not the file that was published"));
+    place.put(&delta, Page::File(good));
+    readers.iter().for_each(|reader| drop(reader.follows(&place)));
+
+    place.put("manifest.json", Page::File(first));
+    readers.iter().for_each(|reader| reader.refuses(&place, "went back: it is number 1, and number 2 was seen"));
+    let forged = |change: &dyn Fn(&mut Value)| {
+        let mut root = place.root();
+        change(&mut root);
+        place.put("manifest.json", Page::File(root.to_string().into_bytes()));
+    };
+    forged(&|root| root["digest"] = json!("another"));
+    readers.iter().for_each(|reader| reader.refuses(&place, "went back"));
+    forged(&|root| root["expires"] = json!("2020-01-01T00:00:00Z"));
+    readers.iter().for_each(|reader| reader.refuses(&place, "expired on 2020-01-01"));
+    forged(&|root| root["version"] = json!(2));
+    readers.iter().for_each(|reader| reader.refuses(&place, "version 2"));
+    forged(&|root| {
+        (root["seq"], root["digest"]) = (json!(9), json!("another"));
+        root["delta"] = Value::Null;
+        root["collections"]["models"]["digest"] = json!("another");
+    });
+    readers.iter().for_each(|reader| reader.refuses(&place, "do not add up"));
+    forged(&|root| {
+        (root["seq"], root["digest"], root["delta"]) = (json!(9), json!("another"), Value::Null);
+        root["shards"]["path"] = json!("../manifest.json");
+    });
+    readers.iter().for_each(|reader| reader.refuses(&place, "is no file of a catalogue"));
+}
