@@ -95,6 +95,17 @@ impl Publishable {
         look(target, &self.offer(), self.layout(target.habits())?).await
     }
 
+    /// Publishes to a place that does not hold what it should.
+    pub async fn bring_into_step(&self, target: &dyn PublishTarget) -> anyhow::Result<()> {
+        let found = self.look(target).await?;
+        let layout = self.layout(target.habits())?;
+        let is_there = found.held.as_ref().map(|held| held.is(&self.offer(), layout)).transpose()?.unwrap_or_default();
+        if !is_there {
+            self.publish(target, &found).await?;
+        }
+        Ok(())
+    }
+
     /// Publishes the edition that comes after what was found at a place.
     pub async fn publish(&self, target: &dyn PublishTarget, found: &Found) -> Result<Edition, PublicationError> {
         let refused = |error: anyhow::Error| PublicationError::Refused { place: target.place(), why: format!("{error:#}") };

@@ -106,6 +106,7 @@ fn the_json_schemas_are_those_of_the_code() {
 fn codes() -> Vec<&'static Code> {
     let mut codes = stockroom::catalog::codes();
     codes.extend(stockroom::schema::codes());
+    codes.extend(stockroom::manifest::codes());
     codes.extend(stockroom::config::CODES);
     codes.extend(stockroom::adapters::worktree::CODES);
     codes.extend(stockroom::commands::gather::CODES);
