@@ -1,9 +1,11 @@
 //! Makes the adapters that a run may use; the only place that names every one of them.
 
+pub mod buckets;
 pub mod carried;
 pub mod places;
 #[cfg(feature = "postgres")]
 mod postgres;
+pub mod source;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

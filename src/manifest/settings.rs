@@ -9,9 +9,10 @@ use super::page::Page;
 use super::role::matcher;
 use crate::ids::Sha256Hex;
 
+pub mod bucket;
 mod publish;
 
-pub use publish::{History, Place, Publish, Release};
+pub use publish::{Bucket, History, Place, Publish, Release};
 
 /// What is published of each asset, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -16,7 +16,7 @@ use crate::cli::environment::Environment;
 use crate::config::Config;
 use crate::ids::{RepoSlug, TargetName};
 use crate::manifest::layout::Habits;
-use crate::manifest::settings::{Place, Publish};
+use crate::manifest::settings::{Bucket, Place, Publish};
 
 /// A place with the name that the state has for it.
 pub type Named = (TargetName, Arc<dyn PublishTarget>);
@@ -60,11 +60,21 @@ impl Places<'_> {
                     let target = self.branch(publish, *place, reach);
                     if reach == Reach::Local { Arc::new(UnreachedTarget::unasked(&target)) } else { Arc::new(target) }
                 }
+                Place::ObjectStore(bucket) => self.bucket(publish, bucket, reach),
                 Place::Release => return None,
             };
             Some((name(place), target))
         };
         places.iter().filter_map(target).collect()
+    }
+
+    fn bucket(&self, publish: &Publish, bucket: &Bucket<'_>, reach: Reach) -> Arc<dyn PublishTarget> {
+        let credentials = match reach {
+            Reach::Local => super::buckets::Credentials::default(),
+            Reach::Look | Reach::Network => super::buckets::credentials(self.environment, self.console),
+        };
+        let target = super::buckets::target(bucket, &credentials, publish.root_address(), self.stop);
+        if reach == Reach::Local { Arc::new(UnreachedTarget::unasked(target.as_ref())) } else { target }
     }
 
     fn branch(&self, publish: &Publish, place: Place<'_>, reach: Reach) -> BranchTarget {
