@@ -5,6 +5,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::{Value, json};
 use stockroom::report;
@@ -115,6 +116,37 @@ fn a_branch_that_may_not_be_written_is_told_of_and_the_other_places_are_served()
     fs::remove_file(hook).unwrap();
     clone.run(&["sync"]).ends(0);
     assert_eq!(published::assets(&checked_out(&origin, "gh-pages")).len(), 15);
+}
+
+#[test]
+fn a_run_that_is_killed_at_its_push_leaves_the_branch_as_it_was_and_the_next_one_serves_it() {
+    let origin = library("    - branch: gh-pages\n");
+    let clone = origin.clone_of_depth(1);
+    sync(&clone);
+    let rest = origin.git(&["rev-parse", "gh-pages"]);
+    clone.edit(HEX, "Parametric hex bolts", "Parametric hexagon bolts");
+    clone.commit();
+    let doors = [origin.beside("begun"), origin.beside("go-on")];
+    for door in &doors {
+        assert!(Command::new("mkfifo").arg(door).status().unwrap().success());
+    }
+    let [begun, go_on] = doors.each_ref().map(|door| door.display().to_string());
+    let hook = origin.repository().join(".git/hooks/pre-receive");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    fs::write(&hook, format!("#!/bin/sh\necho > '{begun}'\nread line < '{go_on}'\nexit 1\n")).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut child = clone.program(&["sync"]).env("GITHUB_REPOSITORY", REPO).begin();
+    fs::read(&doors[0]).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    fs::write(&doors[1], "\n").unwrap();
+    assert_eq!(origin.git(&["rev-parse", "gh-pages"]), rest);
+    fs::remove_file(hook).unwrap();
+    let (after, run) = sync(&clone);
+    assert_eq!(outcome(&after, "manifest"), "done", "{}", run.both());
+    let folder = checked_out(&origin, "gh-pages");
+    assert_eq!((published::root(&folder)["seq"].clone(), commits(&origin, "gh-pages")), (json!(2), 2));
+    assert_eq!(published::assets(&folder).len(), 15);
 }
 
 #[test]

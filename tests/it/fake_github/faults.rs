@@ -38,6 +38,9 @@ pub enum Fault {
 impl Fault {
     /// Whether the request takes effect in spite of it.
     pub fn is_after_effect(self) -> bool {
-        matches!(self, Self::ErrorAfter | Self::ResetAfter | Self::HangAfter | Self::HoldAfter | Self::Truncated | Self::Starter)
+        matches!(
+            self,
+            Self::ErrorAfter | Self::ResetAfter | Self::HangAfter | Self::HoldAfter | Self::Truncated | Self::Starter
+        )
     }
 }
