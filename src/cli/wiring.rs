@@ -125,7 +125,7 @@ pub fn outside(
         places::Places { worktree, config, environment, console, stop, pace: &pace, repository: repository.as_ref() };
     Ok(Outside {
         index_apart: config.settings.state.kind == Kind::Postgres,
-        sign: None,
+        sign: if reach == Reach::Local { None } else { source::sign(config, environment, console)? },
         tip: asks_origin.then(|| carried::tip(worktree, environment, console)),
         state: rehearsal::state(environment, Arc::new(state)),
         targets: places.targets(reach),

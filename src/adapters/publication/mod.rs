@@ -1,6 +1,7 @@
 //! Where manifests are published, and where they are read.
 
 mod branch;
+mod elsewhere;
 mod folder;
 mod memory;
 mod release;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 pub use branch::{BranchPlace, BranchTarget, pages_address};
+pub use elsewhere::BranchSource;
 pub use folder::FolderTarget;
 pub use memory::MemoryTarget;
 pub use release::{Access, ReleaseTarget};
