@@ -20,6 +20,9 @@ use crate::state::Timestamp;
 /// How large the publisher's own list may be, in bytes.
 const MOST_RETIRED: u64 = 16 * 1024 * 1024;
 
+/// How often one publication is made anew because somebody else was faster.
+const MOST_ATTEMPTS: u32 = 3;
+
 /// Signs the bytes of a root.
 pub type Sign = std::sync::Arc<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>;
 
@@ -106,6 +109,31 @@ impl Publishable {
         Ok(())
     }
 
+    /// Publishes, unless somebody has published there since the place was looked at who knew a later commit of this library.
+    pub async fn publish_or_yield(&self, target: &dyn PublishTarget, found: &Found) -> Result<Given, PublicationError> {
+        let refused = |error: anyhow::Error| PublicationError::Refused { place: target.place(), why: format!("{error:#}") };
+        let mut attempts = 1;
+        let mut last = self.publish(target, found).await;
+        while let Err(PublicationError::Moved { .. }) = &last {
+            let now = self.look(target).await.map_err(refused)?;
+            if let Some(held) = &now.held {
+                if held.is(&self.offer(), self.layout(target.habits()).map_err(refused)?).map_err(|error| refused(error.into()))? {
+                    return Ok(Given::Done);
+                }
+                let (theirs, ours) = (&held.root.source, &self.manifest.source);
+                if theirs.repository == ours.repository && theirs.date > ours.date {
+                    return Ok(Given::Superseded);
+                }
+            }
+            if attempts == MOST_ATTEMPTS {
+                break;
+            }
+            attempts += 1;
+            last = self.publish(target, &now).await;
+        }
+        last.map(|_| Given::Done)
+    }
+
     /// Publishes the edition that comes after what was found at a place.
     pub async fn publish(&self, target: &dyn PublishTarget, found: &Found) -> Result<Edition, PublicationError> {
         let refused = |error: anyhow::Error| PublicationError::Refused { place: target.place(), why: format!("{error:#}") };
@@ -152,6 +180,15 @@ async fn spare_others_page(target: &dyn PublishTarget) -> Result<(), Publication
         page::NAME
     );
     Err(PublicationError::Refused { place: target.place(), why })
+}
+
+/// What came of a publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Given {
+    /// The place holds the manifest.
+    Done,
+    /// It holds that of a later commit.
+    Superseded,
 }
 
 /// What was found at a place.
