@@ -129,7 +129,7 @@ pub fn outside(
     let asks_origin = reach == Reach::Network && is_shared && worktree.has_origin();
     Ok(Outside {
         index_apart: config.settings.state.kind == Kind::Postgres,
-        sign: None,
+        sign: if reach == Reach::Local { None } else { source::sign(config, environment, console)? },
         tip: asks_origin.then(|| carried::tip(worktree, environment, console)),
         state: rehearsal::state(environment, Arc::new(state)),
         targets,

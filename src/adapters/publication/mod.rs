@@ -1,6 +1,7 @@
 //! Where manifests are published, and where they are read.
 
 mod branch;
+mod elsewhere;
 mod folder;
 mod memory;
 #[cfg(feature = "object-store")]
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 pub use branch::{BranchPlace, BranchTarget, pages_address};
+pub use elsewhere::BranchSource;
 pub use folder::FolderTarget;
 pub use memory::MemoryTarget;
 #[cfg(feature = "object-store")]

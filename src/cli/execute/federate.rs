@@ -80,7 +80,7 @@ impl Execution<'_> {
     ) -> anyhow::Result<Arc<dyn ManifestSource>> {
         match source {
             Source::Bucket(address) => Ok(self.bucket(address, None)),
-            other => manifest_source(other, &self.folder, web, known),
+            other => manifest_source(other, &self.folder, web, known, self.surroundings()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Carries out `pull` and `verify`, which need no library.
 
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,9 @@ use anyhow::{Context as _, anyhow};
 use super::{Ending, Execution};
 use crate::adapters::clock;
 use crate::adapters::mirror_folder::MirrorFolder;
+use crate::adapters::stop::Stop;
+use crate::cli::console::Console;
+use crate::cli::environment::Environment;
 use crate::cli::wiring::source::web;
 use crate::cli::words::Format;
 use crate::cli::words::pull::{PullWords, VerifyWords};
@@ -89,6 +93,39 @@ impl Execution<'_> {
         let valid = verified.proof.problems.is_empty();
         self.settled(self.set_outputs(&[("command", "verify".to_owned()), ("valid", valid.to_string())]));
         Ok(if valid { Ending::Done } else { Ending::Findings })
+    }
+
+    pub(super) fn surroundings(&self) -> (&Environment, &Console, &Stop) {
+        (self.environment, self.console, &self.stop)
+    }
+
+    /// What the environment asks to be pulled, where the action is in a downstream repository; `manifest` is the address that
+    /// the event names.
+    pub(super) fn asked_pull(&self, manifest: Option<&str>) -> anyhow::Result<PullWords> {
+        let get = |name| self.environment.get(name).map(str::to_owned);
+        let source = match (get("STOCKROOM_SOURCE"), manifest) {
+            (Some(source), _) => source,
+            (None, Some(address)) if address.starts_with("https://") => address.to_owned(),
+            (None, Some(_)) => {
+                return Err(anyhow!("the event names a manifest that is not to be had over https; name it as `source`"));
+            }
+            (None, None) => {
+                return Err(anyhow!("name the manifest as the input `source`: the event does not say where it is"));
+            }
+        };
+        let output = get("STOCKROOM_OUTPUT").ok_or_else(|| anyhow!("name the folder as the input `output`"))?;
+        let files = get("STOCKROOM_FILES").unwrap_or_default().parse().map_err(|why: String| anyhow!(why))?;
+        Ok(PullWords {
+            source,
+            output: PathBuf::from(output),
+            files,
+            collections: Vec::new(),
+            key: get("STOCKROOM_VERIFICATION_KEY"),
+            allow_older: false,
+            allow_http: false,
+            keep_going: false,
+            format: Format::Human,
+        })
     }
 
     /// A public key, or what is in the file of that name.
