@@ -36,6 +36,8 @@ mod page;
 mod postgres_server;
 mod program;
 mod proposal;
+#[cfg(unix)]
+mod pull;
 mod published;
 mod registry;
 mod review;
