@@ -14,6 +14,7 @@ use crate::report::human::Style;
 use crate::report::{Check, workflow_command};
 
 mod check;
+mod federate;
 mod feedback;
 mod identity;
 mod init;
@@ -22,6 +23,7 @@ mod migrate;
 mod plan;
 mod pull;
 mod registry;
+mod release;
 mod run;
 mod schema;
 mod search;
@@ -102,6 +104,7 @@ impl Execution<'_> {
             Command::State { command } => self.state(command).await,
             Command::Pull(words) => self.pull(&words).await,
             Command::Verify(words) => self.verify(&words).await,
+            Command::Federate(words) => self.federate(&words).await,
             Command::Run => self.run().await,
         }
     }

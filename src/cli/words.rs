@@ -6,11 +6,13 @@ use std::str::FromStr;
 use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub mod federate;
 pub mod migrate;
 pub mod pull;
 pub mod schema;
 pub mod state;
 
+use federate::FederateWords;
 use pull::{PullWords, VerifyWords};
 use schema::SchemaCommand;
 use state::StateCommand;
@@ -135,6 +137,13 @@ pub enum Command {
                       Example: stockroom verify https://assets.example.com/library/ --files"
     )]
     Verify(VerifyWords),
+    /// Make one manifest of several libraries' manifests and publish it: a hub that needs no server; needs no stockroom.yml.
+    #[command(
+        after_help = "Collections become NAME/COLLECTION. Everything is verified first. A library that cannot be reached, is damaged \
+                      or went back stays as it was, and the exit code is 3.\n\n\
+                      Example: stockroom federate tools=https://tools.example.com/ props=s3://assets/props -o public/hub"
+    )]
+    Federate(FederateWords),
     /// Ask the vector index.
     #[command(after_help = "Example: stockroom search \"hex bolt\" -k 3")]
     Search {

@@ -16,6 +16,7 @@ use crate::catalog::neighbours::Neighbours;
 use crate::catalog::record::candidates;
 use crate::catalog::tree::{Contents, Tree};
 use crate::config::Config;
+use crate::manifest::exports::Lacks;
 use crate::report::{Check, Policy};
 use crate::schema::registry::Registry;
 use crate::schema::settings as schemas;
@@ -68,6 +69,7 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
         registry: Arc::clone(&registry),
         focus: Arc::clone(&focus),
         wanted,
+        lacks: Arc::new(Lacks::new(&config.settings.manifest)),
     };
     let seen = Seen::of(found, sight, &config);
     let between = between_records(&seen, &tree, contents.as_ref(), &focus);

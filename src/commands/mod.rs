@@ -6,6 +6,7 @@ pub mod crew;
 pub mod dispatch;
 pub mod embed;
 pub mod excerpts;
+pub mod federate;
 pub mod focus;
 pub mod gather;
 pub mod infer;

@@ -14,7 +14,7 @@ use crate::manifest::format::{ExportList, FileRef, PublishedFinding, Root, Shard
 use crate::manifest::layout::{Habits, Layout, Line, beside, entries};
 use crate::manifest::retired::Retired;
 use crate::manifest::settings::Settings;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, page};
 use crate::state::Timestamp;
 
 /// How large the publisher's own list may be, in bytes.
@@ -95,6 +95,17 @@ impl Publishable {
         look(target, &self.offer(), self.layout(target.habits())?).await
     }
 
+    /// Publishes to a place that does not hold what it should.
+    pub async fn bring_into_step(&self, target: &dyn PublishTarget) -> anyhow::Result<()> {
+        let found = self.look(target).await?;
+        let layout = self.layout(target.habits())?;
+        let is_there = found.held.as_ref().map(|held| held.is(&self.offer(), layout)).transpose()?.unwrap_or_default();
+        if !is_there {
+            self.publish(target, &found).await?;
+        }
+        Ok(())
+    }
+
     /// Publishes the edition that comes after what was found at a place.
     pub async fn publish(&self, target: &dyn PublishTarget, found: &Found) -> Result<Edition, PublicationError> {
         let refused = |error: anyhow::Error| PublicationError::Refused { place: target.place(), why: format!("{error:#}") };
@@ -109,6 +120,10 @@ impl Publishable {
             None => target.list().await?,
         };
         let steps = edition.steps(found.held.as_ref(), &names, offer.now).map_err(|error| refused(error.into()))?;
+        let had_page = found.held.as_ref().is_some_and(|held| held.exports.exports.contains_key("page"));
+        if steps.put.contains_key(page::NAME) && !had_page {
+            spare_others_page(target).await?;
+        }
         let mut files = steps.put;
         if let Some(sign) = &self.sign {
             files.insert(signature_of(&edition.root_bytes), sign(&edition.root_bytes));
@@ -123,6 +138,20 @@ impl Publishable {
         target.publish(&update).await?;
         Ok(edition)
     }
+}
+
+/// A home page that somebody else has put where the catalogue page goes is not replaced by it.
+async fn spare_others_page(target: &dyn PublishTarget) -> Result<(), PublicationError> {
+    let there = target.read(page::NAME, page::MOST_BYTES).await?;
+    if there.is_none_or(|bytes| page::is_ours(&bytes)) {
+        return Ok(());
+    }
+    let why = format!(
+        "it has an {} that is no catalogue page and would be lost; publish to a folder without one, move that file away, or \
+         leave `manifest.page` out of stockroom.yml",
+        page::NAME
+    );
+    Err(PublicationError::Refused { place: target.place(), why })
 }
 
 /// What was found at a place.

@@ -7,6 +7,7 @@ pub mod build;
 pub mod difference;
 pub mod edition;
 pub mod exports;
+pub mod federation;
 pub mod files;
 pub mod format;
 pub mod index;
@@ -22,3 +23,8 @@ pub mod signature;
 
 pub use build::{Manifest, build};
 pub use edition::{Edition, Held, Offer};
+
+/// The finding codes of this room.
+pub fn codes() -> Vec<&'static crate::finding::Code> {
+    exports::lacks::CODES.to_vec()
+}

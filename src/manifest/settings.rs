@@ -10,9 +10,10 @@ use super::role::matcher;
 use crate::ids::Sha256Hex;
 use crate::secret::SecretRef;
 
+pub mod bucket;
 mod publish;
 
-pub use publish::{History, Place, Publish, Release};
+pub use publish::{Bucket, History, Place, Publish, Release};
 
 /// What is published of each asset, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]

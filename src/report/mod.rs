@@ -17,6 +17,7 @@ pub mod changelog;
 pub mod check_run;
 pub mod comment;
 pub mod excerpt;
+pub mod federation;
 pub mod github;
 pub mod history;
 pub mod human;

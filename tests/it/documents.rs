@@ -108,6 +108,7 @@ fn the_json_schemas_are_those_of_the_code() {
 fn codes() -> Vec<&'static Code> {
     let mut codes = stockroom::catalog::codes();
     codes.extend(stockroom::schema::codes());
+    codes.extend(stockroom::manifest::codes());
     codes.extend(stockroom::config::CODES);
     codes.extend(stockroom::adapters::worktree::CODES);
     codes.extend(stockroom::commands::gather::CODES);
@@ -205,8 +206,11 @@ fn the_map_has_the_rooms_of_the_architecture_test() {
 #[test]
 fn every_link_to_a_file_leads_somewhere() {
     let pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map(PathBuf::from);
-    let docs =
-        fs::read_dir(root().join("docs")).unwrap().map(|entry| Path::new("docs").join(entry.unwrap().file_name()));
+    let below = |folder: &'static str| {
+        let files = fs::read_dir(root().join(folder)).unwrap();
+        files.map(move |entry| Path::new(folder).join(entry.unwrap().file_name()))
+    };
+    let docs = below("docs").chain(below("docs/clients")).filter(|page| page.extension().is_some_and(|it| it == "md"));
     for page in pages.into_iter().chain(docs) {
         let text = read(page.to_str().unwrap());
         let folder = root().join(page.parent().unwrap());

@@ -11,6 +11,11 @@
 mod about_changes;
 mod action;
 mod bad_input;
+#[cfg(feature = "object-store")]
+#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
+mod bucket_server;
+#[cfg(feature = "object-store")]
+mod buckets;
 mod carried;
 mod clients;
 mod convergence;
@@ -19,6 +24,7 @@ mod dispatch;
 mod documents;
 mod example_library;
 mod fake_github;
+mod federation;
 mod file_server;
 mod files;
 mod guards;
@@ -31,6 +37,7 @@ mod linters;
 mod locking;
 mod overlap;
 mod page;
+mod places;
 #[cfg(feature = "postgres")]
 #[allow(dead_code, reason = "what the adapters' own tests ask of it")]
 mod postgres_server;

@@ -12,7 +12,7 @@ use crate::adapters::mirror_folder::MirrorFolder;
 use crate::adapters::stop::Stop;
 use crate::cli::console::Console;
 use crate::cli::environment::Environment;
-use crate::cli::wiring::source::{manifest_source, web};
+use crate::cli::wiring::source::web;
 use crate::cli::words::Format;
 use crate::cli::words::pull::{PullWords, VerifyWords};
 use crate::commands::pull::{Progress, Wish, begin, collections, pull};
@@ -38,7 +38,7 @@ impl Execution<'_> {
         let web = web(&source, words.allow_http, self.environment, &self.stop)?;
         let begun = begin(MirrorFolder::at(&output))?;
         let known = begun.known(&source.to_string());
-        let place = manifest_source(&source, &self.folder, &web, known, self.surroundings())?;
+        let place = self.reading(&source, &web, known)?;
         let (last, now) = (Mutex::new(Instant::now()), clock::now().0);
         let watch = |progress: Progress| self.watch(&last, progress);
         let wish = Wish {
@@ -72,7 +72,7 @@ impl Execution<'_> {
         let source = Source::parse(&words.source, words.allow_http)?;
         let key = self.key(words.key.as_deref())?;
         let web = web(&source, words.allow_http, self.environment, &self.stop)?;
-        let place = manifest_source(&source, &self.folder, &web, None, self.surroundings())?;
+        let place = self.reading(&source, &web, None)?;
         let (last, now) = (Mutex::new(Instant::now()), clock::now().0);
         let watch = |progress: Progress| self.watch(&last, progress);
         let question = Question { key, files: words.files, now, watch: &watch };
@@ -95,7 +95,7 @@ impl Execution<'_> {
         Ok(if valid { Ending::Done } else { Ending::Findings })
     }
 
-    fn surroundings(&self) -> (&Environment, &Console, &Stop) {
+    pub(super) fn surroundings(&self) -> (&Environment, &Console, &Stop) {
         (self.environment, self.console, &self.stop)
     }
 
@@ -129,7 +129,7 @@ impl Execution<'_> {
     }
 
     /// A public key, or what is in the file of that name.
-    fn key(&self, text: Option<&str>) -> anyhow::Result<Option<PublicKey>> {
+    pub(super) fn key(&self, text: Option<&str>) -> anyhow::Result<Option<PublicKey>> {
         let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
         if let Ok(key) = PublicKey::parse(text) {
             return Ok(Some(key));

@@ -59,7 +59,7 @@ impl Execution<'_> {
             Work::Sync => self.sync(&common, &limits, Format::Human).await,
             Work::Release { tag } => {
                 let common = Common { rev: Some(format!("refs/tags/{tag}")), ..common };
-                self.manifest(&common, None).await.with_context(|| format!("the release {tag}"))
+                self.release(&common, &tag).await.with_context(|| format!("the release {tag}"))
             }
             Work::Nothing => {
                 self.console.talk("the branch was deleted: nothing to do\n");

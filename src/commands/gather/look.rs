@@ -22,6 +22,7 @@ use crate::commands::focus::{Concern, Focus};
 use crate::config::Config;
 use crate::finding::{Code, Finding, codes};
 use crate::ids::{AssetKey, RepoPath};
+use crate::manifest::exports::Lacks;
 use crate::schema::choose::choose;
 use crate::schema::registry::Registry;
 use crate::schema::validate::validate;
@@ -113,6 +114,7 @@ pub(super) struct Sight {
     pub(super) registry: Arc<Registry>,
     pub(super) focus: Arc<Focus>,
     pub(super) wanted: Wanted,
+    pub(super) lacks: Arc<Lacks>,
 }
 
 impl Sight {
@@ -181,6 +183,13 @@ impl Sight {
         // Where a schema is asked for and none could be used, nobody knows whether the record is valid.
         let is_checked = look.schema.is_some() || collection.settings.schema.is_none();
         look.is_valid = is_checked && !look.findings.iter().any(Finding::is_error);
+        if let (Some(key), true, false) = (&look.key, look.is_valid, self.lacks.is_nothing()) {
+            let files: Vec<&RepoPath> = beside.files(&self.near.tree).map(|entry| &entry.path).collect();
+            let meant = meaning(collection, record.document.value.clone());
+            let lacks = self.lacks.of(key, &record.path, &meant, &files).into_iter();
+            let at = |finding: Finding| Finding { span: record.document.places().nearest(&finding.pointer), ..finding };
+            look.findings.extend(lacks.map(at));
+        }
         if let (Some(key), true, Wanted::Assets) = (&look.key, look.is_valid, self.wanted) {
             let companion = |entry: &Entry| CompanionFile { path: entry.path.clone(), blob: entry.blob.clone() };
             // What follows the front matter of a Markdown record is part of the asset as well: the file as a whole.

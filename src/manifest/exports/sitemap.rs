@@ -26,33 +26,37 @@ const INDEX_TAIL: &str = "</sitemapindex>\n";
 pub struct Settings {
     /// The collections whose pages are listed; all of them when this is left out.
     pub collections: Option<Vec<String>>,
-    /// The address of the folder in which the sitemap will be found. Only a library with more than 50,000 pages needs it: its
-    /// sitemap is an index of several. Without it, the address of the place where it is published.
+    /// The address of the folder in which the sitemap will be found; that of the place where it is published, when this is
+    /// left out. A library with more than 50,000 pages needs one of them: its sitemap is an index of several.
     pub base: Option<String>,
 }
 
 /// `sitemap.xml` first, and behind it the sitemaps that it is an index of, if it is one.
 pub(super) fn render(settings: &Settings, listing: &Listing, context: &Context<'_>) -> Vec<(String, Vec<u8>)> {
-    let mut parts = sitemaps(&addresses(settings, listing, context), URLS, BYTES);
-    if parts.len() < 2 {
-        let only = parts.pop().unwrap_or_else(|| Part { xml: format!("{HEAD}{TAIL}"), newest: None });
-        return vec![("sitemap.xml".to_owned(), only.xml.into_bytes())];
-    }
-    let base = settings.base.as_deref().or(context.base).unwrap_or_default();
+    let parts = sitemaps(&addresses(settings, listing, context), URLS, BYTES);
+    written(parts, settings.base.as_deref().or(context.base))
+}
+
+fn written(parts: Vec<Part>, base: Option<&str>) -> Vec<(String, Vec<u8>)> {
     let mut index = INDEX_HEAD.to_owned();
     let mut files = Vec::new();
     for part in parts.into_iter().take(URLS) {
         let (name, bytes) = named("sitemap", "xml", part.xml.into_bytes());
-        let place = format!("{}/{name}", base.trim_end_matches('/'));
-        index.push_str(&format!(
-            "<sitemap><loc>{}</loc>{}</sitemap>\n",
-            escape(&place),
-            lastmod(part.newest.as_deref())
-        ));
+        let place = format!("{}/{name}", base.unwrap_or_default().trim_end_matches('/'));
+        let changed = lastmod(part.newest.as_deref());
+        index.push_str(&format!("<sitemap><loc>{}</loc>{changed}</sitemap>\n", escape(&place)));
         files.push((name, bytes));
     }
     index.push_str(INDEX_TAIL);
-    std::iter::once(("sitemap.xml".to_owned(), index.into_bytes())).chain(files).collect()
+    let entry = if files.is_empty() {
+        format!("{HEAD}{TAIL}").into_bytes()
+    } else if files.len() > 1 && base.is_some() {
+        index.into_bytes()
+    } else {
+        // An index names its sitemaps by addresses. Without one the first stands for itself, and the others beside it.
+        files.remove(0).1
+    };
+    std::iter::once(("sitemap.xml".to_owned(), entry)).chain(files).collect()
 }
 
 /// A page's element in the sitemap, and when it last changed.

@@ -35,3 +35,28 @@ fn a_sitemap_stays_below_its_size() {
 fn no_pages_make_an_empty_sitemap() {
     assert!(sitemaps(&[], 10, BYTES).is_empty());
 }
+
+#[test]
+fn several_sitemaps_have_an_index_with_their_addresses() {
+    let files = written(sitemaps(&addresses(25), 10, BYTES), Some("https://example.com/m/"));
+    let (index, parts) = files.split_first().unwrap();
+    assert_eq!((index.0.as_str(), parts.len()), ("sitemap.xml", 3));
+    let index = String::from_utf8(index.1.clone()).unwrap();
+    let wanted: Vec<_> = parts.iter().map(|(name, _)| format!("https://example.com/m/{name}")).collect();
+    assert_eq!(locations(&index), wanted);
+    assert!(index.contains("<lastmod>2026-11-10</lastmod>"));
+}
+
+#[test]
+fn without_an_address_several_sitemaps_stand_beside_each_other() {
+    let files = written(sitemaps(&addresses(25), 10, BYTES), None);
+    assert_eq!(files[0].0, "sitemap.xml");
+    let counts: Vec<_> = files.iter().map(|(_, xml)| locations(std::str::from_utf8(xml).unwrap()).len()).collect();
+    assert_eq!(counts, [10, 10, 5]);
+}
+
+#[test]
+fn no_page_has_an_index() {
+    let files = written(Vec::new(), Some("https://example.com/"));
+    assert!(files.len() == 1 && locations(std::str::from_utf8(&files[0].1).unwrap()).is_empty());
+}
