@@ -50,6 +50,8 @@ has cc || missing+=(gcc libc6-dev)
 has make || missing+=(make)
 # The kill sweep's tests kill a run at a chosen call with it.
 has strace || missing+=(strace)
+# What others verify a manifest's signature with.
+has minisign || missing+=(minisign)
 if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then missing+=(python3 python3-venv); fi
 # The state's tests want a PostgreSQL of their own: its programs, not a server that runs.
 postgresql() { compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -V | tail -n 1; }

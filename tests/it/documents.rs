@@ -80,6 +80,8 @@ fn schemas() -> BTreeMap<String, Value> {
         ("state-migrate", stockroom::report::moving::schema()),
         ("lock", stockroom::schema::lock::json_schema()),
         ("search", stockroom::report::search::schema()),
+        ("pull", stockroom::report::pull::schema()),
+        ("verify", stockroom::report::verify::schema()),
         ("manifest-root", schemars::schema_for!(format::Root).to_value()),
         ("manifest-shards", schemars::schema_for!(format::ShardList).to_value()),
         ("manifest-shard", schemars::schema_for!(format::Shard).to_value()),

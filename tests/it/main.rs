@@ -43,6 +43,8 @@ mod places;
 mod postgres_server;
 mod program;
 mod proposal;
+#[cfg(unix)]
+mod pull;
 mod published;
 mod registry;
 mod review;

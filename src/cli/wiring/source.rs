@@ -12,9 +12,10 @@ use crate::adapters::stop::Stop;
 use crate::cli::console::Console;
 use crate::cli::environment::Environment;
 use crate::cli::rehearsal;
-use crate::cli::wiring::carried;
+use crate::cli::wiring::{buckets, carried};
 use crate::commands::places::Sign;
 use crate::config::Config;
+use crate::manifest::settings::Bucket;
 use crate::manifest::signature::SigningKey;
 use crate::mirror::source::Source;
 
@@ -69,6 +70,10 @@ pub fn manifest_source(
             };
             Ok(Arc::new(BranchSource::new(repository, branch, folder, with)?))
         }
-        Source::Bucket(_) => Err(anyhow!("a bucket cannot be read yet; pull from the address that it is served at")),
+        Source::Bucket(address) => {
+            let credentials = buckets::credentials(environment, console);
+            let bucket = Bucket { address, endpoint: None, region: None, last_writer_wins: false };
+            Ok(buckets::target(&bucket, &credentials, None, stop))
+        }
     }
 }
