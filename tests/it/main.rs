@@ -18,6 +18,7 @@ mod corpora;
 mod dispatch;
 mod documents;
 mod example_library;
+mod exports;
 mod fake_github;
 mod file_server;
 mod files;
