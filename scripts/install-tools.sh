@@ -17,6 +17,8 @@ playwright=1.65.1
 axe=4.14.1
 typescript=7.0.2
 cryptography=48.0.0
+frictionless=5.21.0
+sitemap_parser=1.8.1
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 cd -- "$root"
@@ -112,6 +114,17 @@ if ! current browser "$browser_set"; then
     npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$tools/browser" $browser_set
     for tool in playwright-core tsc; do ln -sf "$tools/browser/node_modules/.bin/$tool" "$tools/bin/$tool"; done
     echo "$browser_set" >"$tools/browser.stamp"
+fi
+
+# Those who read what is exported; apart from the others, since they bring forty packages along.
+exports_set="frictionless==$frictionless ultimate-sitemap-parser==$sitemap_parser"
+if ! current exports "$exports_set" || ! "$tools/exports/bin/python" -c '' 2>/dev/null; then
+    rm -rf "$tools/exports"
+    python3 -m venv "$tools/exports"
+    # shellcheck disable=SC2086 # one word per package
+    "$tools/exports/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: $exports_set
+    for tool in frictionless usp; do ln -sf "$tools/exports/bin/$tool" "$tools/bin/$tool"; done
+    echo "$exports_set" >"$tools/exports.stamp"
 fi
 
 # A debug build of cargo-deny takes 45 s on two cores, a release build minutes, and one check 0.3 s with either.

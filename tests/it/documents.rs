@@ -183,6 +183,12 @@ fn the_pages_on_formats_show_what_is_published() {
 }
 
 #[test]
+fn the_page_on_exports_shows_what_is_exported() {
+    let page = "docs/exports.md";
+    settle(&BTreeMap::from([(page.to_owned(), filled(page, &read(page), &Sample::exports()))]));
+}
+
+#[test]
 fn the_page_on_schemas_shows_what_the_program_says() {
     let sample = Sample::new();
     let page = "docs/schemas.md";

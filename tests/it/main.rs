@@ -23,6 +23,7 @@ mod corpora;
 mod dispatch;
 mod documents;
 mod example_library;
+mod exports;
 mod fake_github;
 mod federation;
 mod file_server;

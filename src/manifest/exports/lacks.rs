@@ -158,3 +158,90 @@ fn told(lack: &Lack, settings: &blender::Settings, record: &RepoPath) -> Finding
             .help("write it as \"4.2\", the version of Blender that saved the file"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{AssetId, CollectionName};
+    use serde_json::json;
+
+    fn settings(more: &Value) -> Settings {
+        let mut all = json!({
+            "base_url": "https://example.com/", "private": ["source"], "roles": {"source": ["*_src.blend"]},
+            "listing": {"url": "https://example.com/{/slug}"},
+            "exports": {"sitemap": {}, "blender": {"name": "N", "data_block": "/title", "id_type": "/type", "blender_version": "/v"}}
+        });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            all[key] = value.clone();
+        }
+        serde_json::from_value(all).unwrap()
+    }
+
+    fn told(settings: &Settings, record: Value, files: &[&str]) -> Vec<String> {
+        let files: Vec<RepoPath> = files.iter().map(|file| RepoPath::new(*file)).collect();
+        let key = AssetKey { collection: CollectionName::new("products"), id: AssetId::new("bolt") };
+        let found =
+            Lacks::new(settings).of(&key, &RepoPath::new("Bolt/Bolt.json"), &record, &files.iter().collect::<Vec<_>>());
+        found
+            .into_iter()
+            .map(|finding| format!("{} {}: {}", finding.code.id, finding.pointer, finding.message))
+            .collect()
+    }
+
+    fn whole() -> Value {
+        json!({"title": "Bolt", "type": "object", "v": "4.2.1", "slug": "bolt"})
+    }
+
+    #[test]
+    fn an_asset_that_has_all_lacks_nothing() {
+        assert!(told(&settings(&json!({})), whole(), &["Bolt/Bolt.blend", "Bolt/other.blend"]).is_empty());
+    }
+
+    #[test]
+    fn each_lack_is_told_once_at_its_place() {
+        let all = settings(&json!({}));
+        let with = |key: &str, value: Value| {
+            let mut record = whole();
+            record[key] = value;
+            record
+        };
+        let blend = ["Bolt/Bolt.blend"];
+        let cases = [
+            told(&all, whole(), &["Bolt/icon.png"]),
+            told(&all, whole(), &["Bolt/a.blend", "Bolt/b.blend"]),
+            told(&all, whole(), &["Bolt/Bolt_src.blend"]),
+            told(&all, whole(), &["_v1/a.blend"]),
+            told(&all, with("title", json!(null)), &blend),
+            told(&all, with("title", json!("x".repeat(256))), &blend),
+            told(&all, with("type", json!("thing")), &blend),
+            told(&all, with("v", json!("new")), &blend),
+            told(&all, with("slug", json!([])), &blend),
+        ];
+        insta::assert_snapshot!(cases.map(|told| told.join(" | ")).join("\n"), @r#"
+        blender-file : there is no .blend file beside it, so Blender is not offered the asset
+        blender-file : there are 2 .blend files ("Bolt/a.blend", "Bolt/b.blend"), so Blender is not offered the asset
+        blender-file : "Bolt/Bolt_src.blend" is private and has no address, so Blender is not offered the asset
+        blender-file : "_v1/a.blend" is a path that Blender cannot keep a file at, so Blender is not offered the asset
+        blender-data-block /title: no data-block is named, so Blender is not offered the asset
+        blender-data-block /title: "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…" is no name that a data-block can have, so Blender is not offered the asset
+        blender-data-block /type: "thing" is no kind of data-block, so Blender is not offered the asset
+        blender-version /v: "new" is no version of Blender, so Blender is not offered the asset
+        page-address : the address of its page cannot be made from what is published of the record
+        "#);
+    }
+
+    #[test]
+    fn what_is_not_published_is_lacking() {
+        let all = settings(&json!({"fields": ["/title", "/type", "/slug"]}));
+        let found = told(&all, whole(), &["Bolt/Bolt.blend"]);
+        assert_eq!(found, ["blender-version /v: no version of Blender is named, so Blender is not offered the asset"]);
+    }
+
+    #[test]
+    fn nobody_who_asks_for_no_export_is_told_anything() {
+        assert!(told(&settings(&json!({"exports": {"feed": {}}})), json!(null), &[]).is_empty());
+        let others =
+            json!({"exports": {"blender": {"name": "N", "collections": ["guides"], "blender_version": "4.2"}}});
+        assert!(told(&settings(&others), json!(null), &[]).is_empty());
+    }
+}

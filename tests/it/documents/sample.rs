@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::{AsCode as _, root};
 
+use crate::exports::with_exports;
 use crate::published;
 
 /// Where a reader's clone is, in the documents.
@@ -115,6 +116,24 @@ impl Sample {
             ("manifest-asset-short", pretty(&short).code("json")),
             ("envelope", steady(&pretty(&event), &mut Vec::new()).code("json")),
         ])
+    }
+
+    /// The generated parts of the page on exports.
+    pub fn exports() -> BTreeMap<&'static str, String> {
+        let fresh = Self::new();
+        let config = fresh.root.join("examples/library/stockroom.yml");
+        fs::write(&config, with_exports(&fs::read_to_string(&config).unwrap())).unwrap();
+        fresh.run("git add --all && git commit --quiet --message exports && dist/stockroom.sh -C examples/library sync");
+        BTreeMap::from([
+            ("export-blender", pretty(&fresh.shown("_asset-library-meta.json", "")).code("json")),
+            ("export-feed", pretty(&fresh.shown("feed.json", "/items/0")).code("json")),
+        ])
+    }
+
+    /// An exported file, or the value in it at this pointer.
+    fn shown(&self, name: &str, pointer: &str) -> Value {
+        let bytes = fs::read(self.published().join(name)).unwrap();
+        serde_json::from_slice::<Value>(&bytes).unwrap().pointer(pointer).unwrap().clone()
     }
 }
 
