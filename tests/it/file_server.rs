@@ -48,9 +48,9 @@ impl FileServer {
         let count = Arc::clone(&sent);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (theirs, heard) = (Arc::clone(&theirs), Arc::clone(&heard));
+                let (theirs, heard, count) = (Arc::clone(&theirs), Arc::clone(&heard), Arc::clone(&count));
                 // A browser opens connections before it has something to ask. One that goes away is no concern of ours.
-                std::thread::spawn(move || answer(&stream, &theirs, &heard));
+                std::thread::spawn(move || answer(&stream, &theirs, &heard, &count));
             }
         });
         Self { url, pages, seen, sent }
