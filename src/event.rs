@@ -33,6 +33,11 @@ pub enum Event {
     },
     /// The clock started it, or a person on the default branch.
     Reconcile,
+    /// Another repository, or whoever has the right to, says that something has happened.
+    Dispatch {
+        /// Where the manifest is that it is about, if it is about one.
+        manifest: Option<String>,
+    },
     /// Anything else, by its name.
     Other(String),
 }
@@ -90,6 +95,10 @@ impl Event {
                 Self::Release { tag: text("/release/tag_name")?.to_owned() }
             }
             "schedule" => Self::Reconcile,
+            "repository_dispatch" => {
+                let manifest = payload.pointer("/client_payload/manifest/url").and_then(Value::as_str);
+                Self::Dispatch { manifest: manifest.map(str::to_owned) }
+            }
             // A run by hand on another branch must not publish what is not merged.
             "workflow_dispatch" if is_default_branch(text("/ref")?) => Self::Reconcile,
             // A review of a pull request, say, is as much about what is proposed as the pull request itself.
@@ -108,7 +117,7 @@ impl Event {
             Self::Push { is_deleted: true, .. } => Work::Nothing,
             Self::Push { is_default_branch: true, .. } | Self::Reconcile => Work::Sync,
             Self::Release { tag } => Work::Release { tag: tag.clone() },
-            Self::Push { .. } | Self::Proposal { .. } | Self::Other(_) => Work::Propose,
+            Self::Push { .. } | Self::Proposal { .. } | Self::Dispatch { .. } | Self::Other(_) => Work::Propose,
         }
     }
 
@@ -118,7 +127,7 @@ impl Event {
         match self {
             Self::Push { .. } | Self::Release { .. } | Self::Reconcile => true,
             Self::Other(name) => matches!(name.as_str(), "release" | "workflow_dispatch"),
-            Self::Proposal { .. } => false,
+            Self::Proposal { .. } | Self::Dispatch { .. } => false,
         }
     }
 
@@ -269,7 +278,10 @@ mod tests {
         // The payload of a schedule says nothing that counts.
         assert_eq!(Event::parse("schedule", &Value::Null).map(|event| event.work()), Ok(Work::Sync));
         let told = Event::parse("repository_dispatch", &payload!("repository_dispatch"));
-        assert_eq!(told, Ok(Event::Other("repository_dispatch".to_owned())));
+        assert_eq!(told, Ok(Event::Dispatch { manifest: None }));
+        let payload = json!({"client_payload": {"manifest": {"url": "https://example.com/manifest.json"}}});
+        let manifest = Some("https://example.com/manifest.json".to_owned());
+        assert_eq!(Event::parse("repository_dispatch", &payload), Ok(Event::Dispatch { manifest }));
     }
 
     #[test]

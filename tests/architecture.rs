@@ -80,7 +80,7 @@ const ROOMS: &[Room] = &[
     ),
     effects(
         "cli",
-        &["ids", "finding", "state", "event", "mirror", "config", "commands", "report", "adapters"],
+        &["ids", "finding", "state", "event", "manifest", "mirror", "config", "commands", "report", "adapters"],
         "the words of the command line and the environment",
     ),
 ];

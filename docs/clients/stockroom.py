@@ -25,26 +25,23 @@ def _sha256(data):
     return hashlib.sha256(data).hexdigest()
 
 
-def _check_signature(root, signature, public_key):
-    """minisign's signature over the root's own bytes, and over the comment that is to be trusted."""
+def _is_signed(root, signature, public_key):
+    """Whether this is minisign's signature over the root's bytes, and over the comment that is to be trusted."""
     try:
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     except ImportError as error:
         raise Refused("checking the signature needs a package: pip install cryptography") from error
-    lines = signature.decode().split("\n")
-    key, signed = (base64.b64decode(text) for text in (public_key.strip().split("\n")[-1], lines[1]))
-    comment = lines[2][len("trusted comment: "):].encode()
-    if signed[:2] == b"ED":  # minisign signs what is long by its BLAKE2b
-        root = hashlib.blake2b(root).digest()
     try:
-        if signed[:2] not in (b"Ed", b"ED") or signed[2:10] != key[2:10]:
-            raise InvalidSignature
+        lines = signature.decode().split("\n")
+        key, signed = (base64.b64decode(text) for text in (public_key.strip().split("\n")[-1], lines[1]))
+        comment = lines[2][len("trusted comment: ") :].encode()
         verify = Ed25519PublicKey.from_public_bytes(key[10:]).verify
         verify(signed[10:], root)
         verify(base64.b64decode(lines[3]), signed[10:] + comment)
-    except InvalidSignature:
-        raise Refused("the manifest's signature is not one of this key") from None
+    except (InvalidSignature, ValueError, IndexError):
+        return False
+    return key[:10] == signed[:10]  # both begin with `Ed` and the key's number
 
 
 def open(folder, public_key=None, now=None):
@@ -63,7 +60,12 @@ def open(folder, public_key=None, now=None):
 
     data = get("manifest.json", 65536)
     if public_key:
-        _check_signature(data, get(f"root-{_sha256(data)}.minisig", 4096), public_key)
+        try:
+            signature = get(f"root-{_sha256(data)}.minisig", 4096)
+        except _Missing:
+            raise Refused("the manifest is not signed") from None
+        if not _is_signed(data, signature, public_key):
+            raise Refused("the manifest's signature is not one of this key")
     root = json.loads(data)
     if root.get("version") != 1:
         raise Refused(f"the manifest is of version {root.get('version')}; this client knows version 1")

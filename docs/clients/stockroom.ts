@@ -52,24 +52,25 @@ export async function open(folder: string, options: Options = {}): Promise<Catal
     }
   };
   const bytes = await get("manifest.json", 65_536);
-  if (options.publicKey) await checkSignature(bytes, await get(`root-${hex(await sha256(bytes))}.minisig`, 4096), options.publicKey);
+  if (options.publicKey) {
+    const signature = await get(`root-${hex(await sha256(bytes))}.minisig`, 4096).catch((error) => { throw error instanceof Missing ? new Refused("the manifest is not signed") : error; });
+    if (!(await isSigned(bytes, signature, options.publicKey).catch(() => false))) throw new Refused("the manifest's signature is not one of this key");
+  }
   const root: Root = JSON.parse(new TextDecoder().decode(bytes));
   if (root.version !== 1) throw new Refused(`the manifest is of version ${root.version}; this client knows version 1`);
   if (root.expires && !(new Date(root.expires) > (options.now ?? new Date()))) throw new Refused(`the manifest has expired on ${root.expires}`);
   return new Catalogue(root, get);
 }
 
-/** minisign's signature over the root's own bytes (`Ed`), and over the comment that is to be trusted. */
-async function checkSignature(bytes: Uint8Array<ArrayBuffer>, signature: Uint8Array, publicKey: string) {
+/** Whether this is minisign's signature over the root's own bytes (`Ed`), and over the comment that is to be trusted. */
+async function isSigned(bytes: Uint8Array<ArrayBuffer>, signature: Uint8Array, publicKey: string): Promise<boolean> {
   const lines = new TextDecoder().decode(signature).split("\n");
   const [key, signed] = [base64(publicKey.trim().split("\n").pop()!), base64(lines[1] ?? "")];
   const comment = utf8.encode((lines[2] ?? "").replace(/^trusted comment: /, ""));
-  if (String.fromCharCode(...signed.slice(0, 2)) !== "Ed") throw new Refused("the signature is of a kind that this client does not know");
   const ed25519 = await crypto.subtle.importKey("raw", key.slice(10), "Ed25519", false, ["verify"]);
-  const good = hex(key.slice(2, 10)) === hex(signed.slice(2, 10))
+  return hex(key.slice(0, 10)) === hex(signed.slice(0, 10)) // both begin with `Ed` and the key's number
     && (await crypto.subtle.verify("Ed25519", ed25519, signed.slice(10), bytes))
     && (await crypto.subtle.verify("Ed25519", ed25519, base64(lines[3] ?? ""), new Uint8Array([...signed.slice(10), ...comment])));
-  if (!good) throw new Refused("the manifest's signature is not one of this key");
 }
 
 export class Catalogue {

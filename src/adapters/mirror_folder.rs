@@ -89,8 +89,8 @@ impl MirrorFolder {
         move |error| FolderError::Unusable { place: place.clone(), what, why: error.to_string() }
     }
 
-    /// Takes the right to change the folder, which ends with what is returned.
-    pub fn turn(&self) -> Result<Turn, FolderError> {
+    /// Whether something was pulled into it before; refused where no folder can be.
+    pub fn is_followed(&self) -> Result<bool, FolderError> {
         for (path, may_be) in [("", true), (OWN, false)] {
             let place = self.place(path);
             let is_folder = match may_be {
@@ -104,11 +104,23 @@ impl MirrorFolder {
                     return Err(FolderError::InTheWay { place, what });
                 }
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(self.error(path, "read")(error)),
-                _ => {}
+                Err(_) => return Ok(false),
+                Ok(true) => {}
             }
         }
+        Ok(true)
+    }
+
+    /// Says that somebody else is at work.
+    pub fn busy(&self) -> FolderError {
+        FolderError::Busy(self.folder.display().to_string())
+    }
+
+    /// Takes the right to change the folder, which ends with what is returned.
+    pub fn turn(&self) -> Result<Turn, FolderError> {
+        self.is_followed()?;
         fs::create_dir_all(self.place(OWN)).map_err(self.error(OWN, "written"))?;
-        Turn::take(&self.place(OWN)).ok_or_else(|| FolderError::Busy(self.folder.display().to_string()))
+        Turn::take(&self.place(OWN)).ok_or_else(|| self.busy())
     }
 
     /// What the folder remembers; none where nothing was pulled into it.

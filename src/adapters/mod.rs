@@ -5,6 +5,7 @@
 
 pub mod carrier;
 pub mod clock;
+pub mod download;
 pub mod github;
 pub mod http;
 pub mod mirror_folder;

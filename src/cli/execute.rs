@@ -14,13 +14,16 @@ use crate::report::human::Style;
 use crate::report::{Check, workflow_command};
 
 mod check;
+mod federate;
 mod feedback;
 mod identity;
 mod init;
 mod manifest;
 mod migrate;
 mod plan;
+mod pull;
 mod registry;
+mod release;
 mod run;
 mod schema;
 mod search;
@@ -99,6 +102,9 @@ impl Execution<'_> {
             Command::Status { remote, check, format } => self.status(remote.as_deref(), check, format).await,
             Command::Schema { command } => self.schema(command).await,
             Command::State { command } => self.state(command).await,
+            Command::Pull(words) => self.pull(&words).await,
+            Command::Verify(words) => self.verify(&words).await,
+            Command::Federate(words) => self.federate(&words).await,
             Command::Run => self.run().await,
         }
     }

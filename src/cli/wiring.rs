@@ -1,9 +1,11 @@
 //! Makes the adapters that a run may use; the only place that names every one of them.
 
+pub mod buckets;
 pub mod carried;
 pub mod places;
 #[cfg(feature = "postgres")]
 mod postgres;
+pub mod source;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -119,15 +121,18 @@ pub fn outside(
         Reach::Look | Reach::Network => dispatchers(worktree, config, environment, &pace, console)?,
     };
     let is_shared = config.settings.state.kind == Kind::Postgres || carries(worktree, config, environment);
-    let asks_origin = reach == Reach::Network && is_shared && worktree.has_origin();
     let places =
         places::Places { worktree, config, environment, console, stop, pace: &pace, repository: repository.as_ref() };
+    let targets = places.targets(reach);
+    // Other clones may publish to the same place, or have the same state.
+    let is_shared = is_shared || targets.iter().any(|(_, target)| !target.is_own());
+    let asks_origin = reach == Reach::Network && is_shared && worktree.has_origin();
     Ok(Outside {
         index_apart: config.settings.state.kind == Kind::Postgres,
-        sign: None,
+        sign: if reach == Reach::Local { None } else { source::sign(config, environment, console)? },
         tip: asks_origin.then(|| carried::tip(worktree, environment, console)),
         state: rehearsal::state(environment, Arc::new(state)),
-        targets: places.targets(reach),
+        targets,
         dispatchers,
         model: Arc::new(Local::new()?),
         vectors: Arc::new(Embedded::at(private.join(VECTORS))),

@@ -6,10 +6,14 @@ use std::str::FromStr;
 use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub mod federate;
 pub mod migrate;
+pub mod pull;
 pub mod schema;
 pub mod state;
 
+use federate::FederateWords;
+use pull::{PullWords, VerifyWords};
 use schema::SchemaCommand;
 use state::StateCommand;
 
@@ -119,6 +123,27 @@ pub enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Bring a folder to the state of a published manifest: fetch what has changed, verified by hash; needs no stockroom.yml.
+    #[command(
+        after_help = "The folder gets manifest.json, records/COLLECTION/ID.json and files/PATH. It is as it was, or as the manifest \
+                      says: everything is fetched and verified first, and a pull that is killed is finished by the next one. \
+                      Files of yours are not overwritten.\n\n\
+                      Example: stockroom pull https://assets.example.com/library/ -o public/assets"
+    )]
+    Pull(PullWords),
+    /// Check a published manifest: every document, digest and hash, its signature, whether it has expired; writes nothing.
+    #[command(
+        after_help = "The exit code is 1 where something is wrong with it, and 2 where it cannot be reached.\n\n\
+                      Example: stockroom verify https://assets.example.com/library/ --files"
+    )]
+    Verify(VerifyWords),
+    /// Make one manifest of several libraries' manifests and publish it: a hub that needs no server; needs no stockroom.yml.
+    #[command(
+        after_help = "Collections become NAME/COLLECTION. Everything is verified first. A library that cannot be reached, is damaged \
+                      or went back stays as it was, and the exit code is 3.\n\n\
+                      Example: stockroom federate tools=https://tools.example.com/ props=s3://assets/props -o public/hub"
+    )]
+    Federate(FederateWords),
     /// Ask the vector index.
     #[command(after_help = "Example: stockroom search \"hex bolt\" -k 3")]
     Search {

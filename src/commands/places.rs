@@ -14,11 +14,14 @@ use crate::manifest::format::{ExportList, FileRef, PublishedFinding, Root, Shard
 use crate::manifest::layout::{Habits, Layout, Line, beside, entries};
 use crate::manifest::retired::Retired;
 use crate::manifest::settings::Settings;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, page};
 use crate::state::Timestamp;
 
 /// How large the publisher's own list may be, in bytes.
 const MOST_RETIRED: u64 = 16 * 1024 * 1024;
+
+/// How often one publication is made anew because somebody else was faster.
+const MOST_ATTEMPTS: u32 = 3;
 
 /// Signs the bytes of a root.
 pub type Sign = std::sync::Arc<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>;
@@ -95,6 +98,42 @@ impl Publishable {
         look(target, &self.offer(), self.layout(target.habits())?).await
     }
 
+    /// Publishes to a place that does not hold what it should.
+    pub async fn bring_into_step(&self, target: &dyn PublishTarget) -> anyhow::Result<()> {
+        let found = self.look(target).await?;
+        let layout = self.layout(target.habits())?;
+        let is_there = found.held.as_ref().map(|held| held.is(&self.offer(), layout)).transpose()?.unwrap_or_default();
+        if !is_there {
+            self.publish(target, &found).await?;
+        }
+        Ok(())
+    }
+
+    /// Publishes, unless somebody has published there since the place was looked at who knew a later commit of this library.
+    pub async fn publish_or_yield(&self, target: &dyn PublishTarget, found: &Found) -> Result<Given, PublicationError> {
+        let refused = |error: anyhow::Error| PublicationError::Refused { place: target.place(), why: format!("{error:#}") };
+        let mut attempts = 1;
+        let mut last = self.publish(target, found).await;
+        while let Err(PublicationError::Moved { .. }) = &last {
+            let now = self.look(target).await.map_err(refused)?;
+            if let Some(held) = &now.held {
+                if held.is(&self.offer(), self.layout(target.habits()).map_err(refused)?).map_err(|error| refused(error.into()))? {
+                    return Ok(Given::Done);
+                }
+                let (theirs, ours) = (&held.root.source, &self.manifest.source);
+                if theirs.repository == ours.repository && theirs.date > ours.date {
+                    return Ok(Given::Superseded);
+                }
+            }
+            if attempts == MOST_ATTEMPTS {
+                break;
+            }
+            attempts += 1;
+            last = self.publish(target, &now).await;
+        }
+        last.map(|_| Given::Done)
+    }
+
     /// Publishes the edition that comes after what was found at a place.
     pub async fn publish(&self, target: &dyn PublishTarget, found: &Found) -> Result<Edition, PublicationError> {
         let refused = |error: anyhow::Error| PublicationError::Refused { place: target.place(), why: format!("{error:#}") };
@@ -109,6 +148,10 @@ impl Publishable {
             None => target.list().await?,
         };
         let steps = edition.steps(found.held.as_ref(), &names, offer.now).map_err(|error| refused(error.into()))?;
+        let had_page = found.held.as_ref().is_some_and(|held| held.exports.exports.contains_key("page"));
+        if steps.put.contains_key(page::NAME) && !had_page {
+            spare_others_page(target).await?;
+        }
         let mut files = steps.put;
         if let Some(sign) = &self.sign {
             files.insert(signature_of(&edition.root_bytes), sign(&edition.root_bytes));
@@ -123,6 +166,29 @@ impl Publishable {
         target.publish(&update).await?;
         Ok(edition)
     }
+}
+
+/// A home page that somebody else has put where the catalogue page goes is not replaced by it.
+async fn spare_others_page(target: &dyn PublishTarget) -> Result<(), PublicationError> {
+    let there = target.read(page::NAME, page::MOST_BYTES).await?;
+    if there.is_none_or(|bytes| page::is_ours(&bytes)) {
+        return Ok(());
+    }
+    let why = format!(
+        "it has an {} that is no catalogue page and would be lost; publish to a folder without one, move that file away, or \
+         leave `manifest.page` out of stockroom.yml",
+        page::NAME
+    );
+    Err(PublicationError::Refused { place: target.place(), why })
+}
+
+/// What came of a publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Given {
+    /// The place holds the manifest.
+    Done,
+    /// It holds that of a later commit.
+    Superseded,
 }
 
 /// What was found at a place.

@@ -326,14 +326,14 @@ fn restored(outside: &Outside, plan: &Plan, state: &State) -> BTreeSet<TargetNam
 fn newer(library: &Library, outside: &Outside, present: &Present) -> Option<CommitId> {
     let ours = library.tree.commit.as_ref().filter(|_| !library.tree.is_dirty())?;
     let served = present.state.targets.values().filter_map(|target| target.delivered.as_ref()?.commit.clone());
-    let served: BTreeSet<CommitId> = served.chain(published(outside, present)).filter(|it| it != ours).collect();
+    let served: BTreeSet<CommitId> = served.chain(published(outside, &present.found)).filter(|it| it != ours).collect();
     let worktree = &library.worktree;
     served.into_iter().find(|commit| worktree.descends(commit, ours) && worktree.is_kept(commit))
 }
 
 /// The commits of this repository that the places say to have.
-fn published<'a>(outside: &'a Outside, present: &'a Present) -> impl Iterator<Item = CommitId> {
-    let followed = outside.targets.iter().zip(&present.found);
+fn published<'a>(outside: &'a Outside, found: &'a [Found]) -> impl Iterator<Item = CommitId> {
+    let followed = outside.targets.iter().zip(found);
     // A release stands for its tag, whatever came after it.
     let followed = followed.filter(|((_, target), _)| target.habits() == Habits::Followed);
     let sources = followed.filter_map(|(_, found)| found.held.as_ref().map(|held| &held.root.source));
@@ -350,6 +350,7 @@ async fn unseen(library: &Library, outside: &Outside, desired: &Desired) -> Opti
         return None;
     }
     let served = desired.planned.targets.values().filter_map(|target| target.delivered.as_ref()?.commit.clone());
+    let served = served.chain(published(outside, &desired.found));
     let lacking = served.collect::<BTreeSet<_>>().into_iter().find(|commit| !library.worktree.has(commit))?;
     let ask = outside.tip.clone()?;
     let tip = tokio::task::spawn_blocking(move || ask()).await.ok().flatten()?;

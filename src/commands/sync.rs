@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::dispatch::{self, Settled};
 use super::embed;
 use super::outside::Outside;
+use super::places::Given;
 use super::plan::Desired;
 use super::record::{NotRecorded, STOPPED, SUPERSEDED, Steps};
 use crate::adapters::state_store::StateError;
@@ -127,9 +128,14 @@ async fn publish(publication: &Publication, desired: &Desired, outside: &Outside
     let Some(((_, target), found)) = places.find(|((name, _), _)| *name == publication.target) else {
         return result(Outcome::Skipped, "this run was given no way to it".to_owned());
     };
+    // What others read must be in some commit, by which they can find the files of it.
+    if desired.plan.dirty && !target.is_own() {
+        let why = "there are uncommitted changes, which nobody else could find; commit them first";
+        return result(Outcome::Skipped, why.to_owned());
+    }
     let done = || format!("{} published to {}", count(publication.assets, "asset"), publication.place);
     if desired.restored.contains(name) {
-        return match desired.publishable.publish(target.as_ref(), found).await {
+        return match desired.publishable.publish_or_yield(target.as_ref(), found).await {
             Ok(_) => result(Outcome::Done, done()),
             Err(error) => result(Outcome::Failed, error.to_string()),
         };
@@ -139,11 +145,15 @@ async fn publish(publication: &Publication, desired: &Desired, outside: &Outside
     if let Err(error) = steps.intend(&known).await {
         return not_recorded(name, error, |error| error.to_string());
     }
-    if let Err(error) = desired.publishable.publish(target.as_ref(), found).await {
-        let why = error.to_string();
-        let certain = error.is_certain() && known.intent.is_none();
-        return match steps.failed(&why, certain).await {
-            Ok(()) => result(Outcome::Failed, why),
+    let given = desired.publishable.publish_or_yield(target.as_ref(), found).await;
+    let (outcome, why, certain) = match given {
+        Ok(Given::Done) => (Outcome::Done, String::new(), true),
+        Ok(Given::Superseded) => (Outcome::Superseded, SUPERSEDED.to_owned(), true),
+        Err(error) => (Outcome::Failed, error.to_string(), error.is_certain()),
+    };
+    if outcome != Outcome::Done {
+        return match steps.failed(&why, certain && known.intent.is_none()).await {
+            Ok(()) => result(outcome, why),
             Err(error) => not_recorded(name, error, |error| format!("{why}; and {error}")),
         };
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::files::media_type;
-use super::format::{AssetEntry, CollectionSummary, FileEntry, Source, VERSION};
+use super::format::{AssetEntry, CollectionSummary, FileEntry, Member, Source, VERSION};
 use super::settings::Settings;
 use crate::catalog::asset::{Asset, CompanionFile, UsedSchema};
 pub use crate::catalog::fact::{FileFact, FileFacts};
@@ -30,6 +30,8 @@ pub struct Manifest {
     pub assets: BTreeMap<AssetKey, Sha256Hex>,
     /// SHA-256 over everything but the source: equal digest, the same entries.
     pub digest: Sha256Hex,
+    /// The libraries that it was made of; none where it is that of one.
+    pub members: Vec<Member>,
 }
 
 /// The entries of a collection.
@@ -96,7 +98,7 @@ impl Manifest {
         assets: BTreeMap<AssetKey, Sha256Hex>,
     ) -> Result<Self, BuildError> {
         let digest = digest_of(&schemas, collections.iter().map(|(name, collection)| (name, &collection.summary)))?;
-        Ok(Self { source, schemas, collections, assets, digest })
+        Ok(Self { source, schemas, collections, assets, digest, members: Vec::new() })
     }
 
     /// All entries as data, sorted by collection and id.

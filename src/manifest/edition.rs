@@ -124,6 +124,11 @@ pub fn references(root: &Root) -> impl Iterator<Item = (&String, u64)> {
 impl Offer<'_> {
     /// The digest of all that exports are made from beside the assets.
     pub fn presentation(&self) -> Result<Sha256Hex, BuildError> {
+        let members = &self.manifest.members;
+        if !members.is_empty() {
+            // A hub says which editions it has, so that none of them goes back.
+            return Ok(Sha256Hex::of(&canonical(&(self.settings.presentation(), self.findings, members))?));
+        }
         Ok(Sha256Hex::of(&canonical(&(self.settings.presentation(), self.findings))?))
     }
 
@@ -199,6 +204,7 @@ impl Edition {
             version: VERSION,
             digest: manifest.digest.to_string(),
             source: manifest.source.clone(),
+            members: manifest.members.clone(),
             seq,
             prev: held.map(|held| Prev {
                 seq: held.root.seq,

@@ -22,6 +22,9 @@ pub struct Root {
     pub digest: String,
     /// Where the library was read from.
     pub source: Source,
+    /// The libraries that it was made of, where it is that of a hub; their collections are called `NAME/COLLECTION`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<Member>,
     /// How many editions there have been at this place, this one among them.
     pub seq: u64,
     /// The edition before this one.
@@ -72,6 +75,22 @@ pub struct Source {
     /// Present and true when files differed from that commit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub modified: bool,
+}
+
+/// A library of a hub, and the edition of it that the hub has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Member {
+    /// Its name in the hub.
+    pub name: String,
+    /// Where its manifest was read.
+    pub place: String,
+    /// The `digest` of its edition.
+    pub digest: String,
+    /// The `seq` of its edition.
+    pub seq: u64,
+    /// The commit that it was built from, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
 }
 
 /// An earlier edition at the same place.

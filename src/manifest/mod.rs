@@ -7,6 +7,7 @@ pub mod build;
 pub mod difference;
 pub mod edition;
 pub mod exports;
+pub mod federation;
 pub mod files;
 pub mod format;
 pub mod index;

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::page::Page;
 use super::role::matcher;
 use crate::ids::Sha256Hex;
+use crate::secret::SecretRef;
 
+pub mod bucket;
 mod publish;
 
-pub use publish::{History, Place, Publish, Release};
+pub use publish::{Bucket, History, Place, Publish, Release};
 
 /// What is published of each asset, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -30,6 +32,9 @@ pub struct Settings {
     /// forgotten, or held back by somebody, is found out by that. Without it, editions do not expire.
     #[schemars(range(min = 1, max = 3650))]
     pub expires_after_days: Option<u32>,
+    /// The key that signs each root, as `minisign -G -W` makes one: `${{ env.STOCKROOM_SIGNING_KEY }}`. Without it, nothing is
+    /// signed.
+    pub sign: Option<SecretRef>,
     /// Where the manifest goes; when this is left out, the folder `.stockroom/manifest`. An empty list publishes nowhere.
     pub publish: Vec<Publish>,
     /// How assets present themselves to people: in the index, on the page, in exports.
@@ -49,6 +54,7 @@ impl Default for Settings {
             roles: BTreeMap::new(),
             private: Vec::new(),
             expires_after_days: None,
+            sign: None,
             publish: vec![Publish::folder(DEFAULT_FOLDER)],
             listing: super::listing::Settings::default(),
             exports: super::exports::Settings::default(),

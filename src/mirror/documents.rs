@@ -112,7 +112,7 @@ struct Versioned {
     version: u32,
 }
 
-fn parsed<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, Flaw> {
+pub(super) fn parsed<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, Flaw> {
     let page = web_page(bytes);
     if !page.is_empty() {
         return Err(flaw(name, format!("is not JSON{page}")));

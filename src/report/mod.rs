@@ -17,6 +17,7 @@ pub mod changelog;
 pub mod check_run;
 pub mod comment;
 pub mod excerpt;
+pub mod federation;
 pub mod github;
 pub mod history;
 pub mod human;
@@ -27,6 +28,7 @@ pub mod log_text;
 pub mod markdown;
 pub mod moments;
 pub mod moving;
+pub mod pull;
 pub mod redaction;
 pub mod sarif;
 pub mod schema_diff;
@@ -37,6 +39,7 @@ pub mod summary;
 pub mod summary_targets;
 pub mod targets;
 pub mod touched;
+pub mod verify;
 pub mod workflow_command;
 
 #[cfg(test)]

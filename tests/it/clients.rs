@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Value, json};
+use stockroom::ids::Sha256Hex;
 use tempfile::TempDir;
 
 use crate::file_server::{FileServer, Page};
-use crate::page::{project, tool};
+use crate::page::{drive, example, project, tool};
 use crate::program::Library;
 use crate::published;
 
@@ -112,11 +113,11 @@ impl Reader {
     }
 
     /// Visits the place once more, with this public key to check signatures by.
-    fn visits_with(&self, place: &Place, key: &str) -> Value {
+    fn visits(&self, server: &FileServer, key: &str) -> Value {
         let run = Command::new(&self.program)
             .arg(&self.script)
             .arg(&self.client)
-            .arg(place.server.url("/"))
+            .arg(server.url("/"))
             .arg(self.held())
             .arg(key)
             .output()
@@ -128,7 +129,7 @@ impl Reader {
 
     /// Visits the place once more, and holds everything that is published there afterwards.
     fn follows(&self, place: &Place) -> Value {
-        let seen = self.visits_with(place, "");
+        let seen = self.visits(&place.server, "");
         let published = published::assets(&place.folder());
         let mut keys: Vec<String> = published.keys().map(|(collection, id)| format!("{collection}/{id}")).collect();
         let held: Value = serde_json::from_slice(&fs::read(self.held()).unwrap()).unwrap();
@@ -149,7 +150,7 @@ impl Reader {
     /// Visits the place once more, is told why not, and keeps what it has.
     fn refuses(&self, place: &Place, why: &str) {
         let before = fs::read(self.held()).ok();
-        let seen = self.visits_with(place, "");
+        let seen = self.visits(&place.server, "");
         assert_eq!(seen["refused"], true, "{}: {seen}", self.name);
         assert!(seen["error"].as_str().unwrap().contains(why), "{}: {seen}", self.name);
         assert_eq!(fs::read(self.held()).ok(), before);
@@ -192,6 +193,15 @@ fn a_reader_follows_by_deltas_and_holds_what_is_published() {
         assert_eq!((&seen["by"], requests(&seen, "delta")), (&json!("delta"), 2), "{seen}");
         assert_eq!(seen["changed"], json!(["models/model 6", "notes/new,\"collection\":"]));
     }
+}
+
+#[test]
+fn the_client_in_typescript_works_in_a_browser() {
+    let Some(reader) = Reader::typescript() else { return };
+    let (_library, server) = example();
+    server.put("/stockroom.js", Page::File(fs::read(&reader.client).unwrap()));
+    server.put("/blank/", Page::File(b"<!doctype html><title>Blank</title>".to_vec()));
+    drive("client", &server.url("/"), &[]);
 }
 
 #[test]
@@ -264,4 +274,102 @@ fn a_reader_refuses_what_was_not_published_and_keeps_what_it_has() {
         root["shards"]["path"] = json!("../manifest.json");
     });
     readers.iter().for_each(|reader| reader.refuses(&place, "is no file of a catalogue"));
+}
+
+/// The root of an empty catalogue, and what `minisign -S -l` and `minisign -S` have made of it.
+const ROOT: &str = concat!(
+    r#"{"collections":{},"digest":"a digest","presentation":"","schemas":{},"seq":1,"shards":{"bytes":31,"path":"shards-"#,
+    "c91e16761e06ce599b3b15ad4fe90e6f811e2d4add768d8533c14496f5c48d62",
+    r#".json","sha256":"c91e16761e06ce599b3b15ad4fe90e6f811e2d4add768d8533c14496f5c48d62"},"source":{},"version":1}"#,
+    "\n"
+);
+const SIGNED: &str = "untrusted comment: signature from minisign secret key
+RWSuZ7jhOVzJi11IHDJEG0aQXHz0r10k/eE1VQnxOzhMAPVcLM4esY3qzqAvV9S4AqaceuuppwH5ov3LvMARR8JY7xbS8mdsQgw=
+trusted comment: an empty catalogue, for tests
+wYiOGgsRCnBMpy1S5voH3EgL5qAu3z6CaO/Ac9RAIJd7zs918bJzVUMcGyXVIimc8SxDvpSe6+MQNzIW96u0DQ==
+";
+const HASHED: &str = "untrusted comment: signature from minisign secret key
+RUSuZ7jhOVzJi7gdJ8NeLTDvFC7+5Q1Cp4QPqZ+ChokQfz+ZZmr7rFsAXs5hUxnLZjchDtZyWmwFfQf7s6kEL6tNUE0V3SHAzgI=
+trusted comment: hashed
+eOZMM01uZlpYdG3weuMaz6wliYC3/BK1t/VVUTGhc+Uz8UJ3xc5MEGyrJ3+rMuByxCSLJ4ayz+k2VYNgw87oAg==
+";
+const KEY: &str = "RWSuZ7jhOVzJi221Oz6K9f6+FSVcnXgH2skKJuInjNfqgVadJyecY5Ab";
+
+#[test]
+fn a_reader_with_a_key_takes_only_what_that_key_has_signed() {
+    let server = FileServer::start();
+    let put = |name: &str, text: &str| server.put(&format!("/{name}"), Page::File(text.as_bytes().to_vec()));
+    let sha256 = |text: &str| Sha256Hex::of(text.as_bytes());
+    put(
+        &format!("shards-{}.json", sha256("{\"collections\":{},\"version\":1}\n")),
+        "{\"collections\":{},\"version\":1}\n",
+    );
+    put("manifest.json", ROOT);
+    let file = format!("root-{}.minisig", sha256(ROOT));
+    for reader in Reader::all() {
+        let refuses = |key: &str, why: &str| {
+            let seen = reader.visits(&server, key);
+            assert_eq!(seen["refused"], true, "{}: {seen}", reader.name);
+            assert!(seen["error"].as_str().unwrap().contains(why), "{}: {seen}", reader.name);
+        };
+        server.put(&format!("/{file}"), Page::Status(404));
+        refuses(KEY, "is not signed");
+        put(&file, SIGNED);
+        for key in [KEY, &format!("untrusted comment: minisign public key\n{KEY}\n")] {
+            let seen = reader.visits(&server, key);
+            assert!(seen["held"].is_array(), "{}: {seen}", reader.name);
+        }
+        refuses(&KEY.replace("dJyecY5Ab", "dJyecY5Ac"), "not one of this key");
+        refuses(&KEY.replace("RWSuZ7jh", "RWSuZ7ji"), "not one of this key");
+        for wrong in
+            ["", "1\n2\n3\n4\n", HASHED, &SIGNED.replace("for tests", "for all"), &SIGNED.replace("RWSu", "RWSv")]
+        {
+            put(&file, wrong);
+            refuses(KEY, "not one of this key");
+        }
+        // A root that the key has not signed, with the signature of one that it has.
+        let other = ROOT.replace("\"seq\":1", "\"seq\":2");
+        put("manifest.json", &other);
+        put(&format!("root-{}.minisig", sha256(&other)), SIGNED);
+        refuses(KEY, "not one of this key");
+        put("manifest.json", ROOT);
+    }
+}
+
+/// The text of the first block in this language of docs/clients/README.md.
+fn block(language: &str) -> String {
+    let readme = fs::read_to_string(project().join("docs/clients/README.md")).unwrap();
+    let rest = readme.split_once(&format!("```{language}\n")).unwrap().1;
+    rest.split_once("```").unwrap().0.to_owned()
+}
+
+#[test]
+fn the_examples_of_the_documentation_print_what_it_says() {
+    let place = Place { library: Library::example(), server: FileServer::start() };
+    let readers = Reader::all();
+    let print = |reader: &Reader| {
+        let (language, file, client) = match reader.name {
+            "stockroom.ts" => ("ts", "example.mjs", "stockroom.mjs"),
+            _ => ("python", "example.py", "stockroom.py"),
+        };
+        let folder = reader.temp.path();
+        if !folder.join(client).exists() {
+            fs::copy(&reader.client, folder.join(client)).unwrap();
+        }
+        let text = block(language).replace("https://assets.example.com/catalogue/", &place.server.url("/"));
+        fs::write(folder.join(file), text.replace("./stockroom.ts", "./stockroom.mjs")).unwrap();
+        let run = Command::new(&reader.program).arg(file).current_dir(folder).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        String::from_utf8(run.stdout).unwrap()
+    };
+    place.publish();
+    for reader in &readers {
+        assert_eq!(print(reader).lines().count(), 16, "{}", reader.name);
+    }
+    place.library.edit("Hex Bolt Gen v2/Hex Bolt Gen v2.json", "Parametric hex bolts", "Parametric hexagon bolts");
+    fs::remove_dir_all(place.library.path("Dojo Lantern Kit")).unwrap();
+    place.publish();
+    for reader in &readers {
+        assert_eq!(print(reader), block("text"), "{}", reader.name);
+    }
 }

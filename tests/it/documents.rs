@@ -80,6 +80,8 @@ fn schemas() -> BTreeMap<String, Value> {
         ("state-migrate", stockroom::report::moving::schema()),
         ("lock", stockroom::schema::lock::json_schema()),
         ("search", stockroom::report::search::schema()),
+        ("pull", stockroom::report::pull::schema()),
+        ("verify", stockroom::report::verify::schema()),
         ("manifest-root", schemars::schema_for!(format::Root).to_value()),
         ("manifest-shards", schemars::schema_for!(format::ShardList).to_value()),
         ("manifest-shard", schemars::schema_for!(format::Shard).to_value()),
@@ -210,8 +212,11 @@ fn the_map_has_the_rooms_of_the_architecture_test() {
 #[test]
 fn every_link_to_a_file_leads_somewhere() {
     let pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map(PathBuf::from);
-    let docs =
-        fs::read_dir(root().join("docs")).unwrap().map(|entry| Path::new("docs").join(entry.unwrap().file_name()));
+    let below = |folder: &'static str| {
+        let files = fs::read_dir(root().join(folder)).unwrap();
+        files.map(move |entry| Path::new(folder).join(entry.unwrap().file_name()))
+    };
+    let docs = below("docs").chain(below("docs/clients")).filter(|page| page.extension().is_some_and(|it| it == "md"));
     for page in pages.into_iter().chain(docs) {
         let text = read(page.to_str().unwrap());
         let folder = root().join(page.parent().unwrap());

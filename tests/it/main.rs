@@ -11,6 +11,11 @@
 mod about_changes;
 mod action;
 mod bad_input;
+#[cfg(feature = "object-store")]
+#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
+mod bucket_server;
+#[cfg(feature = "object-store")]
+mod buckets;
 mod carried;
 mod clients;
 mod convergence;
@@ -20,6 +25,7 @@ mod documents;
 mod example_library;
 mod exports;
 mod fake_github;
+mod federation;
 mod file_server;
 mod files;
 mod guards;
@@ -32,11 +38,14 @@ mod linters;
 mod locking;
 mod overlap;
 mod page;
+mod places;
 #[cfg(feature = "postgres")]
 #[allow(dead_code, reason = "what the adapters' own tests ask of it")]
 mod postgres_server;
 mod program;
 mod proposal;
+#[cfg(unix)]
+mod pull;
 mod published;
 mod registry;
 mod review;

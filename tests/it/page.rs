@@ -29,7 +29,7 @@ pub fn project() -> &'static Path {
 }
 
 /// Uses a page in one of the ways that tests/page/drive.mjs knows.
-fn drive(scenario: &str, url: &str, more: &[&str]) {
+pub fn drive(scenario: &str, url: &str, more: &[&str]) {
     let (Some(node), Some(chromium)) = (tool(&["node"]), tool(&["chromium", "google-chrome"])) else { return };
     let tools = project().join(".tools/browser");
     if !tools.join("node_modules/playwright-core").is_dir() {
@@ -66,7 +66,7 @@ fn serve(library: &Library, server: &FileServer) {
 }
 
 /// The library that ships with the project, with a page, a record that names no version of its schema, and its files here.
-fn example() -> (Library, FileServer) {
+pub fn example() -> (Library, FileServer) {
     let (library, server) = (Library::example(), FileServer::start());
     library.edit("stockroom.yml", "https://assets.example.com/library/", &server.url("/files/"));
     library.edit(
@@ -108,6 +108,19 @@ fn hostile(description: &str) -> (Library, FileServer) {
     let server = FileServer::start();
     serve(&library, &server);
     (library, server)
+}
+
+/// The picture in docs/page.md: `cargo nextest run --run-ignored only the_picture_of_the_page`
+#[test]
+#[ignore = "writes docs/images/page.png"]
+fn the_picture_of_the_page() {
+    let (library, server) = (Library::example(), FileServer::start());
+    library.edit("stockroom.yml", "https://assets.example.com/library/", &server.url("/files/"));
+    library.edit("stockroom.yml", "manifest:\n", "manifest:\n  page: { title: Northbench library }\n");
+    library.edit("Hex Bolt Gen v2/Hex Bolt Gen v2.json", "\"schema_version\": \"1.1.0\",", "");
+    library.commit();
+    serve(&library, &server);
+    drive("picture", &server.url("/"), &[project().join("docs/images/page.png").to_str().unwrap()]);
 }
 
 fn root(library: &Library) -> Value {
@@ -213,6 +226,23 @@ fn a_forged_index_makes_no_address_and_no_markup() {
     server.put(&format!("/{path}"), Page::File(bytes.into_bytes()));
     server.put("/manifest.json", Page::File(root.to_string().into_bytes()));
     drive("forged", &server.url("/"), &[]);
+}
+
+#[test]
+fn a_home_page_of_somebody_else_is_not_replaced() {
+    let (library, _server) = example();
+    fs::remove_dir_all(library.path(".stockroom/manifest")).unwrap();
+    library.write(".stockroom/manifest/index.html", "<h1>Welcome</h1>");
+    let run = library.run(&["sync", "--only", "manifest"]);
+    assert_ne!(run.code, 0);
+    assert!(run.both().contains("index.html that is no catalogue page and would be lost"), "{}", run.both());
+    assert_eq!(library.read(".stockroom/manifest/index.html"), "<h1>Welcome</h1>");
+    assert!(!library.path(".stockroom/manifest/manifest.json").exists());
+    fs::remove_file(library.path(".stockroom/manifest/index.html")).unwrap();
+    library.run(&["sync", "--only", "manifest"]).ends(0);
+    // A run that was killed has left a page and no root.
+    fs::remove_file(library.path(".stockroom/manifest/manifest.json")).unwrap();
+    library.run(&["sync", "--only", "manifest"]).ends(0);
 }
 
 #[test]

@@ -243,3 +243,42 @@ pub(in crate::adapters) fn clones_objects(clone: &Path) -> PathBuf {
     let common = git2::Repository::open(clone).map(|found| found.commondir().to_owned());
     common.unwrap_or_else(|_| clone.to_owned()).join("objects")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    fn git(folder: &Path, words: &[&str]) {
+        let run = Command::new("git").args(words).current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null").output();
+        assert!(run.unwrap().status.success(), "{words:?}");
+    }
+
+    #[test]
+    fn a_repository_apart_has_the_clone_s_way_to_origin_once_and_nothing_else_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let clone = folder.path().join("clone");
+        git(folder.path(), &["init", "-q", "clone"]);
+        git(folder.path(), &["init", "-q", "--bare", "apart.git"]);
+        git(&clone, &["config", "remote.origin.url", "https://example.org/o/r.git"]);
+        git(&clone, &["config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*"]);
+        git(&clone, &["config", "core.sparseCheckout", "true"]);
+        // So actions/checkout leaves its key since version 6.
+        let beside = folder.path().join("credentials.config");
+        let key = "http.https://example.org/.extraheader";
+        git(&clone, &["config", "-f", beside.to_str().unwrap(), key, "AUTHORIZATION: basic abc"]);
+        let condition = format!("includeIf.gitdir:{}.path", clone.canonicalize().unwrap().join(".git").display());
+        git(&clone, &["config", &condition, beside.to_str().unwrap()]);
+        let origin = Origin::of(clone.join(".git"), &clone).with_token("https://example.org", Secret::new("other"));
+        let apart = origin.apart(&folder.path().join("apart.git")).unwrap();
+        let all = |key: &str| origin.hear(&apart, &["config", "--get-all", key]).unwrap().out;
+        assert_eq!(all(key), "AUTHORIZATION: basic abc\n", "a second header would be refused");
+        assert_eq!(all(&format!("remote.{REMOTE}.url")), "https://example.org/o/r.git\n");
+        assert_eq!(all("core.sparseCheckout") + &all("remote.origin.fetch"), "");
+        git(&clone, &["config", "--unset", &condition]);
+        let apart = origin.apart(&folder.path().join("apart.git")).unwrap();
+        let said = origin.hear(&apart, &["config", "--get-all", key]).unwrap().out;
+        assert_eq!(said.trim_end(), header(&Secret::new("other")).reveal());
+    }
+}

@@ -1,20 +1,28 @@
 //! Where manifests are published, and where they are read.
 
 mod branch;
+mod elsewhere;
 mod folder;
 mod memory;
+#[cfg(feature = "object-store")]
+mod object_store;
 mod release;
 mod unreached;
+mod web;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
 pub use branch::{BranchPlace, BranchTarget, pages_address};
+pub use elsewhere::BranchSource;
 pub use folder::FolderTarget;
 pub use memory::MemoryTarget;
+#[cfg(feature = "object-store")]
+pub use object_store::{Credentials, ObjectStorePlace, Server};
 pub use release::{Access, ReleaseTarget};
 pub use unreached::UnreachedTarget;
+pub use web::{KnownRoot, Traffic, Web, WebSource};
 
 use crate::manifest::layout::Habits;
 

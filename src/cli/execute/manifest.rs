@@ -6,7 +6,7 @@ use anyhow::anyhow;
 
 use super::check::Asked;
 use super::{Awaited, Ending, Execution};
-use crate::adapters::publication::{FolderTarget, PublishTarget};
+use crate::adapters::publication::FolderTarget;
 use crate::cli::wiring::{Reach, outside};
 use crate::cli::words::Common;
 use crate::commands::gather::Library;
@@ -29,13 +29,8 @@ impl Execution<'_> {
             (None, None) => return Err(anyhow!("name a folder with -o DIR")),
         };
         let _under_way = self.stop.hold()?;
-        let found = desired.publishable.look(&target).await?;
         let manifest = &desired.publishable.manifest;
-        let (offer, layout) = (desired.publishable.offer(), desired.publishable.layout(target.habits())?);
-        let is_there = found.held.as_ref().map(|held| held.is(&offer, layout)).transpose()?.unwrap_or_default();
-        if !is_there {
-            desired.publishable.publish(&target, &found).await?;
-        }
+        desired.publishable.bring_into_step(&target).await?;
         let (assets, digest) = (manifest.assets.len(), &manifest.digest);
         self.console.text(&format!("{assets} assets in {}, digest {}\n", folder.display(), digest));
         self.settled(self.outputs("manifest", &library.check, common.fail_on));

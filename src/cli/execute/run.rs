@@ -38,19 +38,28 @@ impl Execution<'_> {
             }
             Some("manifest") => return self.manifest(&common, None).await,
             Some("sync") => return self.sync(&common, &limits, Format::Human).await,
-            Some(other) => return Err(anyhow!("command is {other:?}; it is check, plan, sync or manifest, or empty")),
+            Some("pull") => return self.pull(&self.asked_pull(manifest_of(event.as_ref()))?).await,
+            Some(other) => {
+                return Err(anyhow!("command is {other:?}; it is check, plan, sync, manifest or pull, or empty"));
+            }
             None => {}
         }
         let Some(event) = event else {
             let advice = "run `stockroom sync` or another command by name";
             return Err(anyhow!("`run` does what a GitHub event asks for, and GITHUB_EVENT_NAME is not set; {advice}"));
         };
+        // A downstream repository says where the assets go; it has no library.
+        if let Event::Dispatch { manifest } = &event
+            && self.environment.get("STOCKROOM_OUTPUT").is_some()
+        {
+            return self.pull(&self.asked_pull(manifest.as_deref())?).await;
+        }
         match event.work() {
             Work::Propose => self.propose(&common, Some(&event)).await,
             Work::Sync => self.sync(&common, &limits, Format::Human).await,
             Work::Release { tag } => {
                 let common = Common { rev: Some(format!("refs/tags/{tag}")), ..common };
-                self.manifest(&common, None).await.with_context(|| format!("the release {tag}"))
+                self.release(&common, &tag).await.with_context(|| format!("the release {tag}"))
             }
             Work::Nothing => {
                 self.console.talk("the branch was deleted: nothing to do\n");
@@ -93,6 +102,14 @@ impl Execution<'_> {
                 None
             }
         }
+    }
+}
+
+/// The address of a manifest that an event tells of.
+fn manifest_of(event: Option<&Event>) -> Option<&str> {
+    match event {
+        Some(Event::Dispatch { manifest }) => manifest.as_deref(),
+        _ => None,
     }
 }
 

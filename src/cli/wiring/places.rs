@@ -16,7 +16,7 @@ use crate::cli::environment::Environment;
 use crate::config::Config;
 use crate::ids::{RepoSlug, TargetName};
 use crate::manifest::layout::Habits;
-use crate::manifest::settings::{Place, Publish};
+use crate::manifest::settings::{Bucket, Place, Publish};
 
 /// A place with the name that the state has for it.
 pub type Named = (TargetName, Arc<dyn PublishTarget>);
@@ -60,11 +60,21 @@ impl Places<'_> {
                     let target = self.branch(publish, *place, reach);
                     if reach == Reach::Local { Arc::new(UnreachedTarget::unasked(&target)) } else { Arc::new(target) }
                 }
+                Place::ObjectStore(bucket) => self.bucket(publish, bucket, reach),
                 Place::Release => return None,
             };
             Some((name(place), target))
         };
         places.iter().filter_map(target).collect()
+    }
+
+    fn bucket(&self, publish: &Publish, bucket: &Bucket<'_>, reach: Reach) -> Arc<dyn PublishTarget> {
+        let credentials = match reach {
+            Reach::Local => super::buckets::Credentials::default(),
+            Reach::Look | Reach::Network => super::buckets::credentials(self.environment, self.console),
+        };
+        let target = super::buckets::target(bucket, &credentials, publish.root_address(), self.stop);
+        if reach == Reach::Local { Arc::new(UnreachedTarget::unasked(target.as_ref())) } else { target }
     }
 
     fn branch(&self, publish: &Publish, place: Place<'_>, reach: Reach) -> BranchTarget {
@@ -96,16 +106,16 @@ impl Places<'_> {
         BranchTarget::new(own, origin, Arc::new(|| clock::now().0)).at(publish.root_address().or(pages))
     }
 
-    /// The releases that stockroom.yml names, as the one of this tag.
-    pub fn of_release(&self, tag: &str) -> anyhow::Result<Vec<Named>> {
-        let count = self.all().filter(|(_, place)| *place == Place::Release).count();
-        if count == 0 {
-            return Ok(Vec::new());
+    /// The release of this tag, where stockroom.yml names releases.
+    pub fn of_release(&self, tag: &str) -> anyhow::Result<Option<Arc<dyn PublishTarget>>> {
+        if !self.all().any(|(_, place)| place == Place::Release) {
+            return Ok(None);
         }
-        let name = TargetName::new(format!("manifest/release/{tag}"));
-        let refused = |why: &str| UnreachedTarget::refused(format!("the release {tag}"), Habits::Snapshot, why);
+        let refused = |why: &str| -> Arc<dyn PublishTarget> {
+            Arc::new(UnreachedTarget::refused(format!("the release {tag}"), Habits::Snapshot, why))
+        };
         let token = carried::token(self.environment, self.console);
-        let target: Arc<dyn PublishTarget> = match (token, self.repository) {
+        Ok(Some(match (token, self.repository) {
             (Some(token), Some(repository)) => {
                 let access = Access {
                     client: http::client()?,
@@ -116,14 +126,13 @@ impl Places<'_> {
                 };
                 match ReleaseTarget::new(access, repository.clone(), tag) {
                     Ok(target) => Arc::new(target),
-                    Err(why) => Arc::new(refused(&why)),
+                    Err(why) => refused(&why),
                 }
             }
-            (None, _) => Arc::new(refused(
+            (None, _) => refused(
                 "there is no token: give the action the input `github-token`, and the job `permissions: contents: write`",
-            )),
-            (_, None) => Arc::new(refused("the repository's name is not known; set GITHUB_REPOSITORY to OWNER/NAME")),
-        };
-        Ok(vec![(name, target)])
+            ),
+            (_, None) => refused("the repository's name is not known; set GITHUB_REPOSITORY to OWNER/NAME"),
+        }))
     }
 }

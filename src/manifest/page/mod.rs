@@ -16,6 +16,12 @@ pub use settings::{Page, Settings};
 /// The name of the page, which web servers answer with where a folder is asked for.
 pub const NAME: &str = "index.html";
 
+/// How large a page of somebody else's may be that is looked at, in bytes.
+pub const MOST_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What tells our page, of whichever version, from one of somebody else's.
+const MARK: &str = "<meta name=\"generator\" content=\"Stockroom\">";
+
 const TEMPLATE: &str = include_str!("index.html");
 
 /// What of stockroom.yml the page itself has to know.
@@ -49,6 +55,11 @@ pub fn render(page: &Page, listing: &listing::Settings) -> Vec<u8> {
         html = html.replacen("<title>Catalogue</title>", &format!("<title>{}</title>", as_text(title)), 1);
     }
     html.replacen("SETTINGS</script>", &format!("{}</script>", as_data(&carried)), 1).into_bytes()
+}
+
+/// Whether these are the bytes of a catalogue page, and not of a page that somebody else has put in its place.
+pub fn is_ours(bytes: &[u8]) -> bool {
+    bytes.windows(MARK.len()).any(|window| window == MARK.as_bytes())
 }
 
 /// The source of Content-Security-Policy that allows what stands between these tags of the template.
@@ -112,6 +123,12 @@ mod tests {
         let html = String::from_utf8(render(&Page::Is(true), &listing::Settings::default())).unwrap();
         assert!(html.contains("<title>Catalogue</title>") && html.contains(">{\"findings\":true}</script>"));
         assert!(!html.contains("SETTINGS") && !html.contains("sha256-SCRIPT") && !html.contains("sha256-STYLE"));
+    }
+
+    #[test]
+    fn a_page_of_ours_is_known_as_such() {
+        assert!(is_ours(page("Any title").as_bytes()));
+        assert!(!is_ours(b"<!doctype html><title>Stockroom</title>") && !is_ours(b""));
     }
 
     #[test]

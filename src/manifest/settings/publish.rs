@@ -3,10 +3,11 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::bucket::BucketAddress;
 use super::is_web_address;
 use crate::manifest::files::ROOT;
 
-/// A place for the manifest: one of `folder`, `branch`, `release`.
+/// A place for the manifest: one of `folder`, `branch`, `release`, `object_store`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Publish {
@@ -19,6 +20,16 @@ pub struct Publish {
     pub history: Option<History>,
     /// The release that the workflow runs for: its assets. Only a run for a release publishes there.
     pub release: Option<Release>,
+    /// A bucket and a prefix in it: `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`. The environment holds
+    /// what opens it.
+    pub object_store: Option<String>,
+    /// The address of the bucket's server, for what speaks S3 elsewhere (R2, MinIO); else AWS_ENDPOINT_URL, else the cloud's own.
+    pub endpoint: Option<String>,
+    /// The bucket's region; else AWS_REGION.
+    pub region: Option<String>,
+    /// Publish where the store cannot replace a file on the condition that nobody else has. Then only one workflow may publish
+    /// there: of two at once the later one would win, and the edition of the other would be lost.
+    pub last_writer_wins: Option<bool>,
     /// The address at which what is published there can be fetched, without the name of the file; downstreams are told it.
     pub url: Option<String>,
 }
@@ -55,6 +66,21 @@ pub enum Place<'a> {
     },
     /// The release that a run is for.
     Release,
+    /// A part of a bucket.
+    ObjectStore(Bucket<'a>),
+}
+
+/// A part of a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bucket<'a> {
+    /// Its address, see [`BucketAddress`].
+    pub address: &'a str,
+    /// The address of its server, where it is given.
+    pub endpoint: Option<&'a str>,
+    /// Its region, where it is given.
+    pub region: Option<&'a str>,
+    /// Whether the root is replaced without the store's watching over it.
+    pub last_writer_wins: bool,
 }
 
 impl Place<'_> {
@@ -66,6 +92,7 @@ impl Place<'_> {
             // No repository has both a branch `a` and a branch `a/b`.
             Self::Branch { branch, folder, .. } => format!("branch:{branch}/{folder}"),
             Self::Release => "release".to_owned(),
+            Self::ObjectStore(bucket) => bucket.address.trim_end_matches('/').to_owned(),
         }
     }
 }
@@ -84,8 +111,13 @@ impl Publish {
             folder: folder.unwrap_or_default().trim_matches('/'),
             history: self.history.unwrap_or_default(),
         });
-        let places =
-            [folder.filter(|_| branch.is_none()).map(Place::Folder), branch, self.release.map(|_| Place::Release)];
+        let bucket = self.object_store.as_deref().map(|address| {
+            let (endpoint, region) = (self.endpoint.as_deref(), self.region.as_deref());
+            let last_writer_wins = self.last_writer_wins.unwrap_or_default();
+            Place::ObjectStore(Bucket { address, endpoint, region, last_writer_wins })
+        });
+        let folder = folder.filter(|_| branch.is_none()).map(Place::Folder);
+        let places = [folder, branch, self.release.map(|_| Place::Release), bucket];
         let mut places = places.into_iter().flatten();
         places.next().filter(|_| places.next().is_none())
     }
@@ -99,7 +131,8 @@ impl Publish {
     pub fn problems(&self) -> Vec<(String, String)> {
         let mut problems = Vec::new();
         match self.place() {
-            None => problems.push((String::new(), "a place is one of `folder`, `branch`, `release`".to_owned())),
+            None => problems
+                .push((String::new(), "a place is one of `folder`, `branch`, `release`, `object_store`".to_owned())),
             Some(Place::Folder(folder)) => {
                 let parts = folder.split('/').filter(|part| !part.is_empty() && *part != ".").count();
                 if is_outside(folder) || parts == 0 {
@@ -116,6 +149,18 @@ impl Publish {
                 }
             }
             Some(Place::Release) => {}
+            Some(Place::ObjectStore(bucket)) => {
+                problems
+                    .extend(BucketAddress::parse(bucket.address).err().map(|why| ("/object_store".to_owned(), why)));
+            }
+        }
+        let of_buckets = [
+            ("endpoint", self.endpoint.is_some()),
+            ("region", self.region.is_some()),
+            ("last_writer_wins", self.last_writer_wins.is_some()),
+        ];
+        for (key, _) in of_buckets.into_iter().filter(|(_, is_set)| *is_set && self.object_store.is_none()) {
+            problems.push((format!("/{key}"), format!("`{key}` is about an `object_store`, and none is named")));
         }
         if self.history.is_some() && self.branch.is_none() {
             problems.push(("/history".to_owned(), "`history` is about a `branch`, and none is named".to_owned()));
@@ -162,6 +207,7 @@ mod tests {
             json!({"branch": "gh-pages"}),
             json!({"branch": "site/pages", "folder": "catalogue/v1", "history": "orphan"}),
             json!({"release": {}}),
+            json!({"object_store": "s3://bucket/assets", "region": "eu-central-1", "url": "https://cdn.example.org/"}),
         ] {
             assert_eq!(problems(good.clone()), Vec::<String>::new(), "{good}");
         }
@@ -173,6 +219,9 @@ mod tests {
             json!({"branch": "b", "folder": "../x"}),
             json!({"branch": "b", "folder": "x/.git/y"}),
             json!({"branch": "b", "folder": "x//y"}),
+            json!({"object_store": "s3://bucket", "folder": "x"}),
+            json!({"object_store": "https://bucket.s3.amazonaws.com"}),
+            json!({"folder": "x", "endpoint": "https://minio.example.org"}),
         ] {
             assert_eq!(problems(bad.clone()).len(), 1, "{bad}");
         }

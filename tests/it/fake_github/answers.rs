@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::contents;
 use super::contract::Contract;
+use super::releases::Asked;
 use super::{Fault, Grant, Repo, Run, World};
 
 /// An answer before it is sent.
@@ -80,13 +81,16 @@ pub fn echo(headers: &HeaderMap) -> Answer {
 }
 
 /// Does what the request asks for and answers it.
+#[allow(clippy::too_many_arguments, reason = "the parts of a request")]
 pub fn answer(
     world: &mut World,
+    method: &str,
     template: &str,
     path: &str,
     query: &[(String, String)],
     headers: &HeaderMap,
     body: &[u8],
+    fault: Option<Fault>,
 ) -> Answer {
     if let Some(told) = contents::answer(world, template, path, query, headers) {
         return told;
@@ -111,6 +115,13 @@ pub fn answer(
     let slug = slug.join("/");
     // What a token may not see does not exist for it: so it is for GITHUB_TOKEN and every other repository.
     let grant = grants.get(&slug).copied();
+    if let Some(grant) = grant {
+        let leaves_starter = fault == Some(Fault::Starter);
+        let asked = Asked { slug: &slug, method, template, path, query, headers, body, leaves_starter };
+        if let Some(answer) = super::releases::answer(world, grant, &asked) {
+            return answer;
+        }
+    }
     let (Some(grant), Some(repo)) = (grant, world.repos.get_mut(&slug)) else { return Answer::error(404, "Not Found") };
     let denied = || Answer::error(403, "Resource not accessible by personal access token");
     let page =

@@ -63,6 +63,7 @@ impl Contract {
         let schema = operation.description.pointer("/requestBody/content/application~1json/schema");
         match (schema, body.is_empty()) {
             (None, true) => {}
+            (None, false) if operation.takes_bytes() => {}
             (None, false) => wrong.push(format!("{at} takes no body, but got one")),
             (Some(_), true) => wrong.push(format!("{at} needs a body")),
             (Some(_), false) => {
@@ -103,6 +104,10 @@ impl Contract {
         let pointer = match responses.get(status.to_string()) {
             // GitHub declares no 401, 403, 429 and 5xx, though every operation may answer with them.
             None if matches!(status, 401 | 403 | 429 | 500..=599) => Some("/components/schemas/basic-error".to_owned()),
+            // It declares no refusal at all of another name for an asset.
+            None if matches!(status, 404 | 422) && operation.method == "patch" => {
+                Some("/components/schemas/basic-error".to_owned())
+            }
             // To a question that names what is known already.
             None if status == 304 => None,
             None => return vec![format!("{at}: GitHub does not answer with this status here")],
@@ -112,7 +117,9 @@ impl Contract {
                     None => operation.pointer(&format!("responses/{status}")),
                 };
                 let pointer = format!("{base}/content/application~1json/schema");
-                self.document.pointer(&pointer).map(|_| pointer)
+                let declared = self.document.pointer(&pointer).map(|_| pointer);
+                // Of some refusals it says only in prose when they come.
+                declared.or_else(|| (status >= 400).then(|| "/components/schemas/basic-error".to_owned()))
             }
         };
         match (pointer, body.is_empty()) {
@@ -152,6 +159,11 @@ impl Contract {
 }
 
 impl Operation<'_> {
+    /// Whether its body is a file as it is.
+    pub fn takes_bytes(&self) -> bool {
+        self.description.pointer("/requestBody/content/application~1octet-stream").is_some()
+    }
+
     fn pointer(&self, rest: &str) -> String {
         format!("/paths/{}/{}/{rest}", self.template.replace('~', "~0").replace('/', "~1"), self.method)
     }

@@ -29,6 +29,8 @@ pub enum Fault {
     Truncated,
     /// 422 with a message that repeats the request's `Authorization`; nothing is done.
     Echo,
+    /// 502 to an upload, of which an asset without content is left.
+    Starter,
     /// A page in HTML with status 200, as a proxy sends it; nothing is done.
     HtmlPage,
 }
@@ -36,6 +38,9 @@ pub enum Fault {
 impl Fault {
     /// Whether the request takes effect in spite of it.
     pub fn is_after_effect(self) -> bool {
-        matches!(self, Self::ErrorAfter | Self::ResetAfter | Self::HangAfter | Self::HoldAfter | Self::Truncated)
+        matches!(
+            self,
+            Self::ErrorAfter | Self::ResetAfter | Self::HangAfter | Self::HoldAfter | Self::Truncated | Self::Starter
+        )
     }
 }

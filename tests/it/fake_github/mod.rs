@@ -8,6 +8,7 @@ mod contents;
 mod contract;
 mod doors;
 mod faults;
+pub mod releases;
 pub mod reviews;
 mod server;
 
@@ -62,6 +63,12 @@ pub struct World {
     grants: BTreeMap<String, BTreeMap<String, Grant>>,
     contents: BTreeMap<String, contents::Contents>,
     faults: VecDeque<Fault>,
+    /// Those that befall uploads alone.
+    upload_faults: VecDeque<Option<Fault>>,
+    /// How many assets there have ever been.
+    assets_made: u64,
+    /// The server's own address.
+    url: String,
     seen: Vec<Seen>,
     violations: Vec<String>,
     used: u64,
@@ -75,6 +82,7 @@ struct Repo {
     runs: Vec<Run>,
     check_runs: Vec<Value>,
     comments: Vec<Commentary>,
+    releases: Vec<releases::Release>,
 }
 
 /// A workflow run that an event began.
@@ -89,7 +97,7 @@ impl FakeGitHub {
     pub fn start() -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let world = Arc::new(Mutex::new(World::default()));
+        let world = Arc::new(Mutex::new(World { url: url.clone(), ..World::default() }));
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let arrivals = Arc::new(Notify::new());
         let released = Arc::new(tokio::sync::Semaphore::new(0));
@@ -117,6 +125,7 @@ impl FakeGitHub {
             runs: Vec::new(),
             check_runs: Vec::new(),
             comments: Vec::new(),
+            releases: Vec::new(),
         };
         self.world().repos.insert(slug.to_owned(), repo);
         self
@@ -220,7 +229,8 @@ impl Drop for FakeGitHub {
         assert!(matches!(ended, Some(Ok(()))), "the fake GitHub itself has failed");
         let violations = self.take_violations();
         assert!(violations.is_empty(), "against GitHub's OpenAPI:\n{}", violations.join("\n"));
-        let left = &self.world().faults;
-        assert!(left.is_empty(), "scripted, but never met: {left:?}");
+        let World { faults, upload_faults, .. } = &*self.world();
+        assert!(faults.is_empty(), "scripted, but never met: {faults:?}");
+        assert!(upload_faults.is_empty(), "scripted, but never met: {upload_faults:?}");
     }
 }

@@ -15,7 +15,9 @@ mod teeth;
 
 use forgetful::sweep_forgetful;
 use history::Continuation::{On, Reset, Revert, Same};
+
 use kill::Class::{Name, Send, Sync, Time, Truncate, Write};
+pub use kill::is_possible;
 use sweep::{reproduce, sweep, sweep_twice};
 
 macro_rules! sweeps {

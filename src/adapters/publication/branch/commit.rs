@@ -13,7 +13,7 @@ use crate::manifest::files::ROOT;
 /// By whom it is where git knows nobody.
 const NOBODY: (&str, &str) = ("stockroom", "stockroom@localhost");
 /// The file that tells GitHub Pages to serve files as they are, also those whose names begin with `_`.
-const AS_THEY_ARE: &str = ".nojekyll";
+pub(super) const AS_THEY_ARE: &str = ".nojekyll";
 /// The branch of which GitHub Pages makes a site by itself.
 const PAGES: &str = "gh-pages";
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 
 use super::Seen;
+use super::commit::AS_THEY_ARE;
 use crate::adapters::origin::OriginError;
 use crate::manifest::edition::references;
 use crate::manifest::files::ROOT;
@@ -47,7 +48,7 @@ pub(super) fn sizes(seen: &Seen, folder: &str) -> Result<BTreeMap<String, u64>, 
         }
     }
     let size = |name: &str, blob| seen.bench.size(blob).or_else(|| promised.get(name).copied()).unwrap_or_default();
-    let others = files.into_iter().filter(|(name, _)| name != ROOT);
+    let others = files.into_iter().filter(|(name, _)| name != ROOT && name != AS_THEY_ARE);
     Ok(others.map(|(name, blob)| (size(&name, blob), name)).map(|(size, name)| (name, size)).collect())
 }
 

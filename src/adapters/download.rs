@@ -1,0 +1,244 @@
+//! Files from the addresses that a manifest gives them, whose size and SHA-256 are known beforehand: streamed, bounded, and
+//! taken up again where they broke off.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::header::{ACCEPT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, IF_RANGE, RANGE};
+use reqwest::Url;
+use sha2::{Digest as _, Sha256};
+
+use super::http::{Policy, Reply, Trouble, send};
+use super::publication::Web;
+use crate::ids::Sha256Hex;
+
+/// The least speed that is waited for, in bytes each second.
+const LEAST_SPEED: u64 = 50_000;
+
+/// What stands for an answer where the disk fails: final, and no server's.
+const INSUFFICIENT: u16 = 0;
+
+/// Why a file did not come.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DownloadError {
+    /// It is not to be had, or is not what was promised.
+    #[error("{0}")]
+    Refused(String),
+    /// It cannot be kept here.
+    #[error("{place} cannot be written: {why}")]
+    Disk {
+        /// The file.
+        place: String,
+        /// What the system says.
+        why: String,
+    },
+}
+
+/// A file that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its address.
+    pub url: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256.
+    pub sha256: Sha256Hex,
+    /// Where it goes when it is whole.
+    pub to: PathBuf,
+}
+
+/// The beginning of a file, on the disk.
+struct Beginning {
+    file: File,
+    have: u64,
+}
+
+/// What went wrong on the disk while an answer was read.
+type Fault = Arc<Mutex<Option<io::Error>>>;
+
+impl Wanted {
+    fn part(&self) -> PathBuf {
+        self.beside("part")
+    }
+
+    /// What the server calls the file of which there is a beginning.
+    fn tag(&self) -> PathBuf {
+        self.beside("etag")
+    }
+
+    fn beside(&self, extension: &str) -> PathBuf {
+        let mut name = self.to.file_name().unwrap_or_default().to_os_string();
+        name.push(".");
+        name.push(extension);
+        self.to.with_file_name(name)
+    }
+
+    fn disk(&self, error: &io::Error) -> DownloadError {
+        DownloadError::Disk { place: self.part().display().to_string(), why: error.to_string() }
+    }
+
+    /// What there is of it already; nothing where nobody could say whether the rest would fit.
+    fn begun(&self) -> io::Result<(Beginning, Option<String>)> {
+        let tag = fs::read_to_string(self.tag()).ok().filter(|tag| !tag.is_empty());
+        let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(self.part())?;
+        if tag.is_none() || file.metadata()?.len() >= self.bytes.max(1) {
+            file.set_len(0)?;
+        }
+        let have = file.seek(SeekFrom::End(0))?;
+        Ok((Beginning { file, have }, tag.filter(|_| have > 0)))
+    }
+
+    /// Puts a file where it goes that is whole and what was promised.
+    fn settle(&self) -> Result<(), DownloadError> {
+        let digest = File::open(self.part()).and_then(|mut file| Sha256Hex::of_stream(&mut file));
+        let (found, bytes) = digest.map_err(|error| self.disk(&error))?;
+        if bytes == self.bytes && found == self.sha256 {
+            fs::rename(self.part(), &self.to).map_err(|error| self.disk(&error))?;
+            // What stays is taken away with all that is staged.
+            let _ = fs::remove_file(self.tag());
+            return Ok(());
+        }
+        self.forget();
+        let why = match bytes {
+            bytes if bytes > self.bytes => format!("has more bytes than the {} that the manifest says", self.bytes),
+            bytes if bytes < self.bytes => format!("has {bytes} bytes, and the manifest says {}", self.bytes),
+            _ => format!("is not what the manifest says: its SHA-256 is {found}, and should be {}", self.sha256),
+        };
+        Err(DownloadError::Refused(format!("{} {why}", self.url)))
+    }
+
+    fn forget(&self) {
+        for path in [self.part(), self.tag()] {
+            // It is not there, or the next try finds out.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Fetches a file. What came of one that broke off stays, and the next try begins there where the server can.
+pub async fn download(web: &Web, wanted: &Wanted) -> Result<(), DownloadError> {
+    let refused = |why: String| DownloadError::Refused(format!("{}: {why}", wanted.url));
+    let url = web.address(&wanted.url).map_err(&refused)?;
+    let seconds = 60 + wanted.bytes / LEAST_SPEED;
+    let policy = Policy { deadline: Duration::from_secs(seconds), attempts: 4, ..Policy::idempotent() };
+    let fault = Fault::default();
+    let reply = web
+        .follow(url, |url| {
+            let (policy, fault) = (&policy, &fault);
+            async move { send(policy, &*web.pace, || one_try(web, wanted, url.clone(), fault)).await }
+        })
+        .await;
+    if let Some(error) = fault.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Err(wanted.disk(&error));
+    }
+    match reply.map_err(&refused)?.status {
+        200 | 206 => {}
+        404 | 410 => return Err(refused("it is not there".to_owned())),
+        401 | 403 => return Err(refused("it is not for everybody".to_owned())),
+        status => return Err(refused(format!("the server answered {status}"))),
+    }
+    wanted.settle()
+}
+
+async fn one_try(web: &Web, wanted: &Wanted, url: Url, fault: &Fault) -> Result<Reply, Trouble> {
+    let failed = |error: io::Error| {
+        *fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        // Another try would meet the same disk.
+        Ok(Reply::with_status(INSUFFICIENT))
+    };
+    let (mut beginning, tag) = match wanted.begun() {
+        Ok(begun) => begun,
+        Err(error) => return failed(error),
+    };
+    // The digest is that of the file, not of what a server makes of it on the way.
+    let mut request = web.client.get(url).header(ACCEPT_ENCODING, "identity");
+    if let Some(tag) = &tag {
+        request = request.header(RANGE, format!("bytes={}-", beginning.have)).header(IF_RANGE, tag);
+    }
+    web.traffic.request();
+    let mut response = request.send().await.map_err(|error| Trouble::of(&error))?;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let begun = match status {
+        200 => begin_anew(wanted, &mut beginning, &headers),
+        206 if continues(&headers, beginning.have) => Ok(()),
+        206 | 416 => {
+            wanted.forget();
+            return Err(Trouble::NoAnswer("the server sent another part of the file than was asked for".to_owned()));
+        }
+        _ => return Ok(Reply { status, headers, body: Vec::new() }),
+    };
+    if let Err(error) = begun {
+        return failed(error);
+    }
+    // One byte too many tells that it is another file.
+    while beginning.have <= wanted.bytes {
+        let Some(chunk) = response.chunk().await.map_err(|error| Trouble::of(&error))? else { break };
+        web.traffic.bytes(chunk.len());
+        if let Err(error) = beginning.file.write_all(&chunk) {
+            return failed(error);
+        }
+        beginning.have += chunk.len() as u64;
+    }
+    Ok(Reply { status, headers, body: Vec::new() })
+}
+
+/// Begins with the first byte, and notes what the server calls the file, if that name can be relied on.
+fn begin_anew(wanted: &Wanted, beginning: &mut Beginning, headers: &HeaderMap) -> io::Result<()> {
+    beginning.file.set_len(0)?;
+    beginning.file.rewind()?;
+    beginning.have = 0;
+    let tag = headers.get(ETAG).and_then(|tag| tag.to_str().ok()).filter(|tag| !tag.starts_with("W/"));
+    match tag {
+        Some(tag) => fs::write(wanted.tag(), tag),
+        None => fs::remove_file(wanted.tag()).or_else(only_absent),
+    }
+}
+
+fn only_absent(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}
+
+/// Whether what comes begins with this byte.
+fn continues(headers: &HeaderMap, from: u64) -> bool {
+    let range = headers.get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
+    range.is_some_and(|range| range.starts_with(&format!("bytes {from}-")))
+}
+
+/// The SHA-256 and the size of what is at an address, of at most so many bytes and one more; nothing is kept.
+pub async fn probe(web: &Web, url: &str, bytes: u64) -> Result<(Sha256Hex, u64), String> {
+    let policy =
+        Policy { deadline: Duration::from_secs(60 + bytes / LEAST_SPEED), attempts: 3, ..Policy::idempotent() };
+    let found = Mutex::new((Sha256Hex::of(b""), 0));
+    let reply = web
+        .follow(web.address(url)?, |url| {
+            let (policy, found) = (&policy, &found);
+            async move { send(policy, &*web.pace, || one_look(web, url.clone(), bytes, found)).await }
+        })
+        .await?;
+    match reply.status {
+        200 => Ok(found.into_inner().unwrap_or_else(PoisonError::into_inner)),
+        404 | 410 => Err("is not there".to_owned()),
+        401 | 403 => Err("is not for everybody".to_owned()),
+        status => Err(format!("cannot be fetched: the server answered {status}")),
+    }
+}
+
+async fn one_look(web: &Web, url: Url, bytes: u64, found: &Mutex<(Sha256Hex, u64)>) -> Result<Reply, Trouble> {
+    web.traffic.request();
+    let request = web.client.get(url).header(ACCEPT_ENCODING, "identity");
+    let mut response = request.send().await.map_err(|error| Trouble::of(&error))?;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let (mut hash, mut have) = (Sha256::new(), 0);
+    while status == 200 && have <= bytes {
+        let Some(chunk) = response.chunk().await.map_err(|error| Trouble::of(&error))? else { break };
+        web.traffic.bytes(chunk.len());
+        hash.update(&chunk);
+        have += chunk.len() as u64;
+    }
+    let digest = Sha256Hex::parse(&hex::encode(hash.finalize())).unwrap_or_else(|_| Sha256Hex::of(b""));
+    *found.lock().unwrap_or_else(PoisonError::into_inner) = (digest, have);
+    Ok(Reply { status, headers, body: Vec::new() })
+}
