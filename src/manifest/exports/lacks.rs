@@ -177,11 +177,11 @@ mod tests {
         serde_json::from_value(all).unwrap()
     }
 
-    fn told(settings: &Settings, record: Value, files: &[&str]) -> Vec<String> {
+    fn told(settings: &Settings, record: &Value, files: &[&str]) -> Vec<String> {
         let files: Vec<RepoPath> = files.iter().map(|file| RepoPath::new(*file)).collect();
         let key = AssetKey { collection: CollectionName::new("products"), id: AssetId::new("bolt") };
         let found =
-            Lacks::new(settings).of(&key, &RepoPath::new("Bolt/Bolt.json"), &record, &files.iter().collect::<Vec<_>>());
+            Lacks::new(settings).of(&key, &RepoPath::new("Bolt/Bolt.json"), record, &files.iter().collect::<Vec<_>>());
         found
             .into_iter()
             .map(|finding| format!("{} {}: {}", finding.code.id, finding.pointer, finding.message))
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn an_asset_that_has_all_lacks_nothing() {
-        assert!(told(&settings(&json!({})), whole(), &["Bolt/Bolt.blend", "Bolt/other.blend"]).is_empty());
+        assert!(told(&settings(&json!({})), &whole(), &["Bolt/Bolt.blend", "Bolt/other.blend"]).is_empty());
     }
 
     #[test]
@@ -207,15 +207,15 @@ mod tests {
         };
         let blend = ["Bolt/Bolt.blend"];
         let cases = [
-            told(&all, whole(), &["Bolt/icon.png"]),
-            told(&all, whole(), &["Bolt/a.blend", "Bolt/b.blend"]),
-            told(&all, whole(), &["Bolt/Bolt_src.blend"]),
-            told(&all, whole(), &["_v1/a.blend"]),
-            told(&all, with("title", json!(null)), &blend),
-            told(&all, with("title", json!("x".repeat(256))), &blend),
-            told(&all, with("type", json!("thing")), &blend),
-            told(&all, with("v", json!("new")), &blend),
-            told(&all, with("slug", json!([])), &blend),
+            told(&all, &whole(), &["Bolt/icon.png"]),
+            told(&all, &whole(), &["Bolt/a.blend", "Bolt/b.blend"]),
+            told(&all, &whole(), &["Bolt/Bolt_src.blend"]),
+            told(&all, &whole(), &["_v1/a.blend"]),
+            told(&all, &with("title", json!(null)), &blend),
+            told(&all, &with("title", json!("x".repeat(256))), &blend),
+            told(&all, &with("type", json!("thing")), &blend),
+            told(&all, &with("v", json!("new")), &blend),
+            told(&all, &with("slug", json!([])), &blend),
         ];
         insta::assert_snapshot!(cases.map(|told| told.join(" | ")).join("\n"), @r#"
         blender-file : there is no .blend file beside it, so Blender is not offered the asset
@@ -233,15 +233,15 @@ mod tests {
     #[test]
     fn what_is_not_published_is_lacking() {
         let all = settings(&json!({"fields": ["/title", "/type", "/slug"]}));
-        let found = told(&all, whole(), &["Bolt/Bolt.blend"]);
+        let found = told(&all, &whole(), &["Bolt/Bolt.blend"]);
         assert_eq!(found, ["blender-version /v: no version of Blender is named, so Blender is not offered the asset"]);
     }
 
     #[test]
     fn nobody_who_asks_for_no_export_is_told_anything() {
-        assert!(told(&settings(&json!({"exports": {"feed": {}}})), json!(null), &[]).is_empty());
+        assert!(told(&settings(&json!({"exports": {"feed": {}}})), &json!(null), &[]).is_empty());
         let others =
             json!({"exports": {"blender": {"name": "N", "collections": ["guides"], "blender_version": "4.2"}}});
-        assert!(told(&settings(&others), json!(null), &[]).is_empty());
+        assert!(told(&settings(&others), &json!(null), &[]).is_empty());
     }
 }

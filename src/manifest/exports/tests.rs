@@ -384,7 +384,7 @@ fn hostile() -> impl Strategy<Value = Asset> {
     (text, "[a-z]{1,6}|(?s:.{1,12})", text, text, proptest::bool::ANY).prop_map(|(title, id, tag, path, is_private)| {
         let record = json!({
             "title": title, "description": title, "tags": [tag, tag], "vendor": tag, "type": tag, "license": {"name": title},
-            "blender": {"min_version": if is_private { tag.clone() } else { "4.2".to_owned() }}
+            "blender": {"min_version": if is_private { tag } else { "4.2".to_owned() }}
         });
         let mut made = asset(&id, record);
         made.1.files[1].path = format!("{path}/{id}.blend");

@@ -9,8 +9,8 @@ fn settings(value: Value) -> Settings {
     serde_json::from_value(value).unwrap()
 }
 
-fn listed(settings_of: Value, record: Value) -> Listed<'static> {
-    Listing::new(&settings(settings_of)).of_record("products", "bolt", &record)
+fn listed(settings_of: Value, record: &Value) -> Listed<'static> {
+    Listing::new(&settings(settings_of)).of_record("products", "bolt", record)
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn without_settings_the_usual_members_are_read() {
         "name": "Hex Bolt", "summary": "A bolt.\nIn steel.", "keywords": "bolt, steel,, bolt", "vendor": "Northbench",
         "license": {"name": "CC0-1.0"}
     });
-    let found = listed(json!({}), record);
+    let found = listed(json!({}), &record);
     assert_eq!(found.title.as_deref(), Some("Hex Bolt"));
     assert_eq!(found.description.as_deref(), Some("A bolt.\nIn steel."));
     assert_eq!(found.tags, ["bolt", "steel"]);
@@ -31,10 +31,10 @@ fn without_settings_the_usual_members_are_read() {
 fn the_first_pointer_that_names_a_text_counts() {
     let fields = json!({"title": ["/labels/en", "/labels/de", "/title"]});
     assert_eq!(
-        listed(fields.clone(), json!({"labels": {"en": 3, "de": "Schraube"}})).title.as_deref(),
+        listed(fields.clone(), &json!({"labels": {"en": 3, "de": "Schraube"}})).title.as_deref(),
         Some("Schraube")
     );
-    assert_eq!(listed(fields, json!({"labels": [], "title": "Bolt"})).title.as_deref(), Some("Bolt"));
+    assert_eq!(listed(fields, &json!({"labels": [], "title": "Bolt"})).title.as_deref(), Some("Bolt"));
 }
 
 #[test]
@@ -60,16 +60,16 @@ fn what_is_no_text_is_passed_over() {
         json!("\u{0}"),
     ] {
         let record = json!({"title": odd, "description": odd, "tags": {"a": 1}, "author": odd});
-        assert_eq!(listed(json!({}), record), Listed::default(), "{odd}");
+        assert_eq!(listed(json!({}), &record), Listed::default(), "{odd}");
     }
-    assert_eq!(listed(json!({}), json!({"tags": [1, null, "a", ["b"], "  "]})).tags, ["a"]);
+    assert_eq!(listed(json!({}), &json!({"tags": [1, null, "a", ["b"], "  "]})).tags, ["a"]);
 }
 
 #[test]
 fn control_characters_and_turned_writing_do_not_get_through() {
     let found = listed(
         json!({}),
-        json!({"title": "a\u{1b}[31m\u{0}b\n c\u{202e}d\u{85}e", "description": "x\r\n\u{7}\ny \t z"}),
+        &json!({"title": "a\u{1b}[31m\u{0}b\n c\u{202e}d\u{85}e", "description": "x\r\n\u{7}\ny \t z"}),
     );
     assert_eq!(found.title.as_deref(), Some("a [31m b cd e"));
     assert_eq!(found.description.as_deref(), Some("x\ny z"));
@@ -79,7 +79,7 @@ fn control_characters_and_turned_writing_do_not_get_through() {
 fn what_is_huge_is_cut() {
     let tags: Vec<_> = (0..10_000).map(|n| format!("{n}{}", "x".repeat(1_000))).collect();
     let found =
-        listed(json!({}), json!({"title": "é".repeat(100_000), "description": "y".repeat(100_000), "tags": tags}));
+        listed(json!({}), &json!({"title": "é".repeat(100_000), "description": "y".repeat(100_000), "tags": tags}));
     assert_eq!(found.title.map(|text| text.chars().count()), Some(LINE + 1));
     assert_eq!(found.description.map(|text| text.chars().count()), Some(TEXT + 1));
     assert_eq!((found.tags.len(), found.tags[0].chars().count()), (TAGS, TAG + 1));
@@ -91,7 +91,7 @@ fn a_page_has_its_parts_percent_encoded() {
     let record = json!({"version": 2, "at": ["$5 é&x"]});
     let url = Listing::new(&settings(fields.clone())).of_record("products", "a b/c?d#e", &record).url;
     assert_eq!(url.as_deref(), Some("https://example.com/shop/products/a%20b/c%3Fd%23e?v=2#%245%20%C3%A9%26x"));
-    assert_eq!(listed(fields, json!({"at": ["x"]})).url, None, "a part that the record lacks");
+    assert_eq!(listed(fields, &json!({"at": ["x"]})).url, None, "a part that the record lacks");
 }
 
 #[test]
