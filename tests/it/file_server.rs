@@ -50,7 +50,8 @@ impl FileServer {
             for stream in listener.incoming().flatten() {
                 let (theirs, heard) = (Arc::clone(&theirs), Arc::clone(&heard));
                 // A browser opens connections before it has something to ask. One that goes away is no concern of ours.
-                std::thread::spawn(move || answer(&stream, &theirs, &heard));
+                let count = Arc::clone(&count);
+                std::thread::spawn(move || answer(&stream, &theirs, &heard, &count));
             }
         });
         Self { url, pages, seen, sent }
