@@ -174,6 +174,9 @@ pub async fn pull(
         fetched = stage(&mut plan, &record, &begun.folder, web, wish, stop).await?;
         let _under_way = stop.hold()?;
         begun.folder.apply(&plan)?;
+    } else if begun.turn.is_some() {
+        // A pull that was killed at its very end may have left it.
+        begun.folder.clear_staged();
     }
     let (requests, bytes) = web.traffic.so_far();
     let outcome = match (fetched.missing.is_empty(), plan.is_empty()) {

@@ -58,28 +58,29 @@ impl Difference {
 
 /// What is gone and has come again under another id of the same collection. Of several that are alike none can be told.
 fn renamed(gone: &BTreeMap<(String, String), Line>, put: &[Changed]) -> Vec<Renamed> {
-    let mut by_content: BTreeMap<(&str, Sha256Hex), (Vec<&str>, Vec<&str>)> = BTreeMap::new();
-    for line in gone.values() {
-        if let Some(content) = content(line) {
-            by_content.entry((&line.collection, content)).or_default().0.push(&line.id);
-        }
-    }
-    if by_content.is_empty() {
+    let gone = by_content(gone.values());
+    if gone.is_empty() {
         return Vec::new();
     }
-    for line in put.iter().filter(|changed| changed.is_new).map(|changed| &changed.line) {
-        if let Some((_, to)) = content(line).and_then(|content| by_content.get_mut(&(line.collection.as_str(), content))) {
-            to.push(&line.id);
-        }
-    }
+    let come = by_content(put.iter().filter(|changed| changed.is_new).map(|changed| &changed.line));
     let mut all = Vec::new();
-    for ((collection, _), (from, to)) in by_content {
-        if let ([from], [to]) = (from.as_slice(), to.as_slice()) {
-            let (collection, from, to) = (collection.to_owned(), (*from).to_owned(), (*to).to_owned());
-            all.push(Renamed { collection, from, to });
+    for (key, from) in gone {
+        if let ([from], Some([to])) = (from.as_slice(), come.get(&key).map(Vec::as_slice)) {
+            all.push(Renamed { collection: key.0.to_owned(), from: (*from).to_owned(), to: (*to).to_owned() });
         }
     }
     all.sort();
+    all
+}
+
+/// The ids of those that are alike, by their collection and what they are.
+fn by_content<'l>(lines: impl Iterator<Item = &'l Line>) -> BTreeMap<(&'l str, Sha256Hex), Vec<&'l str>> {
+    let mut all: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    for line in lines {
+        if let Some(content) = content(line) {
+            all.entry((line.collection.as_str(), content)).or_default().push(&line.id);
+        }
+    }
     all
 }
 

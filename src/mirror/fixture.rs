@@ -86,7 +86,7 @@ impl Library {
         let mut root = json!({
             "version": 1, "digest": digest, "source": {}, "seq": seq, "schemas": {}, "collections": collections,
             "shards": add(&mut files, "shards", list), "presentation": "",
-            "updated": add(&mut files, "updated", canonical(&json!({"version": 1, "commits": [], "base": 0, "collections": {}, "deltas": []}))),
+            "updated": add(&mut files, "updated", canonical(&json!({"version": 1, "commits": [{}], "base": 0, "collections": {}, "deltas": []}))),
         });
         if let Some(before) = before.filter(|before| before.root["digest"] != digest) {
             root["delta"] = self.delta(seq, before, &digest, &mut files);

@@ -250,7 +250,7 @@ mod tests {
         let delta = root.delta.clone().unwrap().path;
         let told = with(&|edition| drop(edition.files.remove(&delta)));
         assert_eq!(told, format!("{delta} is not there"));
-        let updated = root.updated.path.clone();
+        let updated = root.updated.path;
         let told = with(&|edition| edition.files.get_mut(&updated).unwrap().push(b' '));
         assert!(told.starts_with(&updated) && told.contains("were promised"), "{told}");
         let told = with(&|edition| edition.root["collections"]["products"]["assets"] = 7.into());

@@ -271,7 +271,7 @@ fn a_root_that_is_none_is_told_why() {
 fn shards_that_lie_are_found_out_by_the_digest_of_their_collection() {
     let edition = library(&[("a", 1)]).publish(1, None);
     let other = library(&[("a", 2)]).publish(1, None);
-    let mut mixed = edition.clone();
+    let mut mixed = edition;
     mixed.files.extend(other.files.clone());
     mixed.root["shards"] = other.root["shards"].clone();
     let flaw = arrive(&mixed, &Choice::default(), None, true, &|_| false).unwrap_err();

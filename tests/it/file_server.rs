@@ -50,6 +50,7 @@ impl FileServer {
             for stream in listener.incoming().flatten() {
                 let (theirs, heard, count) = (Arc::clone(&theirs), Arc::clone(&heard), Arc::clone(&count));
                 // A browser opens connections before it has something to ask. One that goes away is no concern of ours.
+                let count = Arc::clone(&count);
                 std::thread::spawn(move || answer(&stream, &theirs, &heard, &count));
             }
         });
@@ -107,8 +108,8 @@ fn answer(
         }
     }
     let (status, more, promised, body) = match page {
-        Page::Tagged(bytes) => tagged(bytes, usize::MAX, &header),
-        Page::Slow(bytes, most) => tagged(bytes, most, &header),
+        Page::Tagged(bytes) => tagged(&bytes, usize::MAX, &header),
+        Page::Slow(bytes, most) => tagged(&bytes, most, &header),
         Page::Html => (200, "content-type: text/html\r\n".to_owned(), 15, b"<html>no</html>".to_vec()),
         Page::Endless => unreachable!(),
         Page::File(bytes) => (200, kind, bytes.len(), bytes),
@@ -122,14 +123,14 @@ fn answer(
 }
 
 /// A file by its tag, and the part of it that is asked for.
-fn tagged(bytes: Vec<u8>, most: usize, header: &dyn Fn(&str) -> Option<String>) -> (u16, String, usize, Vec<u8>) {
-    let tag = format!("\"{}\"", hex::encode(Sha256::digest(&bytes)));
+fn tagged(bytes: &[u8], most: usize, header: &dyn Fn(&str) -> Option<String>) -> (u16, String, usize, Vec<u8>) {
+    let tag = format!("\"{}\"", hex::encode(Sha256::digest(bytes)));
     if header("if-none-match").as_ref() == Some(&tag) {
         return (304, format!("etag: {tag}\r\n"), 0, Vec::new());
     }
     let from = header("range").filter(|_| header("if-range").as_ref() == Some(&tag));
     let from = from.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
-    let (status, rest) = from.map_or((200, &bytes[..]), |from| (206, &bytes[from..]));
+    let (status, rest) = from.map_or((200, bytes), |from| (206, &bytes[from..]));
     let range = from
         .map_or(String::new(), |from| format!("content-range: bytes {from}-{}/{}\r\n", bytes.len() - 1, bytes.len()));
     (status, format!("etag: {tag}\r\n{range}"), rest.len(), rest[..rest.len().min(most)].to_vec())
