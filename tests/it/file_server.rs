@@ -50,7 +50,6 @@ impl FileServer {
             for stream in listener.incoming().flatten() {
                 let (theirs, heard, count) = (Arc::clone(&theirs), Arc::clone(&heard), Arc::clone(&count));
                 // A browser opens connections before it has something to ask. One that goes away is no concern of ours.
-                let count = Arc::clone(&count);
                 std::thread::spawn(move || answer(&stream, &theirs, &heard, &count));
             }
         });

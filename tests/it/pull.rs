@@ -182,7 +182,7 @@ fn whatever_is_wrong_at_the_source_the_folder_stays_as_it_was_and_it_is_told_why
         (icon.clone(), Page::File(b"something else".to_vec()), "the manifest says"),
         (icon.clone(), Page::Html, "the manifest says"),
         (icon.clone(), Page::Endless, "has more bytes than"),
-        (icon.clone(), Page::Status(404), "it is not there"),
+        (icon, Page::Status(404), "it is not there"),
     ];
     for (path, page, wanted) in faults {
         shop.serve();

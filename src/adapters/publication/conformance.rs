@@ -68,7 +68,7 @@ pub(crate) async fn run(target: &dyn PublishTarget) {
     assert_eq!(root(target).await.as_deref(), Some("two"));
     assert_ne!(version(target).await, one);
     let names: Vec<_> = target.list().await.unwrap().into_keys().collect();
-    let mut expected = vec![name("a"), name("c"), "feed.json".to_owned()];
+    let mut expected = [name("a"), name("c"), "feed.json".to_owned()];
     expected.sort();
     assert_eq!(names.iter().filter(|name| expected.contains(name)).count(), 3, "{names:?}");
     assert!(!names.contains(&name("b")) && text(target, &name("b")).await.is_none());
