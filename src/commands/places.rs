@@ -1,24 +1,28 @@
 //! What the places of the manifest hold, and how an edition gets there.
 
+mod look;
+mod others;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::anyhow;
-use serde::de::DeserializeOwned;
 
-use crate::adapters::publication::{PublicationError, PublishTarget, Summary, Update, Version};
+pub use self::look::Found;
+use self::look::look;
+use self::others::spare_others;
+use crate::adapters::publication::{PublicationError, PublishTarget, Summary, Update};
 use crate::ids::Sha256Hex;
+use crate::manifest::Manifest;
 use crate::manifest::build::BuildError;
 use crate::manifest::edition::{Edition, Held, Offer};
-use crate::manifest::files::{RETIRED, ROOT, signature_of, size};
-use crate::manifest::format::{ExportList, FileRef, PublishedFinding, Root, ShardList, VERSION};
-use crate::manifest::layout::{Habits, Layout, Line, beside, entries};
+use crate::manifest::files::{ROOT, signature_of, size};
+use crate::manifest::format::{ExportList, PublishedFinding, Root};
+use crate::manifest::layout::{Habits, Layout};
 use crate::manifest::retired::Retired;
 use crate::manifest::settings::Settings;
-use crate::manifest::{Manifest, page};
 use crate::state::Timestamp;
-
-/// How large the publisher's own list may be, in bytes.
-const MOST_RETIRED: u64 = 16 * 1024 * 1024;
 
 /// How often one publication is made anew because somebody else was faster.
 const MOST_ATTEMPTS: u32 = 3;
@@ -57,14 +61,15 @@ impl Publishable {
         Ok(Self { manifest, settings, findings, now, sign, layouts })
     }
 
-    /// What is offered to every place.
-    pub fn offer(&self) -> Offer<'_> {
+    /// What is offered to a place.
+    pub fn offer(&self, target: &dyn PublishTarget) -> Offer<'_> {
         Offer {
             manifest: &self.manifest,
             settings: &self.settings,
             findings: &self.findings,
             now: self.now.0,
             is_signed: self.sign.is_some(),
+            base: target.address().map(|address| address.trim_end_matches(ROOT).to_owned()),
         }
     }
 
@@ -74,35 +79,40 @@ impl Publishable {
     }
 
     /// What a place would hold that has this, as far as it takes to compare it with `next`.
-    pub fn held_after(&self, habits: Habits, next: &Self) -> anyhow::Result<Found> {
-        let layout = self.layout(habits)?;
-        let edition = Edition::after(None, &self.offer(), layout, None)?;
+    pub fn held_after(&self, target: &dyn PublishTarget, next: &Self) -> anyhow::Result<Found> {
+        let layout = self.layout(target.habits())?;
+        let edition = Edition::after(None, &self.offer(target), layout)?;
         let mut names: BTreeMap<String, u64> = edition.files.iter().map(|(name, it)| (name.clone(), size(it))).collect();
         let sha256 = Sha256Hex::of(&edition.root_bytes);
         names.insert(signature_of(&edition.root_bytes), 0);
         let held = Held {
             sha256,
             names,
-            lines: Some(layout.lines_beside(&next.layout(habits)?.list)),
+            lines: Some(layout.lines_beside(&next.layout(target.habits())?.list)),
             list: Some(layout.list.clone()),
             updated: None,
             exports: ExportList::default(),
             retired: Retired::default(),
             root: edition.root,
         };
-        Ok(Found { version: None, held: Some(held) })
+        Ok(Found { held: Some(held), ..Found::default() })
     }
 
     /// Reads what a place holds, as far as it takes to compare it.
-    pub async fn look(&self, target: &dyn PublishTarget) -> anyhow::Result<Found> {
-        look(target, &self.offer(), self.layout(target.habits())?).await
+    pub async fn look(&self, target: &dyn PublishTarget) -> Result<Found, PublicationError> {
+        let layout = self.layout(target.habits()).map_err(|error| refused(target, &error))?;
+        look(target, &self.offer(target), layout).await
+    }
+
+    /// Whether a place holds what it should.
+    pub fn is_held(&self, target: &dyn PublishTarget, held: &Held) -> anyhow::Result<bool> {
+        Ok(held.is(&self.offer(target), self.layout(target.habits())?)?)
     }
 
     /// Publishes to a place that does not hold what it should.
     pub async fn bring_into_step(&self, target: &dyn PublishTarget) -> anyhow::Result<()> {
         let found = self.look(target).await?;
-        let layout = self.layout(target.habits())?;
-        let is_there = found.held.as_ref().map(|held| held.is(&self.offer(), layout)).transpose()?.unwrap_or_default();
+        let is_there = found.held.as_ref().map(|held| self.is_held(target, held)).transpose()?.unwrap_or_default();
         if !is_there {
             self.publish(target, &found).await?;
         }
@@ -111,13 +121,12 @@ impl Publishable {
 
     /// Publishes, unless somebody has published there since the place was looked at who knew a later commit of this library.
     pub async fn publish_or_yield(&self, target: &dyn PublishTarget, found: &Found) -> Result<Given, PublicationError> {
-        let refused = |error: anyhow::Error| PublicationError::Refused { place: target.place(), why: format!("{error:#}") };
         let mut attempts = 1;
         let mut last = self.publish(target, found).await;
         while let Err(PublicationError::Moved { .. }) = &last {
-            let now = self.look(target).await.map_err(refused)?;
+            let now = self.look(target).await?;
             if let Some(held) = &now.held {
-                if held.is(&self.offer(), self.layout(target.habits()).map_err(refused)?).map_err(|error| refused(error.into()))? {
+                if self.is_held(target, held).map_err(|error| refused(target, &error))? {
                     return Ok(Given::Done);
                 }
                 let (theirs, ours) = (&held.root.source, &self.manifest.source);
@@ -136,22 +145,19 @@ impl Publishable {
 
     /// Publishes the edition that comes after what was found at a place.
     pub async fn publish(&self, target: &dyn PublishTarget, found: &Found) -> Result<Edition, PublicationError> {
-        let refused = |error: anyhow::Error| PublicationError::Refused { place: target.place(), why: format!("{error:#}") };
-        let (offer, layout) = (self.offer(), self.layout(target.habits()).map_err(refused)?);
-        let address = target.address();
-        let base = address.as_deref().map(|address| address.trim_end_matches(ROOT));
-        let edition =
-            Edition::after(found.held.as_ref(), &offer, layout, base).map_err(|error| refused(error.into()))?;
+        if let Some(trouble) = &found.trouble {
+            return Err(trouble.clone());
+        }
+        let layout = self.layout(target.habits()).map_err(|error| refused(target, &error))?;
+        let (offer, held) = (self.offer(target), found.held.as_ref());
+        let edition = Edition::after(held, &offer, layout).map_err(|error| refused(target, &error.into()))?;
         // What lies around without a root, as after a run that was killed, need not be written once more.
-        let names = match &found.held {
+        let names = match held {
             Some(held) => held.names.clone(),
             None => target.list().await?,
         };
-        let steps = edition.steps(found.held.as_ref(), &names, offer.now).map_err(|error| refused(error.into()))?;
-        let had_page = found.held.as_ref().is_some_and(|held| held.exports.exports.contains_key("page"));
-        if steps.put.contains_key(page::NAME) && !had_page {
-            spare_others_page(target).await?;
-        }
+        let steps = edition.steps(held, &names, offer.now).map_err(|error| refused(target, &error.into()))?;
+        spare_others(target, held, &names, &steps.put).await?;
         let mut files = steps.put;
         if let Some(sign) = &self.sign {
             files.insert(signature_of(&edition.root_bytes), sign(&edition.root_bytes));
@@ -168,18 +174,8 @@ impl Publishable {
     }
 }
 
-/// A home page that somebody else has put where the catalogue page goes is not replaced by it.
-async fn spare_others_page(target: &dyn PublishTarget) -> Result<(), PublicationError> {
-    let there = target.read(page::NAME, page::MOST_BYTES).await?;
-    if there.is_none_or(|bytes| page::is_ours(&bytes)) {
-        return Ok(());
-    }
-    let why = format!(
-        "it has an {} that is no catalogue page and would be lost; publish to a folder without one, move that file away, or \
-         leave `manifest.page` out of stockroom.yml",
-        page::NAME
-    );
-    Err(PublicationError::Refused { place: target.place(), why })
+fn refused(target: &dyn PublishTarget, error: &anyhow::Error) -> PublicationError {
+    PublicationError::Refused { place: target.place(), why: format!("{error:#}") }
 }
 
 /// What came of a publication.
@@ -189,91 +185,6 @@ pub enum Given {
     Done,
     /// It holds that of a later commit.
     Superseded,
-}
-
-/// What was found at a place.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Found {
-    /// What the place calls the root that is there, whatever it says.
-    pub version: Option<Version>,
-    /// What it holds; none where there is nothing that can be understood.
-    pub held: Option<Held>,
-}
-
-/// Reads what a place holds, as far as it takes to compare it with a manifest laid out for it.
-async fn look(target: &dyn PublishTarget, offer: &Offer<'_>, layout: &Layout) -> anyhow::Result<Found> {
-    let Some(stored) = target.root().await? else { return Ok(Found { version: None, held: None }) };
-    let version = Some(stored.version);
-    refuse_newer(target, &stored.bytes)?;
-    let Ok(root) = serde_json::from_slice::<Root>(&stored.bytes) else { return Ok(Found { version, held: None }) };
-    let exports = match &root.exports {
-        Some(reference) => file(target, reference).await?,
-        None => Some(ExportList::default()),
-    };
-    let retired = target.read(RETIRED, MOST_RETIRED).await?;
-    let mut held = Held {
-        sha256: Sha256Hex::of(&stored.bytes),
-        names: target.list().await?,
-        list: Some(layout.list.clone()),
-        lines: Some(Vec::new()),
-        updated: None,
-        exports: exports.unwrap_or_default(),
-        retired: retired.and_then(|bytes| serde_json::from_slice::<Retired>(&bytes).ok()).unwrap_or_default(),
-        root,
-    };
-    if !held.is(offer, layout)? {
-        held.list = file::<ShardList>(target, &held.root.shards).await?;
-        held.updated = file(target, &held.root.updated).await?;
-        held.lines = lines(target, &held, layout).await?;
-    }
-    Ok(Found { version, held: Some(held) })
-}
-
-/// A root of a later format is not ours to replace.
-fn refuse_newer(target: &dyn PublishTarget, bytes: &[u8]) -> anyhow::Result<()> {
-    let root = serde_json::from_slice::<serde_json::Value>(bytes).ok();
-    match root.and_then(|root| root.get("version")?.as_u64()) {
-        Some(found) if found > u64::from(VERSION) => Err(anyhow!(
-            "the manifest at {} has version {found}, and this Stockroom knows {VERSION}: update it, or publish elsewhere",
-            target.place()
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// A file that a root names; none when it is not there whole.
-async fn file<T: DeserializeOwned>(
-    target: &dyn PublishTarget,
-    reference: &FileRef,
-) -> Result<Option<T>, PublicationError> {
-    let bytes = bytes(target, &reference.path, reference.bytes, &reference.sha256).await?;
-    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
-}
-
-async fn bytes(
-    target: &dyn PublishTarget,
-    path: &str,
-    size: u64,
-    sha256: &str,
-) -> Result<Option<Vec<u8>>, PublicationError> {
-    let read = target.read(path, size).await?;
-    Ok(read.filter(|bytes| Sha256Hex::of(bytes).as_str() == sha256))
-}
-
-/// The entries of those of its shards that the layout does not have; none where one is not there whole.
-async fn lines(target: &dyn PublishTarget, held: &Held, layout: &Layout) -> anyhow::Result<Option<Vec<Line>>> {
-    // Nobody follows a snapshot, so nothing is compared with it.
-    let list = held.list.as_ref().filter(|_| layout.habits == Habits::Followed);
-    let Some(list) = list else { return Ok(None) };
-    let mut found = Vec::new();
-    for (collection, shard) in beside(list, &layout.list) {
-        let bytes = bytes(target, &shard.path, shard.bytes, &shard.sha256).await?;
-        match bytes.and_then(|bytes| entries(collection, &bytes)) {
-            Some(lines) => found.extend(lines),
-            None => return Ok(None),
-        }
-    }
-    Ok(Some(found))
 }
 
 fn summary(root: &Root) -> Summary {

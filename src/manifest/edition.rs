@@ -38,6 +38,8 @@ pub struct Offer<'a> {
     pub now: i64,
     /// Whether roots are signed.
     pub is_signed: bool,
+    /// The address of the folder in which the files will be found, where that is known.
+    pub base: Option<String>,
 }
 
 /// What a place holds.
@@ -108,6 +110,21 @@ impl Held {
             && !offer.is_due(root))
     }
 
+    /// The delta that leads to what the place holds, where its file is there: what is gone cannot be made again.
+    fn delta(&self) -> Option<&DeltaRef> {
+        self.root.delta.as_ref().filter(|delta| self.has_delta(delta))
+    }
+
+    /// The deltas that lead to it, the last one first, as far back as their files are there.
+    fn deltas(&self) -> Vec<DeltaRef> {
+        let all = self.updated.iter().flat_map(|updated| &updated.deltas);
+        all.take_while(|delta| self.has_delta(delta)).take(MOST_DELTAS).cloned().collect()
+    }
+
+    fn has_delta(&self, delta: &DeltaRef) -> bool {
+        self.names.get(&delta.path) == Some(&delta.bytes)
+    }
+
     /// Whether there is a signature where there should be one.
     pub fn is_signed_as(&self, offer: &Offer<'_>) -> bool {
         !offer.is_signed || self.names.contains_key(&format!("root-{}.minisig", self.sha256))
@@ -125,11 +142,12 @@ impl Offer<'_> {
     /// The digest of all that exports are made from beside the assets.
     pub fn presentation(&self) -> Result<Sha256Hex, BuildError> {
         let members = &self.manifest.members;
+        let settings = self.settings.presentation(self.base.as_deref());
         if !members.is_empty() {
             // A hub says which editions it has, so that none of them goes back.
-            return Ok(Sha256Hex::of(&canonical(&(self.settings.presentation(), self.findings, members))?));
+            return Ok(Sha256Hex::of(&canonical(&(settings, self.findings, members))?));
         }
-        Ok(Sha256Hex::of(&canonical(&(self.settings.presentation(), self.findings))?))
+        Ok(Sha256Hex::of(&canonical(&(settings, self.findings))?))
     }
 
     /// Whether it is time to renew an edition that expires, or to make one that does.
@@ -156,14 +174,7 @@ impl Offer<'_> {
 
 impl Edition {
     /// The edition that comes after what the place holds.
-    ///
-    /// `base` is the address of the folder in which its files will be found, where that is known.
-    pub fn after(
-        held: Option<&Held>,
-        offer: &Offer<'_>,
-        layout: &Layout,
-        base: Option<&str>,
-    ) -> Result<Self, BuildError> {
+    pub fn after(held: Option<&Held>, offer: &Offer<'_>, layout: &Layout) -> Result<Self, BuildError> {
         let manifest = offer.manifest;
         let mut files = layout.files.clone();
         let followed = held.filter(|_| layout.habits == Habits::Followed);
@@ -178,18 +189,18 @@ impl Edition {
         let before = followed.and_then(|held| held.updated.as_ref()).filter(|_| known.is_some());
         let mut updated = updated(before, offer, &difference);
         let delta = match (followed, &known, before) {
-            (Some(held), Some(_), Some(before)) if held.root.digest == manifest.digest.as_str() => {
-                updated.deltas.clone_from(&before.deltas);
-                held.root.delta.clone()
+            (Some(held), Some(_), Some(_)) if held.root.digest == manifest.digest.as_str() => {
+                updated.deltas = held.deltas();
+                held.delta().cloned()
             }
-            (Some(held), Some((list, _)), Some(before)) => {
+            (Some(held), Some((list, _)), Some(_)) => {
                 let cost = beside(&layout.list, list).iter().map(|(_, shard)| shard.bytes).sum::<u64>();
                 let bytes = delta_bytes(held, offer, &difference, seq)?;
                 (size(&bytes) <= cost + layout.shards.bytes).then(|| {
                     let file = add(&mut files, "delta", bytes);
                     let FileRef { path, bytes, sha256 } = file;
                     let made = DeltaRef { path, bytes, sha256, from: held.root.digest.clone() };
-                    updated.deltas = std::iter::once(&made).chain(&before.deltas).take(MOST_DELTAS).cloned().collect();
+                    updated.deltas = std::iter::once(made.clone()).chain(held.deltas()).take(MOST_DELTAS).collect();
                     made
                 })
             }
@@ -198,7 +209,7 @@ impl Edition {
         let listing = Listing::new(&offer.settings.listing);
         let index = index(manifest, &listing)?.map(|bytes| add(&mut files, "index", bytes));
         let findings = offer.findings_bytes()?.map(|bytes| add(&mut files, "findings", bytes));
-        let exports = exports(offer, (&listing, &updated), layout, base, &mut files)?;
+        let exports = exports(offer, (&listing, &updated), layout, &mut files)?;
         let kept = updated.deltas.iter().map(|delta| delta.path.clone()).collect();
         let root = Root {
             version: VERSION,
@@ -255,7 +266,6 @@ fn exports(
     offer: &Offer<'_>,
     (listing, updated): (&Listing, &Updated),
     layout: &Layout,
-    base: Option<&str>,
     files: &mut Files,
 ) -> Result<Option<FileRef>, BuildError> {
     if layout.habits == Habits::Snapshot {
@@ -266,6 +276,7 @@ fn exports(
     if *settings != exports::Settings::default() {
         let assets = offer.manifest.entries()?;
         let updated = |collection: &str, id: &str| updated.moment(collection, id);
+        let base = offer.base.as_deref();
         let context = exports::Context { assets: &assets, source: &offer.manifest.source, updated: &updated, base };
         rendered = exports::render(settings, listing, &context)?;
     }
@@ -302,7 +313,9 @@ fn updated(before: Option<&Updated>, offer: &Offer<'_>, difference: &Difference)
     let fresh: BTreeSet<(&str, &str)> =
         meant.map(|changed| (changed.line.collection.as_str(), changed.line.id.as_str())).collect();
     let of = |collection: &str, id: &str| match before {
-        Some(before) if !fresh.contains(&(collection, id)) => before.of(collection, id),
+        Some(before) if !fresh.contains(&(collection, id)) => {
+            Some(before.of(collection, id)).filter(|known| *known < before.commits.len()).unwrap_or(at)
+        }
         _ => at,
     };
     let collections = offer.manifest.collections.iter();
@@ -356,7 +369,7 @@ fn delta_bytes(held: &Held, offer: &Offer<'_>, difference: &Difference, seq: u64
         put: Vec::new(),
         removed: difference.removed.clone(),
         renamed: difference.renamed.clone(),
-        prev: held.root.delta.clone(),
+        prev: held.delta().cloned(),
     };
     let text = canonical(&delta)?;
     let text = String::from_utf8(text).map_err(|error| BuildError::Json(error.to_string()))?;

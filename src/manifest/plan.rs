@@ -50,25 +50,14 @@ pub fn plan(
     layout: &Layout,
     held: Option<&Held>,
 ) -> Result<Publication, BuildError> {
-    let manifest = offer.manifest;
-    let mut publication = Publication {
-        target,
-        place,
-        action: Action::Publish,
-        why: String::new(),
-        digest: manifest.digest.clone(),
-        assets: manifest.assets.len(),
-        added: manifest.assets.len(),
-        changed: 0,
-        removed: 0,
-    };
     let Some(held) = held else {
-        publication.why = "nothing is published there yet".to_owned();
-        return Ok(publication);
+        let why = "nothing is published there yet".to_owned();
+        return Ok(Publication { added: offer.manifest.assets.len(), ..unread(target, place, offer, why) });
     };
+    let mut publication = unread(target, place, offer, String::new());
     if held.is(offer, layout)? {
         let (action, why) = (Action::None, "in step".to_owned());
-        return Ok(Publication { action, why, added: 0, ..publication });
+        return Ok(Publication { action, why, ..publication });
     }
     publication.why = why(held, offer, layout)?;
     // What cannot be read counts as not there, and what is not known to be there cannot vanish.
@@ -80,6 +69,22 @@ pub fn plan(
     publication.changed = difference.put.len() - difference.added();
     publication.removed = difference.removed.len();
     Ok(publication)
+}
+
+/// The plan for a place of which nobody knows what it holds, and why: no asset counts as new there or as gone.
+pub fn unread(target: TargetName, place: String, offer: &Offer<'_>, why: String) -> Publication {
+    let manifest = offer.manifest;
+    Publication {
+        target,
+        place,
+        action: Action::Publish,
+        why,
+        digest: manifest.digest.clone(),
+        assets: manifest.assets.len(),
+        added: 0,
+        changed: 0,
+        removed: 0,
+    }
 }
 
 fn why(held: &Held, offer: &Offer<'_>, layout: &Layout) -> Result<String, BuildError> {

@@ -76,6 +76,9 @@ pub struct Presentation<'a> {
     /// The SHA-256 of the catalogue page, which follows from the settings and from the program's version.
     #[serde(skip_serializing_if = "Option::is_none")]
     page: Option<Sha256Hex>,
+    /// Where the exports will be found, as far as they say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base: Option<&'a str>,
 }
 
 impl Settings {
@@ -94,10 +97,12 @@ impl Settings {
         self.folders().next()
     }
 
-    /// What the exports are made from.
-    pub fn presentation(&self) -> Presentation<'_> {
+    /// What the exports are made from that will be found in the folder at `base`.
+    pub fn presentation<'a>(&'a self, base: Option<&'a str>) -> Presentation<'a> {
         let page = self.page_bytes().map(|bytes| Sha256Hex::of(&bytes));
-        Presentation { version: 1, listing: &self.listing, exports: &self.exports, page }
+        // The page does not say where it is.
+        let base = base.filter(|_| self.exports != super::exports::Settings::default());
+        Presentation { version: 1, listing: &self.listing, exports: &self.exports, page, base }
     }
 
     /// The catalogue page, where one is wanted.

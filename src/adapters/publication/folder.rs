@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use super::{ManifestSource, PublicationError, PublishTarget, Stored, Update, Version};
 use crate::adapters::whole_file;
 use crate::ids::Sha256Hex;
-use crate::manifest::files::{ROOT, digest_in};
+use crate::manifest::files::{ROOT, digest_in, is_immutable};
 
 /// A folder that holds one manifest and perhaps other things, which are left alone.
 #[derive(Debug, Clone)]
@@ -88,7 +88,9 @@ impl FolderTarget {
     fn write_all(&self, update: &Update) -> io::Result<bool> {
         fs::create_dir_all(&self.folder)?;
         self.hide_from_git()?;
-        for (name, bytes) in &update.files {
+        // What never changes comes first, and with it the list of exports, by which those are known that a killed run has left.
+        let (fixed, changing): (Vec<_>, Vec<_>) = update.files.iter().partition(|(name, _)| is_immutable(name));
+        for (name, bytes) in fixed.into_iter().chain(changing) {
             whole_file::write(&self.folder.join(name), bytes)?;
         }
         // Where folders cannot be locked, the state's own lock has to do.

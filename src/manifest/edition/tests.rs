@@ -43,7 +43,7 @@ impl Library {
 
     pub(crate) fn offer(&self) -> Offer<'_> {
         let Self { manifest, settings, now, is_signed } = self;
-        Offer { manifest, settings, findings: &[], now: *now, is_signed: *is_signed }
+        Offer { manifest, settings, findings: &[], now: *now, is_signed: *is_signed, base: None }
     }
 
     pub(crate) fn layout(&self) -> Layout {
@@ -57,7 +57,7 @@ impl Library {
 }
 
 pub(crate) fn after(held: Option<&Held>, library: &Library) -> Edition {
-    Edition::after(held, &library.offer(), &library.layout(), None).unwrap()
+    Edition::after(held, &library.offer(), &library.layout()).unwrap()
 }
 
 /// What a place holds after an edition was published that already had `names`, as it is read before `next` is published.
@@ -200,11 +200,52 @@ fn the_same_library_published_again_keeps_its_chain() {
 }
 
 #[test]
+fn a_delta_whose_file_is_gone_is_named_no_more() {
+    let (a, b) = (library("a", &many(60, |_| 1)), library("b", &many(60, |index| index / 59)));
+    let first = a.held_before(&b);
+    let second = after(Some(&first), &b);
+    let lost = second.root.delta.clone().unwrap().path;
+    let mut there = held(&second, &first.names, &b, &b);
+    there.names.remove(&lost);
+    assert_eq!(there.is(&b.offer(), &b.layout()), Ok(false));
+    let third = after(Some(&there), &b);
+    assert_eq!(third.root.delta, None, "it cannot be made again");
+    let then = held(&third, &there.names, &b, &b);
+    assert_eq!(then.is(&b.offer(), &b.layout()), Ok(true), "so that the place comes to rest");
+    let next = library("c", &many(60, |index| index / 58));
+    let mut there = held(&second, &first.names, &b, &next);
+    there.names.remove(&lost);
+    let fourth = after(Some(&there), &next);
+    assert_eq!(delta(&fourth).prev, None);
+    let updated: Updated = serde_json::from_slice(&fourth.files[&fourth.root.updated.path]).unwrap();
+    assert_eq!(updated.deltas.len(), 1);
+}
+
+#[test]
+fn a_place_with_another_address_gets_exports_that_say_so_and_without_exports_nothing() {
+    let mut library = Library::of(&[("a", 1)]);
+    let at = |library: &Library, base: &str| Offer { base: Some(base.to_owned()), ..library.offer() }.presentation();
+    assert_eq!(at(&library, "https://a.example/"), library.offer().presentation());
+    library.settings.exports.sitemap = Some(Default::default());
+    assert_ne!(at(&library, "https://a.example/"), at(&library, "https://b.example/"));
+}
+
+#[test]
+fn a_commit_that_is_not_in_the_list_of_before_is_taken_for_this_one() {
+    let (old, new) = (Library::at("a", &[("a", 1)]), Library::at("b", &[("a", 1)]));
+    let mut wrong = old.held_before(&new);
+    wrong.updated.as_mut().unwrap().base = 7;
+    let edition = after(Some(&wrong), &new);
+    let updated: Updated = serde_json::from_slice(&edition.files[&edition.root.updated.path]).unwrap();
+    assert_eq!(updated.moment("products", "a").unwrap().commit, Some("b".repeat(40)));
+}
+
+#[test]
 fn a_snapshot_has_one_shard_for_a_collection_and_no_delta() {
     let (old, new) = (library("a", &many(60, |_| 1)), library("b", &many(60, |index| 1 + index / 59)));
     let layout = Layout::of(&new.manifest, Habits::Snapshot).unwrap();
     assert_eq!(layout.list.collections["products"].len(), 1);
-    let edition = Edition::after(Some(&old.held_before(&new)), &new.offer(), &layout, None).unwrap();
+    let edition = Edition::after(Some(&old.held_before(&new)), &new.offer(), &layout).unwrap();
     assert_eq!((edition.root.delta, edition.root.digest.as_str()), (None, new.manifest.digest.as_str()));
 }
 
