@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::build::BuildError;
 use super::difference::Difference;
 use super::edition::{Held, Offer};
-use super::format::{Root, ShardList};
-use super::layout::Layout;
+use super::format::Root;
+use super::layout::{Layout, all};
 use crate::ids::{Sha256Hex, TargetName};
 
 /// What is to be done at a target.
@@ -60,14 +60,21 @@ pub fn plan(
         return Ok(Publication { action, why, ..publication });
     }
     publication.why = why(held, offer, layout)?;
-    // What cannot be read counts as not there, and what is not known to be there cannot vanish.
-    let nothing = ShardList::default();
-    let known = held.list.as_ref().zip(held.lines.clone());
-    let (list, lines) = known.unwrap_or((&nothing, Vec::new()));
-    let difference = Difference::between(list, lines, layout);
-    publication.added = difference.added();
-    publication.changed = difference.put.len() - difference.added();
-    publication.removed = difference.removed.len();
+    match held.list.as_ref().zip(held.lines.clone()) {
+        Some((list, lines)) => {
+            let difference = Difference::between(list, lines, layout);
+            publication.added = difference.added();
+            publication.changed = difference.put.len() - difference.added();
+            publication.removed = difference.removed.len();
+        }
+        // Which assets those were cannot be read, but how many there were may be known.
+        None => {
+            let shards = held.list.iter().flat_map(all);
+            let before = shards.fold(0, |sum: usize, (_, shard)| sum.saturating_add(shard.assets));
+            publication.added = publication.assets.saturating_sub(before);
+            publication.removed = before.saturating_sub(publication.assets);
+        }
+    }
     Ok(publication)
 }
 

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 
+use super::files::signature_of;
 use crate::ids::Sha256Hex;
 use crate::secret::Secret;
 
@@ -80,11 +81,6 @@ pub struct Signature {
     comment_signature: [u8; 64],
 }
 
-/// The name of the file with the signature of these bytes, so that a root never meets the signature of another.
-pub fn file_name(root: &[u8]) -> String {
-    format!("root-{}.minisig", Sha256Hex::of(root))
-}
-
 /// The line of base64 in a file of comments and one such line, or in that line alone.
 fn payload(what: &'static str, text: &str) -> Result<Vec<u8>, SignatureError> {
     if text.len() > MAX_FILE {
@@ -136,7 +132,7 @@ impl SigningKey {
             "untrusted comment: signature of the root of a Stockroom manifest\n{line}\ntrusted comment: {comment}\n{}\n",
             STANDARD.encode(of_comment.as_ref())
         );
-        (file_name(root), text.into_bytes())
+        (signature_of(root), text.into_bytes())
     }
 
     /// The key that verifies what this one signs.

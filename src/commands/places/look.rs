@@ -17,7 +17,7 @@ const MOST_RETIRED: u64 = 16 * 1024 * 1024;
 /// How large a list that a root names may be, in bytes.
 const MOST_LISTED: u64 = 256 * 1024 * 1024;
 /// How many bytes of shards are compared. Where more have changed, a delta would help nobody.
-const MOST_COMPARED: u64 = 512 * 1024 * 1024;
+const MOST_COMPARED: u64 = 1024 * 1024 * 1024;
 
 /// What was found at a place.
 #[derive(Debug, Clone, Default, PartialEq)]

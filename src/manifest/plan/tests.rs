@@ -23,6 +23,18 @@ fn after_publishing_nothing_is_left_to_do() {
 }
 
 #[test]
+fn assets_that_cannot_be_read_are_counted_all_the_same() {
+    let (old, new) = (Library::of(&[("a", 1), ("b", 1), ("c", 1)]), Library::of(&[("a", 2)]));
+    let mut held = old.held_before(&new);
+    held.lines = None;
+    let publication = plan_of(&new, Some(&held));
+    assert_eq!((publication.added, publication.changed, publication.removed), (0, 0, 2));
+    held.list = None;
+    let publication = plan_of(&new, Some(&held));
+    assert_eq!((publication.added, publication.changed, publication.removed), (1, 0, 0));
+}
+
+#[test]
 fn what_was_published_from_uncommitted_files_gives_way_to_the_commit() {
     let new = Library::of(&[("a", 1)]);
     let mut provisional = new.held_before(&new);
