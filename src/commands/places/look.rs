@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::adapters::publication::{PublicationError, PublishTarget, Version};
 use crate::ids::Sha256Hex;
 use crate::manifest::edition::{Held, Offer};
-use crate::manifest::files::{RETIRED, ROOT};
+use crate::manifest::files::{RETIRED, ROOT, digest_in};
 use crate::manifest::format::{ExportList, FileRef, Root, ShardList, VERSION};
 use crate::manifest::layout::{Habits, Layout, Line, beside, entries};
 use crate::manifest::retired::Retired;
@@ -104,6 +104,10 @@ async fn bytes(
     size: u64,
     sha256: &str,
 ) -> Result<Option<Vec<u8>>, PublicationError> {
+    // What is named by its digest lies beside the root. Another name could lead anywhere.
+    if digest_in(path) != Some(sha256) {
+        return Ok(None);
+    }
     let read = target.read(path, size.min(MOST_LISTED)).await?;
     Ok(read.filter(|bytes| Sha256Hex::of(bytes).as_str() == sha256))
 }

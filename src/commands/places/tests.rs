@@ -143,6 +143,14 @@ async fn no_more_is_read_than_may_be_whatever_a_place_promises() {
     let place = Boastful { root: serde_json::to_vec(&root).unwrap(), asked: Mutex::default() };
     let found = wanted.look(&place).await.unwrap();
     assert!(found.held.is_some_and(|held| held.list.is_none() && held.lines.is_none()));
-    let asked = place.asked.into_inner().unwrap();
+    let asked = std::mem::take(&mut *place.asked.lock().unwrap());
     assert!(asked.len() == 4 && asked.iter().all(|limit| *limit <= 256 << 20), "{asked:?}");
+    // And nothing that is not beside the root.
+    for file in [&mut root.shards, &mut root.updated] {
+        file.path = "../../dev/stdin".to_owned();
+    }
+    root.exports = None;
+    let place = Boastful { root: serde_json::to_vec(&root).unwrap(), ..place };
+    wanted.look(&place).await.unwrap();
+    assert_eq!(place.asked.into_inner().unwrap().len(), 1, "the publisher's own list alone");
 }
