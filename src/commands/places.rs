@@ -17,6 +17,8 @@ use crate::manifest::settings::Settings;
 use crate::manifest::{Manifest, page};
 use crate::state::Timestamp;
 
+/// How large a signature may be, in bytes.
+const MOST_SIGNATURE: u64 = 4 * 1024;
 /// How large the publisher's own list may be, in bytes.
 const MOST_RETIRED: u64 = 16 * 1024 * 1024;
 
@@ -77,11 +79,11 @@ impl Publishable {
     pub fn held_after(&self, habits: Habits, next: &Self) -> anyhow::Result<Found> {
         let layout = self.layout(habits)?;
         let edition = Edition::after(None, &self.offer(), layout, None)?;
-        let mut names: BTreeMap<String, u64> = edition.files.iter().map(|(name, it)| (name.clone(), size(it))).collect();
+        let names: BTreeMap<String, u64> = edition.files.iter().map(|(name, it)| (name.clone(), size(it))).collect();
         let sha256 = Sha256Hex::of(&edition.root_bytes);
-        names.insert(signature_of(&edition.root_bytes), 0);
         let held = Held {
             sha256,
+            is_signed: true,
             names,
             lines: Some(layout.lines_beside(&next.layout(habits)?.list)),
             list: Some(layout.list.clone()),
@@ -95,7 +97,7 @@ impl Publishable {
 
     /// Reads what a place holds, as far as it takes to compare it.
     pub async fn look(&self, target: &dyn PublishTarget) -> anyhow::Result<Found> {
-        look(target, &self.offer(), self.layout(target.habits())?).await
+        look(target, &self.offer(), self.layout(target.habits())?, self.sign.as_ref()).await
     }
 
     /// Publishes to a place that does not hold what it should.
@@ -201,7 +203,12 @@ pub struct Found {
 }
 
 /// Reads what a place holds, as far as it takes to compare it with a manifest laid out for it.
-async fn look(target: &dyn PublishTarget, offer: &Offer<'_>, layout: &Layout) -> anyhow::Result<Found> {
+async fn look(
+    target: &dyn PublishTarget,
+    offer: &Offer<'_>,
+    layout: &Layout,
+    sign: Option<&Sign>,
+) -> anyhow::Result<Found> {
     let Some(stored) = target.root().await? else { return Ok(Found { version: None, held: None }) };
     let version = Some(stored.version);
     refuse_newer(target, &stored.bytes)?;
@@ -213,6 +220,7 @@ async fn look(target: &dyn PublishTarget, offer: &Offer<'_>, layout: &Layout) ->
     let retired = target.read(RETIRED, MOST_RETIRED).await?;
     let mut held = Held {
         sha256: Sha256Hex::of(&stored.bytes),
+        is_signed: is_signed(target, &stored.bytes, sign).await?,
         names: target.list().await?,
         list: Some(layout.list.clone()),
         lines: Some(Vec::new()),
@@ -227,6 +235,12 @@ async fn look(target: &dyn PublishTarget, offer: &Offer<'_>, layout: &Layout) ->
         held.lines = lines(target, &held, layout).await?;
     }
     Ok(Found { version, held: Some(held) })
+}
+
+/// Whether the signature at the place is the one that our key makes: one key makes the same again.
+async fn is_signed(target: &dyn PublishTarget, root: &[u8], sign: Option<&Sign>) -> Result<bool, PublicationError> {
+    let Some(sign) = sign else { return Ok(false) };
+    Ok(target.read(&signature_of(root), MOST_SIGNATURE).await?.is_some_and(|bytes| bytes == sign(root)))
 }
 
 /// A root of a later format is not ours to replace.
@@ -278,8 +292,8 @@ async fn lines(target: &dyn PublishTarget, held: &Held, layout: &Layout) -> anyh
 
 fn summary(root: &Root) -> Summary {
     let source = &root.source;
-    let at = source.commit.as_ref().map(|commit| format!(" of {}", commit.get(..7).unwrap_or(commit)));
-    let title = format!("Publish edition {}{}", root.seq, at.unwrap_or_default());
+    let at = source.commit.as_ref().map(|commit| format!(" {}", commit.get(..7).unwrap_or(commit)));
+    let title = format!("Publish{} as edition {}", at.unwrap_or_default(), root.seq);
     let date = source.date.as_deref().and_then(|date| chrono::DateTime::parse_from_rfc3339(date).ok());
     Summary { title, seconds: date.map(|date| date.timestamp()) }
 }

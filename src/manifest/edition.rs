@@ -11,7 +11,7 @@ use super::build::{BuildError, Manifest, canonical, document};
 use super::difference::Difference;
 use super::files::{Files, RETIRED, add, is_ours, signature_of, size};
 use super::format::{
-    Delta, DeltaRef, ExportList, FileRef, Findings, Moment, Prev, PublishedFinding, Root, ShardList, Updated,
+    Delta, DeltaRef, ExportList, FileRef, Findings, Moment, Prev, PublishedFinding, Root, ShardList, Source, Updated,
     VERSION,
 };
 use super::index::index;
@@ -47,6 +47,8 @@ pub struct Held {
     pub root: Root,
     /// The SHA-256 of its bytes.
     pub sha256: Sha256Hex,
+    /// Whether its signature is the one that is wanted now; of no account where none is.
+    pub is_signed: bool,
     /// The files that are there, and their sizes.
     pub names: BTreeMap<String, u64>,
     /// Its shards; none where their list is not there whole.
@@ -110,7 +112,7 @@ impl Held {
 
     /// Whether there is a signature where there should be one.
     pub fn is_signed_as(&self, offer: &Offer<'_>) -> bool {
-        !offer.is_signed || self.names.contains_key(&format!("root-{}.minisig", self.sha256))
+        !offer.is_signed || self.is_signed
     }
 }
 
@@ -174,7 +176,7 @@ impl Edition {
             Some((list, lines)) => Difference::between(list, lines.clone(), layout),
             None => Difference::between(&nothing, Vec::new(), layout),
         };
-        let seq = held.map_or(1, |held| held.root.seq.saturating_add(1));
+        let seq = seq(held, &manifest.source);
         let before = followed.and_then(|held| held.updated.as_ref()).filter(|_| known.is_some());
         let mut updated = updated(before, offer, &difference);
         let delta = match (followed, &known, before) {
@@ -248,6 +250,15 @@ impl Edition {
         }
         Ok(Steps { put, removed })
     }
+}
+
+/// The number of the edition: the time of its commit, or one more than the number of the one before where that is higher.
+///
+/// So it grows where the place has lost what it held, or never holds anything from one run to the next.
+fn seq(held: Option<&Held>, source: &Source) -> u64 {
+    let date = source.date.as_deref().and_then(|date| DateTime::parse_from_rfc3339(date).ok());
+    let seconds = date.and_then(|date| u64::try_from(date.timestamp()).ok()).unwrap_or_default();
+    held.map_or(1, |held| held.root.seq.saturating_add(1)).max(seconds)
 }
 
 /// Adds the files in other formats, and their list. A place that is read once has none: nobody follows them there.
