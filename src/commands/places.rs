@@ -9,7 +9,7 @@ use crate::adapters::publication::{PublicationError, PublishTarget, Summary, Upd
 use crate::ids::Sha256Hex;
 use crate::manifest::build::BuildError;
 use crate::manifest::edition::{Edition, Held, Offer};
-use crate::manifest::files::{RETIRED, ROOT, signature_of, size};
+use crate::manifest::files::{RETIRED, ROOT, is_ours, signature_of, size};
 use crate::manifest::format::{ExportList, FileRef, PublishedFinding, Root, ShardList, VERSION};
 use crate::manifest::layout::{Habits, Layout, Line, beside, entries};
 use crate::manifest::retired::Retired;
@@ -212,7 +212,10 @@ async fn look(
     let Some(stored) = target.root().await? else { return Ok(Found { version: None, held: None }) };
     let version = Some(stored.version);
     refuse_newer(target, &stored.bytes)?;
-    let Ok(root) = serde_json::from_slice::<Root>(&stored.bytes) else { return Ok(Found { version, held: None }) };
+    let Ok(root) = serde_json::from_slice::<Root>(&stored.bytes) else {
+        spare_others_root(target).await?;
+        return Ok(Found { version, held: None });
+    };
     let exports = match &root.exports {
         Some(reference) => file(target, reference).await?,
         None => Some(ExportList::default()),
@@ -235,6 +238,19 @@ async fn look(
         held.lines = lines(target, &held, layout).await?;
     }
     Ok(Found { version, held: Some(held) })
+}
+
+/// A `manifest.json` that is no root of ours is replaced only where other files of ours say that it was one: a web app's
+/// manifest has the same name.
+async fn spare_others_root(target: &dyn PublishTarget) -> anyhow::Result<()> {
+    if target.list().await?.keys().any(|name| is_ours(name)) {
+        return Ok(());
+    }
+    Err(anyhow!(
+        "the {ROOT} at {} is not Stockroom's, so it is left alone. Publish to a folder of its own (`folder` in \
+         manifest.publish), or take that file away",
+        target.place()
+    ))
 }
 
 /// Whether the signature at the place is the one that our key makes: one key makes the same again.
