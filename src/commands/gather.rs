@@ -2,7 +2,7 @@
 //!
 //! Each record is looked at by itself, then what stands [`between`] them, then the files beside them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::open::Opened;
@@ -16,6 +16,7 @@ use crate::catalog::neighbours::Neighbours;
 use crate::catalog::record::candidates;
 use crate::catalog::tree::{Contents, Tree};
 use crate::config::Config;
+use crate::ids::RepoPath;
 use crate::manifest::exports::Lacks;
 use crate::report::{Check, Policy};
 use crate::schema::registry::Registry;
@@ -48,6 +49,35 @@ pub struct Library {
     pub check: Check,
     /// The valid assets, in the order of their records' paths; empty where only a verdict was asked for.
     pub assets: Vec<Asset>,
+}
+
+impl Library {
+    /// Whether files differ from the commit that have, or may have, a part in the library: not a note in a folder of its own.
+    pub fn is_dirty(&self) -> bool {
+        if self.tree.staged || self.tree.changed.is_empty() {
+            return self.tree.staged;
+        }
+        let folders: BTreeSet<&str> = self.assets.iter().map(|asset| asset.record.folder()).collect();
+        let files = self.assets.iter().flat_map(|asset| asset.files.iter().map(|file| &file.path));
+        let files: BTreeSet<&RepoPath> = files.collect();
+        let is_below_a_record = |path: &RepoPath| {
+            let around = |at: &str| at.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+            let mut at = Some(path.folder().to_owned());
+            std::iter::from_fn(|| std::mem::replace(&mut at, None).inspect(|folder| at = around(folder)))
+                .any(|folder| folders.contains(folder.as_str()))
+        };
+        let has_a_part = |path: &&RepoPath| {
+            let name = path.as_str();
+            // What is not there any more may have been anything.
+            self.tree.get(name).is_none()
+                || name.starts_with("stockroom.")
+                || **path == self.config.path
+                || name.starts_with(self.config.schema_folder.as_str())
+                || files.contains(path)
+                || is_below_a_record(path)
+        };
+        self.tree.changed.iter().any(|path| has_a_part(&path))
+    }
 }
 
 /// Reads and checks every record. What is wrong with them is a finding and no error.

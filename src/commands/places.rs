@@ -82,11 +82,11 @@ impl Publishable {
     pub fn held_after(&self, target: &dyn PublishTarget, next: &Self) -> anyhow::Result<Found> {
         let layout = self.layout(target.habits())?;
         let edition = Edition::after(None, &self.offer(target), layout)?;
-        let mut names: BTreeMap<String, u64> = edition.files.iter().map(|(name, it)| (name.clone(), size(it))).collect();
+        let names: BTreeMap<String, u64> = edition.files.iter().map(|(name, it)| (name.clone(), size(it))).collect();
         let sha256 = Sha256Hex::of(&edition.root_bytes);
-        names.insert(signature_of(&edition.root_bytes), 0);
         let held = Held {
             sha256,
+            is_signed: true,
             names,
             lines: Some(layout.lines_beside(&next.layout(target.habits())?.list)),
             list: Some(layout.list.clone()),
@@ -101,7 +101,7 @@ impl Publishable {
     /// Reads what a place holds, as far as it takes to compare it.
     pub async fn look(&self, target: &dyn PublishTarget) -> Result<Found, PublicationError> {
         let layout = self.layout(target.habits()).map_err(|error| refused(target, &error))?;
-        look(target, &self.offer(target), layout).await
+        look(target, &self.offer(target), layout, self.sign.as_ref()).await
     }
 
     /// Whether a place holds what it should.
@@ -189,8 +189,8 @@ pub enum Given {
 
 fn summary(root: &Root) -> Summary {
     let source = &root.source;
-    let at = source.commit.as_ref().map(|commit| format!(" of {}", commit.get(..7).unwrap_or(commit)));
-    let title = format!("Publish edition {}{}", root.seq, at.unwrap_or_default());
+    let at = source.commit.as_ref().map(|commit| format!(" {}", commit.get(..7).unwrap_or(commit)));
+    let title = format!("Publish{} as edition {}", at.unwrap_or_default(), root.seq);
     let date = source.date.as_deref().and_then(|date| chrono::DateTime::parse_from_rfc3339(date).ok());
     Summary { title, seconds: date.map(|date| date.timestamp()) }
 }

@@ -262,7 +262,7 @@ fn source(library: &Library, outside: &Outside) -> Source {
         commit: commit.map(ToString::to_string),
         tree: facts.map(|(tree, _)| tree),
         date: date.map(|date| date.to_rfc3339_opts(SecondsFormat::Secs, true)),
-        modified: library.tree.is_dirty(),
+        modified: library.is_dirty(),
     }
 }
 
@@ -284,7 +284,7 @@ fn compare(
     });
     let mut plan = Plan {
         commit: library.tree.commit.clone(),
-        dirty: library.tree.is_dirty(),
+        dirty: library.is_dirty(),
         superseded: None,
         refusal: None,
         publications: publications.collect::<anyhow::Result<_>>()?,
@@ -338,7 +338,7 @@ fn restored(outside: &Outside, plan: &Plan, present: &Present) -> BTreeSet<Targe
 ///
 /// Files that differ from their commit are what somebody has in hand now: they are served.
 fn newer(library: &Library, outside: &Outside, present: &Present) -> Option<CommitId> {
-    let ours = library.tree.commit.as_ref().filter(|_| !library.tree.is_dirty())?;
+    let ours = library.tree.commit.as_ref().filter(|_| !library.is_dirty())?;
     let served = present.state.targets.values().filter_map(|target| target.delivered.as_ref()?.commit.clone());
     let served: BTreeSet<CommitId> = served.chain(published(outside, &present.found)).filter(|it| it != ours).collect();
     let worktree = &library.worktree;
@@ -359,7 +359,7 @@ fn published<'a>(outside: &'a Outside, found: &'a [Found]) -> impl Iterator<Item
 /// A commit that some target has and that this clone lacks, where origin's branch is not at the commit to be served: whoever
 /// served it had seen more than this clone has. Asked for only then, as that takes a request.
 async fn unseen(library: &Library, outside: &Outside, desired: &Desired) -> Option<CommitId> {
-    let ours = library.tree.commit.as_ref().filter(|_| !library.tree.is_dirty())?;
+    let ours = library.tree.commit.as_ref().filter(|_| !library.is_dirty())?;
     if desired.plan.superseded.is_some() || desired.is_settled() {
         return None;
     }

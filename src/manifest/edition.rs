@@ -11,8 +11,7 @@ use super::build::{BuildError, Manifest, canonical, document};
 use super::difference::Difference;
 use super::files::{Files, RETIRED, add, is_ours, signature_of, size};
 use super::format::{
-    Delta, DeltaRef, ExportList, FileRef, Findings, Moment, Prev, PublishedFinding, Root, ShardList, Updated,
-    VERSION,
+    Delta, DeltaRef, ExportList, FileRef, Findings, Prev, PublishedFinding, Root, ShardList, Source, Updated, VERSION,
 };
 use super::index::index;
 use super::layout::{Habits, Layout, Line, beside};
@@ -21,6 +20,7 @@ use super::{exports, page};
 use super::retired::Retired;
 use super::settings::Settings;
 use super::shard::write;
+use super::updated::updated;
 use crate::ids::Sha256Hex;
 
 /// How many deltas are kept: whoever is further behind fetches shards.
@@ -49,6 +49,8 @@ pub struct Held {
     pub root: Root,
     /// The SHA-256 of its bytes.
     pub sha256: Sha256Hex,
+    /// Whether its signature is the one that is wanted now; of no account where none is.
+    pub is_signed: bool,
     /// The files that are there, and their sizes.
     pub names: BTreeMap<String, u64>,
     /// Its shards; none where their list is not there whole.
@@ -127,7 +129,7 @@ impl Held {
 
     /// Whether there is a signature where there should be one.
     pub fn is_signed_as(&self, offer: &Offer<'_>) -> bool {
-        !offer.is_signed || self.names.contains_key(&format!("root-{}.minisig", self.sha256))
+        !offer.is_signed || self.is_signed
     }
 }
 
@@ -185,7 +187,7 @@ impl Edition {
             Some((list, lines)) => Difference::between(list, lines.clone(), layout),
             None => Difference::between(&nothing, Vec::new(), layout),
         };
-        let seq = held.map_or(1, |held| held.root.seq.saturating_add(1));
+        let seq = seq(held, &manifest.source);
         let before = followed.and_then(|held| held.updated.as_ref()).filter(|_| known.is_some());
         let mut updated = updated(before, offer, &difference);
         let delta = match (followed, &known, before) {
@@ -261,6 +263,15 @@ impl Edition {
     }
 }
 
+/// The number of the edition: the time of its commit, or one more than the number of the one before where that is higher.
+///
+/// So it grows where the place has lost what it held, or never holds anything from one run to the next.
+fn seq(held: Option<&Held>, source: &Source) -> u64 {
+    let date = source.date.as_deref().and_then(|date| DateTime::parse_from_rfc3339(date).ok());
+    let seconds = date.and_then(|date| u64::try_from(date.timestamp()).ok()).unwrap_or_default();
+    held.map_or(1, |held| held.root.seq.saturating_add(1)).max(seconds)
+}
+
 /// Adds the files in other formats, and their list. A place that is read once has none: nobody follows them there.
 fn exports(
     offer: &Offer<'_>,
@@ -297,66 +308,6 @@ fn exports(
     let list = add(files, "exports", document(&list)?);
     files.extend(rendered.files);
     Ok(Some(list))
-}
-
-/// The commit that last changed each asset.
-fn updated(before: Option<&Updated>, offer: &Offer<'_>, difference: &Difference) -> Updated {
-    let source = &offer.manifest.source;
-    let commit = source.commit.clone().filter(|_| !source.modified);
-    let now = Moment { commit, date: source.date.clone() };
-    let mut commits: Vec<Moment> = before.map(|before| before.commits.clone()).unwrap_or_default();
-    let at = commits.iter().position(|known| *known == now).unwrap_or_else(|| {
-        commits.push(now);
-        commits.len() - 1
-    });
-    let meant = difference.put.iter().filter(|changed| changed.is_meant);
-    let fresh: BTreeSet<(&str, &str)> =
-        meant.map(|changed| (changed.line.collection.as_str(), changed.line.id.as_str())).collect();
-    let of = |collection: &str, id: &str| match before {
-        Some(before) if !fresh.contains(&(collection, id)) => {
-            Some(before.of(collection, id)).filter(|known| *known < before.commits.len()).unwrap_or(at)
-        }
-        _ => at,
-    };
-    let collections = offer.manifest.collections.iter();
-    let all = collections.flat_map(|(name, of)| of.entries.iter().map(move |entry| (name.as_str(), entry.id.as_str())));
-    Updated::new(&commits, all.map(|(collection, id)| (collection, id, of(collection, id))))
-}
-
-impl Updated {
-    /// Lists the assets with their places in `commits`; commits that none of them has are left out.
-    fn new<'a>(commits: &[Moment], assets: impl Iterator<Item = (&'a str, &'a str, usize)>) -> Self {
-        let assets: Vec<_> = assets.collect();
-        let mut used: BTreeMap<usize, usize> = BTreeMap::new();
-        for (_, _, at) in &assets {
-            *used.entry(*at).or_default() += 1;
-        }
-        // The first of those that most assets have.
-        let base = used.iter().max_by_key(|(at, count)| (**count, std::cmp::Reverse(**at))).map(|(at, _)| *at);
-        let place: BTreeMap<usize, usize> = used.keys().enumerate().map(|(new, old)| (*old, new)).collect();
-        let mut collections: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
-        for (collection, id, at) in assets.into_iter().filter(|(_, _, at)| Some(*at) != base) {
-            let at = place.get(&at).copied().unwrap_or_default();
-            collections.entry(collection.to_owned()).or_default().insert(id.to_owned(), at);
-        }
-        Self {
-            version: VERSION,
-            commits: used.keys().filter_map(|at| commits.get(*at).cloned()).collect(),
-            base: base.and_then(|base| place.get(&base).copied()).unwrap_or_default(),
-            collections,
-            deltas: Vec::new(),
-        }
-    }
-
-    /// The place in `commits` of the one that last changed this asset.
-    pub fn of(&self, collection: &str, id: &str) -> usize {
-        self.collections.get(collection).and_then(|ids| ids.get(id)).copied().unwrap_or(self.base)
-    }
-
-    /// The commit that last changed this asset.
-    pub fn moment(&self, collection: &str, id: &str) -> Option<&Moment> {
-        self.commits.get(self.of(collection, id))
-    }
 }
 
 fn delta_bytes(held: &Held, offer: &Offer<'_>, difference: &Difference, seq: u64) -> Result<Vec<u8>, BuildError> {

@@ -25,7 +25,8 @@ pub struct Root {
     /// The libraries that it was made of, where it is that of a hub; their collections are called `NAME/COLLECTION`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<Member>,
-    /// How many editions there have been at this place, this one among them.
+    /// A number that only grows: the time of the commit in seconds since 1970-01-01 UTC, or one more than that of the edition
+    /// before where that is higher.
     pub seq: u64,
     /// The edition before this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -110,7 +110,7 @@ fn why(held: &Held, offer: &Offer<'_>, layout: &Layout) -> Result<String, BuildE
             "the exports, or what there is to look at, have changed".to_owned()
         }
         () if offer.is_due(root) => "what is published expires and is renewed".to_owned(),
-        () if !held.is_signed_as(offer) => "what is published has no signature".to_owned(),
+        () if !held.is_signed_as(offer) => "what is published is not signed with the key".to_owned(),
         () if root.shards != layout.shards => "another version of Stockroom has published it".to_owned(),
         () => "files of the published manifest are missing or damaged".to_owned(),
     })

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::published::FIRST;
 use crate::bucket_server::{Bucket, Fault, SECRET, server};
 use crate::program::{Library, Program, Run};
 
@@ -45,7 +46,7 @@ fn the_first_sync_fills_a_bucket_and_the_second_writes_nothing() {
     assert!(!run.both().contains(SECRET), "{}", run.both());
     assert!(writes(&bucket) > 3);
     let root = body(&bucket.ask("GET", "/assets/manifest.json", ""));
-    assert_eq!(root["seq"], 1);
+    assert_eq!(root["seq"], FIRST);
     bucket.forget();
 
     sync(&library, &bucket).ends(0);
@@ -57,7 +58,7 @@ fn the_first_sync_fills_a_bucket_and_the_second_writes_nothing() {
     library.commit();
     sync(&library, &bucket).ends(0);
     let root = body(&bucket.ask("GET", "/assets/manifest.json", ""));
-    assert_eq!((root["seq"].as_u64(), root["delta"].is_object()), (Some(2), true));
+    assert_eq!((root["seq"].as_u64(), root["delta"].is_object()), (Some(FIRST + 1), true));
 
     let verified = with(library.program(&["verify", &format!("s3://{}/assets", bucket.name)]), &bucket);
     verified.ends(0);
@@ -80,5 +81,5 @@ fn what_the_store_refuses_fails_the_target_and_the_next_run_mends_it() {
     let run = library.run(&["sync", "--only", "manifest"]);
     assert!(run.code != 0 && run.both().contains("AWS_ACCESS_KEY_ID"), "{}", run.both());
     sync(&library, &bucket).ends(0);
-    assert_eq!(body(&bucket.ask("GET", "/assets/manifest.json", ""))["seq"], 1);
+    assert_eq!(body(&bucket.ask("GET", "/assets/manifest.json", ""))["seq"], FIRST);
 }

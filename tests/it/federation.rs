@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::published::FIRST;
 use crate::program::{Library, Run};
 use crate::published;
 
@@ -105,12 +106,12 @@ fn a_library_that_is_away_damaged_or_went_back_stays_as_it_was() {
     fs::rename(hub.props.beside("elsewhere"), &manifest).unwrap();
     fs::write(&shard, good).unwrap();
     hub.federate().ends(0);
-    assert_eq!(seqs(&hub.folder()), [("props".to_owned(), 2), ("tools".to_owned(), 2)]);
+    assert_eq!(seqs(&hub.folder()), [("props".to_owned(), FIRST + 1), ("tools".to_owned(), FIRST + 1)]);
     fs::remove_dir_all(&manifest).unwrap();
     fs::rename(&first, &manifest).unwrap();
     let run = hub.federate().ends(3);
-    assert!(run.both().contains("it is edition 1"), "{}", run.both());
-    assert_eq!(seqs(&hub.folder()), [("props".to_owned(), 2), ("tools".to_owned(), 2)]);
+    assert!(run.both().contains(&format!("it is edition {FIRST}")), "{}", run.both());
+    assert_eq!(seqs(&hub.folder()), [("props".to_owned(), FIRST + 1), ("tools".to_owned(), FIRST + 1)]);
 }
 
 #[test]

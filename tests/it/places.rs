@@ -56,11 +56,11 @@ fn a_sync_publishes_to_a_branch_and_the_next_one_anywhere_has_nothing_to_push() 
     assert_eq!(outcome(&first, "manifest"), "done", "{}", run.both());
     let folder = checked_out(&origin, "gh-pages");
     let root = published::root(&folder);
-    assert_eq!((&root["seq"], &root["source"]["repository"]), (&json!(1), &json!(REPO)));
+    assert_eq!((&root["seq"], &root["source"]["repository"]), (&json!(published::FIRST), &json!(REPO)));
     assert_eq!(published::assets(&folder).len(), 15, "every file of it is there and whole");
     assert!(folder.join(".nojekyll").exists());
     let said = origin.git(&["log", "-1", "--format=%s", "gh-pages"]);
-    assert_eq!(said, format!("Publish edition 1 of {}", &origin.git(&["rev-parse", "HEAD"])[..7]));
+    assert_eq!(said, format!("Publish {} as edition {}", &origin.git(&["rev-parse", "HEAD"])[..7], published::FIRST));
 
     let rest = origin.git(&["rev-parse", "gh-pages"]);
     for clone in [&one, &origin.clone_of_depth(1)] {
@@ -75,7 +75,7 @@ fn a_sync_publishes_to_a_branch_and_the_next_one_anywhere_has_nothing_to_push() 
     let (_, run) = sync(&origin.clone_of_depth(1));
     let folder = checked_out(&origin, "gh-pages");
     let root = published::root(&folder);
-    assert_eq!((&root["seq"], commits(&origin, "gh-pages")), (&json!(2), 2), "{}", run.both());
+    assert_eq!((&root["seq"], commits(&origin, "gh-pages")), (&json!(published::FIRST + 1), 2), "{}", run.both());
     assert!(root["delta"].is_object(), "who has the edition before needs the change alone");
     // An older commit does not take it back.
     let (late, run) = sync(&one);
@@ -151,7 +151,7 @@ fn a_website_s_own_sitemap_and_manifest_on_the_branch_are_not_replaced() {
         website.git(&["push", "--quiet", "origin", "gh-pages"]);
         let rest = origin.git(&["rev-parse", "gh-pages"]);
         let run = origin.clone_of_depth(1).run(&["sync", "--only", "manifest"]).ends(3);
-        assert!(run.both().contains(&format!("its {name} is")) || run.both().contains(&format!("a file {name} that")), "{}", run.both());
+        assert!(run.both().contains(&format!("the {name} there is not Stockroom's")) || run.both().contains(&format!("a file {name} that")), "{}", run.both());
         assert_eq!(origin.git(&["rev-parse", "gh-pages"]), rest);
     }
 }
@@ -183,7 +183,7 @@ fn a_run_that_is_killed_at_its_push_leaves_the_branch_as_it_was_and_the_next_one
     let (after, run) = sync(&clone);
     assert_eq!(outcome(&after, "manifest"), "done", "{}", run.both());
     let folder = checked_out(&origin, "gh-pages");
-    assert_eq!((published::root(&folder)["seq"].clone(), commits(&origin, "gh-pages")), (json!(2), 2));
+    assert_eq!((published::root(&folder)["seq"].clone(), commits(&origin, "gh-pages")), (json!(published::FIRST + 1), 2));
     assert_eq!(published::assets(&folder).len(), 15);
 }
 
@@ -254,4 +254,32 @@ fn a_release_that_takes_nothing_more_is_told_of_and_the_folder_is_served() {
     let run = release(&library, &github, "v1.0.0", "ghp_reader");
     assert!(run.both().contains("`permissions: contents: write`"), "{}", run.both());
     assert_eq!(github.assets(REPO), []);
+}
+
+#[test]
+fn a_note_beside_the_library_keeps_nobody_from_publishing_and_a_changed_record_does() {
+    let origin = library("    - branch: gh-pages\n");
+    let clone = origin.clone_of_depth(1);
+    clone.write("notes/to-do.txt", "buy bolts");
+    clone.write("notes.txt", "buy nuts");
+    let (first, run) = sync(&clone);
+    assert_eq!(outcome(&first, "manifest"), "done", "{}", run.both());
+    clone.edit(HEX, "Parametric hex bolts", "Parametric hexagon bolts");
+    let run = clone.program(&["sync"]).run();
+    assert!(run.code == 3 && run.out.contains("there are uncommitted changes"), "{}", run.both());
+}
+
+#[test]
+fn a_place_that_forgets_everything_does_not_go_back() {
+    let origin = library("    - folder: public\n");
+    let sync_anew = || {
+        let clone = origin.clone_of_depth(1);
+        sync(&clone);
+        published::root(&clone.path("public"))["seq"].as_u64().unwrap()
+    };
+    let first = sync_anew();
+    origin.edit(HEX, "Parametric hex bolts", "Parametric hexagon bolts");
+    origin.git(&["add", "--all"]);
+    origin.git(&["-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message", "later"]);
+    assert!(sync_anew() > first);
 }

@@ -10,6 +10,9 @@ use sha2::{Digest as _, Sha256};
 /// A collection and an id.
 pub type Key = (String, String);
 
+/// The number of an edition of the first commit of a test's library, where the place held nothing before.
+pub const FIRST: u64 = 1_767_225_600;
+
 /// The root.
 pub fn root(folder: &Path) -> Value {
     serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap()

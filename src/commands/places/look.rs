@@ -4,16 +4,19 @@
 
 use serde::de::DeserializeOwned;
 
+use super::Sign;
 use crate::adapters::publication::{PublicationError, PublishTarget, Version};
 use crate::ids::Sha256Hex;
 use crate::manifest::edition::{Held, Offer};
-use crate::manifest::files::{RETIRED, ROOT, digest_in};
+use crate::manifest::files::{RETIRED, ROOT, digest_in, is_ours, signature_of};
 use crate::manifest::format::{ExportList, FileRef, Root, ShardList, VERSION};
 use crate::manifest::layout::{Habits, Layout, Line, beside, entries};
 use crate::manifest::retired::Retired;
 
 /// How large the publisher's own list may be, in bytes.
 const MOST_RETIRED: u64 = 16 * 1024 * 1024;
+/// How large a signature may be, in bytes.
+const MOST_SIGNATURE: u64 = 4 * 1024;
 /// How large a list that a root names may be, in bytes.
 const MOST_LISTED: u64 = 256 * 1024 * 1024;
 /// How many bytes of shards are compared. Where more have changed, a delta would help nobody.
@@ -42,11 +45,13 @@ pub(super) async fn look(
     target: &dyn PublishTarget,
     offer: &Offer<'_>,
     layout: &Layout,
+    sign: Option<&Sign>,
 ) -> Result<Found, PublicationError> {
     let Some(stored) = target.root().await? else { return Ok(Found::default()) };
     let version = Some(stored.version);
-    refuse_others(target, &stored.bytes)?;
+    refuse_newer(target, &stored.bytes)?;
     let Ok(root) = serde_json::from_slice::<Root>(&stored.bytes) else {
+        spare_others_root(target).await?;
         return Ok(Found { version, ..Found::default() });
     };
     let exports = match &root.exports {
@@ -56,6 +61,7 @@ pub(super) async fn look(
     let retired = target.read(RETIRED, MOST_RETIRED).await?;
     let mut held = Held {
         sha256: Sha256Hex::of(&stored.bytes),
+        is_signed: is_signed(target, &stored.bytes, sign).await?,
         names: target.list().await?,
         list: Some(layout.list.clone()),
         lines: Some(Vec::new()),
@@ -72,21 +78,37 @@ pub(super) async fn look(
     Ok(Found { version, held: Some(held), trouble: None })
 }
 
-/// A root of a later format is not ours to replace, and neither is what other programs call `manifest.json`. Bytes that are no
-/// JSON at all are what is left of one.
-fn refuse_others(target: &dyn PublishTarget, bytes: &[u8]) -> Result<(), PublicationError> {
-    let Ok(root) = serde_json::from_slice::<serde_json::Value>(bytes) else { return Ok(()) };
-    let why = match root.get("version").and_then(serde_json::Value::as_u64) {
-        Some(found) if found > u64::from(VERSION) => format!(
-            "the manifest there has version {found}, and this Stockroom knows {VERSION}: update it, or publish elsewhere"
-        ),
-        None => format!(
-            "its {ROOT} is no manifest of assets and would be lost, as a web app's own manifest of that name; publish to a \
-             `folder` without one, or move that file away"
-        ),
-        Some(_) => return Ok(()),
-    };
+/// A root of a later format is not ours to replace.
+fn refuse_newer(target: &dyn PublishTarget, bytes: &[u8]) -> Result<(), PublicationError> {
+    let root = serde_json::from_slice::<serde_json::Value>(bytes).ok();
+    match root.and_then(|root| root.get("version")?.as_u64()) {
+        Some(found) if found > u64::from(VERSION) => {
+            let why = format!(
+                "the manifest there has version {found}, and this Stockroom knows {VERSION}: update it, or publish elsewhere"
+            );
+            Err(PublicationError::Refused { place: target.place(), why })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A `manifest.json` that is no root of ours is replaced only where other files of ours say that it was one: a web app's
+/// manifest has the same name.
+async fn spare_others_root(target: &dyn PublishTarget) -> Result<(), PublicationError> {
+    if target.list().await?.keys().any(|name| is_ours(name)) {
+        return Ok(());
+    }
+    let why = format!(
+        "the {ROOT} there is not Stockroom's, so it is left alone. Publish to a folder of its own (`folder` in \
+         manifest.publish), or take that file away"
+    );
     Err(PublicationError::Refused { place: target.place(), why })
+}
+
+/// Whether the signature at the place is the one that our key makes: one key makes the same again.
+async fn is_signed(target: &dyn PublishTarget, root: &[u8], sign: Option<&Sign>) -> Result<bool, PublicationError> {
+    let Some(sign) = sign else { return Ok(false) };
+    Ok(target.read(&signature_of(root), MOST_SIGNATURE).await?.is_some_and(|bytes| bytes == sign(root)))
 }
 
 /// A file that a root names; none when it is not there whole.

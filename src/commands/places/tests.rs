@@ -79,11 +79,14 @@ async fn a_manifest_of_another_kind_stays_and_what_is_left_of_ours_does_not() {
     for theirs in [&br#"{"short_name": "a web app"}"#[..], br#"{"version": "1.0", "manifest_version": 3}"#, b"[]"] {
         put(&place, theirs, &[]).await;
         let said = wanted.bring_into_step(&place).await.unwrap_err().to_string();
-        assert!(said.contains("manifest.json is no manifest of assets"), "{said}");
+        assert!(said.contains("the manifest.json there is not Stockroom's"), "{said}");
     }
     put(&place, br#"{"version": 99}"#, &[]).await;
     let said = wanted.bring_into_step(&place).await.unwrap_err().to_string();
     assert!(said.contains("has version 99"), "{said}");
+    // What lies around it says that it was ours.
+    let shard = format!("shard-{}.json", Sha256Hex::of(b"x"));
+    put(&place, b"", &[(&shard, b"x")]).await;
     for ours in [&b""[..], b"{\"version\": 1", br#"{"version": 1}"#] {
         put(&place, ours, &[]).await;
         wanted.bring_into_step(&place).await.unwrap();

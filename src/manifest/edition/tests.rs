@@ -67,6 +67,7 @@ fn held(edition: &Edition, names: &BTreeMap<String, u64>, library: &Library, nex
     let layout = library.layout();
     Held {
         sha256: Sha256Hex::of(&edition.root_bytes),
+        is_signed: false,
         names,
         lines: Some(layout.lines_beside(&next.layout().list)),
         list: Some(layout.list),
