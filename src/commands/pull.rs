@@ -18,6 +18,7 @@ use crate::manifest::signature::{PublicKey, Signature};
 use crate::mirror::admission::{refuse_expired, refuse_older};
 use crate::mirror::choice::Choice;
 use crate::mirror::documents::{self, Document};
+use crate::mirror::draft::refuse_changed;
 use crate::mirror::outcome::{Fetched, Outcome, Pulled};
 use crate::mirror::plan::{Known, Losses, Origin, Plan, losses, plan};
 use crate::mirror::record::Record;
@@ -29,6 +30,9 @@ const AT_ONCE: usize = 8;
 const WORTH_KEEPING: usize = 4;
 /// The largest signature.
 const MOST_SIGNATURE: u64 = 8 << 10;
+
+/// So many bytes more than a document may have are read of it.
+const TOO_MANY: u64 = 64 << 10;
 
 /// What is under way, for whoever watches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,6 +177,7 @@ pub async fn pull(
         begun.hold()?;
         fetched = stage(&mut plan, &record, &begun.folder, web, wish, stop).await?;
         let _under_way = stop.hold()?;
+        refuse_changed(&plan, &record, &mut begun.folder)?;
         begun.folder.apply(&plan)?;
     } else if begun.turn.is_some() {
         // A pull that was killed at its very end may have left it.
@@ -255,9 +260,9 @@ async fn document(
     Ok((want, came))
 }
 
-/// A document, and where it is larger than it may be one byte more than that, so that its flaw can be told.
+/// A document; where it is somewhat larger than it may be, as a web page in its place often is, so that its flaw can be told.
 pub async fn read(source: &dyn ManifestSource, want: &Document) -> Result<Option<Vec<u8>>, PublicationError> {
-    source.read(&want.path, want.bytes.saturating_add(1)).await
+    source.read(&want.path, want.bytes.saturating_add(TOO_MANY)).await
 }
 
 fn refuse_if_asked(stop: &Stop) -> Result<(), Stopped> {
@@ -314,7 +319,7 @@ async fn fetch(
     stop: &Stop,
     fetched: &mut Fetched,
 ) -> anyhow::Result<BTreeMap<Sha256Hex, String>> {
-    let (all, all_bytes) = (wanted.len(), wanted.values().map(|(_, bytes)| bytes).sum());
+    let (all, all_bytes) = (wanted.len(), wanted.values().map(|(_, bytes)| *bytes).fold(0, u64::saturating_add));
     let (mut done, mut failed, mut under_way) = (0, BTreeMap::new(), JoinSet::new());
     let mut left: Vec<_> = wanted.into_iter().rev().collect();
     while !(left.is_empty() && under_way.is_empty()) {

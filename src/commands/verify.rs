@@ -165,7 +165,7 @@ impl Look<'_> {
     /// Fetches and hashes the assets' files; how many.
     async fn files(&self, web: &Web, proof: &mut Proof) -> anyhow::Result<usize> {
         let mut left: Vec<_> = proof.files().clone().into_iter().rev().collect();
-        let (all, all_bytes) = (left.len(), left.iter().map(|(_, file)| file.bytes).sum());
+        let (all, all_bytes) = (left.len(), left.iter().map(|(_, file)| file.bytes).fold(0_u64, u64::saturating_add));
         let (mut done, mut bytes, mut under_way, mut problems) = (0, 0, JoinSet::new(), BTreeMap::new());
         loop {
             self.stop.asked().map_or(Ok(()), |signal| Err(Stopped(signal)))?;
@@ -179,7 +179,7 @@ impl Look<'_> {
             }
             let Some(one) = under_way.join_next().await else { break };
             let (url, file, found) = one?;
-            (done, bytes) = (done + 1, bytes + file.bytes);
+            (done, bytes) = (done + 1, u64::saturating_add(bytes, file.bytes));
             (self.watch)(Progress { what: "files", done, all, bytes, all_bytes });
             let why = match found {
                 Err(why) => why,

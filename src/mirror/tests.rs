@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::choice::{Choice, Files};
 use super::documents::{self, Document, Flaw};
+use super::draft::refuse_changed;
 use super::fixture::{Edition, Library, content, entry};
 use super::plan::{Ground, Known, Losses, Origin, Plan, Refusal, Seen, losses, plan};
 use super::record::Record;
@@ -291,6 +292,40 @@ fn files_of_somebody_else_are_not_overwritten() {
     folder.files.insert("files/a/file".into(), content("a 1"));
     let (plan, _) = folder.pull(&edition);
     assert_eq!((plan.kept, plan.place.len()), (1, 2), "what is the same already is taken over");
+}
+
+#[test]
+fn what_somebody_has_made_while_files_were_fetched_is_not_overwritten() {
+    let (one, mut folder) = (library(&ALL).publish(1, None), Folder::default());
+    folder.pull(&one);
+    let two = library(&[("a", 2), ("b", 1), ("x", 1)]).publish(2, Some(&one));
+    let (plan, _) = folder.planned(&two, &Choice::default(), &|_| false).unwrap();
+    let (record, before) = (folder.record.clone().unwrap(), folder.files.clone());
+    assert_eq!(refuse_changed(&plan, &record, &mut folder), Ok(()));
+    for path in ["files/a/file", "files/x/file", "files/x"] {
+        folder.files.insert(path.to_owned(), b"mine".to_vec());
+        let refusal = refuse_changed(&plan, &record, &mut folder).unwrap_err().to_string();
+        assert!(refusal.contains(&format!("was pulled: {path}. Move")), "{refusal}");
+        folder.files = before.clone();
+    }
+}
+
+#[test]
+fn an_entry_is_found_under_the_name_that_it_had_beside_another() {
+    let of = |assets: &[(&str, &str)]| {
+        let mut library = Library::default();
+        assets.iter().for_each(|(collection, id)| library.put(collection, id, entry(id, 1, &[])));
+        library
+    };
+    let one = of(&[("products", "a"), ("products", "A")]).publish(1, None);
+    let two = of(&[("products", "a"), ("Products", "b")]).publish(2, Some(&one));
+    let mut folder = Folder::default();
+    folder.pull(&one);
+    let beside = folder.files.keys().find(|path| path.starts_with("records/products/A~")).unwrap().clone();
+    folder.files.remove(&beside);
+    folder.pull(&two);
+    let ids: Vec<&str> = folder.files.keys().filter_map(|path| path.strip_prefix("records/")).collect();
+    assert!(ids.len() == 2 && ids.iter().all(|path| path.to_ascii_lowercase().starts_with("products~")), "{ids:?}");
 }
 
 #[test]
