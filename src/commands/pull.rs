@@ -14,7 +14,7 @@ use crate::adapters::turn::Turn;
 use crate::ids::Sha256Hex;
 use crate::manifest::files::signature_of;
 use crate::manifest::format::Root;
-use crate::manifest::signature::{PublicKey, Signature};
+use crate::manifest::signature::{PublicKey, Signature, SignatureError};
 use crate::mirror::admission::{refuse_expired, refuse_older};
 use crate::mirror::choice::Choice;
 use crate::mirror::documents::{self, Document};
@@ -129,9 +129,8 @@ pub async fn admit(source: &dyn ManifestSource, key: Option<&PublicKey>) -> anyh
         Some(key) => {
             let name = signature_of(&bytes);
             let signature = source.read(&name, MOST_SIGNATURE).await?;
-            let signature = signature.ok_or_else(|| {
-                anyhow!("the manifest at {place} is not signed: {name} is not there, and --key asks for it")
-            })?;
+            let signature = signature.ok_or(SignatureError::Absent(name));
+            let signature = signature.with_context(|| format!("the manifest at {place} is not signed"))?;
             let verified = Signature::parse(&signature).and_then(|signature| key.verify(&bytes, &signature));
             verified.with_context(|| format!("the signature of the manifest at {place} is no good"))?;
             Some(key.id())
@@ -151,15 +150,8 @@ pub async fn pull(
 ) -> anyhow::Result<Pulled> {
     let admitted = admit(&*source, wish.key.as_ref()).await?;
     let root = &admitted.root;
-    let refused = || format!("the manifest at {} is not taken", wish.shown);
-    refuse_expired(root, wish.now).with_context(refused)?;
     let before = begun.record.take();
-    let same_source = before.as_ref().filter(|record| record.source == wish.shown);
-    refuse_older(root, same_source, wish.allows_older).with_context(refused)?;
-    if let [missing, ..] = wish.choice.missing(root).as_slice() {
-        let there: Vec<&str> = root.collections.keys().map(String::as_str).collect();
-        return Err(anyhow!("the manifest has no collection {missing:?}; it has {}", there.join(", ")));
-    }
+    refuse_unwanted(root, before.as_ref(), wish)?;
     let mut record = before.clone().unwrap_or_else(|| Record::empty(&wish.shown, wish.choice.clone()));
     let Losses { lost, entries } = losses(&record, &wish.choice, &mut begun.folder);
     record.forget(&lost);
@@ -206,6 +198,21 @@ pub async fn pull(
         signed_by,
         came_from,
     })
+}
+
+/// Refuses an edition that is over, or takes the folder back, or lacks what is wanted.
+fn refuse_unwanted(root: &Root, before: Option<&Record>, wish: &Wish<'_>) -> anyhow::Result<()> {
+    let refused = || format!("the manifest at {} is not taken", wish.shown);
+    refuse_expired(root, wish.now).with_context(refused)?;
+    let same_source = before.filter(|record| record.source == wish.shown);
+    refuse_older(root, same_source, wish.allows_older).with_context(refused)?;
+    match wish.choice.missing(root).as_slice() {
+        [] => Ok(()),
+        [missing, ..] => {
+            let there: Vec<&str> = root.collections.keys().map(String::as_str).collect();
+            Err(anyhow!("the manifest has no collection {missing:?}; it has {}", there.join(", ")))
+        }
+    }
 }
 
 /// Fetches what the route wants until it is at its end.
