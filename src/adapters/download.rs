@@ -12,11 +12,8 @@ use reqwest::Url;
 use sha2::{Digest as _, Sha256};
 
 use super::http::{Policy, Reply, Trouble, send};
-use super::publication::Web;
+use super::publication::{LEAST_SPEED, Web};
 use crate::ids::Sha256Hex;
-
-/// The least speed that is waited for, in bytes each second.
-const LEAST_SPEED: u64 = 50_000;
 
 /// What stands for an answer where the disk fails: final, and no server's.
 const INSUFFICIENT: u16 = 0;

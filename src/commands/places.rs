@@ -40,7 +40,7 @@ pub struct Publishable {
     pub findings: Vec<PublishedFinding>,
     /// When that is.
     pub now: Timestamp,
-    /// Signs roots, where that is wanted.
+    /// Signs roots, where that is wanted and something is published.
     pub sign: Option<Sign>,
     layouts: BTreeMap<Habits, Layout>,
 }
@@ -68,7 +68,7 @@ impl Publishable {
             settings: &self.settings,
             findings: &self.findings,
             now: self.now.0,
-            is_signed: self.sign.is_some(),
+            is_signed: self.settings.sign.is_some(),
             base: target.address().map(|address| address.trim_end_matches(ROOT).to_owned()),
         }
     }

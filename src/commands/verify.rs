@@ -89,8 +89,7 @@ pub async fn verify(
 
 /// What an error says is wrong with the publication; none where it cannot be reached.
 fn told(error: &anyhow::Error) -> Option<Flaw> {
-    let is_signature =
-        error.chain().any(|cause| cause.is::<SignatureError>()) || error.to_string().contains("is not signed");
+    let is_signature = error.chain().any(|cause| cause.is::<SignatureError>());
     let found = error.chain().find_map(|cause| cause.downcast_ref::<Flaw>()).cloned();
     found.or_else(|| is_signature.then(|| flaw(ROOT, format!("is not signed as it should be: {error:#}"))))
 }
@@ -165,7 +164,7 @@ impl Look<'_> {
     /// Fetches and hashes the assets' files; how many.
     async fn files(&self, web: &Web, proof: &mut Proof) -> anyhow::Result<usize> {
         let mut left: Vec<_> = proof.files().clone().into_iter().rev().collect();
-        let (all, all_bytes) = (left.len(), left.iter().map(|(_, file)| file.bytes).sum());
+        let (all, all_bytes) = (left.len(), left.iter().map(|(_, file)| file.bytes).fold(0_u64, u64::saturating_add));
         let (mut done, mut bytes, mut under_way, mut problems) = (0, 0, JoinSet::new(), BTreeMap::new());
         loop {
             self.stop.asked().map_or(Ok(()), |signal| Err(Stopped(signal)))?;
@@ -179,7 +178,7 @@ impl Look<'_> {
             }
             let Some(one) = under_way.join_next().await else { break };
             let (url, file, found) = one?;
-            (done, bytes) = (done + 1, bytes + file.bytes);
+            (done, bytes) = (done + 1, u64::saturating_add(bytes, file.bytes));
             (self.watch)(Progress { what: "files", done, all, bytes, all_bytes });
             let why = match found {
                 Err(why) => why,

@@ -50,6 +50,9 @@ pub enum SignatureError {
         /// The id of the key that was asked for.
         wanted: String,
     },
+    /// There is none.
+    #[error("{0} is not there, and --key asks for it")]
+    Absent(String),
     /// The bytes are not those that were signed.
     #[error("the bytes are not those that were signed")]
     Wrong,

@@ -15,6 +15,9 @@ pub const MOST_ROOT: u64 = 4 << 20;
 /// How large any other document may be, in bytes, whatever its parent says.
 pub const MOST_DOCUMENT: u64 = 256 << 20;
 
+/// How many bytes all shards together may have: they are held in memory.
+const MOST_SHARDS: u64 = 1 << 30;
+
 /// What is wrong with a document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name} {why}")]
@@ -185,8 +188,13 @@ pub fn collection_digest<'e>(entries: impl Iterator<Item = (&'e str, &'e Sha256H
 pub fn shard_list(document: &Document, bytes: &[u8]) -> Result<ShardList, Flaw> {
     document.refuse_other(bytes)?;
     let list: ShardList = parsed(&document.path, bytes)?;
+    let mut bytes = 0_u64;
     for shard in list.collections.values().flatten() {
         Document::from(shard).refuse_unusable()?;
+        bytes = bytes.saturating_add(shard.bytes);
+        if bytes > MOST_SHARDS {
+            return Err(flaw(&document.path, format!("names shards of more bytes than are taken ({MOST_SHARDS})")));
+        }
         if shard.prefix.len() > 256 || !shard.prefix.bytes().all(|bit| matches!(bit, b'0' | b'1')) {
             return Err(flaw(&document.path, format!("names a shard by {:?}, which are no bits", shard.prefix)));
         }

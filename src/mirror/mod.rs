@@ -8,6 +8,7 @@
 pub mod admission;
 pub mod choice;
 pub mod documents;
+pub mod draft;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod journal;

@@ -61,7 +61,7 @@ pub(super) async fn look(
     let retired = target.read(RETIRED, MOST_RETIRED).await?;
     let mut held = Held {
         sha256: Sha256Hex::of(&stored.bytes),
-        is_signed: is_signed(target, &stored.bytes, sign).await?,
+        is_signed: offer.is_signed && is_signed(target, &stored.bytes, sign).await?,
         names: target.list().await?,
         list: Some(layout.list.clone()),
         lines: Some(Vec::new()),
@@ -105,10 +105,11 @@ async fn spare_others_root(target: &dyn PublishTarget) -> Result<(), Publication
     Err(PublicationError::Refused { place: target.place(), why })
 }
 
-/// Whether the signature at the place is the one that our key makes: one key makes the same again.
+/// Whether the signature at the place is the one that our key makes: one key makes the same again. Without the key, as in a
+/// plan, any signature is taken for it.
 async fn is_signed(target: &dyn PublishTarget, root: &[u8], sign: Option<&Sign>) -> Result<bool, PublicationError> {
-    let Some(sign) = sign else { return Ok(false) };
-    Ok(target.read(&signature_of(root), MOST_SIGNATURE).await?.is_some_and(|bytes| bytes == sign(root)))
+    let found = target.read(&signature_of(root), MOST_SIGNATURE).await?;
+    Ok(found.is_some_and(|bytes| sign.is_none_or(|sign| bytes == sign(root))))
 }
 
 /// A file that a root names; none when it is not there whole.
