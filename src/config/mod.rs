@@ -5,6 +5,7 @@
 //! `dist/schemas/stockroom.schema.json`.
 
 pub mod draft;
+mod named;
 mod problems;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -93,6 +93,8 @@ pub(super) fn of_rooms(
         value.get("manifest").and_then(|part| told.part::<manifest::settings::Settings>(part, "/manifest"))
     {
         told.all("/manifest", settings.problems());
+        let names: Vec<_> = members(&value, "collections").map(|(name, _)| name.as_str()).collect();
+        told.all("/manifest", super::named::problems(&settings, &names));
     }
     if let Some(settings) = value.get("embed").and_then(|part| told.part::<embedding::Settings>(part, "/embed")) {
         told.all("/embed", settings.problems());

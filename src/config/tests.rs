@@ -159,3 +159,36 @@ fn what_two_parsers_read_differently_is_no_setting() {
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("read this file differently"), "{told:?}");
 }
+
+#[test]
+fn a_role_or_a_collection_that_there_cannot_be_is_a_problem() {
+    let text = "version: 1
+collections: {products: {metadata: '*.json'}, guides: {metadata: '*.yml'}}
+manifest:
+  base_url: https://example.com/
+  roles: {source: ['*.blend']}
+  private: [sources, file, '*', source]
+  listing:
+    image: preview
+    collections: {guide: {}, guides: {image: thumbnial}}
+  exports:
+    blender: {name: N, role: models, collections: [product], data_block: /title, id_type: OBJECT, blender_version: '4.2'}
+    feed: {collections: [guides, nuts]}
+";
+    let no_role = |name: &str| {
+        format!("no file can have the role {name:?}: it is none of the usual ones and not in manifest.roles")
+    };
+    let usual = "known are `thumbnail`, `image`, `model`, `video`, `text`, `file`, `source`";
+    assert_eq!(
+        problems(text),
+        [
+            format!("6:13: {}; did you mean \"source\"?", no_role("sources")),
+            format!("8:12: {}; {usual}", no_role("preview")),
+            "9:26: there is no collection \"guide\"; did you mean \"guides\"?".to_owned(),
+            format!("9:46: {}; did you mean \"thumbnail\"?", no_role("thumbnial")),
+            format!("11:30: {}; did you mean \"model\"?", no_role("models")),
+            "11:52: there is no collection \"product\"; did you mean \"products\"?".to_owned(),
+            "12:34: there is no collection \"nuts\"; known are `guides`, `products`".to_owned(),
+        ]
+    );
+}
