@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::format::{AssetEntry, FileEntry};
+use super::settings::has_credentials;
 use crate::catalog::place::child_pointer;
 use crate::catalog::pointer::PointerPattern;
 use crate::catalog::settings::OneOrMany;
@@ -229,6 +230,9 @@ enum Part {
 
 impl Template {
     fn parse(text: &str) -> Result<Self, String> {
+        if has_credentials(text) {
+            return Err("the address holds a user name or a password: write it without".to_owned());
+        }
         let origin = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
         let Some((host, _)) = origin.and_then(|rest| rest.split_once('/')).filter(|(host, _)| !host.is_empty()) else {
             return Err(format!(

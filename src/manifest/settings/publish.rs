@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::bucket::BucketAddress;
-use super::is_web_address;
+use super::web_address_problem;
 use crate::manifest::files::ROOT;
 
 /// A place for the manifest: one of `folder`, `branch`, `release`, `object_store`.
@@ -165,8 +165,9 @@ impl Publish {
         if self.history.is_some() && self.branch.is_none() {
             problems.push(("/history".to_owned(), "`history` is about a `branch`, and none is named".to_owned()));
         }
-        if let Some(url) = self.url.as_ref().filter(|url| !is_web_address(url)) {
-            problems.push(("/url".to_owned(), format!("{url:?} does not begin with https://")));
+        for (at, address) in [("/url", &self.url), ("/endpoint", &self.endpoint)] {
+            let problem = address.as_deref().and_then(web_address_problem);
+            problems.extend(problem.map(|why| (at.to_owned(), why)));
         }
         problems
     }
