@@ -132,6 +132,8 @@ impl Settings {
             let at = format!("/publish/{index}");
             problems.extend(place.problems().into_iter().map(|(below, why)| (format!("{at}{below}"), why)));
         }
+        let between = publish::problems_between(&self.publish).into_iter();
+        problems.extend(between.map(|(at, message)| (format!("/publish{at}"), message)));
         let listing = self.listing.problems().into_iter();
         problems.extend(listing.map(|(at, message)| (format!("/listing{at}"), message)));
         let exports = self.exports.problems(self.base_url.is_some(), self.listing.has_pages()).into_iter();
