@@ -192,3 +192,12 @@ manifest:
         ]
     );
 }
+
+#[test]
+fn the_settings_in_the_documents_about_exports_can_be_read() {
+    let document = include_str!("../../docs/exports.md");
+    let example = document.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let collections = "collections: {products: {metadata: '*.json'}, guides: {metadata: '*.yml'}}";
+    let read = read(&format!("version: 1\n{collections}\n{example}"));
+    assert!(read.is_ok(), "{:?}", read.err());
+}

@@ -134,7 +134,7 @@ impl Settings {
         }
         let between = publish::problems_between(&self.publish).into_iter();
         problems.extend(between.map(|(at, message)| (format!("/publish{at}"), message)));
-        let listing = self.listing.problems().into_iter();
+        let listing = self.listing.problems(self.fields.as_deref()).into_iter();
         problems.extend(listing.map(|(at, message)| (format!("/listing{at}"), message)));
         let exports = self.exports.problems(self.base_url.is_some(), self.listing.has_pages()).into_iter();
         problems.extend(exports.map(|(at, message)| (format!("/exports{at}"), message)));
