@@ -124,6 +124,15 @@ fn a_secret_in_the_configuration_is_never_repeated() {
     let text = "version: 1\ncollections: {p: {metadata: '*.json'}}\ndownstreams: {w: {repo: o/w, token: hunter2}}\n";
     let told = problems(text).join("\n");
     assert!(told.contains("references, never values") && !told.contains("hunter2"), "{told}");
+    for setting in [
+        "manifest: {sign: hunter2}",
+        "manifest: {sign: [hunter2]}",
+        "state: {url: 'postgresql://ada:hunter2@localhost/x'}",
+        "schemas: {token: hunter2}",
+    ] {
+        let told = problems(&format!("version: 1\ncollections: {{p: {{metadata: '*.json'}}}}\n{setting}\n")).join("\n");
+        assert!(told.contains("references, never values") && !told.contains("hunter2"), "{told}");
+    }
 }
 
 #[test]
@@ -200,4 +209,23 @@ fn the_settings_in_the_documents_about_exports_can_be_read() {
     let collections = "collections: {products: {metadata: '*.json'}, guides: {metadata: '*.yml'}}";
     let read = read(&format!("version: 1\n{collections}\n{example}"));
     assert!(read.is_ok(), "{:?}", read.err());
+}
+
+#[test]
+fn what_has_another_shape_is_told_with_what_to_write() {
+    let help = |setting: &str| {
+        let told =
+            problems(&format!("version: 1\ncollections: {{p: {{metadata: '*.json'}}}}\nmanifest: {{{setting}}}\n"));
+        assert_eq!(told.len(), 1, "{told:?}");
+        told[0].rsplit_once(" (").unwrap().1.trim_end_matches(')').to_owned()
+    };
+    assert_eq!(help("publish: [pub]"), "write {folder: pub}");
+    assert_eq!(help("publish: pub"), "write [{folder: pub}]");
+    assert_eq!(help("publish: [s3://bucket/x]"), "write {object_store: \"s3://bucket/x\"}");
+    assert_eq!(help("publish: [{release: true}]"), "write release: {}");
+    assert_eq!(help("exports: {feed: true}"), "write feed: {}");
+    assert_eq!(help("exports: {feed: false}"), "leave `feed` out");
+    assert!(help("exports: {blender: true}").starts_with("write what Blender has to know, as in blender: {name: "));
+    let sign = help("sign: true");
+    assert!(sign.contains("write `${{ env.NAME }}`") && !sign.contains("quotes"), "{sign}");
 }
