@@ -153,11 +153,15 @@ impl Offer<'_> {
     }
 
     /// Whether it is time to renew an edition that expires, or to make one that does.
+    ///
+    /// One that outlives what a new one would is due too: the days have become fewer. An hour more is no sign of that, since
+    /// the clocks of two publishers differ.
     pub fn is_due(&self, root: &Root) -> bool {
         let Some(days) = self.settings.expires_after_days else { return root.expires.is_some() };
         let left = |at: DateTime<Utc>| at.timestamp() - self.now;
         let until = root.expires.as_deref().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
-        until.is_none_or(|at| left(at.to_utc()) < i64::from(days) * 43_200)
+        let days = i64::from(days);
+        until.is_none_or(|at| !(days * 43_200..=days * 86_400 + 3_600).contains(&left(at.to_utc())))
     }
 
     fn findings_bytes(&self) -> Result<Option<Vec<u8>>, BuildError> {

@@ -109,7 +109,10 @@ fn why(held: &Held, offer: &Offer<'_>, layout: &Layout) -> Result<String, BuildE
         () if root.presentation != offer.presentation()?.as_str() => {
             "the exports, or what there is to look at, have changed".to_owned()
         }
-        () if offer.is_due(root) => "what is published expires and is renewed".to_owned(),
+        () if offer.is_due(root) => match offer.settings.expires_after_days {
+            Some(_) => "what is published expires and is renewed".to_owned(),
+            None => "what is published would expire, and should not any more".to_owned(),
+        },
         () if !held.is_signed_as(offer) => "what is published is not signed with the key".to_owned(),
         () if root.shards != layout.shards => "another version of Stockroom has published it".to_owned(),
         () => "files of the published manifest are missing or damaged".to_owned(),

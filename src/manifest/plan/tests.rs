@@ -69,7 +69,7 @@ fn an_edition_that_expires_is_renewed_after_half_its_time() {
     new.now += 1;
     assert_eq!(plan_of(&new, Some(&held)).why, "what is published expires and is renewed");
     new.settings.expires_after_days = None;
-    assert_eq!(plan_of(&new, Some(&held)).action, Action::Publish, "one that should not expire any more");
+    assert_eq!(plan_of(&new, Some(&held)).why, "what is published would expire, and should not any more");
 }
 
 #[test]
@@ -80,4 +80,16 @@ fn what_should_be_signed_and_is_not_is_published_anew() {
     assert_eq!(plan_of(&new, Some(&held)).why, "what is published is not signed with the key");
     held.is_signed = true;
     assert_eq!(plan_of(&new, Some(&held)).action, Action::None);
+}
+
+#[test]
+fn an_edition_that_outlives_the_days_of_a_new_one_is_renewed_at_once() {
+    let mut new = Library::of(&[("a", 1)]);
+    new.settings.expires_after_days = Some(10);
+    let held = new.held_before(&new);
+    new.settings.expires_after_days = Some(9);
+    assert_eq!(plan_of(&new, Some(&held)).action, Action::Publish);
+    new.settings.expires_after_days = Some(10);
+    new.now -= 3_600;
+    assert_eq!(plan_of(&new, Some(&held)).action, Action::None, "the clock of another publisher goes ahead");
 }
