@@ -91,7 +91,7 @@ pub async fn verify(
 fn told(error: &anyhow::Error) -> Option<Flaw> {
     let is_signature = error.chain().any(|cause| cause.is::<SignatureError>());
     let found = error.chain().find_map(|cause| cause.downcast_ref::<Flaw>()).cloned();
-    found.or_else(|| is_signature.then(|| flaw(ROOT, format!("is not signed as it should be: {error:#}"))))
+    found.or_else(|| is_signature.then(|| flaw(ROOT, format!("is not signed as it should be: {}", error.root_cause()))))
 }
 
 /// A way to look at documents.

@@ -382,6 +382,12 @@ fn a_signature_is_what_minisign_takes_for_one_and_pull_demands_it_where_it_is_as
     shop.library.commit();
     let run = shop.library.program(&["sync", "--only", "manifest"]).run().ends(2);
     assert!(run.err.contains("manifest.sign names STOCKROOM_SIGNING_KEY, which is not set"), "{}", run.err);
+    let event = shop.folder("release.json");
+    fs::write(&event, r#"{"action": "published", "release": {"tag_name": "v1"}}"#).unwrap();
+    shop.library.git(&["tag", "v1"]);
+    let release = shop.library.program(&["run"]).env("GITHUB_EVENT_NAME", "release").env("GITHUB_EVENT_PATH", &event);
+    let run = release.env("GITHUB_REF", "refs/tags/v1").run().ends(2);
+    assert!(run.err.contains("manifest.sign names STOCKROOM_SIGNING_KEY, which is not set"), "{}", run.err);
     let key = fs::read_to_string(secret).unwrap();
     let unsigned = shop.library.program(&["manifest"]).run().ends(0);
     assert!(unsigned.err.contains("is not signed"), "{}", unsigned.err);
