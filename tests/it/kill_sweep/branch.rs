@@ -14,7 +14,7 @@ use crate::published;
 
 const SETTINGS: &str = "version: 1
 collections:
-  products: {metadata: 'products/*.json'}
+  products: {metadata: 'products/*.json', id: '{stem}'}
 manifest:
   publish:
     - folder: public
@@ -38,6 +38,7 @@ impl Scene {
         let library = Library::of(&[("stockroom.yml", SETTINGS), (".gitignore", "public\n")]);
         let mut commits = Vec::new();
         for edition in 0..3 {
+            library.git(&["rm", "-r", "--quiet", "--ignore-unmatch", "products"]);
             for product in edition..40 {
                 let title = if product % 9 == 0 { edition } else { 0 };
                 let record = format!("{{\"title\": \"{product} {title}\", \"text\": \"{}\"}}\n", "x".repeat(LONG));
