@@ -99,7 +99,7 @@ pub fn sweep_branch(moves_on: bool, kills: u32) {
     let length = duration(&quiet.library, &quiet.github);
     go_to(&quiet.library, &quiet.commits[last]);
     quiet.quietly();
-    let wanted = quiet.checked_out();
+    let wanted = [quiet.checked_out(), quiet.library.path("public")];
     let mut seed = 11 ^ u64::from(moves_on);
     let kills = if is_long() { 10 * kills } else { kills };
     for n in 0..kills {
@@ -113,14 +113,15 @@ pub fn sweep_branch(moves_on: bool, kills: u32) {
     }
 }
 
-fn is_that_of(scene: &Scene, wanted: &Path, last: usize, moment: Duration) {
+fn is_that_of(scene: &Scene, wanted: &[PathBuf; 2], last: usize, moment: Duration) {
     let tip = scene.tip();
     for result in scene.quietly().json()["results"].as_array().unwrap() {
         assert_eq!(result["outcome"], "unchanged", "killed after {moment:?}: {result}");
     }
     assert_eq!(scene.tip(), tip, "killed after {moment:?}: the second run pushed");
     let branch = scene.checked_out();
-    for folder in [&branch, &scene.library.path("public")] {
+    // Exports say where they are, so that the two differ.
+    for (folder, wanted) in [&branch, &scene.library.path("public")].into_iter().zip(wanted) {
         assert_eq!(published::assets(folder), published::assets(wanted), "killed after {moment:?}");
         assert_eq!(lasting(folder), lasting(wanted), "killed after {moment:?}");
     }
