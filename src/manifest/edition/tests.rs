@@ -8,6 +8,9 @@ use crate::manifest::build::{FileFacts, build};
 use crate::manifest::format::{Key, Renamed, Source};
 use crate::manifest::layout::by_key;
 
+/// The number of the first edition: the time of the libraries' commits.
+const FIRST: u64 = 1_767_225_600;
+
 /// A library of assets that have a price.
 pub(crate) struct Library {
     pub(crate) manifest: Manifest,
@@ -94,11 +97,11 @@ fn library(digit: &str, assets: &[(String, u32)]) -> Library {
 fn the_first_edition_has_no_history_and_the_next_one_leads_from_it() {
     let (old, new) = (library("a", &many(60, |_| 1)), library("b", &many(60, |index| index / 59)));
     let first = after(None, &old);
-    assert_eq!((first.root.seq, &first.root.prev, &first.root.delta), (1, &None, &None));
+    assert_eq!((first.root.seq, &first.root.prev, &first.root.delta), (FIRST, &None, &None));
     let held = old.held_before(&new);
     let second = after(Some(&held), &new);
     let prev = second.root.prev.clone().unwrap();
-    assert_eq!((second.root.seq, prev.seq, prev.digest), (2, 1, first.root.digest.clone()));
+    assert_eq!((second.root.seq, prev.seq, prev.digest), (FIRST + 1, FIRST, first.root.digest.clone()));
     assert_eq!(prev.sha256, Sha256Hex::of(&first.root_bytes).as_str());
     let delta = delta(&second);
     assert_eq!((&delta.from, &delta.to, delta.put.len()), (&first.root.digest, &second.root.digest, 59));
@@ -143,7 +146,7 @@ fn there_is_no_delta_where_everything_has_changed_or_something_cannot_be_read() 
     assert!(after(Some(&old.held_before(&few)), &few).root.delta.is_some());
     for torn in [Held { lines: None, ..held.clone() }, Held { list: None, ..held.clone() }, Held { updated: None, ..held }] {
         let edition = after(Some(&torn), &few);
-        assert_eq!((edition.root.delta, edition.root.seq), (None, 2));
+        assert_eq!((edition.root.delta, edition.root.seq), (None, FIRST + 1));
     }
 }
 
@@ -197,7 +200,7 @@ fn the_same_library_published_again_keeps_its_chain() {
     let (old, new) = (library("a", &many(60, |_| 1)), library("b", &many(60, |index| 1 + index / 59)));
     let second = after(Some(&old.held_before(&new)), &new);
     let third = after(Some(&held(&second, &BTreeMap::new(), &new, &new)), &new);
-    assert_eq!((third.root.delta, third.root.updated, third.root.seq), (second.root.delta, second.root.updated, 3));
+    assert_eq!((third.root.delta, third.root.updated, third.root.seq), (second.root.delta, second.root.updated, FIRST + 2));
 }
 
 #[test]
@@ -301,4 +304,13 @@ proptest! {
         let same = Held { lines: Some(Vec::new()), ..held };
         prop_assert_eq!(same.is(&old.offer(), &old.layout()), Ok(true));
     }
+}
+
+#[test]
+fn the_number_grows_with_the_commits_time_where_nothing_is_known_of_earlier_ones() {
+    let seq = |digit: &str| after(None, &library(digit, &many(2, |_| 1))).root.seq;
+    assert_eq!((seq("a"), seq("aa")), (FIRST, FIRST + 86_400));
+    let old = library("aaa", &many(2, |_| 1));
+    let new = library("b", &many(2, |_| 2));
+    assert_eq!(after(Some(&old.held_before(&new)), &new).root.seq, FIRST + 2 * 86_400 + 1, "a commit of an earlier day");
 }
