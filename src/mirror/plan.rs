@@ -302,7 +302,7 @@ fn target(known: &Known<'_>) -> Result<Target, Refusal> {
                 (Some(bytes), _) => {
                     let file = as_file(bytes);
                     target.want(path, &Sha256Hex::of(&file), size(&file), Some(Origin::Bytes(file)))?;
-                    target.want_files(known.choice, &key, &entry.sha256, bytes)?
+                    target.want_files(known.choice, &key, library_of(known.root, collection), (&entry.sha256, bytes))?
                 }
                 (None, Some(held)) => {
                     let before = record_path_of(known.record, collection, id, path);
@@ -323,6 +323,14 @@ fn target(known: &Known<'_>) -> Result<Target, Refusal> {
     let root = known.root_bytes;
     target.want(ROOT, &Sha256Hex::of(root), size(root), Some(Origin::Bytes(root.to_vec())))?;
     Ok(target)
+}
+
+/// The library of a hub that a collection comes from: its name in the hub, with that of the hub before it where it came by one.
+///
+/// Two libraries may have one path with different contents.
+fn library_of<'c>(root: &Root, collection: &'c str) -> Option<&'c str> {
+    let (library, _) = collection.rsplit_once('/').filter(|_| !root.members.is_empty())?;
+    Some(library)
 }
 
 /// What was placed for an asset's entry: at this path, or where its name was another because of its neighbours.
@@ -361,15 +369,18 @@ impl Target {
         &mut self,
         choice: &Choice,
         key: &(String, String),
-        sha256: &Sha256Hex,
-        bytes: &[u8],
+        library: Option<&str>,
+        (sha256, bytes): (&Sha256Hex, &[u8]),
     ) -> Result<Held, Refusal> {
         let malformed = |why: String| Refusal::Malformed { collection: key.0.clone(), id: key.1.clone(), why };
         let entry: AssetEntry = serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
         let mut held = Held { entry: sha256.clone(), files: Vec::new(), unaddressed: 0 };
         for file in entry.files.iter().filter(|file| choice.wants(file)) {
             let digest = Sha256Hex::parse(&file.sha256).map_err(|error| malformed(error.to_string()))?;
-            let path = file_path(&file.path)?;
+            let mut path = file_path(&file.path)?;
+            if let Some(library) = library {
+                path = file_path(&format!("{library}/{}", file.path))?;
+            }
             match &file.url {
                 None => held.unaddressed += 1,
                 Some(url) => {

@@ -383,6 +383,31 @@ fn names_that_lead_elsewhere_refuse_the_whole_manifest() {
 }
 
 #[test]
+fn the_libraries_of_a_hub_have_their_files_apart() {
+    let mut library = Library::default();
+    for (collection, of) in [("tools/products", "1"), ("props/products", "2"), ("all/props/products", "3")] {
+        library.put(collection, "a", entry("a", 1, &[("a/file", of)]));
+    }
+    let mut edition = library.publish(1, None);
+    assert!(Folder::default().refused(&edition).contains("contradicts itself"), "it is that of no hub");
+    let member = |name: &str| json!({"name": name, "place": name, "digest": "0".repeat(64), "seq": 1});
+    edition.root["members"] = json!([member("all"), member("props"), member("tools")]);
+    let mut folder = Folder::default();
+    folder.pull(&edition);
+    for (path, of) in [("tools/a/file", "1"), ("props/a/file", "2"), ("all/props/a/file", "3")] {
+        assert_eq!(folder.files[&format!("files/{path}")], content(of));
+    }
+    assert!(folder.pull(&edition).0.is_empty());
+    for (bad, path) in [("../x", "file"), ("C:/x", "file"), (".git/x", "config"), ("tools/x", "../../../file")] {
+        let mut library = Library::default();
+        library.put(bad, "a", entry("a", 1, &[(path, "1")]));
+        let mut edition = library.publish(1, None);
+        edition.root["members"] = json!([member("x")]);
+        assert!(Folder::default().refused(&edition).contains("not written here"), "{bad}");
+    }
+}
+
+#[test]
 fn links_in_the_folder_are_not_followed() {
     let edition = library(&[("a", 1)]).publish(1, None);
     for link in ["files", "files/a", "files/a/file", "records", "records/products", "manifest.json", ".stockroom"] {
