@@ -150,8 +150,7 @@ pub async fn pull(
     let refused = || format!("the manifest at {} is not taken", wish.shown);
     refuse_expired(root, wish.now).with_context(refused)?;
     let before = begun.record.take();
-    let same_source = before.as_ref().filter(|record| record.source == wish.shown);
-    refuse_older(root, same_source, wish.allows_older).with_context(refused)?;
+    refuse_older(root, before.as_ref(), wish.allows_older).with_context(refused)?;
     if let [missing, ..] = wish.choice.missing(root).as_slice() {
         let there: Vec<&str> = root.collections.keys().map(String::as_str).collect();
         return Err(anyhow!("the manifest has no collection {missing:?}; it has {}", there.join(", ")));

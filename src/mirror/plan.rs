@@ -274,6 +274,8 @@ pub fn plan(known: Known<'_>, ground: &mut dyn Ground) -> Result<Plan, Refusal> 
     let record = Record {
         seq: known.root.seq,
         digest: known.root.digest.clone(),
+        // A root that keeps silent about it is no way to another library.
+        repository: known.root.source.repository.clone().or_else(|| record.repository.clone()),
         root: Sha256Hex::of(known.root_bytes),
         etag: known.etag,
         assets: target.assets,

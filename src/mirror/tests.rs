@@ -477,6 +477,17 @@ fn a_record_survives_its_file_and_another_version_is_refused() {
 }
 
 #[test]
+fn the_repository_of_the_library_is_remembered_through_roots_that_do_not_name_it() {
+    let (mut edition, mut folder) = (library(&ALL).publish(1, None), Folder::default());
+    for (named, held) in [(json!({"repository": "a/a"}), "a/a"), (json!({}), "a/a"), (json!({"repository": "b/b"}), "b/b")]
+    {
+        edition.root["source"] = named;
+        folder.pull(&edition);
+        assert_eq!(folder.record.as_ref().unwrap().repository.as_deref(), Some(held));
+    }
+}
+
+#[test]
 fn what_no_root_would_name_is_not_asked_for() {
     let document = |path: &str| Document { path: path.into(), bytes: 1, sha256: "0".repeat(64) };
     assert_eq!(document("shard-1.json").refuse_unusable(), Ok(()));

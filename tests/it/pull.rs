@@ -330,6 +330,28 @@ fn an_older_edition_does_not_take_the_folder_back() {
 }
 
 #[test]
+fn another_spelling_of_the_source_is_no_way_back() {
+    let shop = Shop::open();
+    let old = files(&shop.published());
+    shop.change("Better");
+    let pull = |source: &str, more: &[&str]| {
+        let program = shop.library.program_without_folder(&shop.words(source, "site", more));
+        program.env("STOCKROOM_TEST_PACE", "none").in_folder(&shop.library.beside("")).run()
+    };
+    pull("published", &["--files", "none"]).ends(0);
+    let before = shop.placed("site");
+    for (path, bytes) in old {
+        fs::write(shop.published().join(path), bytes).unwrap();
+    }
+    for spelling in ["published", "./published/", "published/manifest.json"] {
+        let run = pull(spelling, &["--files", "none"]).ends(2);
+        assert!(run.err.contains("it is edition 1, and the folder has edition 2 already"), "{spelling}: {}", run.err);
+    }
+    assert_eq!(shop.placed("site"), before);
+    pull("./published/", &["--files", "none", "--allow-older"]).ends(0);
+}
+
+#[test]
 fn a_publication_is_verified_as_a_whole() {
     let shop = Shop::open();
     shop.change("Better");
