@@ -155,7 +155,8 @@ pub async fn pull(
         let there: Vec<&str> = root.collections.keys().map(String::as_str).collect();
         return Err(anyhow!("the manifest has no collection {missing:?}; it has {}", there.join(", ")));
     }
-    let mut record = before.clone().unwrap_or_else(|| Record::empty(&wish.shown, wish.choice.clone()));
+    let whole = before.clone().unwrap_or_else(|| Record::empty(&wish.shown, wish.choice.clone()));
+    let mut record = whole.clone();
     let Losses { lost, entries } = losses(&record, &wish.choice, &mut begun.folder);
     record.forget(&lost);
     let held = before.is_some().then_some(&record);
@@ -164,7 +165,8 @@ pub async fn pull(
     let (way, detours) = (arrival.way, arrival.detours.clone());
     let (choice, root_bytes, shown) = (&wish.choice, &admitted.bytes, &wish.shown);
     let etag = Some(admitted.etag.clone());
-    let known = Known { root, root_bytes, source: shown, etag, choice, record: &record, entries, arrival };
+    let known =
+        Known { root, root_bytes, source: shown, etag, choice, before: &whole, record: &record, entries, arrival };
     let mut plan = plan(known, &mut begun.folder)?;
     let mut fetched = Fetched::default();
     let has_news = !plan.is_empty() || before.as_ref() != Some(&plan.record);
@@ -178,7 +180,7 @@ pub async fn pull(
         begun.folder.clear_staged();
     }
     let (requests, bytes) = web.traffic.so_far();
-    let outcome = match (fetched.missing.is_empty(), plan.is_empty()) {
+    let outcome = match (fetched.missing.is_empty() && !plan.leaves_differences(), plan.is_empty()) {
         (false, _) => Outcome::Partial,
         (true, true) => Outcome::Unchanged,
         (true, false) => Outcome::Updated,

@@ -98,6 +98,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether a file that the manifest has is left otherwise than it says.
+    pub fn leaves_differences(&self) -> bool {
+        self.left.iter().any(|(path, _)| self.record.placed.contains_key(path))
+    }
+
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         self.place.is_empty() && self.remove.is_empty() && self.clear.is_empty()
@@ -243,7 +248,9 @@ pub struct Known<'k> {
     pub etag: Option<String>,
     /// What is wanted of it.
     pub choice: &'k Choice,
-    /// What the folder remembers, without what it has lost.
+    /// What the folder remembers.
+    pub before: &'k Record,
+    /// The same without what it has lost.
     pub record: &'k Record,
     /// Entries that the folder has.
     pub entries: BTreeMap<(String, String), Vec<u8>>,
@@ -270,7 +277,7 @@ pub fn plan(known: Known<'_>, ground: &mut dyn Ground) -> Result<Plan, Refusal> 
     place.sort_by_key(|placement| placement.path == ROOT);
     let placed =
         target.wanted.iter().map(|(path, wanted)| (path.clone(), (wanted.sha256.clone(), wanted.bytes))).collect();
-    let assets = counts(record, &target.assets);
+    let assets = counts(known.before, &target.assets);
     let record = Record {
         seq: known.root.seq,
         digest: known.root.digest.clone(),

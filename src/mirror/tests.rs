@@ -81,7 +81,8 @@ impl Folder {
         choice: &Choice,
         withheld: &dyn Fn(&str) -> bool,
     ) -> Result<(Plan, Way), Trouble> {
-        let mut record = self.record.clone().unwrap_or_else(|| Record::empty("x", choice.clone()));
+        let before = self.record.clone().unwrap_or_else(|| Record::empty("x", choice.clone()));
+        let mut record = before.clone();
         let Losses { lost, entries } = losses(&record, choice, self);
         record.forget(&lost);
         let held = self.record.is_some().then_some(&record);
@@ -93,6 +94,7 @@ impl Folder {
             source: "x",
             etag: None,
             choice,
+            before: &before,
             record: &record,
             entries,
             arrival,
@@ -301,9 +303,11 @@ fn what_somebody_has_changed_is_left_where_it_would_go_and_refused_where_it_woul
     folder.files.insert("files/a/file".into(), b"changed".to_vec());
     let (plan, _) = folder.pull(&one);
     assert_eq!((plan.left.len(), plan.is_empty()), (1, true), "{:?}", plan.left);
+    assert!(plan.leaves_differences());
     let gone = library(&[("b", 1)]).publish(2, Some(&one));
     let (plan, _) = folder.clone().pull(&gone);
     assert_eq!((plan.left.len(), plan.remove.len()), (1, 1));
+    assert!(!plan.leaves_differences(), "the manifest says nothing of it any more");
     let newer = library(&[("a", 2), ("b", 1)]).publish(2, Some(&one));
     assert!(folder.refused(&newer).contains("files/a/file"));
 }
@@ -320,6 +324,7 @@ fn what_was_deleted_comes_back_and_nothing_else_is_fetched() {
     folder.files.remove("records/products/b.json");
     let (plan, way) = folder.pull(&edition);
     assert!(plan.place.len() == 1 && matches!(way, Way::Shards { fetched: 1, .. }), "{way:?}");
+    assert_eq!((plan.assets.added, plan.assets.changed), (0, 0), "it is only restored");
     assert_eq!(folder.files, whole);
 }
 

@@ -221,6 +221,23 @@ fn what_cannot_be_fetched_may_stay_away_and_is_tried_again() {
 }
 
 #[test]
+fn a_folder_with_a_file_that_was_changed_there_is_not_told_to_be_in_step() {
+    let shop = Shop::open();
+    shop.pull("site", &[]).ends(0);
+    let file = shop.folder("site/files/Hex Bolt Gen v2/Hex Bolt Gen v2.blend");
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, "mine").unwrap();
+    let run = shop.pull("site", &["--format", "json"]).ends(3).json();
+    assert_eq!((run["outcome"].as_str(), run["files"]["left"].as_array().map(Vec::len)), (Some("partial"), Some(1)));
+    let run = shop.pull("site", &[]).ends(3);
+    assert!(run.out.contains("in step but for some files") && !run.out.contains("tries the missing"), "{}", run.out);
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+    fs::remove_file(&file).unwrap();
+    shop.pull("site", &[]).ends(0);
+    assert_eq!(fs::read(&file).unwrap(), whole);
+}
+
+#[test]
 fn a_download_that_broke_off_goes_on_where_it_was() {
     let shop = Shop::open();
     let big: Vec<u8> = (0..400_000_u32).map(|at| at.to_le_bytes()[at as usize % 3]).collect();
