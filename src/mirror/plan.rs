@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::choice::Choice;
+use super::choice::{Choice, Files};
 use super::names::{OWN, RECORDS, UnsafeName, apart, file_path, folders, refuse_collisions};
 use super::record::{Held, Record};
 use super::route::Arrival;
@@ -148,6 +148,14 @@ pub enum Refusal {
         /// What it is.
         what: &'static str,
     },
+    /// No file has a role that is wanted.
+    #[error("no file of the manifest has the role {role:?}; its files have these: {}", .there.join(", "))]
+    NoRole {
+        /// The role.
+        role: String,
+        /// Those that there are, the nearest first.
+        there: Vec<String>,
+    },
     /// An asset's entry is not to be had.
     #[error("the entry of the asset {id:?} of {collection:?} is not in the folder any more; pull again")]
     Lost {
@@ -234,6 +242,8 @@ struct Target {
     wanted: BTreeMap<String, Wanted>,
     assets: BTreeMap<String, BTreeMap<String, Held>>,
     unaddressed: usize,
+    /// The roles of the files whose entries were read.
+    roles: BTreeSet<String>,
 }
 
 /// What is known when a plan is made.
@@ -261,6 +271,7 @@ pub struct Known<'k> {
 /// Decides what is done to the folder.
 pub fn plan(known: Known<'_>, ground: &mut dyn Ground) -> Result<Plan, Refusal> {
     let target = target(&known)?;
+    target.refuse_unknown_roles(&known)?;
     refuse_collisions(target.wanted.keys().map(String::as_str))?;
     let record = known.record;
     let mut draft = Draft::new(record, ground);
@@ -296,7 +307,7 @@ pub fn plan(known: Known<'_>, ground: &mut dyn Ground) -> Result<Plan, Refusal> 
 
 fn target(known: &Known<'_>) -> Result<Target, Refusal> {
     let paths = record_paths(known.arrival.entries.iter());
-    let mut target = Target { wanted: BTreeMap::new(), assets: BTreeMap::new(), unaddressed: 0 };
+    let mut target = Target { wanted: BTreeMap::new(), assets: BTreeMap::new(), unaddressed: 0, roles: BTreeSet::new() };
     for (collection, assets) in &known.arrival.entries {
         let mut all = BTreeMap::new();
         for (id, entry) in assets {
@@ -358,6 +369,21 @@ fn size(bytes: &[u8]) -> u64 {
 }
 
 impl Target {
+    /// Refuses a choice of roles where it is a new one: then all entries were read. A role of which the last file goes later
+    /// on was no mistake; neither is one before there are any files.
+    fn refuse_unknown_roles(&self, known: &Known<'_>) -> Result<(), Refusal> {
+        let is_new = known.before.digest.is_empty() || known.before.choice.files != known.choice.files;
+        let Files::Roles(wanted) = &known.choice.files else { return Ok(()) };
+        match wanted.iter().find(|role| !self.roles.contains(*role)).filter(|_| is_new && !self.roles.is_empty()) {
+            None => Ok(()),
+            Some(role) => {
+                let mut there: Vec<String> = self.roles.iter().cloned().collect();
+                there.sort_by_key(|other| strsim::damerau_levenshtein(other, role));
+                Err(Refusal::NoRole { role: role.clone(), there })
+            }
+        }
+    }
+
     fn want(&mut self, path: &str, sha256: &Sha256Hex, bytes: u64, origin: Option<Origin>) -> Result<(), Refusal> {
         match self.wanted.get_mut(path) {
             Some(wanted) if wanted.sha256 != *sha256 || wanted.bytes != bytes => {
@@ -384,6 +410,7 @@ impl Target {
         let malformed = |why: String| Refusal::Malformed { collection: key.0.clone(), id: key.1.clone(), why };
         let entry: AssetEntry = serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
         let mut held = Held { entry: sha256.clone(), files: Vec::new(), unaddressed: 0 };
+        self.roles.extend(entry.files.iter().map(|file| file.role.clone()));
         for file in entry.files.iter().filter(|file| choice.wants(file)) {
             let digest = Sha256Hex::parse(&file.sha256).map_err(|error| malformed(error.to_string()))?;
             let mut path = file_path(&file.path)?;

@@ -458,6 +458,30 @@ fn a_choice_of_collections_and_roles_is_all_that_comes_and_can_be_changed() {
 }
 
 #[test]
+fn a_role_that_no_file_has_is_refused_with_those_that_there_are_the_nearest_first() {
+    let mut library = Library::default();
+    for (id, role) in [("a", "model"), ("b", "thumbnail"), ("c", "image")] {
+        let mut entry = entry(id, 1, &[(id, "1")]);
+        entry["files"][0]["role"] = json!(role);
+        library.put("products", id, entry);
+    }
+    let (one, mut folder) = (library.publish(1, None), Folder::default());
+    let of = |roles: &str| Choice { files: roles.parse().unwrap(), ..Choice::default() };
+    let refused = |folder: &mut Folder, roles: &str| match folder.planned(&one, &of(roles), &|_| false) {
+        Err(Trouble::Refusal(refusal)) => refusal.to_string(),
+        other => panic!("it was taken: {other:?}"),
+    };
+    let told = "no file of the manifest has the role \"thumbnial\"; its files have these: thumbnail, image, model";
+    assert_eq!(refused(&mut folder, "model,thumbnial"), told);
+    folder.pull_by(&one, &of("model,thumbnail"), &|_| false).unwrap();
+    assert_eq!(refused(&mut folder, "thumbnial"), told, "in a folder that has its entries already, too");
+    // Whose last file goes later was no mistake, and neither is a role before there are any files.
+    library.0.get_mut("products").unwrap().remove("b");
+    folder.pull_by(&library.publish(2, Some(&one)), &of("model,thumbnail"), &|_| false).unwrap();
+    Folder::default().pull_by(&Library::default().publish(1, None), &of("model"), &|_| false).unwrap();
+}
+
+#[test]
 fn files_without_an_address_are_counted() {
     let mut private = entry("a", 1, &[("secret", "1")]);
     let file = private.pointer_mut("/files/0").unwrap().as_object_mut().unwrap();
