@@ -87,6 +87,13 @@ impl Source {
     }
 }
 
+/// A text that looks like an address, where a folder is to be written; without what may be a password.
+pub fn address_like(text: &str) -> Option<String> {
+    let (scheme, rest) = text.trim().split_once(':').filter(|(scheme, _)| is_scheme(scheme))?;
+    let is_one = rest.starts_with("//") || matches!(scheme.to_ascii_lowercase().as_str(), "git" | "github");
+    is_one.then(|| without_password(text.trim()))
+}
+
 /// Whether it can stand before a colon; one letter is a drive of Windows.
 fn is_scheme(text: &str) -> bool {
     text.len() > 1
@@ -199,6 +206,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_folder_to_write_to_is_told_from_an_address() {
+        for text in ["git:../x.git#main", "github:o/n#b", "GitHub:o/n", "https://x/", "s3://b/x", "file:///x", "ssh://g/x"] {
+            assert_eq!(address_like(text).as_deref(), Some(text));
+        }
+        assert_eq!(address_like("https://u:secret@x/").as_deref(), Some("https://***@x/"));
+        for text in ["site", "./git:x", "/a/b", "C:\\x", "c://x", "a:b", "..", "x/https://y"] {
+            assert_eq!(address_like(text), None, "{text}");
+        }
+    }
 
     fn said(text: &str) -> String {
         match Source::parse(text, false) {

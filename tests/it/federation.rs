@@ -131,4 +131,14 @@ fn what_is_no_hub_is_not_replaced_and_names_are_told_apart() {
         assert!(run.both().contains(said), "{}", run.both());
     }
     assert!(!hub.tools.path("new").exists());
+    for address in ["git:../hub.git#main", "github:org/hub#gh-pages", "https://hub.example.com/", "file:///tmp/hub"] {
+        let run = hub.tools.run(&["federate", &format!("a={source}"), "-o", address]).ends(2);
+        assert!(run.both().contains("name a folder or a bucket"), "{}", run.both());
+        let run = hub.tools.run(&["pull", &source, "-o", address]).ends(2);
+        assert!(run.both().contains("a folder of this machine alone"), "{}", run.both());
+    }
+    hub.tools.run(&["pull", &source, "-o", "s3://bucket/x"]).ends(2);
+    for scheme in ["git:..", "git:", "github:org", "https:", "file:", "s3:"] {
+        assert!(!hub.tools.path(scheme).exists(), "{scheme}");
+    }
 }
