@@ -114,7 +114,9 @@ mod tests {
             refuse_older(&root, Some(&held), allows_older)
         };
         let told = taken(Some("b/b"), Some("a/a"), false).unwrap_err().to_string();
-        assert!(told.contains("the repository \"b/b\", and the folder follows \"a/a\"") && told.contains("--allow-older"));
+        assert!(
+            told.contains("the repository \"b/b\", and the folder follows \"a/a\"") && told.contains("--allow-older")
+        );
         assert_eq!(taken(Some("b/b"), Some("a/a"), true), Ok(()));
         for (found, held) in [(None, None), (Some("a/a"), None), (None, Some("a/a")), (Some("a/a"), Some("a/a"))] {
             assert_eq!(taken(found, held, false), Ok(()));

@@ -307,7 +307,8 @@ pub fn plan(known: Known<'_>, ground: &mut dyn Ground) -> Result<Plan, Refusal> 
 
 fn target(known: &Known<'_>) -> Result<Target, Refusal> {
     let paths = record_paths(known.arrival.entries.iter());
-    let mut target = Target { wanted: BTreeMap::new(), assets: BTreeMap::new(), unaddressed: 0, roles: BTreeSet::new() };
+    let mut target =
+        Target { wanted: BTreeMap::new(), assets: BTreeMap::new(), unaddressed: 0, roles: BTreeSet::new() };
     for (collection, assets) in &known.arrival.entries {
         let mut all = BTreeMap::new();
         for (id, entry) in assets {

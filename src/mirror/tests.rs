@@ -508,7 +508,8 @@ fn a_record_survives_its_file_and_another_version_is_refused() {
 #[test]
 fn the_repository_of_the_library_is_remembered_through_roots_that_do_not_name_it() {
     let (mut edition, mut folder) = (library(&ALL).publish(1, None), Folder::default());
-    for (named, held) in [(json!({"repository": "a/a"}), "a/a"), (json!({}), "a/a"), (json!({"repository": "b/b"}), "b/b")]
+    for (named, held) in
+        [(json!({"repository": "a/a"}), "a/a"), (json!({}), "a/a"), (json!({"repository": "b/b"}), "b/b")]
     {
         edition.root["source"] = named;
         folder.pull(&edition);

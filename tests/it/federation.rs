@@ -49,6 +49,8 @@ fn a_hub_has_the_very_shards_of_its_libraries_and_is_written_only_when_they_chan
     hub.federate().ends(0);
     let folder = hub.folder();
     assert_eq!(seqs(&folder), [("props".to_owned(), 1), ("tools".to_owned(), 1)]);
+    let members = published::root(&folder)["members"].clone();
+    assert!(members.as_array().unwrap().iter().all(|member| member["place"] == "manifest"), "{members}");
     let own = hub.tools.path(".stockroom/manifest");
     let (all, one) = (published::assets(&folder), published::assets(&own));
     assert_eq!(all.len(), 2 * one.len());
@@ -69,6 +71,9 @@ fn a_hub_has_the_very_shards_of_its_libraries_and_is_written_only_when_they_chan
     let put = published::json(&folder, &root["delta"])["put"].as_array().unwrap().clone();
     assert_eq!((put.len(), put[0]["collection"].as_str()), (1, Some("props/products")));
     hub.tools.run(&["pull", "../hub", "-o", "../mirror", "--files", "none"]).ends(0);
+    assert!(
+        hub.tools.run(&["pull", "../hub", "-o", "../mirror", "--files", "thumbnial"]).ends(2).err.contains("thumbnail")
+    );
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Execution<'_> {
             let source = Source::parse(source, words.allow_http)?;
             let web = web(&source, words.allow_http, self.environment, &self.stop)?;
             let reading = self.reading(&source, &web, None)?;
-            libraries.push(Library { name: name.to_owned(), shown: source.to_string(), source: reading });
+            libraries.push(Library { name: name.to_owned(), shown: source.public_name(), source: reading });
         }
         let target = self.hub(words);
         let wish = Wish {
