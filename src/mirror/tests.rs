@@ -471,7 +471,7 @@ fn a_role_that_no_file_has_is_refused_with_those_that_there_are_the_nearest_firs
         Err(Trouble::Refusal(refusal)) => refusal.to_string(),
         other => panic!("it was taken: {other:?}"),
     };
-    let told = "no file of the manifest has the role \"thumbnial\"; its files have these: thumbnail, image, model";
+    let told = "no file of the manifest has the role \"thumbnial\"; its files have these: thumbnail, model, image";
     assert_eq!(refused(&mut folder, "model,thumbnial"), told);
     folder.pull_by(&one, &of("model,thumbnail"), &|_| false).unwrap();
     assert_eq!(refused(&mut folder, "thumbnial"), told, "in a folder that has its entries already, too");
