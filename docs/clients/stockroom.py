@@ -25,10 +25,14 @@ def _sha256(data):
     return hashlib.sha256(data).hexdigest()
 
 
-def _parts(key, collections):
-    """Collection and id of a key; a hub's collections have a slash in their names, and so may ids."""
-    name = next((name for name in collections if key.startswith(f"{name}/")), None)
-    return name, key if name is None else key[len(name) + 1 :]
+def _key(collection, asset_id):
+    return collection.replace("%", "%25").replace("/", "%2F") + "/" + asset_id
+
+
+def _parts(key):
+    """Collection and id: in a hub, collections have a `/` in their names, and so may ids anywhere."""
+    collection, asset_id = key.split("/", 1)
+    return collection.replace("%2F", "/").replace("%25", "%"), asset_id
 
 
 def _is_signed(root, signature, public_key):
@@ -104,7 +108,7 @@ class Catalogue:
         if "index" in self.root:
             return self._read(self.root["index"])[0]["assets"]
         held = self.follow()["held"]
-        whole = ((_parts(key, self.root["collections"])[0], asset(held, key)) for key in held["entries"])
+        whole = ((_parts(key)[0], asset(held, key)) for key in held["entries"])
         return [
             {"collection": collection, "id": it["id"], "digest": it["digest"], "status": it["status"]}
             | {name: it["record"][name] for name in ("title", "description", "tags") if name in (it["record"] or {})}
@@ -115,6 +119,7 @@ class Catalogue:
         """Brings what you hold to this edition: by the deltas since then where none is missing, else by the shards that differ.
 
         Gives `held` to keep until the next time (as JSON), `by`, and the keys (`COLLECTION/ID`) that are `changed` and `removed`.
+        A `/` in a collection's name, as in a hub, is `%2F` in keys, and a `%` is `%25`.
         """
         seq, digest = self.root["seq"], self.root["digest"]
         if held and (seq < held["seq"] or (seq == held["seq"] and digest != held["digest"])):
@@ -147,17 +152,17 @@ class Catalogue:
         now = dict(before)
         for delta, lines in reversed(chain):
             for it in delta["removed"]:
-                now.pop(f"{it['collection']}/{it['id']}", None)
+                now.pop(_key(it["collection"], it["id"]), None)
             for it, line in zip(delta["put"], lines):
                 entry = line[len('{"asset":') : line.rindex(',"collection":')]
-                now[f"{it['collection']}/{it['asset']['id']}"] = entry
+                now[_key(it["collection"], it["asset"]["id"])] = entry
         return now
 
     def _by_shards(self, before):
         """A shard holds the assets whose id's SHA-256 begins with its prefix: what is held already shows whether it is that."""
         places = {}
         for key in sorted(before):
-            collection, asset_id = _parts(key, self.root["collections"])
+            collection, asset_id = _parts(key)
             place = "".join(f"{byte:08b}" for byte in hashlib.sha256(asset_id.encode()).digest())
             places.setdefault(collection, []).append((place, key))
         now = {}
@@ -169,14 +174,14 @@ class Catalogue:
                     now.update((key, before[key]) for key in mine)
                 else:
                     value, lines = self._read(shard)
-                    now.update((f"{collection}/{it['id']}", line.rstrip(",")) for it, line in zip(value["assets"], lines))
+                    now.update((_key(collection, it["id"]), line.rstrip(",")) for it, line in zip(value["assets"], lines))
         return now
 
     def _is_whole(self, now):
         """Whether these are the assets that the root speaks of, each with the content that it speaks of."""
         sums = {name: [] for name in self.root["collections"]}
         for key in sorted(now):
-            collection, asset_id = _parts(key, self.root["collections"])
+            collection, asset_id = _parts(key)
             sums.setdefault(collection, []).append(f"{_sha256(now[key].encode())} {asset_id}\n")
         expected = {name: (it["assets"], it["digest"]) for name, it in self.root["collections"].items()}
         return {name: (len(it), _sha256("".join(it).encode())) for name, it in sums.items()} == expected

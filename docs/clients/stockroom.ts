@@ -11,7 +11,7 @@ export interface Root {
   collections: Record<string, { assets: number; files: number; bytes: number; digest: string }>;
   shards: Reference; index?: Reference; delta?: Reference & { from: string };
 }
-/** What you keep between two visits, as JSON: each asset's line of canonical JSON by `COLLECTION/ID`. */
+/** What you keep between two visits, as JSON: each asset's line of canonical JSON by `COLLECTION/ID`, where a `/` in COLLECTION is `%2F`, and a `%` is `%25`. */
 export interface Held { seq: number; digest: string; entries: Record<string, string> }
 export interface Followed { held: Held; by: "nothing" | "delta" | "shards"; changed: string[]; removed: string[] }
 export interface Options { publicKey?: string; now?: Date; fetch?: typeof fetch }
@@ -22,6 +22,12 @@ interface Delta { from: string; to: string; put: { collection: string; asset: As
 export class Refused extends Error {}
 class Missing extends Error {}
 
+const keyOf = (collection: string, id: string) => `${collection.replaceAll("%", "%25").replaceAll("/", "%2F")}/${id}`;
+/** Collection and id: in a hub, collections have a `/` in their names, and so may ids anywhere. */
+const partsOf = (key: string): [string, string] => {
+  const at = key.indexOf("/");
+  return [key.slice(0, at).replaceAll("%2F", "/").replaceAll("%25", "%"), key.slice(at + 1)];
+};
 const utf8 = new TextEncoder();
 const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 const sha256 = async (bytes: Uint8Array<ArrayBuffer>) => new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
@@ -30,11 +36,6 @@ const compare = (a: string, b: string) => { // by bytes of UTF-8, which is the o
   const [one, two] = [utf8.encode(a), utf8.encode(b)];
   for (let at = 0; at < one.length && at < two.length; at++) if (one[at] !== two[at]) return one[at]! - two[at]!;
   return one.length - two.length;
-};
-/** Collection and id of a key; a hub's collections have a slash in their names, and so may ids. */
-const parts = (key: string, root: Root): [string, string] => {
-  const name = Object.keys(root.collections).find((name) => key.startsWith(`${name}/`));
-  return name === undefined ? ["", key] : [name, key.slice(name.length + 1)];
 };
 /** The entries of a shard or delta as they stand there, which is what they are hashed by: each on a line of its own. */
 const lines = (text: string) => text.split("\n").slice(1, -2).map((line) => line.replace(/,$/, ""));
@@ -99,7 +100,7 @@ export class Catalogue {
     const { held } = await this.follow();
     return Object.keys(held.entries).map((key) => {
       const { id, digest, status, record } = asset(held, key)!;
-      return { collection: parts(key, this.root)[0], id, digest, status, title: record?.title ?? record?.name, tags: record?.tags };
+      return { collection: partsOf(key)[0], id, digest, status, title: record?.title ?? record?.name, tags: record?.tags };
     });
   }
 
@@ -131,8 +132,8 @@ export class Catalogue {
     }
     const now = new Map(before);
     for (const { value, lines } of chain) {
-      for (const { collection, id } of value.removed) now.delete(`${collection}/${id}`);
-      value.put.forEach(({ collection, asset }, at) => now.set(`${collection}/${asset.id}`, lines[at]!.slice('{"asset":'.length, lines[at]!.lastIndexOf(',"collection":'))));
+      for (const { collection, id } of value.removed) now.delete(keyOf(collection, id));
+      value.put.forEach(({ collection, asset }, at) => now.set(keyOf(collection, asset.id), lines[at]!.slice('{"asset":'.length, lines[at]!.lastIndexOf(',"collection":'))));
     }
     return now;
   }
@@ -140,7 +141,7 @@ export class Catalogue {
   /** A shard holds the assets whose id's SHA-256 begins with its prefix, a line each: what is held already shows whether it is that. */
   async #byShards(before: Map<string, string>): Promise<Map<string, string>> {
     const held: [string, string, string, string][] = await Promise.all([...before].map(async ([key, line]) => {
-      const [collection, id] = parts(key, this.root);
+      const [collection, id] = partsOf(key);
       return [collection, id, Array.from(await sha256(utf8.encode(id)), (byte) => byte.toString(2).padStart(8, "0")).join(""), line];
     }));
     held.sort((a, b) => compare(a[1], b[1]));
@@ -152,10 +153,10 @@ export class Catalogue {
         const { collection, shard } = next;
         const mine = held.filter((it) => it[0] === collection && it[2].startsWith(shard.prefix));
         const made = utf8.encode(`{"version":1,"assets":[\n${mine.map((it) => it[3]).join(",\n")}\n]}\n`);
-        if (hex(await sha256(made)) === shard.sha256) for (const [, id, , line] of mine) now.set(`${collection}/${id}`, line);
+        if (hex(await sha256(made)) === shard.sha256) for (const [, id, , line] of mine) now.set(keyOf(collection, id), line);
         else {
           const { value, lines } = await this.#read(shard);
-          value.assets.forEach((asset: Asset, at: number) => now.set(`${collection}/${asset.id}`, lines[at]!));
+          value.assets.forEach((asset: Asset, at: number) => now.set(keyOf(collection, asset.id), lines[at]!));
         }
       }
     }));
@@ -166,7 +167,7 @@ export class Catalogue {
   async #isWhole(now: Map<string, string>): Promise<boolean> {
     const lines = new Map(Object.keys(this.root.collections).map((name) => [name, [] as [string, string][]]));
     for (const [key, line] of now) {
-      const [collection, id] = parts(key, this.root);
+      const [collection, id] = partsOf(key);
       lines.get(collection)?.push([id, line]);
     }
     for (const [name, { digest, assets }] of Object.entries(this.root.collections)) {

@@ -33,7 +33,7 @@ const MOST_NAME: usize = 255;
 pub struct Library {
     /// Its name in the hub.
     pub name: String,
-    /// Where its manifest is, as a person writes it.
+    /// Where its manifest is, as everybody may know it.
     pub shown: String,
     /// The way there.
     pub source: Arc<dyn ManifestSource>,

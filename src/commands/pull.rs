@@ -152,7 +152,8 @@ pub async fn pull(
     let root = &admitted.root;
     let before = begun.record.take();
     refuse_unwanted(root, before.as_ref(), wish)?;
-    let mut record = before.clone().unwrap_or_else(|| Record::empty(&wish.shown, wish.choice.clone()));
+    let whole = before.clone().unwrap_or_else(|| Record::empty(&wish.shown, wish.choice.clone()));
+    let mut record = whole.clone();
     let Losses { lost, entries } = losses(&record, &wish.choice, &mut begun.folder);
     record.forget(&lost);
     let held = before.is_some().then_some(&record);
@@ -161,7 +162,8 @@ pub async fn pull(
     let (way, detours) = (arrival.way, arrival.detours.clone());
     let (choice, root_bytes, shown) = (&wish.choice, &admitted.bytes, &wish.shown);
     let etag = Some(admitted.etag.clone());
-    let known = Known { root, root_bytes, source: shown, etag, choice, record: &record, entries, arrival };
+    let known =
+        Known { root, root_bytes, source: shown, etag, choice, before: &whole, record: &record, entries, arrival };
     let mut plan = plan(known, &mut begun.folder)?;
     let mut fetched = Fetched::default();
     let has_news = !plan.is_empty() || before.as_ref() != Some(&plan.record);
@@ -176,7 +178,7 @@ pub async fn pull(
         begun.folder.clear_staged();
     }
     let (requests, bytes) = web.traffic.so_far();
-    let outcome = match (fetched.missing.is_empty(), plan.is_empty()) {
+    let outcome = match (fetched.missing.is_empty() && !plan.leaves_differences(), plan.is_empty()) {
         (false, _) => Outcome::Partial,
         (true, true) => Outcome::Unchanged,
         (true, false) => Outcome::Updated,
@@ -204,8 +206,7 @@ pub async fn pull(
 fn refuse_unwanted(root: &Root, before: Option<&Record>, wish: &Wish<'_>) -> anyhow::Result<()> {
     let refused = || format!("the manifest at {} is not taken", wish.shown);
     refuse_expired(root, wish.now).with_context(refused)?;
-    let same_source = before.filter(|record| record.source == wish.shown);
-    refuse_older(root, same_source, wish.allows_older).with_context(refused)?;
+    refuse_older(root, before, wish.allows_older).with_context(refused)?;
     match wish.choice.missing(root).as_slice() {
         [] => Ok(()),
         [missing, ..] => {

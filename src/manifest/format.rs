@@ -83,7 +83,7 @@ pub struct Source {
 pub struct Member {
     /// Its name in the hub.
     pub name: String,
-    /// Where its manifest was read.
+    /// Where its manifest was read: an address, or the last part of a path.
     pub place: String,
     /// The `digest` of its edition.
     pub digest: String,

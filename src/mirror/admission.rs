@@ -11,7 +11,7 @@ pub enum Refusal {
     /// The folder has a later edition.
     #[error(
         "it is edition {found}, and the folder has edition {held} already: somebody may be showing an old one, or the place \
-         was set up anew. --allow-older takes it all the same"
+         is another or was set up anew. --allow-older takes it all the same"
     )]
     Older {
         /// The number of the edition that is offered.
@@ -22,11 +22,22 @@ pub enum Refusal {
     /// The same number stands for something else than before.
     #[error(
         "it is edition {seq} like the one that the folder has, and holds something else: one of the two was not published in \
-         the ordinary way. --allow-older takes it all the same"
+         the ordinary way, or at another place. --allow-older takes it all the same"
     )]
     Replaced {
         /// The number.
         seq: u64,
+    },
+    /// It is that of another library.
+    #[error(
+        "it is that of the repository {found:?}, and the folder follows {held:?}: pull it into a folder of its own. Where the \
+         repository has another name now, or the folder is to be the other's from now on, --allow-older takes it all the same"
+    )]
+    Stranger {
+        /// The repository of the edition that is offered.
+        found: String,
+        /// The repository that the folder follows.
+        held: String,
     },
     /// It is past the moment until which it may be relied on.
     #[error(
@@ -45,11 +56,18 @@ pub enum Refusal {
     },
 }
 
-/// Refuses an edition that takes a folder back: `held` is what the folder has of the same source.
+/// Refuses an edition that takes a folder back, or is another library's. What the source is called says nothing: there are
+/// many names for one place.
 pub fn refuse_older(root: &Root, held: Option<&Record>, allows_older: bool) -> Result<(), Refusal> {
-    match held.filter(|_| !allows_older) {
-        Some(held) if root.seq < held.seq => Err(Refusal::Older { found: root.seq, held: held.seq }),
-        Some(held) if root.seq == held.seq && root.digest != held.digest => Err(Refusal::Replaced { seq: root.seq }),
+    let Some(held) = held.filter(|_| !allows_older) else { return Ok(()) };
+    if let (Some(found), Some(held)) = (&root.source.repository, &held.repository)
+        && found != held
+    {
+        return Err(Refusal::Stranger { found: found.clone(), held: held.clone() });
+    }
+    match held {
+        held if root.seq < held.seq => Err(Refusal::Older { found: root.seq, held: held.seq }),
+        held if root.seq == held.seq && root.digest != held.digest => Err(Refusal::Replaced { seq: root.seq }),
         _ => Ok(()),
     }
 }
@@ -83,6 +101,26 @@ mod tests {
         assert_eq!(refuse_older(&root(5), Some(&held(5, "other")), false), Err(Refusal::Replaced { seq: 5 }));
         assert_eq!(refuse_older(&root(4), Some(&held(5, "other")), false), Err(Refusal::Older { found: 4, held: 5 }));
         assert_eq!(refuse_older(&root(4), Some(&held(5, "other")), true), Ok(()));
+    }
+
+    #[test]
+    fn another_library_does_not_take_the_place_of_the_one_that_the_folder_follows() {
+        let library = fixture::Library::of(&[("products", "a", 1)]);
+        let of = |repository: Option<&str>| repository.map(str::to_owned);
+        let taken = |found: Option<&str>, held: Option<&str>, allows_older: bool| {
+            let mut root = Root { seq: 9, ..library.publish(1, None).root() };
+            root.source.repository = of(found);
+            let held = Record { seq: 1, repository: of(held), ..Record::empty("x", Choice::default()) };
+            refuse_older(&root, Some(&held), allows_older)
+        };
+        let told = taken(Some("b/b"), Some("a/a"), false).unwrap_err().to_string();
+        assert!(
+            told.contains("the repository \"b/b\", and the folder follows \"a/a\"") && told.contains("--allow-older")
+        );
+        assert_eq!(taken(Some("b/b"), Some("a/a"), true), Ok(()));
+        for (found, held) in [(None, None), (Some("a/a"), None), (None, Some("a/a")), (Some("a/a"), Some("a/a"))] {
+            assert_eq!(taken(found, held, false), Ok(()));
+        }
     }
 
     #[test]

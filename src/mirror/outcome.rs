@@ -11,7 +11,7 @@ pub enum Outcome {
     Unchanged,
     /// It is in step now.
     Updated,
-    /// It is in step but for files that could not be fetched.
+    /// It is in step but for files that could not be fetched, or that somebody has changed here.
     Partial,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::choice::Choice;
+use super::choice::{Choice, Files};
 use super::draft::{Draft, refuse_taken};
 use super::names::{RECORDS, UnsafeName, apart, both, file_path, refuse_collisions};
 use super::record::{Held, Record};
@@ -97,6 +97,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether a file that the manifest has is left otherwise than it says.
+    pub fn leaves_differences(&self) -> bool {
+        self.left.iter().any(|(path, _)| self.record.placed.contains_key(path))
+    }
+
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         self.place.is_empty() && self.remove.is_empty() && self.clear.is_empty()
@@ -141,6 +146,14 @@ pub enum Refusal {
         path: String,
         /// What it is.
         what: &'static str,
+    },
+    /// No file has a role that is wanted.
+    #[error("no file of the manifest has the role {role:?}; its files have these: {}", .there.join(", "))]
+    NoRole {
+        /// The role.
+        role: String,
+        /// Those that there are, the nearest first.
+        there: Vec<String>,
     },
     /// An asset's entry is not to be had.
     #[error("the entry of the asset {id:?} of {collection:?} is not in the folder any more; pull again")]
@@ -228,6 +241,8 @@ pub(super) struct Target {
     pub wanted: BTreeMap<String, Wanted>,
     assets: BTreeMap<String, BTreeMap<String, Held>>,
     unaddressed: usize,
+    /// The roles of the files whose entries were read.
+    roles: BTreeSet<String>,
 }
 
 /// What is known when a plan is made.
@@ -242,7 +257,9 @@ pub struct Known<'k> {
     pub etag: Option<String>,
     /// What is wanted of it.
     pub choice: &'k Choice,
-    /// What the folder remembers, without what it has lost.
+    /// What the folder remembers.
+    pub before: &'k Record,
+    /// The same without what it has lost.
     pub record: &'k Record,
     /// Entries that the folder has.
     pub entries: BTreeMap<(String, String), Vec<u8>>,
@@ -253,6 +270,7 @@ pub struct Known<'k> {
 /// Decides what is done to the folder.
 pub fn plan(known: Known<'_>, ground: &mut dyn Ground) -> Result<Plan, Refusal> {
     let target = target(&known)?;
+    target.refuse_unknown_roles(&known)?;
     refuse_collisions(target.wanted.keys().map(String::as_str))?;
     let record = known.record;
     let mut draft = Draft::new(record, ground);
@@ -267,10 +285,12 @@ pub fn plan(known: Known<'_>, ground: &mut dyn Ground) -> Result<Plan, Refusal> 
     place.sort_by_key(|placement| placement.path == ROOT);
     let placed =
         target.wanted.iter().map(|(path, wanted)| (path.clone(), (wanted.sha256.clone(), wanted.bytes))).collect();
-    let assets = counts(record, &target.assets);
+    let assets = counts(known.before, &target.assets);
     let record = Record {
         seq: known.root.seq,
         digest: known.root.digest.clone(),
+        // A root that keeps silent about it is no way to another library.
+        repository: known.root.source.repository.clone().or_else(|| record.repository.clone()),
         root: Sha256Hex::of(known.root_bytes),
         etag: known.etag,
         assets: target.assets,
@@ -284,7 +304,8 @@ pub fn plan(known: Known<'_>, ground: &mut dyn Ground) -> Result<Plan, Refusal> 
 
 fn target(known: &Known<'_>) -> Result<Target, Refusal> {
     let paths = record_paths(known.arrival.entries.iter());
-    let mut target = Target { wanted: BTreeMap::new(), assets: BTreeMap::new(), unaddressed: 0 };
+    let mut target =
+        Target { wanted: BTreeMap::new(), assets: BTreeMap::new(), unaddressed: 0, roles: BTreeSet::new() };
     for (collection, assets) in &known.arrival.entries {
         let mut all = BTreeMap::new();
         for (id, entry) in assets {
@@ -299,7 +320,7 @@ fn target(known: &Known<'_>) -> Result<Target, Refusal> {
                 (Some(bytes), _) => {
                     let file = as_file(bytes);
                     target.want(path, &Sha256Hex::of(&file), size(&file), Some(Origin::Bytes(file)))?;
-                    target.want_files(known.choice, &key, &entry.sha256, bytes)?
+                    target.want_files(known.choice, &key, library_of(known.root, collection), (&entry.sha256, bytes))?
                 }
                 (None, Some(held)) => {
                     let (sha256, bytes) = placed_entry(known.record, collection, id).ok_or_else(lost)?;
@@ -321,6 +342,14 @@ fn target(known: &Known<'_>) -> Result<Target, Refusal> {
     Ok(target)
 }
 
+/// The library of a hub that a collection comes from: its name in the hub, with that of the hub before it where it came by one.
+///
+/// Two libraries may have one path with different contents.
+fn library_of<'c>(root: &Root, collection: &'c str) -> Option<&'c str> {
+    let (library, _) = collection.rsplit_once('/').filter(|_| !root.members.is_empty())?;
+    Some(library)
+}
+
 /// What was placed for an asset's entry, whose name was one of two, by its neighbours then.
 fn placed_entry(record: &Record, collection: &str, id: &str) -> Option<(Sha256Hex, u64)> {
     let paths =
@@ -333,6 +362,21 @@ fn size(bytes: &[u8]) -> u64 {
 }
 
 impl Target {
+    /// Refuses a choice of roles where it is a new one: then all entries were read. A role of which the last file goes later
+    /// on was no mistake; neither is one before there are any files.
+    fn refuse_unknown_roles(&self, known: &Known<'_>) -> Result<(), Refusal> {
+        let is_new = known.before.digest.is_empty() || known.before.choice.files != known.choice.files;
+        let Files::Roles(wanted) = &known.choice.files else { return Ok(()) };
+        match wanted.iter().find(|role| !self.roles.contains(*role)).filter(|_| is_new && !self.roles.is_empty()) {
+            None => Ok(()),
+            Some(role) => {
+                let mut there: Vec<String> = self.roles.iter().cloned().collect();
+                there.sort_by_key(|other| strsim::damerau_levenshtein(other, role));
+                Err(Refusal::NoRole { role: role.clone(), there })
+            }
+        }
+    }
+
     fn want(&mut self, path: &str, sha256: &Sha256Hex, bytes: u64, origin: Option<Origin>) -> Result<(), Refusal> {
         match self.wanted.get_mut(path) {
             Some(wanted) if wanted.sha256 != *sha256 || wanted.bytes != bytes => {
@@ -353,15 +397,19 @@ impl Target {
         &mut self,
         choice: &Choice,
         key: &(String, String),
-        sha256: &Sha256Hex,
-        bytes: &[u8],
+        library: Option<&str>,
+        (sha256, bytes): (&Sha256Hex, &[u8]),
     ) -> Result<Held, Refusal> {
         let malformed = |why: String| Refusal::Malformed { collection: key.0.clone(), id: key.1.clone(), why };
         let entry: AssetEntry = serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
         let mut held = Held { entry: sha256.clone(), files: Vec::new(), unaddressed: 0 };
+        self.roles.extend(entry.files.iter().map(|file| file.role.clone()));
         for file in entry.files.iter().filter(|file| choice.wants(file)) {
             let digest = Sha256Hex::parse(&file.sha256).map_err(|error| malformed(error.to_string()))?;
-            let path = file_path(&file.path)?;
+            let mut path = file_path(&file.path)?;
+            if let Some(library) = library {
+                path = file_path(&format!("{library}/{}", file.path))?;
+            }
             match &file.url {
                 None => held.unaddressed += 1,
                 Some(url) => {

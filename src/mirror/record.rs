@@ -25,6 +25,9 @@ pub struct Record {
     pub seq: u64,
     /// The digest of its catalogue.
     pub digest: String,
+    /// The repository of the library as `owner/name`, where a root has ever named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
     /// The SHA-256 of its root.
     pub root: Sha256Hex,
     /// What the server calls that root.
@@ -67,6 +70,7 @@ impl Record {
             source: source.to_owned(),
             seq: 0,
             digest: String::new(),
+            repository: None,
             root: Sha256Hex::of(b""),
             etag: None,
             choice,

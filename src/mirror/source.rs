@@ -87,6 +87,37 @@ impl Source {
     }
 }
 
+impl Source {
+    /// What may be told to everybody: an address that anybody could use, and of a path or an address of git's nothing but the
+    /// last part, as the rest is this machine's affair.
+    pub fn public_name(&self) -> String {
+        match self {
+            Self::Web(address) | Self::Bucket(address) => address.clone(),
+            Self::Folder(path) => last_part(path),
+            Self::Branch { repository, branch, folder } => {
+                let slug = repository.strip_prefix("https://github.com/").and_then(|rest| rest.strip_suffix(".git"));
+                match slug.filter(|slug| crate::ids::RepoSlug::parse(slug).is_ok()) {
+                    Some(slug) if folder.is_empty() => format!("github:{slug}#{branch}"),
+                    Some(slug) => format!("github:{slug}#{branch}:{folder}"),
+                    None => last_part(repository),
+                }
+            }
+        }
+    }
+}
+
+fn last_part(path: &str) -> String {
+    let parts = path.split(['/', '\\', ':', '@']);
+    parts.rev().find(|part| !matches!(*part, "" | "." | "..")).unwrap_or(".").to_owned()
+}
+
+/// A text that looks like an address, where a folder is to be written; without what may be a password.
+pub fn address_like(text: &str) -> Option<String> {
+    let (scheme, rest) = text.trim().split_once(':').filter(|(scheme, _)| is_scheme(scheme))?;
+    let is_one = rest.starts_with("//") || matches!(scheme.to_ascii_lowercase().as_str(), "git" | "github");
+    is_one.then(|| without_password(text.trim()))
+}
+
 /// Whether it can stand before a colon; one letter is a drive of Windows.
 fn is_scheme(text: &str) -> bool {
     text.len() > 1
@@ -206,6 +237,40 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn paths_of_this_machine_are_nobody_else_s_business() {
+        let table = [
+            ("https://a.example.com/x", "https://a.example.com/x/"),
+            ("s3://bucket/x", "s3://bucket/x"),
+            ("github:o/n#gh-pages:m", "github:o/n#gh-pages:m"),
+            ("git:https://github.com/o/n.git#gh-pages", "github:o/n#gh-pages"),
+            ("/home/ada/secret/library/manifest.json", "library"),
+            ("../..", "."),
+            ("C:\\Users\\ada\\library", "library"),
+            ("file:///home/ada/library/", "library"),
+            ("git:/home/ada/library.git#main", "library.git"),
+            ("git:file:///home/ada/library.git#main:m", "library.git"),
+            ("git:ada@git.internal:library.git#main", "library.git"),
+            ("git:https://token@git.example.com/o/n.git#main", "n.git"),
+        ];
+        for (text, public) in table {
+            assert_eq!(Source::parse(text, false).unwrap().public_name(), public, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_folder_to_write_to_is_told_from_an_address() {
+        for text in
+            ["git:../x.git#main", "github:o/n#b", "GitHub:o/n", "https://x/", "s3://b/x", "file:///x", "ssh://g/x"]
+        {
+            assert_eq!(address_like(text).as_deref(), Some(text));
+        }
+        assert_eq!(address_like("https://u:secret@x/").as_deref(), Some("https://***@x/"));
+        for text in ["site", "./git:x", "/a/b", "C:\\x", "c://x", "a:b", "..", "x/https://y"] {
+            assert_eq!(address_like(text), None, "{text}");
+        }
+    }
 
     fn said(text: &str) -> String {
         match Source::parse(text, false) {

@@ -84,7 +84,8 @@ impl Folder {
         choice: &Choice,
         withheld: &dyn Fn(&str) -> bool,
     ) -> Result<(Plan, Way), Trouble> {
-        let mut record = self.record.clone().unwrap_or_else(|| Record::empty("x", choice.clone()));
+        let before = self.record.clone().unwrap_or_else(|| Record::empty("x", choice.clone()));
+        let mut record = before.clone();
         let Losses { lost, entries } = losses(&record, choice, self);
         record.forget(&lost);
         let held = self.record.is_some().then_some(&record);
@@ -96,6 +97,7 @@ impl Folder {
             source: "x",
             etag: None,
             choice,
+            before: &before,
             record: &record,
             entries,
             arrival,
@@ -262,6 +264,7 @@ fn what_was_deleted_comes_back_and_nothing_else_is_fetched() {
     folder.files.remove("records/products/b.json");
     let (plan, way) = folder.pull(&edition);
     assert!(plan.place.len() == 1 && matches!(way, Way::Shards { fetched: 1, .. }), "{way:?}");
+    assert_eq!((plan.assets.added, plan.assets.changed), (0, 0), "it is only restored");
     assert_eq!(folder.files, whole);
 }
 
@@ -304,6 +307,30 @@ fn a_choice_of_collections_and_roles_is_all_that_comes_and_can_be_changed() {
 }
 
 #[test]
+fn a_role_that_no_file_has_is_refused_with_those_that_there_are_the_nearest_first() {
+    let mut library = Library::default();
+    for (id, role) in [("a", "model"), ("b", "thumbnail"), ("c", "image")] {
+        let mut entry = entry(id, 1, &[(id, "1")]);
+        entry["files"][0]["role"] = json!(role);
+        library.put("products", id, entry);
+    }
+    let (one, mut folder) = (library.publish(1, None), Folder::default());
+    let of = |roles: &str| Choice { files: roles.parse().unwrap(), ..Choice::default() };
+    let refused = |folder: &mut Folder, roles: &str| match folder.planned(&one, &of(roles), &|_| false) {
+        Err(Trouble::Refusal(refusal)) => refusal.to_string(),
+        other => panic!("it was taken: {other:?}"),
+    };
+    let told = "no file of the manifest has the role \"thumbnial\"; its files have these: thumbnail, model, image";
+    assert_eq!(refused(&mut folder, "model,thumbnial"), told);
+    folder.pull_by(&one, &of("model,thumbnail"), &|_| false).unwrap();
+    assert_eq!(refused(&mut folder, "thumbnial"), told, "in a folder that has its entries already, too");
+    // Whose last file goes later was no mistake, and neither is a role before there are any files.
+    library.0.get_mut("products").unwrap().remove("b");
+    folder.pull_by(&library.publish(2, Some(&one)), &of("model,thumbnail"), &|_| false).unwrap();
+    Folder::default().pull_by(&Library::default().publish(1, None), &of("model"), &|_| false).unwrap();
+}
+
+#[test]
 fn files_without_an_address_are_counted() {
     let mut private = entry("a", 1, &[("secret", "1")]);
     let file = private.pointer_mut("/files/0").unwrap().as_object_mut().unwrap();
@@ -325,6 +352,18 @@ fn a_record_survives_its_file_and_another_version_is_refused() {
     assert_eq!(Record::parse(&record.to_bytes()), Ok(record.clone()));
     assert!(Record::parse(&Record { version: 2, ..record }.to_bytes()).unwrap_err().contains("version 2"));
     assert!(Record::parse(b"{").is_err());
+}
+
+#[test]
+fn the_repository_of_the_library_is_remembered_through_roots_that_do_not_name_it() {
+    let (mut edition, mut folder) = (library(&ALL).publish(1, None), Folder::default());
+    for (named, held) in
+        [(json!({"repository": "a/a"}), "a/a"), (json!({}), "a/a"), (json!({"repository": "b/b"}), "b/b")]
+    {
+        edition.root["source"] = named;
+        folder.pull(&edition);
+        assert_eq!(folder.record.as_ref().unwrap().repository.as_deref(), Some(held));
+    }
 }
 
 #[test]

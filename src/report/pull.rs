@@ -23,7 +23,7 @@ struct PullV1<'a> {
     version: u8,
     /// Where the manifest is.
     source: &'a str,
-    /// `unchanged`, `updated`, or `partial` where files could not be fetched.
+    /// `unchanged`, `updated`, or `partial` where files could not be fetched, or differ as somebody has changed them here.
     outcome: &'static str,
     /// The manifest that the folder has now.
     manifest: ManifestV1<'a>,
@@ -185,8 +185,12 @@ pub fn human(pulled: &Pulled, folder: &str, style: Style) -> String {
             writeln!(out, "{}: {folder} has {} assets ({edition})", style.good("in step"), counts.all)
         }
         Outcome::Updated | Outcome::Partial => {
+            let head = match pulled.outcome {
+                Outcome::Partial => style.warning("in step but for some files"),
+                _ => style.good("updated"),
+            };
             let changes = format!("{} added, {} changed, {} removed", counts.added, counts.changed, counts.removed);
-            writeln!(out, "{}: {folder} has {} assets ({edition}): {changes}", style.good("updated"), counts.all)
+            writeln!(out, "{head}: {folder} has {} assets ({edition}): {changes}", counts.all)
         }
     };
     if !plan.is_empty() {
@@ -211,7 +215,7 @@ pub fn human(pulled: &Pulled, folder: &str, style: Style) -> String {
     name_them(&mut out, &style.warning("left"), plan.left.iter().map(|(path, why)| (path.as_str(), *why)));
     let missing = pulled.fetched.missing.iter().map(|(path, why)| (path.as_str(), why.as_str()));
     name_them(&mut out, &style.error("missing"), missing);
-    if pulled.outcome == Outcome::Partial {
+    if !pulled.fetched.missing.is_empty() {
         let _ = writeln!(out, "the next pull tries the missing files again; {ROOT} is that of the source");
     }
     out

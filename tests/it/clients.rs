@@ -196,6 +196,50 @@ fn a_reader_follows_by_deltas_and_holds_what_is_published() {
 }
 
 #[test]
+fn a_reader_follows_a_hub_whose_collections_and_ids_have_slashes() {
+    let place = Place::new();
+    let (server, folder) = (FileServer::start(), place.library.beside("hub"));
+    let federate = || {
+        let own = ["a=.stockroom/manifest", "b=.stockroom/manifest"];
+        place.library.run(&["federate", own[0], own[1], "-o", "../hub"]).ends(0);
+        for file in fs::read_dir(&folder).unwrap().map(Result::unwrap) {
+            let name = file.file_name().into_string().unwrap();
+            server.put(&format!("/{name}"), Page::File(fs::read(file.path()).unwrap()));
+        }
+    };
+    federate();
+    let readers = Reader::all();
+    for reader in &readers {
+        let seen = reader.visits(&server, "");
+        assert_eq!((&seen["by"], seen["held"].as_array().map(Vec::len)), (&json!("shards"), Some(164)), "{seen}");
+        assert!(seen["held"].as_array().unwrap().contains(&json!("b%2Fnotes/ein/Zettel 😀")), "{seen}");
+        assert!(seen["listed"].as_array().unwrap().contains(&json!("b/notes/ein/Zettel 😀")), "{seen}");
+    }
+    place.write(3, "second");
+    place.publish();
+    federate();
+    for reader in &readers {
+        let seen = reader.visits(&server, "");
+        let changed = json!(["a%2Fmodels/model 3", "b%2Fmodels/model 3"]);
+        assert_eq!((&seen["by"], &seen["changed"]), (&json!("delta"), &changed), "{}", reader.name);
+    }
+    // Without its index and its delta: the list is made of the shards, and of those only what has changed is fetched.
+    place.write(3, "third");
+    place.publish();
+    federate();
+    let mut root = published::root(&folder);
+    (root["index"], root["delta"]) = (Value::Null, Value::Null);
+    let root = root.as_object().unwrap().iter().filter(|(_, value)| !value.is_null());
+    let root: Value = root.map(|(name, value)| (name.clone(), value.clone())).collect::<serde_json::Map<_, _>>().into();
+    server.put("/manifest.json", Page::File(root.to_string().into_bytes()));
+    for reader in &readers {
+        let seen = reader.visits(&server, "");
+        assert_eq!((&seen["by"], requests(&seen, "shard")), (&json!("shards"), 2), "{}: {seen}", reader.name);
+        assert!(seen["listed"].as_array().unwrap().contains(&json!("b/notes/ein/Zettel 😀")), "{seen}");
+    }
+}
+
+#[test]
 fn the_client_in_typescript_works_in_a_browser() {
     let Some(reader) = Reader::typescript() else { return };
     let (_library, server) = example();

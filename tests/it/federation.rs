@@ -50,6 +50,8 @@ fn a_hub_has_the_very_shards_of_its_libraries_and_is_written_only_when_they_chan
     hub.federate().ends(0);
     let folder = hub.folder();
     assert_eq!(seqs(&folder), [("props".to_owned(), FIRST), ("tools".to_owned(), FIRST)]);
+    let members = published::root(&folder)["members"].clone();
+    assert!(members.as_array().unwrap().iter().all(|member| member["place"] == "manifest"), "{members}");
     let own = hub.tools.path(".stockroom/manifest");
     let (all, one) = (published::assets(&folder), published::assets(&own));
     assert_eq!(all.len(), 2 * one.len());
@@ -70,6 +72,9 @@ fn a_hub_has_the_very_shards_of_its_libraries_and_is_written_only_when_they_chan
     let put = published::json(&folder, &root["delta"])["put"].as_array().unwrap().clone();
     assert_eq!((put.len(), put[0]["collection"].as_str()), (1, Some("props/products")));
     hub.tools.run(&["pull", "../hub", "-o", "../mirror", "--files", "none"]).ends(0);
+    assert!(
+        hub.tools.run(&["pull", "../hub", "-o", "../mirror", "--files", "thumbnial"]).ends(2).err.contains("thumbnail")
+    );
 }
 
 #[test]
@@ -132,4 +137,14 @@ fn what_is_no_hub_is_not_replaced_and_names_are_told_apart() {
         assert!(run.both().contains(said), "{}", run.both());
     }
     assert!(!hub.tools.path("new").exists());
+    for address in ["git:../hub.git#main", "github:org/hub#gh-pages", "https://hub.example.com/", "file:///tmp/hub"] {
+        let run = hub.tools.run(&["federate", &format!("a={source}"), "-o", address]).ends(2);
+        assert!(run.both().contains("name a folder or a bucket"), "{}", run.both());
+        let run = hub.tools.run(&["pull", &source, "-o", address]).ends(2);
+        assert!(run.both().contains("a folder of this machine alone"), "{}", run.both());
+    }
+    hub.tools.run(&["pull", &source, "-o", "s3://bucket/x"]).ends(2);
+    for scheme in ["git:..", "git:", "github:org", "https:", "file:", "s3:"] {
+        assert!(!hub.tools.path(scheme).exists(), "{scheme}");
+    }
 }

@@ -222,6 +222,23 @@ fn what_cannot_be_fetched_may_stay_away_and_is_tried_again() {
 }
 
 #[test]
+fn a_folder_with_a_file_that_was_changed_there_is_not_told_to_be_in_step() {
+    let shop = Shop::open();
+    shop.pull("site", &[]).ends(0);
+    let file = shop.folder("site/files/Hex Bolt Gen v2/Hex Bolt Gen v2.blend");
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, "mine").unwrap();
+    let run = shop.pull("site", &["--format", "json"]).ends(3).json();
+    assert_eq!((run["outcome"].as_str(), run["files"]["left"].as_array().map(Vec::len)), (Some("partial"), Some(1)));
+    let run = shop.pull("site", &[]).ends(3);
+    assert!(run.out.contains("in step but for some files") && !run.out.contains("tries the missing"), "{}", run.out);
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+    fs::remove_file(&file).unwrap();
+    shop.pull("site", &[]).ends(0);
+    assert_eq!(fs::read(&file).unwrap(), whole);
+}
+
+#[test]
 fn a_download_that_broke_off_goes_on_where_it_was() {
     let shop = Shop::open();
     let big: Vec<u8> = (0..400_000_u32).map(|at| at.to_le_bytes()[at as usize % 3]).collect();
@@ -328,6 +345,28 @@ fn an_older_edition_does_not_take_the_folder_back() {
     // Their files are what they were; only the manifest is of yesterday.
     let run = shop.pull("site", &["--allow-older", "--files", "none"]).ends(0);
     assert!(run.out.contains(&format!("edition {FIRST}")), "{}", run.out);
+}
+
+#[test]
+fn another_spelling_of_the_source_is_no_way_back() {
+    let shop = Shop::open();
+    let old = files(&shop.published());
+    shop.change("Better");
+    let pull = |source: &str, more: &[&str]| {
+        let program = shop.library.program_without_folder(&shop.words(source, "site", more));
+        program.env("STOCKROOM_TEST_PACE", "none").in_folder(&shop.library.beside("")).run()
+    };
+    pull("published", &["--files", "none"]).ends(0);
+    let before = shop.placed("site");
+    for (path, bytes) in old {
+        fs::write(shop.published().join(path), bytes).unwrap();
+    }
+    for spelling in ["published", "./published/", "published/manifest.json"] {
+        let run = pull(spelling, &["--files", "none"]).ends(2);
+        assert!(run.err.contains("it is edition 1, and the folder has edition 2 already"), "{spelling}: {}", run.err);
+    }
+    assert_eq!(shop.placed("site"), before);
+    pull("./published/", &["--files", "none", "--allow-older"]).ends(0);
 }
 
 #[test]

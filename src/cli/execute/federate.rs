@@ -16,12 +16,18 @@ use crate::manifest::federation::name_problem;
 use crate::manifest::files::ROOT;
 use crate::manifest::settings::Bucket;
 use crate::manifest::settings::bucket::BucketAddress;
-use crate::mirror::source::Source;
+use crate::mirror::source::{Source, address_like};
 use crate::report::federation::human;
 
 impl Execution<'_> {
     /// Makes one manifest of several and publishes it.
     pub(super) async fn federate(&self, words: &FederateWords) -> anyhow::Result<Ending> {
+        if let Some(address) = address_like(&words.output).filter(|_| !BucketAddress::is_meant(&words.output)) {
+            return Err(anyhow!(
+                "-o {address:?} is no place that a hub is published to: name a folder or a bucket (s3://…, gs://…, az://…). What is \
+                 in a folder goes to a branch or a web server as any files do"
+            ));
+        }
         let mut libraries: Vec<Library> = Vec::new();
         let mut names = BTreeSet::new();
         for member in &words.members {
@@ -37,7 +43,7 @@ impl Execution<'_> {
             let source = Source::parse(source, words.allow_http)?;
             let web = web(&source, words.allow_http, self.environment, &self.stop)?;
             let reading = self.reading(&source, &web, None)?;
-            libraries.push(Library { name: name.to_owned(), shown: source.to_string(), source: reading });
+            libraries.push(Library { name: name.to_owned(), shown: source.public_name(), source: reading });
         }
         let target = self.hub(words);
         let wish = Wish {

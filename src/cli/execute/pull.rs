@@ -20,7 +20,7 @@ use crate::commands::verify::{Question, verify};
 use crate::manifest::signature::PublicKey;
 use crate::mirror::choice::Choice;
 use crate::mirror::outcome::Outcome;
-use crate::mirror::source::Source;
+use crate::mirror::source::{Source, address_like};
 use crate::report::pull as pulling;
 use crate::report::verify as verifying;
 
@@ -33,6 +33,12 @@ impl Execution<'_> {
         let source = Source::parse(&words.source, words.allow_http)?;
         let key = self.key(words.key.as_deref())?;
         let choice = Choice { collections: collections(&words.collections), files: words.files.clone() };
+        if let Some(address) = words.output.to_str().and_then(address_like) {
+            return Err(anyhow!(
+                "-o {address:?} looks like an address, and pull writes into a folder of this machine alone: name one, such as -o \
+                 assets"
+            ));
+        }
         let output = self.folder.join(&words.output);
         let shown = output.display().to_string();
         let web = web(&source, words.allow_http, self.environment, &self.stop)?;

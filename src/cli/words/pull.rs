@@ -26,7 +26,7 @@ pub struct PullWords {
     /// Refuse a manifest that this key has not signed: a public key of minisign, or the file that it is in.
     #[arg(long, value_name = "KEY", env = "STOCKROOM_VERIFICATION_KEY")]
     pub key: Option<String>,
-    /// Take an edition that is older than the one that the folder has.
+    /// Take an edition that is older than the one that the folder has, or another library's.
     #[arg(long)]
     pub allow_older: bool,
     /// Read over plain http, from any machine.

@@ -41,9 +41,11 @@ fn what_somebody_has_changed_is_left_where_it_would_go_and_refused_where_it_woul
     folder.files.insert("files/a/file".into(), b"changed".to_vec());
     let (plan, _) = folder.pull(&one);
     assert_eq!((plan.left.len(), plan.is_empty()), (1, true), "{:?}", plan.left);
+    assert!(plan.leaves_differences());
     let gone = library(&[("b", 1)]).publish(2, Some(&one));
     let (plan, _) = folder.clone().pull(&gone);
     assert_eq!((plan.left.len(), plan.remove.len()), (1, 1));
+    assert!(!plan.leaves_differences(), "the manifest says nothing of it any more");
     let newer = library(&[("a", 2), ("b", 1)]).publish(2, Some(&one));
     assert!(folder.refused(&newer).contains("files/a/file"));
 }
