@@ -10,9 +10,11 @@ use crate::adapters::schema_source::FolderSource;
 use crate::adapters::worktree::Worktree;
 use crate::catalog::read::MAX_RECORD_BYTES;
 use crate::catalog::tree::{ContentError, Contents, Tree};
-use crate::config::{Config, PLACES};
+use crate::config::{Config, PLACES, SETTING};
 use crate::finding::Finding;
 use crate::ids::RepoPath;
+use crate::manifest::files::{RETIRED, ROOT, is_immutable};
+use crate::manifest::page::NAME as PAGE;
 use crate::schema::registry::SchemaFiles;
 
 /// Which files are looked at.
@@ -160,6 +162,45 @@ fn no_config(folder: &Path) -> anyhow::Error {
     )
 }
 
+/// Folders to publish to that hold records: with what we write ourselves these would be left out of the library.
+fn hidden_records(tree: &Tree, config: &Config, folders: &[String]) -> Vec<Finding> {
+    let finding = |(index, folder): (usize, &String)| {
+        let is_record = |path: &RepoPath| {
+            let name = path.as_str().strip_prefix(folder.as_str());
+            name.is_some_and(|name| !may_be_published(name)) && config.collections.iter().any(|all| all.holds(path))
+        };
+        let first = tree.entries.iter().map(|entry| &entry.path).find(|path| is_record(path))?;
+        let message = format!(
+            "the folder {:?} holds records, such as {first}, and nothing in it counts as part of the library, because the \
+             manifest is published there",
+            folder.trim_end_matches('/')
+        );
+        let finding = config.finding(&SETTING, &format!("/manifest/publish/{index}/folder"), message);
+        Some(finding.help(
+            "name a folder in which nothing else lies, such as public; or, if these are no records, name them in the \
+             collection's `exclude`",
+        ))
+    };
+    let named = config.settings.manifest.publish.iter().enumerate().filter(|(_, place)| place.branch.is_none());
+    let named = named.filter(|(_, place)| place.folder.is_some()).map(|(index, _)| index);
+    named.zip(folders).filter_map(finding).collect()
+}
+
+/// Whether a file of this name in a folder may be part of an edition.
+fn may_be_published(name: &str) -> bool {
+    const NAMES: [&str; 8] = [
+        ROOT,
+        RETIRED,
+        PAGE,
+        "feed.json",
+        "datapackage.json",
+        "sitemap.xml",
+        "_asset-library-meta.json",
+        "_v1/asset-index.json",
+    ];
+    NAMES.contains(&name) || is_immutable(name)
+}
+
 /// What we write ourselves is no part of the library, even where git does not ignore it.
 pub(super) fn without_output(mut tree: Tree, config: &Config) -> Tree {
     let own = |folder: &str| {
@@ -168,8 +209,45 @@ pub(super) fn without_output(mut tree: Tree, config: &Config) -> Tree {
     };
     let mut folders: Vec<String> = config.settings.manifest.folders().map(own).collect();
     folders.push(".stockroom/".to_owned());
+    tree.findings.extend(hidden_records(&tree, config, &folders));
     let is_own = |path: &RepoPath| folders.iter().any(|folder| path.as_str().starts_with(folder));
     tree.entries.retain(|entry| !is_own(&entry.path));
     tree.changed.retain(|path| !is_own(path));
     tree
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::tree::tests::MemoryTree;
+
+    #[test]
+    fn a_folder_to_publish_to_that_holds_records_is_a_problem_on_its_line() {
+        let text = "version: 1
+collections: {icons: {metadata: '**/*.json', exclude: ['drafts/*']}}
+manifest:
+  publish:
+    - branch: pages
+      folder: icons
+    - folder: public
+    - folder: ./icons/
+    - folder: drafts
+";
+        let config = Config::read(&RepoPath::new("stockroom.yml"), text.as_bytes().to_vec()).unwrap();
+        let shard = format!("public/shard-{}.json", "a".repeat(64));
+        let files = ["drafts/a.json", "icons/a.json", "icons/b.json", "public/manifest.json", &shard, "x/c.json"];
+        let tree = MemoryTree::new(&files.map(|path| (path, "{}"))).tree;
+        let tree = without_output(tree, &config);
+        let told: Vec<_> = tree.findings.iter().map(|finding| (finding.span.line, finding.message.as_str())).collect();
+        assert_eq!(
+            told,
+            [(
+                8,
+                "the folder \"icons\" holds records, such as icons/a.json, and nothing in it counts as part of the library, \
+                 because the manifest is published there"
+            )]
+        );
+        assert!(tree.findings.iter().all(Finding::is_error));
+        assert_eq!(tree.entries.iter().map(|entry| entry.path.as_str()).collect::<Vec<_>>(), ["x/c.json"]);
+    }
 }

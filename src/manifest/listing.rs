@@ -326,7 +326,9 @@ impl Fields {
         let unpublished = |pointer: &str| {
             let is_published = published.is_none_or(|fields| fields.iter().any(|field| is_within(pointer, field)));
             (!is_published).then(|| {
-                format!("{pointer:?} is not published, so nothing can be read there: name it in manifest.fields as well")
+                format!(
+                    "{pointer:?} is not published, so nothing can be read there: name it in manifest.fields as well"
+                )
             })
         };
         for (place, pointer) in self.pointers() {

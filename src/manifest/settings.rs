@@ -89,7 +89,7 @@ impl Settings {
 
     /// The folders of the library that the manifest is published to.
     pub fn folders(&self) -> impl Iterator<Item = &str> {
-        self.publish.iter().filter_map(|publish| publish.folder.as_deref())
+        self.publish.iter().filter(|publish| publish.branch.is_none()).filter_map(|publish| publish.folder.as_deref())
     }
 
     /// The first of them.
@@ -206,7 +206,8 @@ mod tests {
             }
             assert!(!told.contains("hunter2"), "{told}");
         }
-        let settings = json!({"base_url": "https://example.com/@ada/x", "publish": [{"folder": "x", "url": "https://x/?a=@"}]});
+        let settings =
+            json!({"base_url": "https://example.com/@ada/x", "publish": [{"folder": "x", "url": "https://x/?a=@"}]});
         let settings: Settings = serde_json::from_value(settings).unwrap();
         assert_eq!(settings.problems(), []);
     }
