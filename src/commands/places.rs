@@ -10,7 +10,7 @@ use crate::ids::Sha256Hex;
 use crate::manifest::build::BuildError;
 use crate::manifest::edition::{Edition, Held, Offer};
 use crate::manifest::files::{RETIRED, ROOT, signature_of, size};
-use crate::manifest::format::{ExportList, FileRef, PublishedFinding, Root, ShardList, VERSION};
+use crate::manifest::format::{ExportList, FileRef, MOST_NUMBER, PublishedFinding, Root, ShardList, VERSION};
 use crate::manifest::layout::{Habits, Layout, Line, beside, entries};
 use crate::manifest::retired::Retired;
 use crate::manifest::settings::Settings;
@@ -212,7 +212,10 @@ async fn look(
     let Some(stored) = target.root().await? else { return Ok(Found { version: None, held: None }) };
     let version = Some(stored.version);
     refuse_newer(target, &stored.bytes)?;
-    let Ok(root) = serde_json::from_slice::<Root>(&stored.bytes) else { return Ok(Found { version, held: None }) };
+    let root = match serde_json::from_slice::<Root>(&stored.bytes) {
+        Ok(root) => root,
+        Err(error) => return not_understood(target, &stored.bytes, &error).map(|()| Found { version, held: None }),
+    };
     let exports = match &root.exports {
         Some(reference) => file(target, reference).await?,
         None => Some(ExportList::default()),
@@ -252,6 +255,29 @@ fn refuse_newer(target: &dyn PublishTarget, bytes: &[u8]) -> anyhow::Result<()> 
             target.place()
         )),
         _ => Ok(()),
+    }
+}
+
+/// A root whose number is beyond those that there are is not replaced by a lower one: whoever follows it would be lost.
+fn not_understood(target: &dyn PublishTarget, bytes: &[u8], error: &serde_json::Error) -> anyhow::Result<()> {
+    let root = serde_json::from_slice::<serde_json::Value>(bytes).ok();
+    let counts = |root: &serde_json::Value| {
+        let own = root.get("seq").into_iter();
+        let rows = ["collections", "members"].into_iter().filter_map(|of| root.get(of)).flat_map(|of| match of {
+            serde_json::Value::Object(rows) => rows.values().collect::<Vec<_>>(),
+            serde_json::Value::Array(rows) => rows.iter().collect(),
+            _ => Vec::new(),
+        });
+        let in_rows = rows.flat_map(|row| ["assets", "files", "bytes", "seq"].into_iter().filter_map(|of| row.get(of)));
+        own.chain(in_rows).any(|number| number.as_u64().map_or(number.is_f64(), |number| number > MOST_NUMBER))
+    };
+    match root.is_some_and(|root| counts(&root)) {
+        true => Err(anyhow!(
+            "the manifest at {} cannot be understood, so it is not replaced: {error}. Somebody else has written it; take \
+             manifest.json away there, and publish again",
+            target.place()
+        )),
+        false => Ok(()),
     }
 }
 
@@ -296,4 +322,37 @@ fn summary(root: &Root) -> Summary {
     let title = format!("Publish{} as edition {}", at.unwrap_or_default(), root.seq);
     let date = source.date.as_deref().and_then(|date| chrono::DateTime::parse_from_rfc3339(date).ok());
     Summary { title, seconds: date.map(|date| date.timestamp()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::publication::{ManifestSource as _, MemoryTarget};
+    use crate::manifest::edition::tests::Library;
+
+    fn publishable(price: u32) -> Publishable {
+        let library = Library::of(&[("a", price)]);
+        let habits = [Habits::Followed].into_iter();
+        Publishable::new(library.manifest, library.settings, Vec::new(), (Timestamp(0), None), habits).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_root_with_numbers_beyond_all_is_refused_and_not_replaced_by_the_first_edition() {
+        for (field, beyond) in [("seq", "9007199254740992"), ("seq", "18446744073709552000"), ("bytes", "1e300")] {
+            let target = MemoryTarget::default();
+            publishable(1).bring_into_step(&target).await.unwrap();
+            let stored = target.root().await.unwrap().unwrap();
+            let text = String::from_utf8(stored.bytes).unwrap();
+            let (head, rest) = text.split_once(&format!("\"{field}\":")).unwrap();
+            let (_, tail) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap());
+            let root = format!("{head}\"{field}\":{beyond}{tail}").into_bytes();
+            let (files, removed) = (BTreeMap::new(), Vec::new());
+            let summary = Summary { title: String::new(), seconds: None };
+            let update = Update { expected: Some(stored.version), files, root: root.clone(), removed, summary };
+            target.publish(&update).await.unwrap();
+            let told = publishable(2).bring_into_step(&target).await.unwrap_err().to_string();
+            assert!(told.contains("cannot be understood, so it is not replaced"), "{told}");
+            assert_eq!(target.root().await.unwrap().unwrap().bytes, root);
+        }
+    }
 }
