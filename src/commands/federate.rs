@@ -76,7 +76,7 @@ pub async fn federate(
         taken.push(Taken {
             name: library.name.clone(),
             seq: part.as_ref().map(|part| part.member.seq),
-            assets: part.as_ref().map_or(0, |part| part.collections.values().map(|(of, _)| of.assets).sum()),
+            assets: part.as_ref().map_or(0, |part| part.collections.values().map(|(of, _)| of.assets).fold(0, usize::saturating_add)),
             away,
         });
         parts.extend(part);
