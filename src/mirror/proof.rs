@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::documents::{Change, Document, Flaw, Line, collection_digest, delta, flaw, parsed, shard};
@@ -52,7 +53,7 @@ impl Proof {
         self.documents += 1;
         let there = bytes.ok_or_else(|| flaw(&document.path, "is not there"));
         let whole = there.and_then(|bytes| document.refuse_other(bytes).map(|()| bytes));
-        self.bytes += bytes.map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        self.bytes = self.bytes.saturating_add(bytes.map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX)));
         self.kept(whole)
     }
 
@@ -113,7 +114,7 @@ impl Proof {
             }
             let entries = assets.values().filter_map(|line| serde_json::from_slice::<AssetEntry>(&line.bytes).ok());
             let files: Vec<FileEntry> = entries.flat_map(|entry| entry.files).collect();
-            let bytes: u64 = files.iter().map(|file| file.bytes).sum();
+            let bytes: u64 = files.iter().map(|file| file.bytes).fold(0, u64::saturating_add);
             if digest.as_str() == of.digest && (files.len(), bytes) != (of.files, of.bytes) {
                 problems.push(format!(
                     "says that the assets of {name:?} have {} files of {} bytes, and they have {} of {bytes}",
@@ -186,7 +187,7 @@ impl Proof {
     pub fn take_other(&mut self, reference: &FileRef, bytes: Option<&[u8]>) {
         let document = Document::from(reference);
         if let Some(bytes) = self.whole(&document, bytes) {
-            self.kept(parsed::<Value>(&document.path, bytes));
+            self.kept(parsed::<IgnoredAny>(&document.path, bytes));
         }
     }
 
