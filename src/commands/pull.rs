@@ -285,6 +285,7 @@ async fn stage(
         }
     }
     wanted.retain(|sha256, (_, bytes)| !folder.is_staged(sha256, *bytes));
+    folder.refuse_overflow(wanted.iter().map(|(sha256, (_, bytes))| (sha256, *bytes)))?;
     let failed = fetch(wanted, folder, web, wish, stop, &mut fetched).await?;
     let first = failed.values().next();
     if let (false, Some(why)) = (wish.keeps_going, first) {
