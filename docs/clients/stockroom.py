@@ -25,6 +25,12 @@ def _sha256(data):
     return hashlib.sha256(data).hexdigest()
 
 
+def _parts(key, collections):
+    """Collection and id of a key; a hub's collections have a slash in their names, and so may ids."""
+    name = next((name for name in collections if key.startswith(f"{name}/")), None)
+    return name, key if name is None else key[len(name) + 1 :]
+
+
 def _is_signed(root, signature, public_key):
     """Whether this is minisign's signature over the root's bytes, and over the comment that is to be trusted."""
     try:
@@ -98,7 +104,7 @@ class Catalogue:
         if "index" in self.root:
             return self._read(self.root["index"])[0]["assets"]
         held = self.follow()["held"]
-        whole = ((key.split("/", 1)[0], asset(held, key)) for key in held["entries"])
+        whole = ((_parts(key, self.root["collections"])[0], asset(held, key)) for key in held["entries"])
         return [
             {"collection": collection, "id": it["id"], "digest": it["digest"], "status": it["status"]}
             | {name: it["record"][name] for name in ("title", "description", "tags") if name in (it["record"] or {})}
@@ -151,7 +157,7 @@ class Catalogue:
         """A shard holds the assets whose id's SHA-256 begins with its prefix: what is held already shows whether it is that."""
         places = {}
         for key in sorted(before):
-            collection, asset_id = key.split("/", 1)
+            collection, asset_id = _parts(key, self.root["collections"])
             place = "".join(f"{byte:08b}" for byte in hashlib.sha256(asset_id.encode()).digest())
             places.setdefault(collection, []).append((place, key))
         now = {}
@@ -170,7 +176,7 @@ class Catalogue:
         """Whether these are the assets that the root speaks of, each with the content that it speaks of."""
         sums = {name: [] for name in self.root["collections"]}
         for key in sorted(now):
-            collection, asset_id = key.split("/", 1)
+            collection, asset_id = _parts(key, self.root["collections"])
             sums.setdefault(collection, []).append(f"{_sha256(now[key].encode())} {asset_id}\n")
         expected = {name: (it["assets"], it["digest"]) for name, it in self.root["collections"].items()}
         return {name: (len(it), _sha256("".join(it).encode())) for name, it in sums.items()} == expected

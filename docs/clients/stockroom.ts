@@ -31,6 +31,11 @@ const compare = (a: string, b: string) => { // by bytes of UTF-8, which is the o
   for (let at = 0; at < one.length && at < two.length; at++) if (one[at] !== two[at]) return one[at]! - two[at]!;
   return one.length - two.length;
 };
+/** Collection and id of a key; a hub's collections have a slash in their names, and so may ids. */
+const parts = (key: string, root: Root): [string, string] => {
+  const name = Object.keys(root.collections).find((name) => key.startsWith(`${name}/`));
+  return name === undefined ? ["", key] : [name, key.slice(name.length + 1)];
+};
 /** The entries of a shard or delta as they stand there, which is what they are hashed by: each on a line of its own. */
 const lines = (text: string) => text.split("\n").slice(1, -2).map((line) => line.replace(/,$/, ""));
 
@@ -94,7 +99,7 @@ export class Catalogue {
     const { held } = await this.follow();
     return Object.keys(held.entries).map((key) => {
       const { id, digest, status, record } = asset(held, key)!;
-      return { collection: key.slice(0, key.indexOf("/")), id, digest, status, title: record?.title ?? record?.name, tags: record?.tags };
+      return { collection: parts(key, this.root)[0], id, digest, status, title: record?.title ?? record?.name, tags: record?.tags };
     });
   }
 
@@ -135,7 +140,7 @@ export class Catalogue {
   /** A shard holds the assets whose id's SHA-256 begins with its prefix, a line each: what is held already shows whether it is that. */
   async #byShards(before: Map<string, string>): Promise<Map<string, string>> {
     const held: [string, string, string, string][] = await Promise.all([...before].map(async ([key, line]) => {
-      const [collection, id] = [key.slice(0, key.indexOf("/")), key.slice(key.indexOf("/") + 1)];
+      const [collection, id] = parts(key, this.root);
       return [collection, id, Array.from(await sha256(utf8.encode(id)), (byte) => byte.toString(2).padStart(8, "0")).join(""), line];
     }));
     held.sort((a, b) => compare(a[1], b[1]));
@@ -160,7 +165,10 @@ export class Catalogue {
   /** Whether these are the assets that the root speaks of, each with the content that it speaks of. */
   async #isWhole(now: Map<string, string>): Promise<boolean> {
     const lines = new Map(Object.keys(this.root.collections).map((name) => [name, [] as [string, string][]]));
-    for (const [key, line] of now) lines.get(key.slice(0, key.indexOf("/")))?.push([key.slice(key.indexOf("/") + 1), line]);
+    for (const [key, line] of now) {
+      const [collection, id] = parts(key, this.root);
+      lines.get(collection)?.push([id, line]);
+    }
     for (const [name, { digest, assets }] of Object.entries(this.root.collections)) {
       const sorted = lines.get(name)!.sort((a, b) => compare(a[0], b[0]));
       const sums = await Promise.all(sorted.map(async ([id, line]) => `${hex(await sha256(utf8.encode(line)))} ${id}\n`));

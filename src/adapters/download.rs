@@ -14,11 +14,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, timeout_at};
 
 use super::http::{Policy, Reply, Trouble, send};
-use super::publication::Web;
+use super::publication::{LEAST_SPEED, Web};
 use crate::ids::Sha256Hex;
-
-/// The least speed that is waited for, in bytes each second.
-const LEAST_SPEED: u64 = 50_000;
 
 /// The least that has to come in each span of time, whatever size is promised: less is no download but a way to keep us.
 const LEAST: u64 = 60_000;

@@ -1,7 +1,6 @@
 //! A folder that follows a manifest, on the disk: what was fetched is staged in it, and gets its place by renames that a journal
 //! tells of beforehand. Whoever is killed among them is finished by the next one.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
@@ -11,8 +10,12 @@ use crate::adapters::whole_file;
 use crate::ids::Sha256Hex;
 use crate::mirror::journal::{JOURNAL, Journal, Move, STAGED};
 use crate::mirror::names::{OWN, folders};
-use crate::mirror::plan::{Ground, Plan, ROOT, Seen};
+use crate::mirror::plan::{Ground as _, Plan, ROOT, Seen};
 use crate::mirror::record::{RECORD, Record};
+
+mod ground;
+#[cfg(test)]
+mod tests;
 
 /// The most bytes that are read of a file at once.
 const MOST_READ: u64 = 256 << 20;
@@ -344,6 +347,9 @@ impl MirrorFolder {
         if let Some(folder) = target.parent() {
             fs::create_dir_all(folder)?;
         }
+        if fs::symlink_metadata(&target).is_ok_and(|facts| facts.is_dir()) {
+            remove_empty(&target)?;
+        }
         match fs::rename(&staged, &target) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let is_there = self.clone().digest(&one.path).as_ref() == Some(&one.sha256);
@@ -374,6 +380,17 @@ impl MirrorFolder {
     }
 }
 
+/// Takes away a folder in which there are only folders, if anything.
+fn remove_empty(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_empty(&entry.path())?;
+        }
+    }
+    fs::remove_dir(folder)
+}
+
 /// Whether nothing is there, not even a folder around it.
 fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
@@ -388,65 +405,4 @@ fn disk_of(facts: &fs::Metadata) -> u64 {
 #[cfg(not(unix))]
 fn disk_of(_: &fs::Metadata) -> u64 {
     0
-}
-
-fn holds_others(root: &Path, folder: &Path, but: &BTreeSet<&str>) -> io::Result<bool> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let (kind, place) = (entry.file_type()?, entry.path());
-        let is_known = place.strip_prefix(root).ok().and_then(Path::to_str).is_some_and(|path| but.contains(path));
-        if !(if kind.is_dir() { !holds_others(root, &place, but)? } else { kind.is_file() && is_known }) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-impl Ground for MirrorFolder {
-    fn look(&mut self, path: &str) -> Seen {
-        match fs::symlink_metadata(self.place(path)) {
-            Ok(facts) if facts.is_file() => Seen::File(facts.len()),
-            Ok(facts) if facts.is_dir() => Seen::Folder,
-            Ok(facts) if facts.is_symlink() => Seen::Other("a symbolic link"),
-            Ok(_) => Seen::Other("neither a file nor a folder"),
-            Err(error) if is_absence(&error) => Seen::Nothing,
-            Err(_) => Seen::Other("something that cannot be looked at"),
-        }
-    }
-
-    fn digest(&mut self, path: &str) -> Option<Sha256Hex> {
-        if !matches!(self.look(path), Seen::File(_)) {
-            return None;
-        }
-        let mut file = File::open(self.place(path)).ok()?;
-        Sha256Hex::of_stream(&mut file).ok().map(|(sha256, _)| sha256)
-    }
-
-    fn read(&mut self, path: &str) -> Option<Vec<u8>> {
-        self.file(path).ok().flatten()
-    }
-
-    fn holds_others(&mut self, path: &str, but: &BTreeSet<&str>) -> bool {
-        holds_others(&self.folder, &self.place(path), but).unwrap_or(true)
-    }
-}
-
-#[cfg(all(test, unix))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_disk_has_no_room_for_is_refused_before_it_is_fetched() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = MirrorFolder::at(place.path());
-        folder.prepare().unwrap();
-        let (one, other) = (Sha256Hex::of(b"one"), Sha256Hex::of(b"other"));
-        assert_eq!(folder.refuse_overflow([(&one, 10), (&other, 1)].into_iter()), Ok(()));
-        let told = folder.refuse_overflow([(&one, u64::MAX), (&other, u64::MAX)].into_iter()).unwrap_err().to_string();
-        assert!(told.contains("bytes would have to be fetched") && told.contains("make room"), "{told}");
-        let part = File::create(folder.staged(&format!("{one}.part"))).unwrap();
-        // A hole takes no room, but counts as what has come already.
-        part.set_len(1 << 40).unwrap();
-        assert_eq!(folder.refuse_overflow([(&one, (1 << 40) + 1)].into_iter()), Ok(()));
-    }
 }

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::places::{Found, Publishable};
 use super::pull::{admit, read, sum};
-use crate::adapters::publication::{ManifestSource, PublishTarget};
+use crate::adapters::publication::{ManifestSource, PublicationError, PublishTarget, Version};
 use crate::adapters::stop::{Stop, Stopped};
 use crate::ids::{RepoSlug, Sha256Hex};
 use crate::manifest::build::Entry;
@@ -92,9 +92,12 @@ pub async fn federate(
     let habits = [target.habits()].into_iter();
     let publishable = Publishable::new(manifest, Settings::default(), Vec::new(), (wish.now, None), habits)?;
     let found: Found = publishable.look(target).await?;
-    let layout = publishable.layout(target.habits())?;
+    // What it had of the libraries was read from that edition, and from no later one.
+    if found.version != before.version {
+        return Err(PublicationError::Moved { place: target.place() }.into());
+    }
     if let Some(held) = &found.held
-        && held.is(&publishable.offer(), layout)?
+        && publishable.is_held(target, held)?
     {
         return Ok(Federated { seq: held.root.seq, digest, is_changed: false, libraries: taken });
     }
@@ -105,6 +108,7 @@ pub async fn federate(
 /// What the hub's place holds.
 struct Before<'s> {
     target: Arc<dyn ManifestSource>,
+    version: Option<Version>,
     root: Option<Root>,
     stop: &'s Stop,
 }
@@ -112,6 +116,7 @@ struct Before<'s> {
 impl<'s> Before<'s> {
     async fn read(target: Arc<dyn ManifestSource>, stop: &'s Stop) -> anyhow::Result<Self> {
         let stored = target.root().await?;
+        let version = stored.as_ref().map(|stored| stored.version.clone());
         let root = stored.map(|stored| documents::root(&stored.bytes));
         let root = root.transpose().with_context(|| {
             format!(
@@ -126,7 +131,7 @@ impl<'s> Before<'s> {
                 root.collections.len()
             ));
         }
-        Ok(Self { target, root, stop })
+        Ok(Self { target, version, root, stop })
     }
 
     fn member(&self, name: &str) -> Option<&Member> {

@@ -24,7 +24,7 @@ use crate::ids::{BlobId, CommitId, RepoPath, TargetName};
 use crate::manifest::build::FileFacts;
 use crate::manifest::format::{PublishedFinding, Source};
 use crate::manifest::layout::Habits;
-use crate::manifest::plan::{Action, Publication, plan as plan_publication};
+use crate::manifest::plan::{Action, Publication, plan as plan_publication, unread};
 use crate::manifest::{Manifest, build};
 pub use crate::plan::Plan;
 use crate::plan::embedding_target;
@@ -101,6 +101,11 @@ impl Desired {
         self.plan.superseded.is_some() || is_idle
     }
 
+    /// Whether some place could not be read, so that the plan cannot say what it lacks.
+    pub fn is_partial(&self) -> bool {
+        self.found.iter().any(|found| found.trouble.is_some())
+    }
+
     /// Whether nothing is to be done that any other clone could see.
     fn is_idle(&self) -> bool {
         self.plan.is_empty_but_for(&self.restored)
@@ -148,7 +153,11 @@ pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: 
     let mut present =
         Present { state, found: Vec::new(), vectors: Actual::new(), is_listed: false, is_strange: false };
     for (_, target) in &outside.targets {
-        present.found.push(made.publishable.look(target.as_ref()).await?);
+        // A place that cannot be read holds no other one up.
+        present.found.push(made.publishable.look(target.as_ref()).await.unwrap_or_else(Found::unread));
+    }
+    if let Some(signal) = outside.stop().asked() {
+        return Err(Stopped(signal).into());
     }
     if library.config.settings.embed.is_some() {
         (present.vectors, present.is_listed) = indexed(outside, &present.state).await?;
@@ -200,7 +209,8 @@ pub async fn plan_merge(library: &Library, base: &Library, outside: &Outside) ->
         };
         (chunk.id.clone(), held)
     });
-    let places = outside.targets.iter().map(|(_, target)| before.publishable.held_after(target.habits(), &made.publishable));
+    let targets = outside.targets.iter();
+    let places = targets.map(|(_, target)| before.publishable.held_after(target.as_ref(), &made.publishable));
     let present = Present {
         state,
         found: places.collect::<anyhow::Result<_>>()?,
@@ -266,7 +276,10 @@ fn compare(
     let Made { publishable, chunks, namespace } = made;
     let settings = &library.config.settings;
     let publications = outside.targets.iter().zip(&present.found).map(|((name, target), found)| {
-        let (offer, layout) = (publishable.offer(), publishable.layout(target.habits())?);
+        let (offer, layout) = (publishable.offer(target.as_ref()), publishable.layout(target.habits())?);
+        if let Some(trouble) = &found.trouble {
+            return Ok(unread(name.clone(), target.place(), &offer, trouble.to_string()));
+        }
         Ok(plan_publication(name.clone(), target.place(), &offer, layout, found.held.as_ref())?)
     });
     let mut plan = Plan {
@@ -283,7 +296,7 @@ fn compare(
             .as_ref()
             .map(|_| embedding::plan(&namespace, &chunks, &present.vectors, scope.allow_mass_delete)),
     };
-    let restored = restored(outside, &plan, &present.state);
+    let restored = restored(outside, &plan, &present);
     let is_published = plan.publications.iter().all(|publication| publication.action == Action::None);
     scope.restrict(&mut plan);
     plan.refusal = plan.mass_delete().filter(|_| !scope.allow_mass_delete);
@@ -309,11 +322,12 @@ fn compare(
 }
 
 /// The folders of this clone that lack what the state knows them to have had.
-fn restored(outside: &Outside, plan: &Plan, state: &State) -> BTreeSet<TargetName> {
-    let own = outside.targets.iter().filter(|(_, target)| target.is_own()).map(|(name, _)| name);
-    let own: BTreeSet<&TargetName> = own.collect();
+fn restored(outside: &Outside, plan: &Plan, present: &Present) -> BTreeSet<TargetName> {
+    let own = outside.targets.iter().zip(&present.found);
+    let own = own.filter(|((_, target), found)| target.is_own() && found.trouble.is_none());
+    let own: BTreeSet<&TargetName> = own.map(|((name, _), _)| name).collect();
     let is_restored = |publication: &&Publication| {
-        let known = state.target(&publication.target);
+        let known = present.state.target(&publication.target);
         let had = known.delivered.is_some_and(|delivered| delivered.digest == publication.digest);
         publication.action != Action::None && had && known.intent.is_none() && own.contains(&publication.target)
     };

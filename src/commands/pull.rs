@@ -14,10 +14,11 @@ use crate::adapters::turn::Turn;
 use crate::ids::Sha256Hex;
 use crate::manifest::files::signature_of;
 use crate::manifest::format::Root;
-use crate::manifest::signature::{PublicKey, Signature};
+use crate::manifest::signature::{PublicKey, Signature, SignatureError};
 use crate::mirror::admission::{refuse_expired, refuse_older};
 use crate::mirror::choice::Choice;
 use crate::mirror::documents::{self, Document};
+use crate::mirror::draft::refuse_changed;
 use crate::mirror::outcome::{Fetched, Outcome, Pulled};
 use crate::mirror::plan::{Known, Losses, Origin, Plan, losses, plan};
 use crate::mirror::record::Record;
@@ -29,6 +30,9 @@ const AT_ONCE: usize = 8;
 const WORTH_KEEPING: usize = 4;
 /// The largest signature.
 const MOST_SIGNATURE: u64 = 8 << 10;
+
+/// So many bytes more than a document may have are read of it.
+const TOO_MANY: u64 = 64 << 10;
 
 /// What is under way, for whoever watches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,9 +129,8 @@ pub async fn admit(source: &dyn ManifestSource, key: Option<&PublicKey>) -> anyh
         Some(key) => {
             let name = signature_of(&bytes);
             let signature = source.read(&name, MOST_SIGNATURE).await?;
-            let signature = signature.ok_or_else(|| {
-                anyhow!("the manifest at {place} is not signed: {name} is not there, and --key asks for it")
-            })?;
+            let signature = signature.ok_or(SignatureError::Absent(name));
+            let signature = signature.with_context(|| format!("the manifest at {place} is not signed"))?;
             let verified = Signature::parse(&signature).and_then(|signature| key.verify(&bytes, &signature));
             verified.with_context(|| format!("the signature of the manifest at {place} is no good"))?;
             Some(key.id())
@@ -147,15 +150,8 @@ pub async fn pull(
 ) -> anyhow::Result<Pulled> {
     let admitted = admit(&*source, wish.key.as_ref()).await?;
     let root = &admitted.root;
-    let refused = || format!("the manifest at {} is not taken", wish.shown);
-    refuse_expired(root, wish.now).with_context(refused)?;
     let before = begun.record.take();
-    let same_source = before.as_ref().filter(|record| record.source == wish.shown);
-    refuse_older(root, same_source, wish.allows_older).with_context(refused)?;
-    if let [missing, ..] = wish.choice.missing(root).as_slice() {
-        let there: Vec<&str> = root.collections.keys().map(String::as_str).collect();
-        return Err(anyhow!("the manifest has no collection {missing:?}; it has {}", there.join(", ")));
-    }
+    refuse_unwanted(root, before.as_ref(), wish)?;
     let mut record = before.clone().unwrap_or_else(|| Record::empty(&wish.shown, wish.choice.clone()));
     let Losses { lost, entries } = losses(&record, &wish.choice, &mut begun.folder);
     record.forget(&lost);
@@ -173,6 +169,7 @@ pub async fn pull(
         begun.hold()?;
         fetched = stage(&mut plan, &record, &begun.folder, web, wish, stop).await?;
         let _under_way = stop.hold()?;
+        refuse_changed(&plan, &record, &mut begun.folder)?;
         begun.folder.apply(&plan)?;
     } else if begun.turn.is_some() {
         // A pull that was killed at its very end may have left it.
@@ -201,6 +198,21 @@ pub async fn pull(
         signed_by,
         came_from,
     })
+}
+
+/// Refuses an edition that is over, or takes the folder back, or lacks what is wanted.
+fn refuse_unwanted(root: &Root, before: Option<&Record>, wish: &Wish<'_>) -> anyhow::Result<()> {
+    let refused = || format!("the manifest at {} is not taken", wish.shown);
+    refuse_expired(root, wish.now).with_context(refused)?;
+    let same_source = before.filter(|record| record.source == wish.shown);
+    refuse_older(root, same_source, wish.allows_older).with_context(refused)?;
+    match wish.choice.missing(root).as_slice() {
+        [] => Ok(()),
+        [missing, ..] => {
+            let there: Vec<&str> = root.collections.keys().map(String::as_str).collect();
+            Err(anyhow!("the manifest has no collection {missing:?}; it has {}", there.join(", ")))
+        }
+    }
 }
 
 /// Fetches what the route wants until it is at its end.
@@ -255,9 +267,9 @@ async fn document(
     Ok((want, came))
 }
 
-/// A document, and where it is larger than it may be one byte more than that, so that its flaw can be told.
+/// A document; where it is somewhat larger than it may be, as a web page in its place often is, so that its flaw can be told.
 pub async fn read(source: &dyn ManifestSource, want: &Document) -> Result<Option<Vec<u8>>, PublicationError> {
-    source.read(&want.path, want.bytes.saturating_add(1)).await
+    source.read(&want.path, want.bytes.saturating_add(TOO_MANY)).await
 }
 
 fn refuse_if_asked(stop: &Stop) -> Result<(), Stopped> {

@@ -147,6 +147,8 @@ async fn publish(publication: &Publication, desired: &Desired, outside: &Outside
     }
     let given = desired.publishable.publish_or_yield(target.as_ref(), found).await;
     let (outcome, why, certain) = match given {
+        // Nothing was tried at a place that could not be read.
+        Err(error) if found.trouble.is_some() => (Outcome::Failed, error.to_string(), true),
         Ok(Given::Done) => (Outcome::Done, String::new(), true),
         Ok(Given::Superseded) => (Outcome::Superseded, SUPERSEDED.to_owned(), true),
         Err(error) => (Outcome::Failed, error.to_string(), error.is_certain()),

@@ -89,10 +89,9 @@ pub async fn verify(
 
 /// What an error says is wrong with the publication; none where it cannot be reached.
 fn told(error: &anyhow::Error) -> Option<Flaw> {
-    let is_signature =
-        error.chain().any(|cause| cause.is::<SignatureError>()) || error.to_string().contains("is not signed");
+    let is_signature = error.chain().any(|cause| cause.is::<SignatureError>());
     let found = error.chain().find_map(|cause| cause.downcast_ref::<Flaw>()).cloned();
-    found.or_else(|| is_signature.then(|| flaw(ROOT, format!("is not signed as it should be: {error:#}"))))
+    found.or_else(|| is_signature.then(|| flaw(ROOT, format!("is not signed as it should be: {}", error.root_cause()))))
 }
 
 /// A way to look at documents.

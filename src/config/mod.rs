@@ -4,7 +4,9 @@
 //! problem on its line. The JSON Schema is generated from the types and published as
 //! `dist/schemas/stockroom.schema.json`.
 
+mod advice;
 pub mod draft;
+mod named;
 mod problems;
 
 use std::collections::{BTreeMap, BTreeSet};

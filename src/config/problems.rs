@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{SETTING, json_schema};
+use super::{SETTING, advice, json_schema};
 use crate::catalog::asset::UsedSchema;
 use crate::catalog::collection::Collection;
 use crate::catalog::place::{Places, child_pointer};
@@ -41,10 +41,12 @@ pub(super) fn of_shape(path: &RepoPath, text: &str, value: &Value, places: &Plac
     let mut findings =
         check(value, &compiled, &Original { path, spelling: Spelling::Yaml, text }, MOST, || places.clone());
     for finding in &mut findings {
-        if finding.pointer.ends_with("/token") {
+        if let Some(secret) = advice::secret(&finding.pointer) {
             // What stands there may be a secret, so it is not repeated.
-            finding.message = "the token is not a reference".to_owned();
+            finding.message = format!("{secret} is not a reference");
             finding.help = Some(NotAReference.to_string());
+        } else if let Some(help) = value.pointer(&finding.pointer).and_then(|at| advice::instead(&finding.pointer, at)) {
+            finding.help = Some(help);
         }
         if finding.pointer == "/version" && value.get("version").and_then(Value::as_u64).is_some_and(|v| v > 1) {
             finding.help = Some("this file was written for a newer Stockroom: update it".to_owned());
@@ -93,6 +95,8 @@ pub(super) fn of_rooms(
         value.get("manifest").and_then(|part| told.part::<manifest::settings::Settings>(part, "/manifest"))
     {
         told.all("/manifest", settings.problems());
+        let names: Vec<_> = members(&value, "collections").map(|(name, _)| name.as_str()).collect();
+        told.all("/manifest", super::named::problems(&settings, &names));
     }
     if let Some(settings) = value.get("embed").and_then(|part| told.part::<embedding::Settings>(part, "/embed")) {
         told.all("/embed", settings.problems());

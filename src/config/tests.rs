@@ -124,6 +124,15 @@ fn a_secret_in_the_configuration_is_never_repeated() {
     let text = "version: 1\ncollections: {p: {metadata: '*.json'}}\ndownstreams: {w: {repo: o/w, token: hunter2}}\n";
     let told = problems(text).join("\n");
     assert!(told.contains("references, never values") && !told.contains("hunter2"), "{told}");
+    for setting in [
+        "manifest: {sign: hunter2}",
+        "manifest: {sign: [hunter2]}",
+        "state: {url: 'postgresql://ada:hunter2@localhost/x'}",
+        "schemas: {token: hunter2}",
+    ] {
+        let told = problems(&format!("version: 1\ncollections: {{p: {{metadata: '*.json'}}}}\n{setting}\n")).join("\n");
+        assert!(told.contains("references, never values") && !told.contains("hunter2"), "{told}");
+    }
 }
 
 #[test]
@@ -158,4 +167,65 @@ fn what_two_parsers_read_differently_is_no_setting() {
         problems("version: 1\ncollections: {p: {metadata: '*.json'}}\nembed: {chunk: {max: 500, overlap: 012}}\n");
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("read this file differently"), "{told:?}");
+}
+
+#[test]
+fn a_role_or_a_collection_that_there_cannot_be_is_a_problem() {
+    let text = "version: 1
+collections: {products: {metadata: '*.json'}, guides: {metadata: '*.yml'}}
+manifest:
+  base_url: https://example.com/
+  roles: {source: ['*.blend']}
+  private: [sources, file, '*', source]
+  listing:
+    image: preview
+    collections: {guide: {}, guides: {image: thumbnial}}
+  exports:
+    blender: {name: N, role: models, collections: [product], data_block: /title, id_type: OBJECT, blender_version: '4.2'}
+    feed: {collections: [guides, nuts]}
+";
+    let no_role = |name: &str| {
+        format!("no file can have the role {name:?}: it is none of the usual ones and not in manifest.roles")
+    };
+    let usual = "known are `thumbnail`, `image`, `model`, `video`, `text`, `file`, `source`";
+    assert_eq!(
+        problems(text),
+        [
+            format!("6:13: {}; did you mean \"source\"?", no_role("sources")),
+            format!("8:12: {}; {usual}", no_role("preview")),
+            "9:26: there is no collection \"guide\"; did you mean \"guides\"?".to_owned(),
+            format!("9:46: {}; did you mean \"thumbnail\"?", no_role("thumbnial")),
+            format!("11:30: {}; did you mean \"model\"?", no_role("models")),
+            "11:52: there is no collection \"product\"; did you mean \"products\"?".to_owned(),
+            "12:34: there is no collection \"nuts\"; known are `guides`, `products`".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn the_settings_in_the_documents_about_exports_can_be_read() {
+    let document = include_str!("../../docs/exports.md");
+    let example = document.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let collections = "collections: {products: {metadata: '*.json'}, guides: {metadata: '*.yml'}}";
+    let read = read(&format!("version: 1\n{collections}\n{example}"));
+    assert!(read.is_ok(), "{:?}", read.err());
+}
+
+#[test]
+fn what_has_another_shape_is_told_with_what_to_write() {
+    let help = |setting: &str| {
+        let told =
+            problems(&format!("version: 1\ncollections: {{p: {{metadata: '*.json'}}}}\nmanifest: {{{setting}}}\n"));
+        assert_eq!(told.len(), 1, "{told:?}");
+        told[0].rsplit_once(" (").unwrap().1.trim_end_matches(')').to_owned()
+    };
+    assert_eq!(help("publish: [pub]"), "write {folder: pub}");
+    assert_eq!(help("publish: pub"), "write [{folder: pub}]");
+    assert_eq!(help("publish: [s3://bucket/x]"), "write {object_store: \"s3://bucket/x\"}");
+    assert_eq!(help("publish: [{release: true}]"), "write release: {}");
+    assert_eq!(help("exports: {feed: true}"), "write feed: {}");
+    assert_eq!(help("exports: {feed: false}"), "leave `feed` out");
+    assert!(help("exports: {blender: true}").starts_with("write what Blender has to know, as in blender: {name: "));
+    let sign = help("sign: true");
+    assert!(sign.contains("write `${{ env.NAME }}`") && !sign.contains("quotes"), "{sign}");
 }

@@ -11,8 +11,8 @@ use super::build::{BuildError, Manifest, canonical, document};
 use super::difference::Difference;
 use super::files::{Files, RETIRED, add, is_ours, signature_of, size};
 use super::format::{
-    Delta, DeltaRef, ExportList, FileRef, Findings, MOST_NUMBER, Moment, Prev, PublishedFinding, Root, ShardList, Source,
-    Updated, VERSION,
+    Delta, DeltaRef, ExportList, FileRef, Findings, MOST_NUMBER, Prev, PublishedFinding, Root, ShardList, Source, Updated,
+    VERSION,
 };
 use super::index::index;
 use super::layout::{Habits, Layout, Line, beside};
@@ -21,6 +21,7 @@ use super::{exports, page};
 use super::retired::Retired;
 use super::settings::Settings;
 use super::shard::write;
+use super::updated::updated;
 use crate::ids::Sha256Hex;
 
 /// How many deltas are kept: whoever is further behind fetches shards.
@@ -38,6 +39,8 @@ pub struct Offer<'a> {
     pub now: i64,
     /// Whether roots are signed.
     pub is_signed: bool,
+    /// The address of the folder in which the files will be found, where that is known.
+    pub base: Option<String>,
 }
 
 /// What a place holds.
@@ -110,6 +113,21 @@ impl Held {
             && !offer.is_due(root))
     }
 
+    /// The delta that leads to what the place holds, where its file is there: what is gone cannot be made again.
+    fn delta(&self) -> Option<&DeltaRef> {
+        self.root.delta.as_ref().filter(|delta| self.has_delta(delta))
+    }
+
+    /// The deltas that lead to it, the last one first, as far back as their files are there.
+    fn deltas(&self) -> Vec<DeltaRef> {
+        let all = self.updated.iter().flat_map(|updated| &updated.deltas);
+        all.take_while(|delta| self.has_delta(delta)).take(MOST_DELTAS).cloned().collect()
+    }
+
+    fn has_delta(&self, delta: &DeltaRef) -> bool {
+        self.names.get(&delta.path) == Some(&delta.bytes)
+    }
+
     /// Whether there is a signature where there should be one.
     pub fn is_signed_as(&self, offer: &Offer<'_>) -> bool {
         !offer.is_signed || self.is_signed
@@ -127,19 +145,24 @@ impl Offer<'_> {
     /// The digest of all that exports are made from beside the assets.
     pub fn presentation(&self) -> Result<Sha256Hex, BuildError> {
         let members = &self.manifest.members;
+        let settings = self.settings.presentation(self.base.as_deref());
         if !members.is_empty() {
             // A hub says which editions it has, so that none of them goes back.
-            return Ok(Sha256Hex::of(&canonical(&(self.settings.presentation(), self.findings, members))?));
+            return Ok(Sha256Hex::of(&canonical(&(settings, self.findings, members))?));
         }
-        Ok(Sha256Hex::of(&canonical(&(self.settings.presentation(), self.findings))?))
+        Ok(Sha256Hex::of(&canonical(&(settings, self.findings))?))
     }
 
     /// Whether it is time to renew an edition that expires, or to make one that does.
+    ///
+    /// One that outlives what a new one would is due too: the days have become fewer. An hour more is no sign of that, since
+    /// the clocks of two publishers differ.
     pub fn is_due(&self, root: &Root) -> bool {
         let Some(days) = self.settings.expires_after_days else { return root.expires.is_some() };
         let left = |at: DateTime<Utc>| at.timestamp() - self.now;
         let until = root.expires.as_deref().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
-        until.is_none_or(|at| left(at.to_utc()) < i64::from(days) * 43_200)
+        let days = i64::from(days);
+        until.is_none_or(|at| !(days * 43_200..=days * 86_400 + 3_600).contains(&left(at.to_utc())))
     }
 
     fn findings_bytes(&self) -> Result<Option<Vec<u8>>, BuildError> {
@@ -158,14 +181,7 @@ impl Offer<'_> {
 
 impl Edition {
     /// The edition that comes after what the place holds.
-    ///
-    /// `base` is the address of the folder in which its files will be found, where that is known.
-    pub fn after(
-        held: Option<&Held>,
-        offer: &Offer<'_>,
-        layout: &Layout,
-        base: Option<&str>,
-    ) -> Result<Self, BuildError> {
+    pub fn after(held: Option<&Held>, offer: &Offer<'_>, layout: &Layout) -> Result<Self, BuildError> {
         let manifest = offer.manifest;
         let mut files = layout.files.clone();
         let followed = held.filter(|_| layout.habits == Habits::Followed);
@@ -180,18 +196,18 @@ impl Edition {
         let before = followed.and_then(|held| held.updated.as_ref()).filter(|_| known.is_some());
         let mut updated = updated(before, offer, &difference);
         let delta = match (followed, &known, before) {
-            (Some(held), Some(_), Some(before)) if held.root.digest == manifest.digest.as_str() => {
-                updated.deltas.clone_from(&before.deltas);
-                held.root.delta.clone()
+            (Some(held), Some(_), Some(_)) if held.root.digest == manifest.digest.as_str() => {
+                updated.deltas = held.deltas();
+                held.delta().cloned()
             }
-            (Some(held), Some((list, _)), Some(before)) => {
+            (Some(held), Some((list, _)), Some(_)) => {
                 let cost = beside(&layout.list, list).iter().map(|(_, shard)| shard.bytes).fold(0, u64::saturating_add);
                 let bytes = delta_bytes(held, offer, &difference, seq)?;
                 (size(&bytes) <= cost.saturating_add(layout.shards.bytes)).then(|| {
                     let file = add(&mut files, "delta", bytes);
                     let FileRef { path, bytes, sha256 } = file;
                     let made = DeltaRef { path, bytes, sha256, from: held.root.digest.clone() };
-                    updated.deltas = std::iter::once(&made).chain(&before.deltas).take(MOST_DELTAS).cloned().collect();
+                    updated.deltas = std::iter::once(made.clone()).chain(held.deltas()).take(MOST_DELTAS).collect();
                     made
                 })
             }
@@ -200,7 +216,7 @@ impl Edition {
         let listing = Listing::new(&offer.settings.listing);
         let index = index(manifest, &listing)?.map(|bytes| add(&mut files, "index", bytes));
         let findings = offer.findings_bytes()?.map(|bytes| add(&mut files, "findings", bytes));
-        let exports = exports(offer, (&listing, &updated), layout, base, &mut files)?;
+        let exports = exports(offer, (&listing, &updated), layout, &mut files)?;
         let kept = updated.deltas.iter().map(|delta| delta.path.clone()).collect();
         let root = Root {
             version: VERSION,
@@ -270,7 +286,6 @@ fn exports(
     offer: &Offer<'_>,
     (listing, updated): (&Listing, &Updated),
     layout: &Layout,
-    base: Option<&str>,
     files: &mut Files,
 ) -> Result<Option<FileRef>, BuildError> {
     if layout.habits == Habits::Snapshot {
@@ -281,6 +296,7 @@ fn exports(
     if *settings != exports::Settings::default() {
         let assets = offer.manifest.entries()?;
         let updated = |collection: &str, id: &str| updated.moment(collection, id);
+        let base = offer.base.as_deref();
         let context = exports::Context { assets: &assets, source: &offer.manifest.source, updated: &updated, base };
         rendered = exports::render(settings, listing, &context)?;
     }
@@ -303,64 +319,6 @@ fn exports(
     Ok(Some(list))
 }
 
-/// The commit that last changed each asset.
-fn updated(before: Option<&Updated>, offer: &Offer<'_>, difference: &Difference) -> Updated {
-    let source = &offer.manifest.source;
-    let commit = source.commit.clone().filter(|_| !source.modified);
-    let now = Moment { commit, date: source.date.clone() };
-    let mut commits: Vec<Moment> = before.map(|before| before.commits.clone()).unwrap_or_default();
-    let at = commits.iter().position(|known| *known == now).unwrap_or_else(|| {
-        commits.push(now);
-        commits.len() - 1
-    });
-    let meant = difference.put.iter().filter(|changed| changed.is_meant);
-    let fresh: BTreeSet<(&str, &str)> =
-        meant.map(|changed| (changed.line.collection.as_str(), changed.line.id.as_str())).collect();
-    let of = |collection: &str, id: &str| match before {
-        Some(before) if !fresh.contains(&(collection, id)) => before.of(collection, id),
-        _ => at,
-    };
-    let collections = offer.manifest.collections.iter();
-    let all = collections.flat_map(|(name, of)| of.entries.iter().map(move |entry| (name.as_str(), entry.id.as_str())));
-    Updated::new(&commits, all.map(|(collection, id)| (collection, id, of(collection, id))))
-}
-
-impl Updated {
-    /// Lists the assets with their places in `commits`; commits that none of them has are left out.
-    fn new<'a>(commits: &[Moment], assets: impl Iterator<Item = (&'a str, &'a str, usize)>) -> Self {
-        let assets: Vec<_> = assets.collect();
-        let mut used: BTreeMap<usize, usize> = BTreeMap::new();
-        for (_, _, at) in &assets {
-            *used.entry(*at).or_default() += 1;
-        }
-        // The first of those that most assets have.
-        let base = used.iter().max_by_key(|(at, count)| (**count, std::cmp::Reverse(**at))).map(|(at, _)| *at);
-        let place: BTreeMap<usize, usize> = used.keys().enumerate().map(|(new, old)| (*old, new)).collect();
-        let mut collections: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
-        for (collection, id, at) in assets.into_iter().filter(|(_, _, at)| Some(*at) != base) {
-            let at = place.get(&at).copied().unwrap_or_default();
-            collections.entry(collection.to_owned()).or_default().insert(id.to_owned(), at);
-        }
-        Self {
-            version: VERSION,
-            commits: used.keys().filter_map(|at| commits.get(*at).cloned()).collect(),
-            base: base.and_then(|base| place.get(&base).copied()).unwrap_or_default(),
-            collections,
-            deltas: Vec::new(),
-        }
-    }
-
-    /// The place in `commits` of the one that last changed this asset.
-    pub fn of(&self, collection: &str, id: &str) -> usize {
-        self.collections.get(collection).and_then(|ids| ids.get(id)).copied().unwrap_or(self.base)
-    }
-
-    /// The commit that last changed this asset.
-    pub fn moment(&self, collection: &str, id: &str) -> Option<&Moment> {
-        self.commits.get(self.of(collection, id))
-    }
-}
-
 fn delta_bytes(held: &Held, offer: &Offer<'_>, difference: &Difference, seq: u64) -> Result<Vec<u8>, BuildError> {
     let delta = Delta {
         version: VERSION,
@@ -371,7 +329,7 @@ fn delta_bytes(held: &Held, offer: &Offer<'_>, difference: &Difference, seq: u64
         put: Vec::new(),
         removed: difference.removed.clone(),
         renamed: difference.renamed.clone(),
-        prev: held.root.delta.clone(),
+        prev: held.delta().cloned(),
     };
     let text = canonical(&delta)?;
     let text = String::from_utf8(text).map_err(|error| BuildError::Json(error.to_string()))?;

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::format::{AssetEntry, FileEntry};
-use crate::catalog::place::child_pointer;
+use super::settings::has_credentials;
+use crate::catalog::place::{child_pointer, segments};
 use crate::catalog::pointer::PointerPattern;
 use crate::catalog::settings::OneOrMany;
 use crate::ids::percent_encode;
@@ -229,6 +230,9 @@ enum Part {
 
 impl Template {
     fn parse(text: &str) -> Result<Self, String> {
+        if has_credentials(text) {
+            return Err("the address holds a user name or a password: write it without".to_owned());
+        }
         let origin = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
         let Some((host, _)) = origin.and_then(|rest| rest.split_once('/')).filter(|(host, _)| !host.is_empty()) else {
             return Err(format!(
@@ -305,18 +309,46 @@ impl Settings {
     }
 
     /// What is wrong with the settings, as JSON Pointers within them and sentences.
-    pub fn problems(&self) -> Vec<(String, String)> {
-        let mut problems = self.fields.problems("");
+    ///
+    /// Where only some fields of the record are published, no other can be read.
+    pub fn problems(&self, published: Option<&[String]>) -> Vec<(String, String)> {
+        let mut problems = self.fields.problems("", published);
         for (name, fields) in &self.collections {
-            problems.extend(fields.problems(&child_pointer("/collections", name)));
+            problems.extend(fields.problems(&child_pointer("/collections", name), published));
         }
         problems
     }
 }
 
 impl Fields {
-    fn problems(&self, at: &str) -> Vec<(String, String)> {
+    fn problems(&self, at: &str, published: Option<&[String]>) -> Vec<(String, String)> {
         let mut problems = Vec::new();
+        let unpublished = |pointer: &str| {
+            let is_published = published.is_none_or(|fields| fields.iter().any(|field| is_within(pointer, field)));
+            (!is_published).then(|| {
+                format!("{pointer:?} is not published, so nothing can be read there: name it in manifest.fields as well")
+            })
+        };
+        for (place, pointer) in self.pointers() {
+            let problem = pointer_problem(pointer).or_else(|| unpublished(pointer));
+            problems.extend(problem.map(|message| (format!("{at}/{place}"), message)));
+        }
+        match self.url.as_deref().map(Template::parse) {
+            Some(Err(message)) => problems.push((format!("{at}/url"), message)),
+            Some(Ok(template)) => {
+                let pointers = template.0.iter().filter_map(|part| match part {
+                    Part::Pointer(pointer) => unpublished(&pointer.exact()),
+                    _ => None,
+                });
+                problems.extend(pointers.map(|message| (format!("{at}/url"), message)));
+            }
+            None => {}
+        }
+        problems
+    }
+
+    /// The JSON Pointers in these settings, and where in them each stands.
+    fn pointers(&self) -> impl Iterator<Item = (String, &str)> {
         let all = [
             ("title", &self.title),
             ("description", &self.description),
@@ -324,20 +356,19 @@ impl Fields {
             ("author", &self.author),
             ("license", &self.license),
         ];
-        for (name, pointers) in all {
-            for (index, pointer) in pointers.iter().flat_map(OneOrMany::iter).enumerate() {
-                let place = match pointers {
-                    Some(OneOrMany::Many(_)) => format!("{at}/{name}/{index}"),
-                    _ => format!("{at}/{name}"),
-                };
-                problems.extend(pointer_problem(pointer).map(|message| (place, message)));
-            }
-        }
-        if let Some(Err(message)) = self.url.as_deref().map(Template::parse) {
-            problems.push((format!("{at}/url"), message));
-        }
-        problems
+        all.into_iter().flat_map(|(name, pointers)| {
+            let place = move |index| match pointers {
+                Some(OneOrMany::Many(_)) => format!("{name}/{index}"),
+                _ => name.to_owned(),
+            };
+            pointers.iter().flat_map(OneOrMany::iter).enumerate().map(move |(index, pointer)| (place(index), pointer))
+        })
     }
+}
+
+/// Whether the value at this pointer is what a field names, a part of it, or what it is a part of.
+fn is_within(pointer: &str, field: &str) -> bool {
+    segments(pointer).zip(segments(field)).all(|(of_pointer, of_field)| of_pointer == of_field || of_field == "*")
 }
 
 /// What keeps a text from being the JSON Pointer of one value.

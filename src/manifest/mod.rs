@@ -20,6 +20,7 @@ pub mod role;
 pub mod settings;
 pub mod shard;
 pub mod signature;
+pub mod updated;
 
 pub use build::{Manifest, build};
 pub use edition::{Edition, Held, Offer};

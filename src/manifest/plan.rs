@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::build::BuildError;
 use super::difference::Difference;
 use super::edition::{Held, Offer};
-use super::format::{Root, ShardList};
-use super::layout::Layout;
+use super::format::Root;
+use super::layout::{Layout, all};
 use crate::ids::{Sha256Hex, TargetName};
 
 /// What is to be done at a target.
@@ -50,36 +50,48 @@ pub fn plan(
     layout: &Layout,
     held: Option<&Held>,
 ) -> Result<Publication, BuildError> {
+    let Some(held) = held else {
+        let why = "nothing is published there yet".to_owned();
+        return Ok(Publication { added: offer.manifest.assets.len(), ..unread(target, place, offer, why) });
+    };
+    let mut publication = unread(target, place, offer, String::new());
+    if held.is(offer, layout)? {
+        let (action, why) = (Action::None, "in step".to_owned());
+        return Ok(Publication { action, why, ..publication });
+    }
+    publication.why = why(held, offer, layout)?;
+    match held.list.as_ref().zip(held.lines.clone()) {
+        Some((list, lines)) => {
+            let difference = Difference::between(list, lines, layout);
+            publication.added = difference.added();
+            publication.changed = difference.put.len() - difference.added();
+            publication.removed = difference.removed.len();
+        }
+        // Which assets those were cannot be read, but how many there were may be known.
+        None => {
+            let shards = held.list.iter().flat_map(all);
+            let before = shards.fold(0, |sum: usize, (_, shard)| sum.saturating_add(shard.assets));
+            publication.added = publication.assets.saturating_sub(before);
+            publication.removed = before.saturating_sub(publication.assets);
+        }
+    }
+    Ok(publication)
+}
+
+/// The plan for a place of which nobody knows what it holds, and why: no asset counts as new there or as gone.
+pub fn unread(target: TargetName, place: String, offer: &Offer<'_>, why: String) -> Publication {
     let manifest = offer.manifest;
-    let mut publication = Publication {
+    Publication {
         target,
         place,
         action: Action::Publish,
-        why: String::new(),
+        why,
         digest: manifest.digest.clone(),
         assets: manifest.assets.len(),
-        added: manifest.assets.len(),
+        added: 0,
         changed: 0,
         removed: 0,
-    };
-    let Some(held) = held else {
-        publication.why = "nothing is published there yet".to_owned();
-        return Ok(publication);
-    };
-    if held.is(offer, layout)? {
-        let (action, why) = (Action::None, "in step".to_owned());
-        return Ok(Publication { action, why, added: 0, ..publication });
     }
-    publication.why = why(held, offer, layout)?;
-    // What cannot be read counts as not there, and what is not known to be there cannot vanish.
-    let nothing = ShardList::default();
-    let known = held.list.as_ref().zip(held.lines.clone());
-    let (list, lines) = known.unwrap_or((&nothing, Vec::new()));
-    let difference = Difference::between(list, lines, layout);
-    publication.added = difference.added();
-    publication.changed = difference.put.len() - difference.added();
-    publication.removed = difference.removed.len();
-    Ok(publication)
 }
 
 fn why(held: &Held, offer: &Offer<'_>, layout: &Layout) -> Result<String, BuildError> {
@@ -97,7 +109,10 @@ fn why(held: &Held, offer: &Offer<'_>, layout: &Layout) -> Result<String, BuildE
         () if root.presentation != offer.presentation()?.as_str() => {
             "the exports, or what there is to look at, have changed".to_owned()
         }
-        () if offer.is_due(root) => "what is published expires and is renewed".to_owned(),
+        () if offer.is_due(root) => match offer.settings.expires_after_days {
+            Some(_) => "what is published expires and is renewed".to_owned(),
+            None => "what is published would expire, and should not any more".to_owned(),
+        },
         () if !held.is_signed_as(offer) => "what is published is not signed with the key".to_owned(),
         () if root.shards != layout.shards => "another version of Stockroom has published it".to_owned(),
         () => "files of the published manifest are missing or damaged".to_owned(),

@@ -8,6 +8,9 @@ use crate::ids::RepoPath;
 /// How a picture's name begins that shows the asset as a whole.
 const THUMBNAILS: [&str; 4] = ["icon", "thumb", "cover", "poster"];
 
+/// The roles of files that no rule names, one for each kind.
+pub const USUAL: [&str; 6] = ["thumbnail", "image", "model", "video", "text", "file"];
+
 /// The roles that a library gives to its files.
 #[derive(Debug)]
 pub struct Roles {
@@ -73,6 +76,7 @@ mod tests {
             ("Bolt/all.zip", "file"),
         ] {
             assert_eq!(of(&usual, path), role, "{path}");
+            assert!(USUAL.contains(&role), "{role}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What stockroom.yml says about the manifest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,9 @@ pub struct Presentation<'a> {
     /// The SHA-256 of the catalogue page, which follows from the settings and from the program's version.
     #[serde(skip_serializing_if = "Option::is_none")]
     page: Option<Sha256Hex>,
+    /// Where the exports will be found, as far as they say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base: Option<&'a str>,
 }
 
 impl Settings {
@@ -94,10 +97,12 @@ impl Settings {
         self.folders().next()
     }
 
-    /// What the exports are made from.
-    pub fn presentation(&self) -> Presentation<'_> {
+    /// What the exports are made from that will be found in the folder at `base`.
+    pub fn presentation<'a>(&'a self, base: Option<&'a str>) -> Presentation<'a> {
         let page = self.page_bytes().map(|bytes| Sha256Hex::of(&bytes));
-        Presentation { version: 1, listing: &self.listing, exports: &self.exports, page }
+        // The page does not say where it is.
+        let base = base.filter(|_| self.exports != super::exports::Settings::default());
+        Presentation { version: 1, listing: &self.listing, exports: &self.exports, page, base }
     }
 
     /// The catalogue page, where one is wanted.
@@ -114,11 +119,8 @@ impl Settings {
                     .push((format!("/fields/{index}"), format!("{field:?} is no JSON Pointer; write \"/{field}\"")));
             }
         }
-        if let Some(url) = &self.base_url
-            && !is_web_address(url)
-        {
-            problems.push(("/base_url".to_owned(), format!("{url:?} does not begin with https://")));
-        }
+        let base_url = self.base_url.as_deref().and_then(web_address_problem);
+        problems.extend(base_url.map(|why| ("/base_url".to_owned(), why)));
         for (role, globs) in &self.roles {
             let is_plain = !role.is_empty() && role.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
             if !is_plain {
@@ -131,11 +133,21 @@ impl Settings {
                 }
             }
         }
+        let mut names = BTreeSet::new();
         for (index, place) in self.publish.iter().enumerate() {
             let at = format!("/publish/{index}");
+            if let Some(name) = place.place().map(|place| place.name()).filter(|name| !names.insert(name.clone())) {
+                let why = format!(
+                    "{name:?} is there twice, and by its name a place is known; leave one out, or give it a folder or a prefix \
+                     of its own"
+                );
+                problems.push((at.clone(), why));
+            }
             problems.extend(place.problems().into_iter().map(|(below, why)| (format!("{at}{below}"), why)));
         }
-        let listing = self.listing.problems().into_iter();
+        let between = publish::problems_between(&self.publish).into_iter();
+        problems.extend(between.map(|(at, message)| (format!("/publish{at}"), message)));
+        let listing = self.listing.problems(self.fields.as_deref()).into_iter();
         problems.extend(listing.map(|(at, message)| (format!("/listing{at}"), message)));
         let exports = self.exports.problems(self.base_url.is_some(), self.listing.has_pages()).into_iter();
         problems.extend(exports.map(|(at, message)| (format!("/exports{at}"), message)));
@@ -144,6 +156,58 @@ impl Settings {
     }
 }
 
-fn is_web_address(url: &str) -> bool {
-    url.starts_with("https://") || url.starts_with("http://")
+/// What keeps an address from being one that everybody may see. A password in it is not repeated.
+fn web_address_problem(url: &str) -> Option<String> {
+    if has_credentials(url) {
+        return Some(
+            "the address holds a user name or a password, and everybody is told it: write it without what stands before \
+             the @. If it is a real password, change it"
+                .to_owned(),
+        );
+    }
+    let is_web_address = url.starts_with("https://") || url.starts_with("http://");
+    (!is_web_address).then(|| format!("{url:?} does not begin with https://"))
+}
+
+/// Whether something stands before an @ where an address has its host.
+pub(super) fn has_credentials(url: &str) -> bool {
+    let rest = url.split_once(':').map_or(url, |(_, rest)| rest).trim_start_matches(['/', '\\']);
+    rest.split(['/', '\\', '?', '#']).next().is_some_and(|host| host.contains('@'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_password_in_an_address_is_a_problem_and_is_not_repeated() {
+        for address in [
+            "https://ada:hunter2@example.com/x",
+            "https://hunter2@example.com",
+            "http:\\\\ada:hunter2@example.com",
+            "ada:hunter2@example.com/x",
+            "ftp://ada:hunter2@example.com/x",
+        ] {
+            let settings = json!({
+                "base_url": address,
+                "listing": {"url": format!("{address}/{{id}}")},
+                "exports": {"feed": {"icon": address}},
+                "publish": [
+                    {"folder": "public", "url": address},
+                    {"object_store": "s3://bucket", "endpoint": address},
+                    {"object_store": format!("s3{}", address.trim_start_matches("https"))},
+                ],
+            });
+            let settings: Settings = serde_json::from_value(settings).unwrap();
+            let told = format!("{:?}", settings.problems());
+            for place in ["/base_url", "/listing/url", "/exports/feed/icon", "/publish/0/url", "/publish/1/endpoint"] {
+                assert!(told.contains(&format!("({place:?}")), "{address}: {place}: {told}");
+            }
+            assert!(!told.contains("hunter2"), "{told}");
+        }
+        let settings = json!({"base_url": "https://example.com/@ada/x", "publish": [{"folder": "x", "url": "https://x/?a=@"}]});
+        let settings: Settings = serde_json::from_value(settings).unwrap();
+        assert_eq!(settings.problems(), []);
+    }
 }

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 
+use super::files::signature_of;
 use crate::ids::Sha256Hex;
 use crate::secret::Secret;
 
@@ -49,6 +50,9 @@ pub enum SignatureError {
         /// The id of the key that was asked for.
         wanted: String,
     },
+    /// There is none.
+    #[error("{0} is not there, and --key asks for it")]
+    Absent(String),
     /// The bytes are not those that were signed.
     #[error("the bytes are not those that were signed")]
     Wrong,
@@ -78,11 +82,6 @@ pub struct Signature {
     signature: [u8; 64],
     trusted_comment: String,
     comment_signature: [u8; 64],
-}
-
-/// The name of the file with the signature of these bytes, so that a root never meets the signature of another.
-pub fn file_name(root: &[u8]) -> String {
-    format!("root-{}.minisig", Sha256Hex::of(root))
 }
 
 /// The line of base64 in a file of comments and one such line, or in that line alone.
@@ -136,7 +135,7 @@ impl SigningKey {
             "untrusted comment: signature of the root of a Stockroom manifest\n{line}\ntrusted comment: {comment}\n{}\n",
             STANDARD.encode(of_comment.as_ref())
         );
-        (file_name(root), text.into_bytes())
+        (signature_of(root), text.into_bytes())
     }
 
     /// The key that verifies what this one signs.

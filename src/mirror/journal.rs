@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::names::is_below;
 use crate::ids::Sha256Hex;
 
 /// The place of the journal in the folder.
@@ -44,14 +45,45 @@ impl Journal {
     /// Reads a journal; what is wrong with it, in words.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let journal: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        match journal.version {
-            VERSION => Ok(journal),
-            other => Err(format!("it is of version {other}, and this Stockroom knows version {VERSION}")),
+        if journal.version != VERSION {
+            return Err(format!("it is of version {}, and this Stockroom knows version {VERSION}", journal.version));
+        }
+        let moved = journal.place.iter().flat_map(|one| [&one.staged, &one.path]);
+        let mut paths = moved.chain(&journal.clear).chain(journal.remove.iter().map(|(path, _)| path));
+        let strange = paths.find(|path| !is_below(path)).cloned();
+        drop(paths);
+        match strange {
+            Some(path) => Err(format!("it names {path:?}, which is not below the folder")),
+            None => Ok(journal),
         }
     }
 
     /// The journal as a file.
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json_canonicalizer::to_vec(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_that_leads_out_of_the_folder_is_not_followed() {
+        let sha256 = Sha256Hex::of(b"x");
+        let one = |staged: &str, path: &str| Move { staged: staged.into(), path: path.into(), sha256: sha256.clone() };
+        let parsed = |journal: &Journal| Journal::parse(&journal.to_bytes());
+        let good =
+            Journal::new(vec!["files/a".into()], vec![one("x", "files/a/b")], vec![("c".into(), sha256.clone())]);
+        assert_eq!(parsed(&good), Ok(good));
+        let out = "../.profile";
+        for bad in [
+            Journal::new(vec![out.into()], Vec::new(), Vec::new()),
+            Journal::new(Vec::new(), vec![one("x", out)], Vec::new()),
+            Journal::new(Vec::new(), vec![one(out, "x")], Vec::new()),
+            Journal::new(Vec::new(), Vec::new(), vec![(out.into(), sha256.clone())]),
+        ] {
+            assert!(parsed(&bad).unwrap_err().contains("not below the folder"), "{bad:?}");
+        }
     }
 }

@@ -9,6 +9,7 @@ pub mod admission;
 pub mod choice;
 pub mod cost;
 pub mod documents;
+pub mod draft;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod journal;

@@ -50,17 +50,23 @@ pub fn encoded(text: &str) -> String {
     format!("{head}~{}", Sha256Hex::of(text.as_bytes()).short())
 }
 
+/// The two names that a text can have in a folder: alone, and beside one that only case tells apart from it.
+pub fn both(text: &str) -> [String; 2] {
+    let name = encoded(text);
+    let beside = format!("{name}~{}", Sha256Hex::of(text.as_bytes()).short());
+    [name, beside]
+}
+
 /// The names of these texts in one folder. Those that only case tells apart get a part of their digest as well, all of them.
 pub fn apart<'t>(texts: impl Iterator<Item = &'t str>) -> BTreeMap<&'t str, String> {
-    let names: BTreeMap<&str, String> = texts.map(|text| (text, encoded(text))).collect();
+    let names: BTreeMap<&str, [String; 2]> = texts.map(|text| (text, both(text))).collect();
     let mut groups: BTreeMap<String, usize> = BTreeMap::new();
-    for name in names.values() {
+    for [name, _] in names.values() {
         *groups.entry(name.to_ascii_lowercase()).or_default() += 1;
     }
-    let one = |(text, name): (&'t str, String)| {
-        let is_alone = groups.get(&name.to_ascii_lowercase()) == Some(&1);
-        let name = if is_alone { name } else { format!("{name}~{}", Sha256Hex::of(text.as_bytes()).short()) };
-        (text, name)
+    let one = |(text, [alone, beside]): (&'t str, [String; 2])| {
+        let is_alone = groups.get(&alone.to_ascii_lowercase()) == Some(&1);
+        (text, if is_alone { alone } else { beside })
     };
     names.into_iter().map(one).collect()
 }
@@ -143,6 +149,11 @@ pub fn folders<'p>(paths: impl Iterator<Item = &'p str>) -> BTreeSet<&'p str> {
         }
     }
     folders
+}
+
+/// Whether a path that is remembered leads nowhere but below the folder: what is remembered may have come with a clone.
+pub fn is_below(path: &str) -> bool {
+    !path.contains(['\\', '\0']) && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
 /// Whether this can be the name of a file beside a root: one part, nothing hidden, nothing that a system reads in its own way.
@@ -250,6 +261,14 @@ mod tests {
         assert!(is_beside_root("shard-0a.json"));
         for bad in ["", "../x", "a/b", ".hidden", "-x", "a b", "a\\b", "a%2Fb", "http://x"] {
             assert!(!is_beside_root(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_leads_nowhere_else() {
+        assert!(is_below("files/a b/..c") && is_below(".stockroom/pull.json"));
+        for bad in ["", "/etc/passwd", "../x", "files/../../x", "a//b", "./a", "a\\..\\b", "a\0"] {
+            assert!(!is_below(bad), "{bad:?}");
         }
     }
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::choice::Choice;
-use super::names::{OWN, RECORDS, UnsafeName, apart, file_path, folders, refuse_collisions};
+use super::draft::{Draft, refuse_taken};
+use super::names::{RECORDS, UnsafeName, apart, both, file_path, refuse_collisions};
 use super::record::{Held, Record};
 use super::route::Arrival;
 use crate::ids::Sha256Hex;
@@ -11,8 +12,6 @@ use crate::manifest::format::{AssetEntry, Root};
 
 /// The place of the root in the folder.
 pub const ROOT: &str = "manifest.json";
-/// How many names a refusal tells.
-const MOST_TOLD: usize = 5;
 
 /// What is at a path of the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,15 +217,15 @@ pub fn losses(record: &Record, choice: &Choice, ground: &mut dyn Ground) -> Loss
 
 /// What should be at a path.
 #[derive(Debug)]
-struct Wanted {
-    sha256: Sha256Hex,
-    bytes: u64,
-    origin: Option<Origin>,
+pub(super) struct Wanted {
+    pub sha256: Sha256Hex,
+    pub bytes: u64,
+    pub origin: Option<Origin>,
 }
 
 /// What should be in the folder.
-struct Target {
-    wanted: BTreeMap<String, Wanted>,
+pub(super) struct Target {
+    pub wanted: BTreeMap<String, Wanted>,
     assets: BTreeMap<String, BTreeMap<String, Held>>,
     unaddressed: usize,
 }
@@ -263,9 +262,7 @@ pub fn plan(known: Known<'_>, ground: &mut dyn Ground) -> Result<Plan, Refusal> 
     }
     let remove = draft.removals(&target);
     let Draft { clear, mut place, taken, left, kept, .. } = draft;
-    if !taken.is_empty() {
-        return Err(Refusal::Taken { count: taken.len(), told: taken.into_iter().take(MOST_TOLD).collect() });
-    }
+    refuse_taken(taken)?;
     // The root says that all else is there.
     place.sort_by_key(|placement| placement.path == ROOT);
     let placed =
@@ -305,8 +302,7 @@ fn target(known: &Known<'_>) -> Result<Target, Refusal> {
                     target.want_files(known.choice, &key, &entry.sha256, bytes)?
                 }
                 (None, Some(held)) => {
-                    let before = record_path_of(known.record, collection, id, path);
-                    let (sha256, bytes) = before.ok_or_else(lost)?;
+                    let (sha256, bytes) = placed_entry(known.record, collection, id).ok_or_else(lost)?;
                     target.want(path, &sha256, bytes, None)?;
                     for (path, sha256, bytes) in &held.files {
                         target.want(path, sha256, *bytes, None)?;
@@ -325,15 +321,11 @@ fn target(known: &Known<'_>) -> Result<Target, Refusal> {
     Ok(target)
 }
 
-/// What was placed for an asset's entry: at this path, or where its name was another because of its neighbours.
-fn record_path_of(record: &Record, collection: &str, id: &str, path: &str) -> Option<(Sha256Hex, u64)> {
-    if let Some(placed) = record.placed.get(path) {
-        return Some(placed.clone());
-    }
-    let assets = record.assets.get(collection)?;
-    let folder = path.rsplit_once('/')?.0;
-    let name = apart(assets.keys().map(String::as_str)).remove(id)?;
-    record.placed.get(&format!("{folder}/{name}.json")).cloned()
+/// What was placed for an asset's entry, whose name was one of two, by its neighbours then.
+fn placed_entry(record: &Record, collection: &str, id: &str) -> Option<(Sha256Hex, u64)> {
+    let paths =
+        both(collection).into_iter().flat_map(|folder| both(id).map(|file| format!("{RECORDS}/{folder}/{file}.json")));
+    paths.into_iter().find_map(|path| record.placed.get(&path)).cloned()
 }
 
 fn size(bytes: &[u8]) -> u64 {
@@ -379,132 +371,6 @@ impl Target {
             }
         }
         Ok(held)
-    }
-}
-
-/// A plan that is being made.
-struct Draft<'d> {
-    record: &'d Record,
-    /// What was placed, by its SHA-256.
-    contents: BTreeMap<&'d Sha256Hex, Vec<&'d str>>,
-    ground: &'d mut dyn Ground,
-    clear: BTreeSet<String>,
-    place: Vec<Placement>,
-    taken: Vec<String>,
-    left: Vec<(String, &'static str)>,
-    kept: usize,
-}
-
-impl<'d> Draft<'d> {
-    fn new(record: &'d Record, ground: &'d mut dyn Ground) -> Self {
-        let mut contents: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (path, (sha256, _)) in &record.placed {
-            contents.entry(sha256).or_default().push(path.as_str());
-        }
-        let (clear, place, taken, left, kept) = (BTreeSet::new(), Vec::new(), Vec::new(), Vec::new(), 0);
-        Self { record, contents, ground, clear, place, taken, left, kept }
-    }
-
-    /// The folders on the way have to be folders, or files that go.
-    fn look_at_folders(&mut self, target: &Target) -> Result<(), Refusal> {
-        let own = std::iter::once(OWN);
-        for folder in folders(target.wanted.keys().map(String::as_str)).into_iter().chain(own) {
-            match self.ground.look(folder) {
-                Seen::Nothing | Seen::Folder => {}
-                Seen::File(_) if self.is_ours(folder) && !target.wanted.contains_key(folder) => {
-                    self.clear.insert(folder.to_owned());
-                }
-                Seen::File(_) => self.taken.push(folder.to_owned()),
-                Seen::Other(what) => return Err(Refusal::InTheWay { path: folder.to_owned(), what }),
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a file is as it was placed.
-    fn is_ours(&mut self, path: &str) -> bool {
-        let Some((sha256, bytes)) = self.record.placed.get(path) else { return false };
-        self.ground.look(path) == Seen::File(*bytes) && self.ground.digest(path).as_ref() == Some(sha256)
-    }
-
-    fn look_at(&mut self, path: &str, wanted: &Wanted) -> Result<(), Refusal> {
-        let placed = self.record.placed.get(path).map(|(sha256, _)| sha256 == &wanted.sha256);
-        let seen = match self
-            .clear
-            .iter()
-            .any(|gone| path.strip_prefix(gone.as_str()).is_some_and(|rest| rest.starts_with('/')))
-        {
-            true => Seen::Nothing,
-            false => self.ground.look(path),
-        };
-        match (seen, placed) {
-            (Seen::Other(what), _) => return Err(Refusal::InTheWay { path: path.to_owned(), what }),
-            (Seen::Nothing, _) => self.fetch(path, wanted),
-            (Seen::Folder, _) => self.take_folder(path, wanted),
-            (Seen::File(bytes), Some(true)) if bytes == wanted.bytes => self.kept += 1,
-            (Seen::File(_), Some(true)) => {
-                self.kept += 1;
-                self.left.push((path.to_owned(), "it was changed here; delete it to have it as it was published"));
-            }
-            (Seen::File(bytes), before) => {
-                let is_same = bytes == wanted.bytes && self.ground.digest(path).as_ref() == Some(&wanted.sha256);
-                match before {
-                    _ if is_same => self.kept += 1,
-                    Some(false) if self.is_ours(path) => self.fetch(path, wanted),
-                    _ => self.taken.push(path.to_owned()),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A file takes the place of a folder of files that go.
-    fn take_folder(&mut self, path: &str, wanted: &Wanted) {
-        let below = format!("{path}/");
-        let ours: Vec<String> = self.record.placed.keys().filter(|other| other.starts_with(&below)).cloned().collect();
-        let there: Vec<String> = ours.into_iter().filter(|other| self.is_ours(other)).collect();
-        if self.ground.holds_others(path, &there.iter().map(String::as_str).collect()) {
-            self.taken.push(path.to_owned());
-        } else {
-            self.clear.extend(there);
-            self.fetch(path, wanted);
-        }
-    }
-
-    fn fetch(&mut self, path: &str, wanted: &Wanted) {
-        let origin = match &wanted.origin {
-            Some(origin @ Origin::Bytes(_)) => Some(origin.clone()),
-            other => self.donor(&wanted.sha256).map(Origin::Copy).or_else(|| other.clone()),
-        };
-        match origin {
-            Some(origin) => {
-                let (path, sha256, bytes) = (path.to_owned(), wanted.sha256.clone(), wanted.bytes);
-                self.place.push(Placement { path, sha256, bytes, origin });
-            }
-            // Without its address it is not fetched again; losses() has seen to it that this is no file of an asset.
-            None => self.taken.push(path.to_owned()),
-        }
-    }
-
-    /// A file of the folder with the same content.
-    fn donor(&mut self, sha256: &Sha256Hex) -> Option<String> {
-        let same = self.contents.get(sha256)?.clone();
-        same.into_iter().find(|path| self.is_ours(path)).map(str::to_owned)
-    }
-
-    fn removals(&mut self, target: &Target) -> Vec<(String, Sha256Hex)> {
-        let mut remove = Vec::new();
-        for (path, (sha256, _)) in &self.record.placed {
-            if target.wanted.contains_key(path) || self.clear.contains(path) {
-                continue;
-            }
-            if self.is_ours(path) {
-                remove.push((path.clone(), sha256.clone()));
-            } else if self.ground.look(path) != Seen::Nothing {
-                self.left.push((path.clone(), "the manifest does not have it any more, and it was changed here"));
-            }
-        }
-        remove
     }
 }
 

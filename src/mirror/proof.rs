@@ -1,11 +1,12 @@
 //! Whether the documents of a publication agree with each other; each disagreement is a sentence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::documents::{Change, Document, Flaw, Line, collection_digest, delta, flaw, parsed, shard};
+use super::names::file_path;
 use crate::manifest::format::{
     AssetEntry, DeltaRef, ExportList, FileEntry, FileRef, Index, Root, ShardList, ShardRef, Updated,
 };
@@ -21,6 +22,8 @@ pub struct Proof {
     pub bytes: u64,
     /// The entries, by collection and id.
     entries: BTreeMap<String, BTreeMap<String, Line>>,
+    /// Collections of which not all entries could be read: nothing is compared with them, for the cause is told already.
+    unread: BTreeSet<String>,
     /// The files that can be fetched, by their addresses.
     files: BTreeMap<String, FileEntry>,
     /// How many files the assets have.
@@ -60,10 +63,15 @@ impl Proof {
     /// Takes the list of the shards.
     pub fn take_list(&mut self, root: &Root, bytes: Option<&[u8]>) -> Option<ShardList> {
         let document = Document::from(&root.shards);
-        let bytes = self.whole(&document, bytes)?;
-        let list = self.kept(super::documents::shard_list(&document, bytes))?;
+        let whole = self.whole(&document, bytes);
+        let list = whole.and_then(|bytes| self.kept(super::documents::shard_list(&document, bytes)));
+        let Some(list) = list else {
+            self.unread.extend(root.collections.keys().cloned());
+            return None;
+        };
         for name in root.collections.keys().filter(|name| !list.collections.contains_key(*name)) {
             self.note(flaw(&document.path, format!("has no shards of {name:?}, which the root names")));
+            self.unread.insert(name.clone());
         }
         for name in list.collections.keys().filter(|name| !root.collections.contains_key(*name)) {
             self.note(flaw(&document.path, format!("has shards of {name:?}, which the root does not name")));
@@ -73,21 +81,17 @@ impl Proof {
 
     /// Takes a shard.
     pub fn take_shard(&mut self, collection: &str, reference: &ShardRef, bytes: Option<&[u8]>) {
-        let Some(bytes) = self.whole(&Document::from(reference), bytes) else { return };
-        let Some(lines) = self.kept(shard(reference, bytes)) else { return };
+        let whole = self.whole(&Document::from(reference), bytes);
+        let Some(lines) = whole.and_then(|bytes| self.kept(shard(reference, bytes))) else {
+            self.unread.insert(collection.to_owned());
+            return;
+        };
         for line in lines {
             match serde_json::from_slice::<AssetEntry>(&line.bytes) {
                 Err(error) => {
                     self.note(flaw(&reference.path, format!("has {:?}, which is no asset: {error}", line.id)))
                 }
-                Ok(entry) => {
-                    self.file_count += entry.files.len();
-                    for file in entry.files {
-                        if let Some(url) = file.url.clone() {
-                            self.files.insert(url, file);
-                        }
-                    }
-                }
+                Ok(entry) => entry.files.into_iter().for_each(|file| self.take_file(reference, file)),
             }
             let known = self.entries.entry(collection.to_owned()).or_default().insert(line.id.clone(), line);
             if let Some(twice) = known {
@@ -96,11 +100,24 @@ impl Proof {
         }
     }
 
+    fn take_file(&mut self, reference: &ShardRef, file: FileEntry) {
+        self.file_count += 1;
+        if let Err(name) = file_path(&file.path) {
+            self.note(flaw(&reference.path, format!("names a file that nobody would pull: {name}")));
+        }
+        let Some(url) = file.url.clone() else { return };
+        let is_other = |known: &FileEntry| (&known.sha256, known.bytes) != (&file.sha256, file.bytes);
+        if self.files.get(&url).is_some_and(is_other) {
+            self.note(flaw(&url, "is the address of two files that differ, and can be only one of them"));
+        }
+        self.files.insert(url, file);
+    }
+
     /// Compares all entries with what the root says of them, when all shards were taken.
     pub fn compare(&mut self, root: &Root) {
         let nothing = BTreeMap::new();
         let mut problems = Vec::new();
-        for (name, of) in &root.collections {
+        for (name, of) in root.collections.iter().filter(|(name, _)| !self.unread.contains(*name)) {
             let assets = self.entries.get(name).unwrap_or(&nothing);
             let digest = collection_digest(assets.iter().map(|(id, line)| (id.as_str(), &line.sha256)));
             if assets.len() != of.assets {
@@ -132,16 +149,17 @@ impl Proof {
         let document = Document::from(reference);
         let Some(bytes) = self.whole(&document, bytes) else { return };
         let Some(index) = self.kept(parsed::<Index>(&document.path, bytes)) else { return };
-        let wrong = index.assets.iter().find(|entry| {
+        let listed: Vec<_> = index.assets.iter().filter(|entry| !self.unread.contains(&entry.collection)).collect();
+        let read = self.entries.iter().filter(|(name, _)| !self.unread.contains(*name));
+        let count: usize = read.map(|(_, assets)| assets.len()).sum();
+        let wrong = listed.iter().find(|entry| {
             let line = self.entries.get(&entry.collection).and_then(|assets| assets.get(&entry.id));
             let asset = line.and_then(|line| serde_json::from_slice::<Value>(&line.bytes).ok());
             asset.is_none_or(|asset| asset.get("digest").and_then(Value::as_str) != Some(entry.digest.as_str()))
         });
         let told = match wrong {
             Some(entry) => format!("says something else of {:?} in {:?} than its shard", entry.id, entry.collection),
-            None if index.assets.len() != self.assets() => {
-                format!("has {} assets, and the shards have {}", index.assets.len(), self.assets())
-            }
+            None if listed.len() != count => format!("has {} assets, and the shards have {count}", listed.len()),
             None => return,
         };
         self.note(flaw(&document.path, told));
@@ -156,8 +174,10 @@ impl Proof {
         if self.assets() > 0 && places.into_iter().any(|at| *at >= updated.commits.len()) {
             self.note(flaw(&document.path, "names a commit that it does not list"));
         }
-        let is_there =
-            |collection: &str, id: &str| self.entries.get(collection).is_some_and(|assets| assets.contains_key(id));
+        let is_there = |collection: &str, id: &str| {
+            self.unread.contains(collection)
+                || self.entries.get(collection).is_some_and(|assets| assets.contains_key(id))
+        };
         let listed = updated.collections.iter().flat_map(|(name, ids)| ids.keys().map(move |id| (name, id)));
         let stray = listed.into_iter().find(|(name, id)| !is_there(name, id)).map(|(_, id)| id.clone());
         if let Some(stray) = stray {
@@ -174,8 +194,9 @@ impl Proof {
             self.note(flaw(&reference.path, "does not lead to the catalogue that the next one begins with"));
         }
         let entry = |collection: &str, id: &str| self.entries.get(collection).and_then(|assets| assets.get(id));
-        let other =
-            put.iter().find(|(collection, line)| entry(collection, &line.id) != Some(line)).map(|(_, line)| &line.id);
+        let is_read = |collection: &str| !self.unread.contains(collection);
+        let other = put.iter().find(|(name, line)| is_read(name) && entry(name, &line.id) != Some(line));
+        let other = other.map(|(_, line)| &line.id);
         let stays = removed.iter().find(|(collection, id)| entry(collection, id).is_some()).map(|(_, id)| id);
         if let Some(id) = other.or(stays).filter(|_| is_newest) {
             let why = format!("says something else of the asset {id:?} than its shard");
@@ -196,7 +217,8 @@ impl Proof {
         let document = Document::from(reference);
         let Some(bytes) = self.whole(&document, bytes) else { return Vec::new() };
         let list = self.kept(parsed::<ExportList>(&document.path, bytes));
-        list.map_or(Vec::new(), |list| list.exports.into_values().flatten().collect())
+        let files = list.into_iter().flat_map(|list| list.exports.into_values().flatten());
+        files.filter(|file| self.kept(Document::from(file).refuse_unusable()).is_some()).collect()
     }
 
     /// Takes a file of an export.
@@ -247,7 +269,11 @@ mod tests {
             proved(&edition).join("; ")
         };
         let list = root.shards.path.clone();
-        assert!(with(&|edition| drop(edition.files.remove(&list))).contains("shards-"));
+        assert_eq!(with(&|edition| drop(edition.files.remove(&list))), format!("{list} is not there"));
+        for name in two.files.keys().filter(|name| name.starts_with("shard-")) {
+            let told = with(&|edition| drop(edition.files.remove(name)));
+            assert!(told.is_empty() || told == format!("{name} is not there"), "{told}");
+        }
         let delta = root.delta.clone().unwrap().path;
         let told = with(&|edition| drop(edition.files.remove(&delta)));
         assert_eq!(told, format!("{delta} is not there"));

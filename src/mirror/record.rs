@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::choice::Choice;
 use super::documents::belongs;
+use super::names::is_below;
 use crate::ids::Sha256Hex;
 
 /// The place of the record in the folder.
@@ -78,9 +79,12 @@ impl Record {
     /// Reads a record; what is wrong with it, in words.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let record: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        match record.version {
-            VERSION => Ok(record),
-            other => Err(format!("it is of version {other}, and this Stockroom knows version {VERSION}")),
+        if record.version != VERSION {
+            return Err(format!("it is of version {}, and this Stockroom knows version {VERSION}", record.version));
+        }
+        match record.placed.keys().find(|path| !is_below(path)) {
+            Some(path) => Err(format!("it names {path:?}, which is not below the folder")),
+            None => Ok(record),
         }
     }
 
@@ -111,5 +115,19 @@ pub fn forget_shards<'a>(
         if let Some(shards) = shards.get_mut(collection) {
             shards.retain(|prefix, _| !belongs(id, prefix));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_leads_out_of_the_folder_is_not_believed() {
+        let mut record = Record::empty("https://example.com/", Choice::default());
+        record.placed.insert("files/a".to_owned(), (Sha256Hex::of(b"a"), 1));
+        assert_eq!(Record::parse(&record.to_bytes()), Ok(record.clone()));
+        record.placed.insert("../a".to_owned(), (Sha256Hex::of(b"a"), 1));
+        assert!(Record::parse(&record.to_bytes()).unwrap_err().contains("not below the folder"));
     }
 }

@@ -76,7 +76,7 @@ impl Source {
                 ))
             }
             "file" => file(rest).map_err(refused),
-            "git" => branch(rest).map_err(refused),
+            "git" => branch(rest, allows_http).map_err(refused),
             "github" => github(rest).map_err(refused),
             "s3" | "gs" | "az" => bucket(scheme, rest).map_err(refused),
             _ => Err(refused(
@@ -155,7 +155,7 @@ fn file(rest: &str) -> Result<Source, String> {
     Ok(Source::Folder(folder_of(&path)))
 }
 
-fn branch(rest: &str) -> Result<Source, String> {
+fn branch(rest: &str, allows_http: bool) -> Result<Source, String> {
     let form = "a branch is git:URL#BRANCH, or git:URL#BRANCH:FOLDER";
     let (repository, at) = rest.rsplit_once('#').ok_or(form)?;
     let (branch, folder) = at.split_once(':').unwrap_or((at, ""));
@@ -166,10 +166,17 @@ fn branch(rest: &str) -> Result<Source, String> {
     if repository.starts_with('-') || branch.starts_with('-') {
         return Err("what begins with `-` would be an option of git's".into());
     }
-    if authority(repository.split_once(':').map_or("", |(_, rest)| rest))
-        .is_some_and(|(host, _)| host.contains(':') && host.contains('@'))
-    {
-        return Err("a password has no place in an address: it would stand in logs".into());
+    let (scheme, at) = repository.split_once(':').unwrap_or_default();
+    let (scheme, host) = (scheme.to_ascii_lowercase(), authority(at).map_or("", |(host, _)| host));
+    // Over https, the user alone may be a token. Over ssh, it is no secret.
+    let is_secret = |user: &str| matches!(scheme.as_str(), "https" | "http") || user.contains(':');
+    if host.rsplit_once('@').is_some_and(|(user, _)| is_secret(user)) {
+        return Err("a password or a token has no place in an address: it would stand in logs".into());
+    }
+    if matches!(scheme.as_str(), "http" | "git") && !host.is_empty() && !allows_http && !is_loopback(at) {
+        return Err(format!(
+            "anybody on the way could change what comes over {scheme}://; write https:// or ssh://, or --allow-http"
+        ));
     }
     if folder.split('/').any(|part| part == "..") {
         return Err("its folder leads out of the branch".into());
@@ -181,7 +188,7 @@ fn github(rest: &str) -> Result<Source, String> {
     let form = "a branch on GitHub is github:OWNER/NAME#BRANCH, or github:OWNER/NAME#BRANCH:FOLDER";
     let (slug, at) = rest.split_once('#').ok_or(form)?;
     let slug = crate::ids::RepoSlug::parse(slug).map_err(|_| form)?;
-    branch(&format!("https://github.com/{slug}.git#{at}"))
+    branch(&format!("https://github.com/{slug}.git#{at}"), false)
 }
 
 fn bucket(scheme: &str, rest: &str) -> Result<Source, String> {
@@ -232,6 +239,8 @@ mod tests {
             ("file://localhost/srv", "folder /srv"),
             ("git:https://git.example.com/lib.git#pages", "branch https://git.example.com/lib.git pages \"\""),
             ("git:git@example.com:org/lib.git#pages:public/", "branch git@example.com:org/lib.git pages \"public\""),
+            ("git:ssh://git@example.com:22/lib.git#pages", "branch ssh://git@example.com:22/lib.git pages \"\""),
+            ("git:http://127.0.0.1:8000/lib.git#pages", "branch http://127.0.0.1:8000/lib.git pages \"\""),
             ("github:org/lib#gh-pages", "branch https://github.com/org/lib.git gh-pages \"\""),
             ("github:org/lib#a/b:c/d/manifest.json", "branch https://github.com/org/lib.git a/b \"c/d\""),
             ("s3://bucket/library/", "bucket s3://bucket/library"),
@@ -260,6 +269,10 @@ mod tests {
             ("git:--upload-pack=x#main", "option of git's"),
             ("git:https://example.com/lib.git#main:a/../..", "leads out"),
             ("git:https://u:p@example.com/lib.git#main", "no place in an address"),
+            ("git:https://token@example.com/lib.git#main", "no place in an address"),
+            ("git:ssh://git:p@example.com/lib.git#main", "no place in an address"),
+            ("git:http://example.com/lib.git#main", "over http://"),
+            ("git:git://example.com/lib.git#main", "over git://"),
             ("github:org#main", "github:OWNER/NAME#BRANCH"),
             ("s3://", "a bucket is missing"),
             ("s3://key:secret@bucket/x", "from the environment"),

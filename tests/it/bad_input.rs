@@ -272,9 +272,9 @@ fn a_manifest_is_never_written_through_a_link() {
         fs::remove_file(library.path(".stockroom")).ok();
         fs::create_dir_all(library.path(link).parent().unwrap()).unwrap();
         symlink(&target, library.path(link)).unwrap();
-        for words in [&["sync"][..], &["manifest"], &["plan"]] {
-            let run = library.run(words).ends(2);
-            assert!(run.err.contains("a symbolic link, which is not followed"), "{words:?}: {}", run.err);
+        for (word, code) in [("sync", 3), ("manifest", 2), ("plan", 3)] {
+            let run = library.run(&[word]).ends(code);
+            assert!(run.both().contains("a symbolic link, which is not followed"), "{word}: {}", run.both());
         }
         assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0, "{link}");
     }

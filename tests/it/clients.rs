@@ -373,3 +373,31 @@ fn the_examples_of_the_documentation_print_what_it_says() {
         assert_eq!(print(reader), block("text"), "{}", reader.name);
     }
 }
+
+#[test]
+fn a_hub_is_followed_like_any_other_place() {
+    let (place, server, readers) = (Place::new(), FileServer::start(), Reader::all());
+    let federate = || {
+        let source = format!("one={}", place.folder().display());
+        place.library.run(&["federate", &source, "-o", "../hub"]).ends(0);
+        for file in
+            fs::read_dir(place.library.beside("hub")).unwrap().map(Result::unwrap).filter(|it| it.path().is_file())
+        {
+            let name = file.file_name().into_string().unwrap();
+            server.put(&format!("/{name}"), Page::File(fs::read(file.path()).unwrap()));
+        }
+    };
+    federate();
+    for reader in &readers {
+        let seen = reader.visits(&server, "");
+        assert_eq!((&seen["by"], seen["held"].as_array().map(Vec::len)), (&json!("shards"), Some(82)), "{seen}");
+        assert_eq!(seen["held"], seen["listed"], "{}", reader.name);
+    }
+    place.write(1, "second");
+    place.publish();
+    federate();
+    for reader in &readers {
+        let seen = reader.visits(&server, "");
+        assert_eq!((&seen["by"], &seen["changed"]), (&json!("delta"), &json!(["one/models/model 1"])), "{seen}");
+    }
+}

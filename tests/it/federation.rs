@@ -49,7 +49,7 @@ fn a_hub_has_the_very_shards_of_its_libraries_and_is_written_only_when_they_chan
     let hub = Hub::new();
     hub.federate().ends(0);
     let folder = hub.folder();
-    assert_eq!(seqs(&folder), [("props".to_owned(), 1), ("tools".to_owned(), 1)]);
+    assert_eq!(seqs(&folder), [("props".to_owned(), FIRST), ("tools".to_owned(), FIRST)]);
     let own = hub.tools.path(".stockroom/manifest");
     let (all, one) = (published::assets(&folder), published::assets(&own));
     assert_eq!(all.len(), 2 * one.len());
@@ -65,7 +65,7 @@ fn a_hub_has_the_very_shards_of_its_libraries_and_is_written_only_when_they_chan
 
     edit(&hub.props, "Another");
     hub.federate().ends(0);
-    assert_eq!(seqs(&folder), [("props".to_owned(), 2), ("tools".to_owned(), 1)]);
+    assert_eq!(seqs(&folder), [("props".to_owned(), FIRST + 1), ("tools".to_owned(), FIRST)]);
     let root = published::root(&folder);
     let put = published::json(&folder, &root["delta"])["put"].as_array().unwrap().clone();
     assert_eq!((put.len(), put[0]["collection"].as_str()), (1, Some("props/products")));
@@ -90,7 +90,7 @@ fn a_library_that_is_away_damaged_or_went_back_stays_as_it_was() {
     edit(&hub.tools, "Newer");
     let run = hub.federate().ends(3);
     assert!(run.both().contains("props: not taken, the hub keeps what it has"), "{}", run.both());
-    assert_eq!(seqs(&hub.folder()), [("props".to_owned(), 1), ("tools".to_owned(), 2)]);
+    assert_eq!(seqs(&hub.folder()), [("props".to_owned(), FIRST), ("tools".to_owned(), FIRST + 1)]);
     let now = published::assets(&hub.folder());
     assert!(
         kept.iter().filter(|((of, _), _)| of.starts_with("props/")).all(|(key, value)| now.get(key) == Some(value))

@@ -235,7 +235,7 @@ fn a_home_page_of_somebody_else_is_not_replaced() {
     library.write(".stockroom/manifest/index.html", "<h1>Welcome</h1>");
     let run = library.run(&["sync", "--only", "manifest"]);
     assert_ne!(run.code, 0);
-    assert!(run.both().contains("index.html that is no catalogue page and would be lost"), "{}", run.both());
+    assert!(run.both().contains("a file index.html that Stockroom has not made"), "{}", run.both());
     assert_eq!(library.read(".stockroom/manifest/index.html"), "<h1>Welcome</h1>");
     assert!(!library.path(".stockroom/manifest/manifest.json").exists());
     fs::remove_file(library.path(".stockroom/manifest/index.html")).unwrap();

@@ -119,6 +119,44 @@ fn a_branch_that_may_not_be_written_is_told_of_and_the_other_places_are_served()
 }
 
 #[test]
+fn a_branch_that_cannot_be_read_fails_alone_and_the_next_run_serves_it() {
+    let origin = library("    - branch: gh-pages\n    - folder: public\n");
+    let clone = origin.clone_of_depth(1);
+    let way = clone.git(&["remote", "get-url", "origin"]);
+    clone.git(&["remote", "set-url", "origin", "file:///nowhere/at/all"]);
+    let plan = clone.run(&["plan"]).ends(3);
+    assert!(plan.both().contains("the branch gh-pages"), "{}", plan.both());
+    let run = clone.program(&["sync", "--format", "json"]).env("GITHUB_REPOSITORY", REPO).run().ends(3);
+    let document = run.document(&report::json::targets::sync_schema());
+    assert_eq!(outcome(&document, "manifest/branch:gh-pages"), "failed", "{}", run.both());
+    assert_eq!(outcome(&document, "manifest/public"), "done", "{}", run.both());
+    assert_eq!(published::assets(&clone.path("public")).len(), 15);
+    clone.git(&["remote", "set-url", "origin", &way]);
+    let (after, run) = sync(&clone);
+    assert_eq!(outcome(&after, "manifest/branch:gh-pages"), "done", "{}", run.both());
+    assert_eq!(published::assets(&checked_out(&origin, "gh-pages")).len(), 15);
+    let (rest, run) = sync(&clone);
+    assert_eq!(outcome(&rest, "manifest/branch:gh-pages"), "unchanged", "{}", run.both());
+}
+
+#[test]
+fn a_website_s_own_sitemap_and_manifest_on_the_branch_are_not_replaced() {
+    let origin = library("    - branch: gh-pages\n  exports:\n    data_package: {}\n");
+    let website = origin.clone_of_depth(1);
+    website.git(&["checkout", "--quiet", "--orphan", "gh-pages"]);
+    website.git(&["rm", "-rfq", "."]);
+    for (name, text) in [("datapackage.json", "{\"name\": \"theirs\"}"), ("manifest.json", "{\"short_name\": \"theirs\"}")] {
+        website.write(name, text);
+        website.commit();
+        website.git(&["push", "--quiet", "origin", "gh-pages"]);
+        let rest = origin.git(&["rev-parse", "gh-pages"]);
+        let run = origin.clone_of_depth(1).run(&["sync", "--only", "manifest"]).ends(3);
+        assert!(run.both().contains(&format!("the {name} there is not Stockroom's")) || run.both().contains(&format!("a file {name} that")), "{}", run.both());
+        assert_eq!(origin.git(&["rev-parse", "gh-pages"]), rest);
+    }
+}
+
+#[test]
 fn a_run_that_is_killed_at_its_push_leaves_the_branch_as_it_was_and_the_next_one_serves_it() {
     let origin = library("    - branch: gh-pages\n");
     let clone = origin.clone_of_depth(1);
@@ -241,7 +279,7 @@ fn a_place_that_forgets_everything_does_not_go_back() {
     };
     let first = sync_anew();
     origin.edit(HEX, "Parametric hex bolts", "Parametric hexagon bolts");
-    origin.git(&["add", "--all"]);
-    origin.git(&["-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message", "later"]);
-    assert!(sync_anew() > first);
+    let later = origin.git_command().env("GIT_COMMITTER_DATE", "2026-01-02T00:00:00Z").args(["commit", "-qam", "later"]).output();
+    assert!(later.unwrap().status.success());
+    assert_eq!(sync_anew(), first + 86_400);
 }

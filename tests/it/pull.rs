@@ -346,7 +346,10 @@ fn a_publication_is_verified_as_a_whole() {
     shop.server.put(&format!("/m/{}", shop.shard()), Page::Status(404));
     let wrong = verify(&["--files"]).ends(1).json();
     let told: Vec<&str> = wrong["problems"].as_array().unwrap().iter().filter_map(|one| one["file"].as_str()).collect();
-    assert!(told.iter().any(|file| file.starts_with("shard-")), "{told:?}");
+    assert!(
+        matches!(told.as_slice(), [shard, file] if shard.starts_with("shard-") && file.ends_with(".blend")),
+        "{told:?}"
+    );
     shop.server.put("/m/manifest.json", Page::Html);
     verify(&[]).ends(2);
     shop.server.put("/m/manifest.json", Page::File(b"{\"version\":1".to_vec()));
@@ -379,7 +382,17 @@ fn a_signature_is_what_minisign_takes_for_one_and_pull_demands_it_where_it_is_as
     shop.library.commit();
     let run = shop.library.program(&["sync", "--only", "manifest"]).run().ends(2);
     assert!(run.err.contains("manifest.sign names STOCKROOM_SIGNING_KEY, which is not set"), "{}", run.err);
+    let event = shop.folder("release.json");
+    fs::write(&event, r#"{"action": "published", "release": {"tag_name": "v1"}}"#).unwrap();
+    shop.library.git(&["tag", "v1"]);
+    let release = shop.library.program(&["run"]).env("GITHUB_EVENT_NAME", "release").env("GITHUB_EVENT_PATH", &event);
+    let run = release.env("GITHUB_REF", "refs/tags/v1").run().ends(2);
+    assert!(run.err.contains("manifest.sign names STOCKROOM_SIGNING_KEY, which is not set"), "{}", run.err);
     let key = fs::read_to_string(secret).unwrap();
+    let unsigned = shop.library.program(&["manifest"]).run().ends(0);
+    assert!(unsigned.err.contains("is not signed"), "{}", unsigned.err);
+    let plan = shop.library.program(&["run"]).env("STOCKROOM_COMMAND", "plan").run().ends(0);
+    assert!(plan.out.contains("what is published has no signature"), "{}", plan.out);
     shop.library.program(&["sync", "--only", "manifest"]).env("STOCKROOM_SIGNING_KEY", &key).run().ends(0);
     let own = files(&shop.library.root()).into_iter();
     let own: BTreeMap<_, _> =

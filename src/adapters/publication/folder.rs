@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use super::{ManifestSource, PublicationError, PublishTarget, Stored, Update, Version};
 use crate::adapters::whole_file;
 use crate::ids::Sha256Hex;
-use crate::manifest::files::{ROOT, digest_in};
+use crate::manifest::files::{ROOT, digest_in, is_immutable};
 
 /// A folder that holds one manifest and perhaps other things, which are left alone.
 #[derive(Debug, Clone)]
@@ -88,7 +88,9 @@ impl FolderTarget {
     fn write_all(&self, update: &Update) -> io::Result<bool> {
         fs::create_dir_all(&self.folder)?;
         self.hide_from_git()?;
-        for (name, bytes) in &update.files {
+        // What never changes comes first, and with it the list of exports, by which those are known that a killed run has left.
+        let (fixed, changing): (Vec<_>, Vec<_>) = update.files.iter().partition(|(name, _)| is_immutable(name));
+        for (name, bytes) in fixed {
             whole_file::write(&self.folder.join(name), bytes)?;
         }
         // Where folders cannot be locked, the state's own lock has to do.
@@ -98,6 +100,10 @@ impl FolderTarget {
         }
         if self.version()? != update.expected {
             return Ok(false);
+        }
+        // Of two publishers the one that has lost leaves these alone.
+        for (name, bytes) in changing {
+            whole_file::write(&self.folder.join(name), bytes)?;
         }
         whole_file::write(&self.folder.join(ROOT), &update.root)?;
         drop(turn);
@@ -115,9 +121,9 @@ impl FolderTarget {
     }
 
     fn version(&self) -> io::Result<Option<Version>> {
-        match fs::read(self.folder.join(ROOT)) {
-            Ok(bytes) => Ok(Some(version(&bytes))),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        match File::open(self.folder.join(ROOT)).and_then(|mut file| Sha256Hex::of_stream(&mut file)) {
+            Ok((digest, _)) => Ok(Some(Version(digest.to_string()))),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -162,8 +168,12 @@ impl ManifestSource for FolderTarget {
     }
 
     async fn root(&self) -> Result<Option<Stored>, PublicationError> {
-        let bytes = self.bytes(ROOT, super::MOST_ROOT_BYTES)?;
-        Ok(bytes.map(|bytes| Stored { version: version(&bytes), bytes }))
+        if let Some(bytes) = self.bytes(ROOT, super::MOST_ROOT_BYTES)? {
+            return Ok(Some(Stored { version: version(&bytes), bytes }));
+        }
+        // What is too large is no root of ours, and is there.
+        let there = self.version().map_err(self.error("read"))?;
+        Ok(there.map(|version| Stored { bytes: Vec::new(), version }))
     }
 
     async fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, PublicationError> {
@@ -266,6 +276,29 @@ mod tests {
         let blocked = FolderTarget::new(place.join("below-a-file"), "blocked");
         let error = blocked.publish(&update(None, "one", &["a"])).await.unwrap_err().to_string();
         assert!(error.starts_with("the manifest at blocked cannot be written: "), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_root_that_is_too_large_is_there_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = FolderTarget::new(folder.path(), "public");
+        let large = File::create(folder.path().join(ROOT)).unwrap();
+        large.set_len(super::super::MOST_ROOT_BYTES + 1).unwrap();
+        let there = target.root().await.unwrap().unwrap();
+        assert_eq!(there.bytes.len(), 0);
+        target.publish(&update(Some(&there.version), "one", &["a"])).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_has_lost_leaves_the_files_alone_that_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = FolderTarget::new(folder.path(), "public");
+        for (root, is_late) in [("one", false), ("late", true)] {
+            let mut update = update(None, root, &[]);
+            update.files.insert("feed.json".to_owned(), root.into());
+            assert_eq!(target.publish(&update).await.is_err(), is_late);
+        }
+        assert_eq!(fs::read_to_string(folder.path().join("feed.json")).unwrap(), "one");
     }
 
     #[tokio::test]

@@ -15,6 +15,9 @@ use crate::ids::Sha256Hex;
 use crate::manifest::files::ROOT;
 use crate::mirror::documents::MOST_ROOT;
 
+/// The least speed that is waited for, in bytes each second.
+pub const LEAST_SPEED: u64 = 50_000;
+
 /// How often a server may say that a file is elsewhere.
 const MAX_REDIRECTS: usize = 5;
 
@@ -137,7 +140,8 @@ impl Web {
 
     /// A whole small file; at most one byte more than `limit`, so that a larger one is known without being read.
     async fn get(&self, url: Url, limit: u64, known: Option<&HeaderValue>) -> Result<Reply, String> {
-        let policy = Policy { deadline: Duration::from_secs(120), attempts: 4, ..Policy::idempotent() };
+        let policy =
+            Policy { deadline: Duration::from_secs(120 + limit / LEAST_SPEED), attempts: 4, ..Policy::idempotent() };
         self.follow(url, |url| {
             let policy = &policy;
             async move {

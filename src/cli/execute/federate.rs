@@ -59,16 +59,11 @@ impl Execution<'_> {
 
     fn hub(&self, words: &FederateWords) -> Arc<dyn PublishTarget> {
         let address = words.url.as_ref().map(|url| format!("{}/{ROOT}", url.trim_end_matches('/')));
-        if BucketAddress::is_meant(&words.output) {
-            self.bucket(&words.output, address)
-        } else {
-            Arc::new(FolderTarget::new(self.folder.join(&words.output), &words.output).at(address))
+        if !BucketAddress::is_meant(&words.output) {
+            return Arc::new(FolderTarget::new(self.folder.join(&words.output), &words.output).at(address));
         }
-    }
-
-    fn bucket(&self, address: &str, url: Option<String>) -> Arc<dyn PublishTarget> {
-        let bucket = Bucket { address, endpoint: None, region: None, last_writer_wins: false };
-        buckets::target(&bucket, &buckets::credentials(self.environment, self.console), url, &self.stop)
+        let bucket = Bucket { address: &words.output, endpoint: None, region: None, last_writer_wins: false };
+        buckets::target(&bucket, &buckets::credentials(self.environment, self.console), address, &self.stop)
     }
 
     /// The place of a manifest, to read it.
@@ -78,9 +73,6 @@ impl Execution<'_> {
         web: &Web,
         known: Option<KnownRoot>,
     ) -> anyhow::Result<Arc<dyn ManifestSource>> {
-        match source {
-            Source::Bucket(address) => Ok(self.bucket(address, None)),
-            other => manifest_source(other, &self.folder, web, known, self.surroundings()),
-        }
+        manifest_source(source, &self.folder, web, known, self.surroundings())
     }
 }

@@ -16,9 +16,12 @@ use crate::commands::plan::Scope;
 impl Execution<'_> {
     /// Writes the manifest of a library that is valid.
     pub(super) async fn manifest(&self, common: &Common, output: Option<PathBuf>) -> anyhow::Result<Ending> {
-        let Some(library) = self.checked(common, Awaited::Other, &Asked::default()).await? else {
+        let Some(mut library) = self.checked(common, Awaited::Other, &Asked::default()).await? else {
             return Ok(Ending::Findings);
         };
+        if library.config.settings.manifest.sign.take().is_some() {
+            self.console.talk("the manifest is not signed: this command reads no secret, and `sync` signs\n");
+        }
         let outside =
             outside(&library.worktree, &library.config, self.environment, Reach::Local, self.console, &self.stop)?;
         let desired = planning::plan(&library, &outside, Scope::default(), false).await?;

@@ -19,7 +19,7 @@ impl Execution<'_> {
         let desired = planning::plan(&library, &outside, scope(limits), false).await?;
         self.say_plan(&desired.plan, format)?;
         self.outputs("plan", &library.check, common.fail_on)?;
-        Ok(Ending::Done)
+        Ok(if desired.is_partial() { Ending::Partial } else { Ending::Done })
     }
 
     pub(super) fn say_plan(&self, plan: &Plan, format: PlanFormat) -> anyhow::Result<()> {

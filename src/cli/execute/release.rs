@@ -7,6 +7,7 @@ use super::{Awaited, Ending, Execution};
 use crate::adapters::publication::{FolderTarget, PublishTarget, UnreachedTarget};
 use crate::cli::rehearsal;
 use crate::cli::wiring::places::Places;
+use crate::cli::wiring::source::sign;
 use crate::cli::wiring::{Reach, outside};
 use crate::cli::words::Common;
 use crate::commands::gather::Library;
@@ -79,6 +80,7 @@ impl Execution<'_> {
             let unasked: Arc<dyn PublishTarget> = Arc::new(UnreachedTarget::unasked(target.as_ref()));
             (TargetName::new(target.place()), unasked)
         };
+        outside.sign = sign(&library.config, self.environment, self.console)?;
         outside.targets = targets.iter().map(unasked).collect();
         planning::plan(library, &outside, Scope::default(), false).await
     }

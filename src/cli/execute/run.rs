@@ -79,14 +79,18 @@ impl Execution<'_> {
             Some(event) => self.base(event, &library).await,
             None => None,
         };
-        let plan = match &base {
-            Some(base) => planning::plan_merge(&library, base, &outside).await?,
-            None => planning::plan(&library, &outside, Scope::default(), false).await?.plan,
+        let (plan, is_partial) = match &base {
+            Some(base) => (planning::plan_merge(&library, base, &outside).await?, false),
+            None => {
+                let desired = planning::plan(&library, &outside, Scope::default(), false).await?;
+                let is_partial = desired.is_partial();
+                (desired.plan, is_partial)
+            }
         };
         self.say_plan(&plan, PlanFormat::Human)?;
         self.outputs("check and plan", &library.check, common.fail_on)?;
         self.tell_comment(&library, event, Some(&plan)).await;
-        Ok(Ending::Done)
+        Ok(if is_partial { Ending::Partial } else { Ending::Done })
     }
 
     /// The library that a proposal would be merged into; none, said aloud, where its commit is not in this clone.

@@ -8,6 +8,9 @@ use crate::manifest::build::{FileFacts, build};
 use crate::manifest::format::{Key, Renamed, Source};
 use crate::manifest::layout::by_key;
 
+/// The number of the first edition: the time of the libraries' commits.
+const FIRST: u64 = 1_767_225_600;
+
 /// A library of assets that have a price.
 pub(crate) struct Library {
     pub(crate) manifest: Manifest,
@@ -43,7 +46,7 @@ impl Library {
 
     pub(crate) fn offer(&self) -> Offer<'_> {
         let Self { manifest, settings, now, is_signed } = self;
-        Offer { manifest, settings, findings: &[], now: *now, is_signed: *is_signed }
+        Offer { manifest, settings, findings: &[], now: *now, is_signed: *is_signed, base: None }
     }
 
     pub(crate) fn layout(&self) -> Layout {
@@ -57,7 +60,7 @@ impl Library {
 }
 
 pub(crate) fn after(held: Option<&Held>, library: &Library) -> Edition {
-    Edition::after(held, &library.offer(), &library.layout(), None).unwrap()
+    Edition::after(held, &library.offer(), &library.layout()).unwrap()
 }
 
 /// What a place holds after an edition was published that already had `names`, as it is read before `next` is published.
@@ -94,11 +97,11 @@ fn library(digit: &str, assets: &[(String, u32)]) -> Library {
 fn the_first_edition_has_no_history_and_the_next_one_leads_from_it() {
     let (old, new) = (library("a", &many(60, |_| 1)), library("b", &many(60, |index| index / 59)));
     let first = after(None, &old);
-    assert_eq!((first.root.seq, &first.root.prev, &first.root.delta), (1, &None, &None));
+    assert_eq!((first.root.seq, &first.root.prev, &first.root.delta), (FIRST, &None, &None));
     let held = old.held_before(&new);
     let second = after(Some(&held), &new);
     let prev = second.root.prev.clone().unwrap();
-    assert_eq!((second.root.seq, prev.seq, prev.digest), (2, 1, first.root.digest.clone()));
+    assert_eq!((second.root.seq, prev.seq, prev.digest), (FIRST + 1, FIRST, first.root.digest.clone()));
     assert_eq!(prev.sha256, Sha256Hex::of(&first.root_bytes).as_str());
     let delta = delta(&second);
     assert_eq!((&delta.from, &delta.to, delta.put.len()), (&first.root.digest, &second.root.digest, 59));
@@ -143,7 +146,7 @@ fn there_is_no_delta_where_everything_has_changed_or_something_cannot_be_read() 
     assert!(after(Some(&old.held_before(&few)), &few).root.delta.is_some());
     for torn in [Held { lines: None, ..held.clone() }, Held { list: None, ..held.clone() }, Held { updated: None, ..held }] {
         let edition = after(Some(&torn), &few);
-        assert_eq!((edition.root.delta, edition.root.seq), (None, 2));
+        assert_eq!((edition.root.delta, edition.root.seq), (None, FIRST + 1));
     }
 }
 
@@ -197,7 +200,48 @@ fn the_same_library_published_again_keeps_its_chain() {
     let (old, new) = (library("a", &many(60, |_| 1)), library("b", &many(60, |index| 1 + index / 59)));
     let second = after(Some(&old.held_before(&new)), &new);
     let third = after(Some(&held(&second, &BTreeMap::new(), &new, &new)), &new);
-    assert_eq!((third.root.delta, third.root.updated, third.root.seq), (second.root.delta, second.root.updated, 3));
+    assert_eq!((third.root.delta, third.root.updated, third.root.seq), (second.root.delta, second.root.updated, FIRST + 2));
+}
+
+#[test]
+fn a_delta_whose_file_is_gone_is_named_no_more() {
+    let (a, b) = (library("a", &many(60, |_| 1)), library("b", &many(60, |index| index / 59)));
+    let first = a.held_before(&b);
+    let second = after(Some(&first), &b);
+    let lost = second.root.delta.clone().unwrap().path;
+    let mut there = held(&second, &first.names, &b, &b);
+    there.names.remove(&lost);
+    assert_eq!(there.is(&b.offer(), &b.layout()), Ok(false));
+    let third = after(Some(&there), &b);
+    assert_eq!(third.root.delta, None, "it cannot be made again");
+    let then = held(&third, &there.names, &b, &b);
+    assert_eq!(then.is(&b.offer(), &b.layout()), Ok(true), "so that the place comes to rest");
+    let next = library("c", &many(60, |index| index / 58));
+    let mut there = held(&second, &first.names, &b, &next);
+    there.names.remove(&lost);
+    let fourth = after(Some(&there), &next);
+    assert_eq!(delta(&fourth).prev, None);
+    let updated: Updated = serde_json::from_slice(&fourth.files[&fourth.root.updated.path]).unwrap();
+    assert_eq!(updated.deltas.len(), 1);
+}
+
+#[test]
+fn a_place_with_another_address_gets_exports_that_say_so_and_without_exports_nothing() {
+    let mut library = Library::of(&[("a", 1)]);
+    let at = |library: &Library, base: &str| Offer { base: Some(base.to_owned()), ..library.offer() }.presentation();
+    assert_eq!(at(&library, "https://a.example/"), library.offer().presentation());
+    library.settings.exports.sitemap = Some(Default::default());
+    assert_ne!(at(&library, "https://a.example/"), at(&library, "https://b.example/"));
+}
+
+#[test]
+fn a_commit_that_is_not_in_the_list_of_before_is_taken_for_this_one() {
+    let (old, new) = (Library::at("a", &[("a", 1)]), Library::at("b", &[("a", 1)]));
+    let mut wrong = old.held_before(&new);
+    wrong.updated.as_mut().unwrap().base = 7;
+    let edition = after(Some(&wrong), &new);
+    let updated: Updated = serde_json::from_slice(&edition.files[&edition.root.updated.path]).unwrap();
+    assert_eq!(updated.moment("products", "a").unwrap().commit, Some("b".repeat(40)));
 }
 
 #[test]
@@ -205,7 +249,7 @@ fn a_snapshot_has_one_shard_for_a_collection_and_no_delta() {
     let (old, new) = (library("a", &many(60, |_| 1)), library("b", &many(60, |index| 1 + index / 59)));
     let layout = Layout::of(&new.manifest, Habits::Snapshot).unwrap();
     assert_eq!(layout.list.collections["products"].len(), 1);
-    let edition = Edition::after(Some(&old.held_before(&new)), &new.offer(), &layout, None).unwrap();
+    let edition = Edition::after(Some(&old.held_before(&new)), &new.offer(), &layout).unwrap();
     assert_eq!((edition.root.delta, edition.root.digest.as_str()), (None, new.manifest.digest.as_str()));
 }
 
@@ -269,7 +313,7 @@ fn a_number_that_canonical_json_cannot_carry_is_neither_read_nor_written() {
     held.root.seq = MOST_NUMBER - 1;
     assert_eq!(after(Some(&held), &new).root.seq, MOST_NUMBER);
     held.root.seq = MOST_NUMBER;
-    let refused = Edition::after(Some(&held), &new.offer(), &new.layout(), None);
+    let refused = Edition::after(Some(&held), &new.offer(), &new.layout());
     assert_eq!(refused, Err(BuildError::NoNumber(MOST_NUMBER)));
     let mut root = serde_json::to_value(&held.root).unwrap();
     assert!(serde_json::from_value::<Root>(root.clone()).is_ok());
@@ -279,4 +323,13 @@ fn a_number_that_canonical_json_cannot_carry_is_neither_read_nor_written() {
         assert!(serde_json::from_value::<Root>(root.clone()).is_err(), "{pointer} {field}");
         root.pointer_mut(pointer).unwrap()[field] = was;
     }
+}
+
+#[test]
+fn the_number_grows_with_the_commits_time_where_nothing_is_known_of_earlier_ones() {
+    let seq = |digit: &str| after(None, &library(digit, &many(2, |_| 1))).root.seq;
+    assert_eq!((seq("a"), seq("aa")), (FIRST, FIRST + 86_400));
+    let old = library("aaa", &many(2, |_| 1));
+    let new = library("b", &many(2, |_| 2));
+    assert_eq!(after(Some(&old.held_before(&new)), &new).root.seq, FIRST + 2 * 86_400 + 1, "a commit of an earlier day");
 }

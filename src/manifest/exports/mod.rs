@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::build::BuildError;
 use super::format::{AssetEntry, Moment, Source};
 use super::listing::Listing;
+use super::settings::has_credentials;
 use crate::ids::{CollectionName, Sha256Hex};
 
 pub use lacks::{Lacks, findings};
@@ -136,6 +137,9 @@ fn named(kind: &str, extension: &str, bytes: Vec<u8>) -> (String, Vec<u8>) {
 /// What keeps a text from being the address of a page.
 fn address_problem(at: &str, address: Option<&String>) -> Option<(String, String)> {
     let address = address?;
+    if has_credentials(address) {
+        return Some((at.to_owned(), "the address holds a user name or a password: write it without".to_owned()));
+    }
     let is_address = (address.starts_with("https://") || address.starts_with("http://"))
         && address.len() > "https://".len()
         && address.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`'));

@@ -109,7 +109,7 @@ fn what_cannot_work_is_told_at_its_place() {
         "collections": {"a": {"description": "/d/*", "url": "https://example.com/{idd}"}, "b": {"url": "https://{id}.example.com/"}}
     });
     let told: Vec<_> =
-        settings(fields).problems().into_iter().map(|(at, message)| format!("{at}: {message}")).collect();
+        settings(fields).problems(None).into_iter().map(|(at, message)| format!("{at}: {message}")).collect();
     insta::assert_snapshot!(told.join("\n"), @r###"
     /title: "title" is no JSON Pointer; write "/title"
     /tags/1: "/a~2" is no JSON Pointer: after a ~ comes 0 or 1
@@ -144,4 +144,29 @@ proptest! {
             prop_assert!(url.starts_with("https://example.com/"));
         }
     }
+}
+
+#[test]
+fn a_pointer_at_what_is_not_published_is_a_problem() {
+    let settings: Settings = serde_json::from_value(json!({
+        "title": ["/title", "/name"],
+        "author": "/author/name",
+        "tags": "/tags",
+        "license": "/variants/0/license",
+        "url": "https://example.com/{id}/{/sku}/{/slug}",
+        "collections": {"a/b": {"description": "/summary"}},
+    }))
+    .unwrap();
+    let fields = ["/title", "/author", "/tags/*", "/variants/*/license", "/slug"].map(str::to_owned);
+    let told: Vec<_> = settings.problems(Some(&fields)).into_iter().map(|(at, why)| format!("{at}: {why}")).collect();
+    let rest = "is not published, so nothing can be read there: name it in manifest.fields as well";
+    assert_eq!(
+        told,
+        [
+            format!("/title/1: \"/name\" {rest}"),
+            format!("/url: \"/sku\" {rest}"),
+            format!("/collections/a~1b/description: \"/summary\" {rest}"),
+        ]
+    );
+    assert_eq!(settings.problems(None), []);
 }

@@ -23,6 +23,18 @@ fn after_publishing_nothing_is_left_to_do() {
 }
 
 #[test]
+fn assets_that_cannot_be_read_are_counted_all_the_same() {
+    let (old, new) = (Library::of(&[("a", 1), ("b", 1), ("c", 1)]), Library::of(&[("a", 2)]));
+    let mut held = old.held_before(&new);
+    held.lines = None;
+    let publication = plan_of(&new, Some(&held));
+    assert_eq!((publication.added, publication.changed, publication.removed), (0, 0, 2));
+    held.list = None;
+    let publication = plan_of(&new, Some(&held));
+    assert_eq!((publication.added, publication.changed, publication.removed), (1, 0, 0));
+}
+
+#[test]
 fn what_was_published_from_uncommitted_files_gives_way_to_the_commit() {
     let new = Library::of(&[("a", 1)]);
     let mut provisional = new.held_before(&new);
@@ -57,7 +69,7 @@ fn an_edition_that_expires_is_renewed_after_half_its_time() {
     new.now += 1;
     assert_eq!(plan_of(&new, Some(&held)).why, "what is published expires and is renewed");
     new.settings.expires_after_days = None;
-    assert_eq!(plan_of(&new, Some(&held)).action, Action::Publish, "one that should not expire any more");
+    assert_eq!(plan_of(&new, Some(&held)).why, "what is published would expire, and should not any more");
 }
 
 #[test]
@@ -68,4 +80,16 @@ fn what_should_be_signed_and_is_not_is_published_anew() {
     assert_eq!(plan_of(&new, Some(&held)).why, "what is published is not signed with the key");
     held.is_signed = true;
     assert_eq!(plan_of(&new, Some(&held)).action, Action::None);
+}
+
+#[test]
+fn an_edition_that_outlives_the_days_of_a_new_one_is_renewed_at_once() {
+    let mut new = Library::of(&[("a", 1)]);
+    new.settings.expires_after_days = Some(10);
+    let held = new.held_before(&new);
+    new.settings.expires_after_days = Some(9);
+    assert_eq!(plan_of(&new, Some(&held)).action, Action::Publish);
+    new.settings.expires_after_days = Some(10);
+    new.now -= 3_600;
+    assert_eq!(plan_of(&new, Some(&held)).action, Action::None, "the clock of another publisher goes ahead");
 }

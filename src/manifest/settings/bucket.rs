@@ -28,6 +28,10 @@ const SCHEMES: [(&str, Cloud); 3] = [("s3://", Cloud::S3), ("gs://", Cloud::Goog
 impl BucketAddress {
     /// Takes an address; the error is a sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if text.contains('@') {
+            // What stands before it may be a password, so it is not repeated.
+            return Err("the address of a bucket has no @: what opens the bucket stands in the environment".to_owned());
+        }
         let found = SCHEMES.iter().find_map(|(scheme, cloud)| Some((*cloud, text.strip_prefix(scheme)?)));
         let Some((cloud, rest)) = found else {
             return Err(format!(
@@ -89,7 +93,7 @@ mod tests {
             ("S3://bucket", "begins with s3://"),
             ("s3://", "no name of a bucket"),
             ("s3:///x", "no name of a bucket"),
-            ("s3://user:password@bucket/x", "no name of a bucket"),
+            ("s3://user:password@bucket/x", "has no @"),
             ("s3://-b", "no name of a bucket"),
             ("s3://bucket/../x", "no prefix"),
             ("s3://bucket/a//b", "no prefix"),

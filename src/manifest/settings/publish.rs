@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::bucket::BucketAddress;
-use super::is_web_address;
+use super::web_address_problem;
 use crate::manifest::files::ROOT;
 
 /// A place for the manifest: one of `folder`, `branch`, `release`, `object_store`.
@@ -97,6 +97,19 @@ impl Place<'_> {
     }
 }
 
+impl Place<'_> {
+    /// Its name, however its folder is written.
+    fn identity(&self) -> String {
+        match self {
+            Self::Folder(folder) => {
+                let parts: Vec<_> = folder.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+                format!("folder:{}", parts.join("/"))
+            }
+            other => other.name(),
+        }
+    }
+}
+
 impl Publish {
     /// A folder.
     pub fn folder(folder: impl Into<String>) -> Self {
@@ -165,11 +178,34 @@ impl Publish {
         if self.history.is_some() && self.branch.is_none() {
             problems.push(("/history".to_owned(), "`history` is about a `branch`, and none is named".to_owned()));
         }
-        if let Some(url) = self.url.as_ref().filter(|url| !is_web_address(url)) {
-            problems.push(("/url".to_owned(), format!("{url:?} does not begin with https://")));
+        for (at, address) in [("/url", &self.url), ("/endpoint", &self.endpoint)] {
+            let problem = address.as_deref().and_then(web_address_problem);
+            problems.extend(problem.map(|why| (at.to_owned(), why)));
         }
         problems
     }
+}
+
+/// What is wrong with places beside each other, as JSON Pointers within the list and sentences.
+pub(super) fn problems_between(places: &[Publish]) -> Vec<(String, String)> {
+    let mut problems = Vec::new();
+    let mut seen: Vec<Place<'_>> = Vec::new();
+    for (index, place) in places.iter().enumerate().filter_map(|(index, publish)| Some((index, publish.place()?))) {
+        if seen.iter().any(|other| other.identity() == place.identity()) {
+            let message = format!("{} is named already: take one of the two away", place.name());
+            problems.push((format!("/{index}"), message));
+        } else if let Place::Branch { branch, history, .. } = place
+            && seen.iter().any(
+                |other| matches!(other, Place::Branch { branch: b, history: h, .. } if *b == branch && *h != history),
+            )
+        {
+            let message =
+                format!("another place on the branch {branch} has another `history`, and a branch has one alone");
+            problems.push((format!("/{index}/history"), message));
+        }
+        seen.push(place);
+    }
+    problems
 }
 
 fn is_outside(folder: &str) -> bool {
@@ -230,6 +266,31 @@ mod tests {
     }
 
     #[test]
+    fn a_place_stands_once_and_a_branch_has_one_history() {
+        use serde_json::json;
+        let problems = |places: serde_json::Value| {
+            let places: Vec<Publish> = serde_json::from_value(places).unwrap();
+            problems_between(&places).into_iter().map(|(at, _)| at).collect::<Vec<_>>()
+        };
+        for twice in [
+            json!([{"folder": "public"}, {"folder": "./public/"}]),
+            json!([{"branch": "pages"}, {"branch": "pages"}]),
+            json!([{"branch": "pages", "folder": "a"}, {"branch": "pages", "folder": "/a/", "history": "orphan"}]),
+            json!([{"object_store": "s3://bucket/a"}, {"object_store": "s3://bucket/a/"}]),
+            json!([{"release": {}}, {"release": {}}]),
+        ] {
+            assert_eq!(problems(twice.clone()), ["/1"], "{twice}");
+        }
+        let histories = json!([{"branch": "b", "folder": "a"}, {"folder": "a"}, {"branch": "b", "history": "orphan"}]);
+        assert_eq!(problems(histories), ["/2/history"]);
+        let others = json!([
+            {"branch": "b", "folder": "a"}, {"branch": "b", "history": "append"}, {"branch": "c", "history": "orphan"},
+            {"folder": "a"}, {"folder": "b"}, {"release": {}}, {"object_store": "s3://b"}, {"object_store": "gs://b"},
+        ]);
+        assert_eq!(problems(others), Vec::<String>::new());
+    }
+
+    #[test]
     fn a_branch_has_a_name_that_git_takes() {
         for good in ["gh-pages", "a/b", "ü", "v1.0"] {
             assert!(is_branch(good), "{good}");
@@ -240,6 +301,16 @@ mod tests {
         ] {
             assert!(!is_branch(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_place_that_is_there_twice_is_told() {
+        let (one, other) = (Publish::folder("public"), Publish { branch: Some("b".into()), ..Publish::default() });
+        let settings = |publish| super::super::Settings { publish, ..Default::default() };
+        assert!(settings(vec![one.clone(), other.clone()]).problems().is_empty());
+        let problems = settings(vec![one.clone(), other, one]).problems();
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].0 == "/publish/2" && problems[0].1.contains("is there twice"), "{problems:?}");
     }
 
     #[test]

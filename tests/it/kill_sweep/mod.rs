@@ -1,9 +1,10 @@
 //! Runs that are killed anywhere: whatever the library does next, one quiet run later everything is as if nobody had been
 //! killed, and the run after that has nothing to do.
 //!
-//! What is tested is the built binary with everything that it reaches: a folder for the manifest, a GitHub on loopback, the
+//! What is tested is the built binary with everything that it reaches: a folder for the manifest, a branch of origin, a GitHub on loopback, the
 //! vector index and the state. A few hundred kills by default; `scripts/kill-sweep.sh` tries some thousand and counts.
 
+mod branch;
 mod end_state;
 mod forgetful;
 mod history;
@@ -13,6 +14,7 @@ mod sweep;
 #[cfg(debug_assertions)]
 mod teeth;
 
+use branch::sweep_branch;
 use forgetful::sweep_forgetful;
 use history::Continuation::{On, Reset, Revert, Same};
 
@@ -66,6 +68,16 @@ fn killed_on_a_machine_that_forgets_and_the_library_moves_on() {
 #[test]
 fn killed_on_a_machine_that_forgets_and_the_commit_is_taken_back() {
     sweep_forgetful(Revert, 5);
+}
+
+#[test]
+fn killed_at_a_branch_and_the_same_again() {
+    sweep_branch(false, 6);
+}
+
+#[test]
+fn killed_at_a_branch_and_the_library_moves_on() {
+    sweep_branch(true, 6);
 }
 
 /// Tries alone what a failed sweep names.

@@ -24,7 +24,7 @@ pub(super) fn connect(
     if let Some(endpoint) = &server.endpoint
         && !is_safe(endpoint)
     {
-        return Err(format!("the endpoint {endpoint:?} does not begin with https://, and it is not on this machine"));
+        return Err(format!("the endpoint {endpoint:?} is no address that begins with https://, and it is not on this machine"));
     }
     let client = http::client().map_err(|error| format!("no client could be made: {error}"))?;
     let client = Transport(client);
@@ -38,12 +38,11 @@ pub(super) fn connect(
 
 /// What is sent in the clear can be read and changed on its way.
 fn is_safe(endpoint: &str) -> bool {
-    let is_here = |rest: &str| {
-        let host = rest.split(['/', '?']).next().unwrap_or_default();
-        let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
-        ["127.0.0.1", "localhost", "[::1]"].contains(&host)
-    };
-    endpoint.starts_with("https://") || endpoint.strip_prefix("http://").is_some_and(is_here)
+    let Ok(url) = reqwest::Url::parse(endpoint) else { return false };
+    let is_here = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+    // Before an `@` anything may stand, and the machine is named behind it.
+    let names_user = !url.username().is_empty() || url.password().is_some();
+    !names_user && (url.scheme() == "https" || (url.scheme() == "http" && is_here))
 }
 
 fn retries() -> RetryConfig {

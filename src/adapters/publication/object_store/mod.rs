@@ -293,8 +293,12 @@ impl ManifestSource for ObjectStorePlace {
     }
 
     async fn root(&self) -> Result<Option<Stored>, PublicationError> {
-        let got = self.get(ROOT, MOST_ROOT_BYTES).await.map_err(self.unusable("read"))?;
-        Ok(got.map(|(bytes, facts)| Stored { bytes, version: version(&facts) }))
+        if let Some((bytes, facts)) = self.get(ROOT, MOST_ROOT_BYTES).await.map_err(self.unusable("read"))? {
+            return Ok(Some(Stored { bytes, version: version(&facts) }));
+        }
+        // What is too large is no root of ours, and is there.
+        let there = self.facts(ROOT).await.map_err(self.unusable("read"))?;
+        Ok(there.map(|facts| Stored { bytes: Vec::new(), version: version(&facts) }))
     }
 
     async fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, PublicationError> {

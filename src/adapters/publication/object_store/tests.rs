@@ -225,12 +225,17 @@ async fn a_server_that_is_not_there_is_named_and_no_request_is_begun_by_who_is_a
 
 #[test]
 fn an_address_that_sends_in_the_clear_is_refused() {
-    for endpoint in
-        ["http://minio.example.org", "ftp://x", "http://localhost.example.org:9000", "http://127.0.0.1.nip.io"]
-    {
+    for endpoint in [
+        "http://minio.example.org",
+        "ftp://x",
+        "http://localhost.example.org:9000",
+        "http://127.0.0.1.nip.io",
+        "http://localhost:80@example.org",
+        "https://user:word@example.org",
+    ] {
         let server = Server { endpoint: Some(endpoint.to_owned()), region: None };
         let refused = ObjectStorePlace::new("s3://bucket", &server, &Credentials::default()).unwrap_err();
-        assert!(refused.contains("does not begin with https://"), "{refused}");
+        assert!(refused.contains("is no address that begins with https://"), "{refused}");
     }
 }
 
