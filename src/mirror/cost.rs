@@ -66,7 +66,11 @@ mod tests {
         assert!(too_costly(of("{\"a\":0},", 400_000).as_bytes()).unwrap().contains("so many values"));
         assert_eq!(too_costly(of("0.12345,", 1_000_000).as_bytes()), None, "8 MB of numbers are no bomb");
         let many = "{\"id\":\"a\",\"record\":[{},{}]},".repeat(500_000);
-        assert_eq!(too_costly(format!("{{\"assets\":[{many}0]}}").as_bytes()), None, "each entry is gone before the next");
+        assert_eq!(
+            too_costly(format!("{{\"assets\":[{many}0]}}").as_bytes()),
+            None,
+            "each entry is gone before the next"
+        );
         assert!(too_costly(format!("{{\"commits\":[{}0]}}", "{},".repeat(8 << 20)).as_bytes()).is_some());
     }
 
