@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,13 +11,52 @@ use std::time::Duration;
 use http::header::{ACCEPT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, IF_RANGE, RANGE};
 use reqwest::Url;
 use sha2::{Digest as _, Sha256};
+use tokio::time::{Instant, timeout_at};
 
 use super::http::{Policy, Reply, Trouble, send};
 use super::publication::{LEAST_SPEED, Web};
 use crate::ids::Sha256Hex;
 
+/// The least that has to come in each span of time, whatever size is promised: less is no download but a way to keep us.
+const LEAST: u64 = 60_000;
+/// That span.
+const SPAN: Duration = Duration::from_secs(60);
+
 /// What stands for an answer where the disk fails: final, and no server's.
 const INSUFFICIENT: u16 = 0;
+
+/// The pieces of an answer, as long as they come fast enough.
+struct Pieces {
+    response: reqwest::Response,
+    until: Instant,
+    bytes: u64,
+}
+
+impl Pieces {
+    fn of(response: reqwest::Response) -> Self {
+        Self { response, until: Instant::now() + SPAN, bytes: 0 }
+    }
+
+    /// The next one; none at the end.
+    async fn next(&mut self) -> Result<Option<impl Deref<Target = [u8]>>, Trouble> {
+        if Instant::now() >= self.until && self.bytes >= LEAST {
+            (self.until, self.bytes) = (Instant::now() + SPAN, 0);
+        }
+        let slow = || Trouble::NoAnswer(format!("the server sent less than {LEAST} bytes in {} seconds", SPAN.as_secs()));
+        let piece = match timeout_at(self.until, self.response.chunk()).await {
+            Ok(piece) => piece.map_err(|error| Trouble::of(&error))?,
+            // Enough has come in this span, so another one begins.
+            Err(_) if self.bytes >= LEAST => {
+                (self.until, self.bytes) = (Instant::now() + SPAN, 0);
+                let piece = timeout_at(self.until, self.response.chunk()).await.map_err(|_| slow())?;
+                piece.map_err(|error| Trouble::of(&error))?
+            }
+            Err(_) => return Err(slow()),
+        };
+        self.bytes = self.bytes.saturating_add(piece.as_ref().map_or(0, |piece| piece.len() as u64));
+        Ok(piece)
+    }
+}
 
 /// Why a file did not come.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -156,8 +196,9 @@ async fn one_try(web: &Web, wanted: &Wanted, url: Url, fault: &Fault) -> Result<
         request = request.header(RANGE, format!("bytes={}-", beginning.have)).header(IF_RANGE, tag);
     }
     web.traffic.request();
-    let mut response = request.send().await.map_err(|error| Trouble::of(&error))?;
+    let response = request.send().await.map_err(|error| Trouble::of(&error))?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let mut pieces = Pieces::of(response);
     let begun = match status {
         200 => begin_anew(wanted, &mut beginning, &headers),
         206 if continues(&headers, beginning.have) => Ok(()),
@@ -172,7 +213,7 @@ async fn one_try(web: &Web, wanted: &Wanted, url: Url, fault: &Fault) -> Result<
     }
     // One byte too many tells that it is another file.
     while beginning.have <= wanted.bytes {
-        let Some(chunk) = response.chunk().await.map_err(|error| Trouble::of(&error))? else { break };
+        let Some(chunk) = pieces.next().await? else { break };
         web.traffic.bytes(chunk.len());
         if let Err(error) = beginning.file.write_all(&chunk) {
             return failed(error);
@@ -226,16 +267,45 @@ pub async fn probe(web: &Web, url: &str, bytes: u64) -> Result<(Sha256Hex, u64),
 async fn one_look(web: &Web, url: Url, bytes: u64, found: &Mutex<(Sha256Hex, u64)>) -> Result<Reply, Trouble> {
     web.traffic.request();
     let request = web.client.get(url).header(ACCEPT_ENCODING, "identity");
-    let mut response = request.send().await.map_err(|error| Trouble::of(&error))?;
+    let response = request.send().await.map_err(|error| Trouble::of(&error))?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let mut pieces = Pieces::of(response);
     let (mut hash, mut have) = (Sha256::new(), 0);
     while status == 200 && have <= bytes {
-        let Some(chunk) = response.chunk().await.map_err(|error| Trouble::of(&error))? else { break };
+        let Some(chunk) = pieces.next().await? else { break };
         web.traffic.bytes(chunk.len());
-        hash.update(&chunk);
+        hash.update(&*chunk);
         have += chunk.len() as u64;
     }
     let digest = Sha256Hex::parse(&hex::encode(hash.finalize())).unwrap_or_else(|_| Sha256Hex::of(b""));
     *found.lock().unwrap_or_else(PoisonError::into_inner) = (digest, have);
     Ok(Reply { status, headers, body: Vec::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers with so many bytes each second, so often.
+    async fn of_speed(bytes: usize, seconds: u32) -> Result<u64, Trouble> {
+        let pieces = futures_util::stream::unfold(0, move |sent| async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            (sent < seconds).then_some((Ok::<_, io::Error>(vec![0; bytes]), sent + 1))
+        });
+        let mut pieces = Pieces::of(http::Response::new(reqwest::Body::wrap_stream(pieces)).into());
+        let mut all = 0;
+        while let Some(piece) = pieces.next().await? {
+            all += piece.len() as u64;
+        }
+        Ok(all)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_sends_next_to_nothing_is_left_whatever_size_was_promised() {
+        assert_eq!(of_speed(2_000, 600).await, Ok(1_200_000));
+        assert_eq!(of_speed(1, 30).await, Ok(30), "what is small may be slow");
+        let before = Instant::now();
+        assert!(matches!(of_speed(10, 100_000).await, Err(Trouble::NoAnswer(why)) if why.contains("less than")));
+        assert_eq!(before.elapsed().as_secs(), 60);
+    }
 }

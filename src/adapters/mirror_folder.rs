@@ -66,6 +66,19 @@ pub enum FolderError {
         /// The journal.
         journal: String,
     },
+    /// The disk has no room for what would be fetched.
+    #[error(
+        "{wanted} bytes would have to be fetched, and the disk of {place} has room for {free}: make room, or take less of the \
+         manifest with --collection or --files"
+    )]
+    Full {
+        /// The folder.
+        place: String,
+        /// How many bytes are wanted.
+        wanted: u64,
+        /// How many bytes there is room for.
+        free: u64,
+    },
     /// Another pull is at work.
     #[error("another pull is at work in {0}; let it end, and pull again")]
     Busy(String),
@@ -169,6 +182,33 @@ impl MirrorFolder {
         let path = format!("{STAGED}/{sha256}");
         let mut ground = self.clone();
         ground.look(&path) == Seen::File(bytes) && ground.digest(&path).as_ref() == Some(sha256)
+    }
+
+    /// Refuses files of these digests and sizes that the disk has no room for. What there is of one already counts for it.
+    pub fn refuse_overflow<'f>(&self, files: impl Iterator<Item = (&'f Sha256Hex, u64)>) -> Result<(), FolderError> {
+        let begun = |sha256: &Sha256Hex| {
+            fs::symlink_metadata(self.staged(&format!("{sha256}.part"))).map_or(0, |facts| facts.len())
+        };
+        let wanted = files.map(|(sha256, bytes)| bytes.saturating_sub(begun(sha256))).fold(0, u64::saturating_add);
+        match self.free() {
+            Some(free) if wanted > free => {
+                Err(FolderError::Full { place: self.folder.display().to_string(), wanted, free })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How many bytes the disk has room for, where the system says so.
+    #[cfg(unix)]
+    fn free(&self) -> Option<u64> {
+        let disk = rustix::fs::statvfs(&self.place(STAGED)).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    /// How many bytes the disk has room for, where the system says so.
+    #[cfg(not(unix))]
+    fn free(&self) -> Option<u64> {
+        None
     }
 
     /// Makes room for what is fetched.

@@ -192,6 +192,11 @@ pub fn unportable<'p>(paths: impl Iterator<Item = &'p RepoPath>, level: Level) -
     findings
 }
 
+/// Why a name cannot be on Windows, or is not what it looks like; none where it is a name anywhere.
+pub fn why_unfit(part: &str) -> Option<String> {
+    why_unportable(part.trim_start_matches('-')).map(|(why, _)| why)
+}
+
 fn why_unportable(part: &str) -> Option<(String, &'static str)> {
     const RENAME: &str = "rename it, as nobody with Windows can check the library out";
     if let Some(sign) = part.chars().find(|c| matches!(c, ':' | '*' | '?' | '"' | '<' | '>' | '|' | '\\')) {
@@ -208,7 +213,7 @@ fn why_unportable(part: &str) -> Option<(String, &'static str)> {
         let help = "rename it so that no program takes it for one of its options";
         return Some(("begins with `-`, as options on a command line do".to_owned(), help));
     }
-    let hidden = |c: &char| matches!(c, '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    let hidden = |c: &char| matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     if !part.is_ascii()
         && let Some(sign) = part.chars().find(hidden)
     {
@@ -224,7 +229,11 @@ pub fn is_device(name: &str) -> bool {
     if name.len() == 3 {
         return is("con") || is("prn") || is("aux") || is("nul");
     }
-    let numbered = name.len() == 4 && name.bytes().last().is_some_and(|digit| matches!(digit, b'1'..=b'9'));
+    if is("conin$") || is("conout$") {
+        return true;
+    }
+    let last = name.chars().nth(3).filter(|_| name.chars().count() == 4);
+    let numbered = last.is_some_and(|digit| matches!(digit, '1'..='9' | '\u{b9}' | '\u{b2}' | '\u{b3}'));
     numbered && name.get(..3).is_some_and(|head| head.eq_ignore_ascii_case("com") || head.eq_ignore_ascii_case("lpt"))
 }
 
@@ -308,6 +317,9 @@ mod tests {
         for bad in [
             "CON",
             "aux.json",
+            "CONIN$",
+            "lpt\u{b9}.txt",
+            "x\u{61c}y",
             "a/nul/x.json",
             "Com1.txt",
             "a:b",

@@ -7,16 +7,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
+use chrono::{DateTime, SecondsFormat};
 use tokio::task::JoinSet;
 
 use super::places::{Found, Publishable};
-use super::pull::{admit, read};
+use super::pull::{admit, read, sum};
 use crate::adapters::publication::{ManifestSource, PublicationError, PublishTarget, Version};
 use crate::adapters::stop::{Stop, Stopped};
-use crate::ids::Sha256Hex;
+use crate::ids::{RepoSlug, Sha256Hex};
 use crate::manifest::build::Entry;
 use crate::manifest::federation::{Part, federate as compose, hub_name, own_name};
-use crate::manifest::format::{AssetEntry, CollectionSummary, Member, Root, ShardRef};
+use crate::manifest::format::{AssetEntry, CollectionSummary, MOST_NUMBER, Member, Root, ShardRef, Source};
 use crate::manifest::settings::Settings;
 use crate::manifest::signature::PublicKey;
 use crate::mirror::admission::{Refusal, refuse_expired};
@@ -76,7 +77,7 @@ pub async fn federate(
         taken.push(Taken {
             name: library.name.clone(),
             seq: part.as_ref().map(|part| part.member.seq),
-            assets: part.as_ref().map_or(0, |part| part.collections.values().map(|(of, _)| of.assets).sum()),
+            assets: part.as_ref().map_or(0, |part| part.collections.values().map(|(of, _)| of.assets).fold(0, usize::saturating_add)),
             away,
         });
         parts.extend(part);
@@ -152,7 +153,7 @@ impl<'s> Before<'s> {
                 member.name
             )
         })?;
-        let (date, modified) = (root.source.date.clone(), root.source.modified);
+        let (date, modified) = (root.source.date.as_deref().and_then(in_utc), root.source.modified);
         Ok(Some(Part { member: member.clone(), date, modified, schemas, collections }))
     }
 }
@@ -164,6 +165,9 @@ async fn fetch(library: &Library, before: &Before<'_>, wish: &Wish, stop: &Stop)
     refuse_expired(&root, wish.now.0)?;
     let known = before.member(&library.name);
     refuse_older(&root, known.filter(|_| !wish.allows_older))?;
+    if let Some(why) = source_problem(&root.source) {
+        return Err(flaw("manifest.json", why).into());
+    }
     let member = Member {
         name: library.name.clone(),
         place: library.shown.clone(),
@@ -175,10 +179,29 @@ async fn fetch(library: &Library, before: &Before<'_>, wish: &Wish, stop: &Stop)
     if known.is_some_and(|known| known.digest == root.digest)
         && let Ok(Some(part)) = before.part(known).await
     {
-        return Ok(Part { member, date, modified, ..part });
+        return Ok(Part { member, date: date.as_deref().and_then(in_utc), modified, ..part });
     }
     let collections = entries(&library.source, &root, &str::to_owned, root.collections.clone(), stop).await?;
-    Ok(Part { member, date, modified, schemas: root.schemas, collections })
+    Ok(Part { member, date: date.as_deref().and_then(in_utc), modified, schemas: root.schemas, collections })
+}
+
+/// A moment as the hub's manifest has it: dates are compared as texts.
+fn in_utc(date: &str) -> Option<String> {
+    let date = DateTime::parse_from_rfc3339(date).ok()?;
+    Some(date.to_utc().to_rfc3339_opts(SecondsFormat::Secs, true))
+}
+
+/// What is wrong with what a library says of its commit, which the hub would tell everybody.
+fn source_problem(source: &Source) -> Option<String> {
+    let is_id = |id: &String| matches!(id.len(), 40 | 64) && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let ids = [("commit", &source.commit), ("tree", &source.tree)];
+    let wrong = ids.into_iter().find_map(|(name, id)| id.as_ref().filter(|id| !is_id(id)).map(|id| (name, id, "a Git id")));
+    let date = source.date.as_ref().filter(|date| in_utc(date).is_none());
+    let repository = source.repository.as_ref().filter(|slug| RepoSlug::parse(slug).is_err());
+    let wrong = wrong.or(date.map(|date| ("date", date, "a moment as RFC 3339 writes it")));
+    let (name, found, wanted) = wrong.or(repository.map(|slug| ("repository", slug, "OWNER/NAME")))?;
+    let found: String = found.chars().take(100).collect();
+    Some(format!("has a `source.{name}` that is not {wanted}: {found:?}"))
 }
 
 fn refuse_older(root: &Root, known: Option<&Member>) -> Result<(), Refusal> {
@@ -203,7 +226,9 @@ async fn entries(
     let bytes = read(source.as_ref(), &document).await?.ok_or_else(|| flaw(&document.path, "is not there"))?;
     let list = documents::shard_list(&document, &bytes)?;
     let mut collections = Collections::new();
-    for (name, summary) in summaries {
+    for (name, mut summary) in summaries {
+        // Neither number is part of any digest, so both are counted.
+        (summary.files, summary.bytes) = (0, 0);
         stop.asked().map_or(Ok(()), |signal| Err(Stopped(signal)))?;
         if name.is_empty() || name.len() > MOST_NAME || name.chars().any(char::is_control) {
             return Err(flaw("manifest.json", format!("has a collection called {name:?}, which is no name")).into());
@@ -213,7 +238,9 @@ async fn entries(
         for shards in shards.chunks(AT_ONCE) {
             for (shard, bytes) in all(source, shards).await? {
                 for line in documents::shard(&shard, &bytes)? {
-                    let entry = entry(&shard.path, line)?;
+                    let (entry, sizes) = entry(&shard.path, line)?;
+                    summary.files = summary.files.saturating_add(sizes.len());
+                    summary.bytes = sum(sizes.into_iter().chain([summary.bytes])).min(MOST_NUMBER);
                     found.insert(entry.id.clone(), entry);
                 }
             }
@@ -246,10 +273,49 @@ async fn all(source: &Arc<dyn ManifestSource>, shards: &[ShardRef]) -> anyhow::R
     Ok(came)
 }
 
-fn entry(shard: &str, line: documents::Line) -> Result<Entry, Flaw> {
+/// An entry, and the sizes of its files.
+fn entry(shard: &str, line: documents::Line) -> Result<(Entry, Vec<u64>), Flaw> {
     let asset: AssetEntry = serde_json::from_slice(&line.bytes)
         .map_err(|error| flaw(shard, format!("has {:?}, which is no asset: {error}", line.id)))?;
     let digest =
         Sha256Hex::parse(&asset.digest).map_err(|_| flaw(shard, format!("has {:?} without a digest", line.id)))?;
-    Ok(Entry { id: line.id, bytes: line.bytes, sha256: line.sha256, digest })
+    let sizes = asset.files.iter().map(|file| file.bytes).collect();
+    Ok((Entry { id: line.id, bytes: line.bytes, sha256: line.sha256, digest }, sizes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_library_says_of_its_commit_is_what_it_should_be_or_the_library_is_not_taken() {
+        let fit = Source {
+            repository: Some("owner/name".to_owned()),
+            commit: Some("a".repeat(40)),
+            tree: Some("0".repeat(64)),
+            date: Some("2026-01-01T01:00:00+01:00".to_owned()),
+            modified: false,
+        };
+        assert_eq!((source_problem(&fit), source_problem(&Source::default())), (None, None));
+        assert_eq!(in_utc(fit.date.as_ref().unwrap()).as_deref(), Some("2026-01-01T00:00:00Z"));
+        let bad = |text: &str| Some(text.to_owned());
+        let wrong = [
+            ("date", Source { date: bad("9999-99-99 </script>"), ..fit.clone() }),
+            ("commit", Source { commit: bad("\u{1b}[31m\n::error::"), ..fit.clone() }),
+            ("tree", Source { tree: bad("xyz"), ..fit.clone() }),
+            ("repository", Source { repository: bad("javascript:alert(1)"), ..fit.clone() }),
+        ];
+        for (name, source) in wrong {
+            let told = source_problem(&source).unwrap();
+            assert!(told.contains(&format!("`source.{name}`")) && !told.contains(['\n', '\u{1b}']), "{told}");
+        }
+    }
+
+    #[test]
+    fn files_are_counted_by_whoever_publishes_them() {
+        let asset = crate::mirror::fixture::entry("a", 1, &[("x", "one"), ("y", "another")]);
+        let bytes = serde_json_canonicalizer::to_vec(&asset).unwrap();
+        let line = documents::Line { id: "a".to_owned(), sha256: Sha256Hex::of(&bytes), bytes };
+        assert_eq!(entry("shard", line).unwrap().1, [11, 15]);
+    }
 }

@@ -233,7 +233,7 @@ async fn travel(
         if is_many {
             begun.hold()?;
         }
-        let (all, all_bytes) = (wants.len(), wants.iter().map(|want| want.bytes).sum());
+        let (all, all_bytes) = (wants.len(), sum(wants.iter().map(|want| want.bytes)));
         let (mut done, mut bytes, mut under_way) = (0, 0, JoinSet::new());
         while !(wants.is_empty() && under_way.is_empty()) {
             refuse_if_asked(stop)?;
@@ -245,7 +245,7 @@ async fn travel(
             let Some(came) = under_way.join_next().await else { break };
             let (document, came) = came??;
             route.take(&document, came.as_deref())?;
-            (done, bytes) = (done + 1, bytes + document.bytes);
+            (done, bytes) = (done + 1, sum([bytes, document.bytes]));
             (wish.watch)(Progress { what: "parts of the manifest", done, all, bytes, all_bytes });
         }
     }
@@ -298,6 +298,7 @@ async fn stage(
         }
     }
     wanted.retain(|sha256, (_, bytes)| !folder.is_staged(sha256, *bytes));
+    folder.refuse_overflow(wanted.iter().map(|(sha256, (_, bytes))| (sha256, *bytes)))?;
     let failed = fetch(wanted, folder, web, wish, stop, &mut fetched).await?;
     let first = failed.values().next();
     if let (false, Some(why)) = (wish.keeps_going, first) {
@@ -327,7 +328,7 @@ async fn fetch(
     stop: &Stop,
     fetched: &mut Fetched,
 ) -> anyhow::Result<BTreeMap<Sha256Hex, String>> {
-    let (all, all_bytes) = (wanted.len(), wanted.values().map(|(_, bytes)| *bytes).fold(0, u64::saturating_add));
+    let (all, all_bytes) = (wanted.len(), sum(wanted.values().map(|(_, bytes)| *bytes)));
     let (mut done, mut failed, mut under_way) = (0, BTreeMap::new(), JoinSet::new());
     let mut left: Vec<_> = wanted.into_iter().rev().collect();
     while !(left.is_empty() && under_way.is_empty()) {
@@ -343,7 +344,9 @@ async fn fetch(
         }
         let Some(came) = under_way.join_next().await else { break };
         match came? {
-            (wanted, Ok(())) => (fetched.files, fetched.bytes) = (fetched.files + 1, fetched.bytes + wanted.bytes),
+            (wanted, Ok(())) => {
+                (fetched.files, fetched.bytes) = (fetched.files + 1, sum([fetched.bytes, wanted.bytes]));
+            }
             (wanted, Err(DownloadError::Refused(why))) => {
                 failed.insert(wanted.sha256, why);
                 if !wish.keeps_going {
@@ -357,6 +360,11 @@ async fn fetch(
         (wish.watch)(Progress { what: "files", done, all, bytes: fetched.bytes, all_bytes });
     }
     Ok(failed)
+}
+
+/// How many bytes those are together: sizes are what somebody says they are, so their sum may be beyond all numbers.
+pub(super) fn sum(sizes: impl IntoIterator<Item = u64>) -> u64 {
+    sizes.into_iter().fold(0, u64::saturating_add)
 }
 
 /// The collections by name, for a choice; none where nobody has named any.

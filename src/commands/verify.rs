@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::pull::{Progress, admit, read};
+use super::pull::{Progress, admit, read, sum};
 use crate::adapters::download::probe;
 use crate::adapters::publication::{ManifestSource, PublicationError, Web};
 use crate::adapters::stop::{Stop, Stopped};
@@ -112,7 +112,7 @@ impl Look<'_> {
 
     /// Several documents at once, by their names.
     async fn all(&self, mut wants: Vec<Document>) -> anyhow::Result<BTreeMap<String, Option<Vec<u8>>>> {
-        let (all, all_bytes) = (wants.len(), wants.iter().map(|want| want.bytes).sum());
+        let (all, all_bytes) = (wants.len(), sum(wants.iter().map(|want| want.bytes)));
         let (mut came, mut bytes, mut under_way) = (BTreeMap::new(), 0, JoinSet::new());
         loop {
             self.stop.asked().map_or(Ok(()), |signal| Err(Stopped(signal)))?;
@@ -126,7 +126,7 @@ impl Look<'_> {
             }
             let Some(one) = under_way.join_next().await else { return Ok(came) };
             let (want, one) = one?;
-            bytes += want.bytes;
+            bytes = sum([bytes, want.bytes]);
             came.insert(want.path, one?);
             (self.watch)(Progress { what: "parts of the manifest", done: came.len(), all, bytes, all_bytes });
         }
@@ -164,7 +164,7 @@ impl Look<'_> {
     /// Fetches and hashes the assets' files; how many.
     async fn files(&self, web: &Web, proof: &mut Proof) -> anyhow::Result<usize> {
         let mut left: Vec<_> = proof.files().clone().into_iter().rev().collect();
-        let (all, all_bytes) = (left.len(), left.iter().map(|(_, file)| file.bytes).fold(0_u64, u64::saturating_add));
+        let (all, all_bytes) = (left.len(), sum(left.iter().map(|(_, file)| file.bytes)));
         let (mut done, mut bytes, mut under_way, mut problems) = (0, 0, JoinSet::new(), BTreeMap::new());
         loop {
             self.stop.asked().map_or(Ok(()), |signal| Err(Stopped(signal)))?;
@@ -178,7 +178,7 @@ impl Look<'_> {
             }
             let Some(one) = under_way.join_next().await else { break };
             let (url, file, found) = one?;
-            (done, bytes) = (done + 1, u64::saturating_add(bytes, file.bytes));
+            (done, bytes) = (done + 1, sum([bytes, file.bytes]));
             (self.watch)(Progress { what: "files", done, all, bytes, all_bytes });
             let why = match found {
                 Err(why) => why,

@@ -65,6 +65,11 @@ pub enum BuildError {
     /// A value has no canonical JSON.
     #[error("the manifest cannot be written as JSON: {0}")]
     Json(String),
+    /// The place holds the edition with the last number that there is.
+    #[error(
+        "the place holds edition {0}, and no number comes after it: take the manifest.json that is there away, and publish again"
+    )]
+    NoNumber(u64),
 }
 
 /// Builds the manifest of these assets, in whatever order they come.
@@ -114,7 +119,7 @@ impl Manifest {
 
     /// How many files all its assets have.
     pub fn files(&self) -> usize {
-        self.collections.values().map(|collection| collection.summary.files).sum()
+        self.collections.values().map(|collection| collection.summary.files).fold(0, usize::saturating_add)
     }
 }
 

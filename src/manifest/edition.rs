@@ -11,7 +11,8 @@ use super::build::{BuildError, Manifest, canonical, document};
 use super::difference::Difference;
 use super::files::{Files, RETIRED, add, is_ours, signature_of, size};
 use super::format::{
-    Delta, DeltaRef, ExportList, FileRef, Findings, Prev, PublishedFinding, Root, ShardList, Source, Updated, VERSION,
+    Delta, DeltaRef, ExportList, FileRef, Findings, MOST_NUMBER, Prev, PublishedFinding, Root, ShardList, Source, Updated,
+    VERSION,
 };
 use super::index::index;
 use super::layout::{Habits, Layout, Line, beside};
@@ -191,7 +192,7 @@ impl Edition {
             Some((list, lines)) => Difference::between(list, lines.clone(), layout),
             None => Difference::between(&nothing, Vec::new(), layout),
         };
-        let seq = seq(held, &manifest.source);
+        let seq = seq(held, &manifest.source)?;
         let before = followed.and_then(|held| held.updated.as_ref()).filter(|_| known.is_some());
         let mut updated = updated(before, offer, &difference);
         let delta = match (followed, &known, before) {
@@ -200,9 +201,9 @@ impl Edition {
                 held.delta().cloned()
             }
             (Some(held), Some((list, _)), Some(_)) => {
-                let cost = beside(&layout.list, list).iter().map(|(_, shard)| shard.bytes).sum::<u64>();
+                let cost = beside(&layout.list, list).iter().map(|(_, shard)| shard.bytes).fold(0, u64::saturating_add);
                 let bytes = delta_bytes(held, offer, &difference, seq)?;
-                (size(&bytes) <= cost + layout.shards.bytes).then(|| {
+                (size(&bytes) <= cost.saturating_add(layout.shards.bytes)).then(|| {
                     let file = add(&mut files, "delta", bytes);
                     let FileRef { path, bytes, sha256 } = file;
                     let made = DeltaRef { path, bytes, sha256, from: held.root.digest.clone() };
@@ -239,7 +240,10 @@ impl Edition {
             presentation: offer.presentation()?.to_string(),
             expires: offer.expires(),
         };
-        Ok(Self { root_bytes: document(&root)?, root, files, kept, difference })
+        let root_bytes = document(&root)?;
+        // A root that nobody can read would be the end of the place.
+        serde_json::from_slice::<Root>(&root_bytes).map_err(|error| BuildError::Json(error.to_string()))?;
+        Ok(Self { root_bytes, root, files, kept, difference })
     }
 
     /// What has to be written at a place that holds this, and what taken away.
@@ -270,10 +274,11 @@ impl Edition {
 /// The number of the edition: the time of its commit, or one more than the number of the one before where that is higher.
 ///
 /// So it grows where the place has lost what it held, or never holds anything from one run to the next.
-fn seq(held: Option<&Held>, source: &Source) -> u64 {
+fn seq(held: Option<&Held>, source: &Source) -> Result<u64, BuildError> {
     let date = source.date.as_deref().and_then(|date| DateTime::parse_from_rfc3339(date).ok());
     let seconds = date.and_then(|date| u64::try_from(date.timestamp()).ok()).unwrap_or_default();
-    held.map_or(1, |held| held.root.seq.saturating_add(1)).max(seconds)
+    let seq = held.map_or(1, |held| held.root.seq.saturating_add(1)).max(seconds);
+    if seq > MOST_NUMBER { Err(BuildError::NoNumber(seq.saturating_sub(1))) } else { Ok(seq) }
 }
 
 /// Adds the files in other formats, and their list. A place that is read once has none: nobody follows them there.

@@ -6,11 +6,22 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// The version of the format that is written here.
 pub const VERSION: u32 = 1;
+
+/// The largest number of anything: canonical JSON (RFC 8785) has no larger one that everybody reads alike.
+pub const MOST_NUMBER: u64 = (1 << 53) - 1;
+
+/// Reads a number of things, which is none that canonical JSON could not carry on.
+fn counted<'de, D: Deserializer<'de>, N: TryFrom<u64>>(from: D) -> Result<N, D::Error> {
+    let number = u64::deserialize(from)?;
+    let fit = N::try_from(number).ok().filter(|_| number <= MOST_NUMBER);
+    fit.ok_or_else(|| D::Error::custom(format!("{number} is a larger number than a manifest may hold ({MOST_NUMBER})")))
+}
 
 /// The one mutable file, `manifest.json`: what there is and where it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +38,7 @@ pub struct Root {
     pub members: Vec<Member>,
     /// A number that only grows: the time of the commit in seconds since 1970-01-01 UTC, or one more than that of the edition
     /// before where that is higher.
+    #[serde(deserialize_with = "counted")]
     pub seq: u64,
     /// The edition before this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,6 +100,7 @@ pub struct Member {
     /// The `digest` of its edition.
     pub digest: String,
     /// The `seq` of its edition.
+    #[serde(deserialize_with = "counted")]
     pub seq: u64,
     /// The commit that it was built from, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,6 +111,7 @@ pub struct Member {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Prev {
     /// Its number.
+    #[serde(deserialize_with = "counted")]
     pub seq: u64,
     /// Its `digest`.
     pub digest: String,
@@ -109,10 +123,13 @@ pub struct Prev {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CollectionSummary {
     /// How many assets it has.
+    #[serde(deserialize_with = "counted")]
     pub assets: usize,
     /// How many files they have.
+    #[serde(deserialize_with = "counted")]
     pub files: usize,
     /// How many bytes those files have.
+    #[serde(deserialize_with = "counted")]
     pub bytes: u64,
     /// SHA-256 over a line for each asset, in the order of their ids: the SHA-256 of its entry as it stands in its shard, a
     /// space, its id, a line break.
@@ -125,6 +142,7 @@ pub struct FileRef {
     /// Its name, relative to the root.
     pub path: String,
     /// Its size in bytes.
+    #[serde(deserialize_with = "counted")]
     pub bytes: u64,
     /// Its SHA-256 in hex.
     pub sha256: String,
@@ -136,6 +154,7 @@ pub struct DeltaRef {
     /// Its name, relative to the root.
     pub path: String,
     /// Its size in bytes.
+    #[serde(deserialize_with = "counted")]
     pub bytes: u64,
     /// Its SHA-256 in hex.
     pub sha256: String,
@@ -160,10 +179,12 @@ pub struct ShardRef {
     /// Its name, relative to the root.
     pub path: String,
     /// Its size in bytes.
+    #[serde(deserialize_with = "counted")]
     pub bytes: u64,
     /// Its SHA-256 in hex.
     pub sha256: String,
     /// How many assets it has.
+    #[serde(deserialize_with = "counted")]
     pub assets: usize,
 }
 
@@ -209,6 +230,7 @@ pub struct FileEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// Its size in bytes.
+    #[serde(deserialize_with = "counted")]
     pub bytes: u64,
     /// Its SHA-256 in hex.
     pub sha256: String,
@@ -273,6 +295,7 @@ pub struct Delta {
     /// The digest after.
     pub to: String,
     /// The number of the edition that it belongs to.
+    #[serde(deserialize_with = "counted")]
     pub seq: u64,
     /// Where the library was read from.
     pub source: Source,
@@ -324,6 +347,7 @@ pub struct Updated {
     /// The commits, oldest first.
     pub commits: Vec<Moment>,
     /// The place in `commits` of the one that counts for all assets that are not listed.
+    #[serde(deserialize_with = "counted")]
     pub base: usize,
     /// By collection and id, the place in `commits`.
     pub collections: BTreeMap<String, BTreeMap<String, usize>>,

@@ -29,7 +29,7 @@ impl Retired {
         for name in idle {
             // A clock that went back must not keep a file for ever.
             let since = known.get(name).copied().unwrap_or(now).min(now);
-            if now - since >= GRACE_SECONDS {
+            if now.saturating_sub(since) >= GRACE_SECONDS {
                 gone.push(name.to_owned());
             } else {
                 left.insert(name.to_owned(), since);
@@ -42,6 +42,13 @@ impl Retired {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_that_somebody_else_has_written_is_no_trouble() {
+        let known = BTreeMap::from([("old".to_owned(), i64::MIN), ("later".to_owned(), i64::MAX)]);
+        let (left, gone) = Retired::sort(&known, ["old", "later"].into_iter(), GRACE_SECONDS);
+        assert_eq!((gone, left.files), (vec!["old".to_owned()], BTreeMap::from([("later".to_owned(), GRACE_SECONDS)])));
+    }
 
     #[test]
     fn a_file_goes_a_day_after_the_last_root_that_named_it() {

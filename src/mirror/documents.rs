@@ -1,21 +1,27 @@
 //! The documents of a publication, from bytes that anybody could have put there: each is what its parent promised, or refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
+use super::cost::too_costly;
 use super::names::is_beside_root;
 use crate::ids::Sha256Hex;
-use crate::manifest::format::{CollectionSummary, Delta, DeltaRef, FileRef, Root, ShardList, ShardRef, VERSION};
+use crate::manifest::format::{CollectionSummary, DeltaRef, FileRef, Key, Renamed, Root, ShardList, ShardRef, Source, VERSION};
 
 /// How large a root may be, in bytes.
 pub const MOST_ROOT: u64 = 4 << 20;
 /// How large any other document may be, in bytes, whatever its parent says.
-pub const MOST_DOCUMENT: u64 = 256 << 20;
-
-/// How many bytes all shards together may have: they are held in memory.
+pub const MOST_DOCUMENT: u64 = 64 << 20;
+/// How large a shard may be that has another one beside it: so the format says.
+const MOST_SHARD: u64 = 64 << 10;
+/// How large a shard of a single asset may be, which cannot be divided.
+const MOST_SINGLE: u64 = 8 << 20;
+/// How large all shards may be together: whoever reads them has them in memory.
 const MOST_SHARDS: u64 = 1 << 30;
 
 /// What is wrong with a document.
@@ -124,6 +130,9 @@ pub(super) fn parsed<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T,
         true => flaw(name, "breaks off in the middle"),
         false => flaw(name, format!("is not what a manifest holds there: {error}")),
     };
+    if let Some(why) = too_costly(bytes) {
+        return Err(flaw(name, why));
+    }
     let versioned: Versioned = serde_json::from_slice(bytes).map_err(broken)?;
     if versioned.version != VERSION {
         let why = format!(
@@ -188,16 +197,30 @@ pub fn collection_digest<'e>(entries: impl Iterator<Item = (&'e str, &'e Sha256H
 pub fn shard_list(document: &Document, bytes: &[u8]) -> Result<ShardList, Flaw> {
     document.refuse_other(bytes)?;
     let list: ShardList = parsed(&document.path, bytes)?;
-    let mut bytes = 0_u64;
-    for shard in list.collections.values().flatten() {
+    let (mut together, mut met) = (0_u64, BTreeSet::new());
+    for (collection, shard) in list.collections.iter().flat_map(|(name, shards)| shards.iter().map(move |one| (name, one))) {
         Document::from(shard).refuse_unusable()?;
-        bytes = bytes.saturating_add(shard.bytes);
-        if bytes > MOST_SHARDS {
-            return Err(flaw(&document.path, format!("names shards of more bytes than are taken ({MOST_SHARDS})")));
+        let most = match (shard.assets, shard.prefix.as_str()) {
+            (1, _) => MOST_SINGLE,
+            (_, "") => MOST_DOCUMENT,
+            _ => MOST_SHARD,
+        };
+        if shard.bytes > most {
+            let assets = if shard.assets == 1 { "1 asset".to_owned() } else { format!("{} assets", shard.assets) };
+            let why = format!("is said to have {} bytes, more than a shard of {assets} may have ({most})", shard.bytes);
+            return Err(flaw(&shard.path, why));
+        }
+        together = together.saturating_add(shard.bytes);
+        if !met.insert((collection, &shard.path)) {
+            return Err(flaw(&document.path, format!("names the shard {} of {collection:?} twice", shard.path)));
         }
         if shard.prefix.len() > 256 || !shard.prefix.bytes().all(|bit| matches!(bit, b'0' | b'1')) {
             return Err(flaw(&document.path, format!("names a shard by {:?}, which are no bits", shard.prefix)));
         }
+    }
+    if together > MOST_SHARDS {
+        let why = format!("names shards of {together} bytes together, more than is taken into memory ({MOST_SHARDS})");
+        return Err(flaw(&document.path, why));
     }
     Ok(list)
 }
@@ -214,36 +237,92 @@ pub struct Line {
 }
 
 /// Takes an entry that stands in a document.
-fn line(name: &str, entry: &Value) -> Result<Line, Flaw> {
-    let id = entry.get("id").and_then(Value::as_str).ok_or_else(|| flaw(name, "has an asset without an id"))?;
-    let bytes = serde_json_canonicalizer::to_vec(entry)
-        .map_err(|error| flaw(name, format!("has no canonical form: {error}")))?;
-    Ok(Line { id: id.to_owned(), sha256: Sha256Hex::of(&bytes), bytes })
+impl TryFrom<&Value> for Line {
+    type Error = String;
+
+    fn try_from(entry: &Value) -> Result<Self, String> {
+        let id = entry.get("id").and_then(Value::as_str).ok_or("there is an asset without an id")?;
+        let bytes = serde_json_canonicalizer::to_vec(entry)
+            .map_err(|error| format!("there is an asset without a canonical form: {error}"))?;
+        Ok(Self { id: id.to_owned(), sha256: Sha256Hex::of(&bytes), bytes })
+    }
+}
+
+/// An asset of a delta, with its collection.
+struct Put(String, Line);
+
+impl TryFrom<&Value> for Put {
+    type Error = String;
+
+    fn try_from(item: &Value) -> Result<Self, String> {
+        let parts = item.get("collection").and_then(Value::as_str).zip(item.get("asset"));
+        let (collection, entry) = parts.ok_or("an asset stands without its collection")?;
+        Ok(Self(collection.to_owned(), Line::try_from(entry)?))
+    }
+}
+
+/// A list the items of which are taken one by one: as data, a whole shard is many times as large as it was on the way.
+///
+/// Entries are kept as they stand, with fields that this program does not know.
+struct OneByOne<T>(Vec<T>);
+
+impl<'de, T: for<'v> TryFrom<&'v Value, Error = String>> Deserialize<'de> for OneByOne<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Items<T>(PhantomData<T>);
+
+        impl<'de, T: for<'v> TryFrom<&'v Value, Error = String>> Visitor<'de> for Items<T> {
+            type Value = OneByOne<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of assets")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<OneByOne<T>, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = list.next_element::<Value>()? {
+                    items.push(T::try_from(&item).map_err(A::Error::custom)?);
+                }
+                Ok(OneByOne(items))
+            }
+        }
+
+        from.deserialize_seq(Items(PhantomData))
+    }
 }
 
 #[derive(Deserialize)]
 struct RawShard {
-    assets: Vec<Value>,
+    assets: OneByOne<Line>,
 }
 
 /// Reads a shard: the assets that it was promised to have, each where its id leads.
 pub fn shard(reference: &ShardRef, bytes: &[u8]) -> Result<Vec<Line>, Flaw> {
-    let document = Document::from(reference);
+    let lines = lines(&Document::from(reference), bytes)?;
+    refuse_misplaced(reference, &lines)?;
+    Ok(lines)
+}
+
+/// Reads the assets of a shard, whichever they are.
+pub fn lines(document: &Document, bytes: &[u8]) -> Result<Vec<Line>, Flaw> {
     document.refuse_other(bytes)?;
     let raw: RawShard = parsed(&document.path, bytes)?;
-    let lines = raw.assets.iter().map(|entry| line(&document.path, entry)).collect::<Result<Vec<_>, _>>()?;
+    Ok(raw.assets.0)
+}
+
+/// Refuses assets that are not those which a shard was promised to have.
+pub fn refuse_misplaced(reference: &ShardRef, lines: &[Line]) -> Result<(), Flaw> {
     if lines.len() != reference.assets {
         let why = format!("has {} assets, and {} were promised", lines.len(), reference.assets);
-        return Err(flaw(&document.path, why));
+        return Err(flaw(&reference.path, why));
     }
     if lines.windows(2).any(|pair| matches!(pair, [a, b] if a.id >= b.id)) {
-        return Err(flaw(&document.path, "has its assets out of order, or one of them twice"));
+        return Err(flaw(&reference.path, "has its assets out of order, or one of them twice"));
     }
     match lines.iter().find(|line| !belongs(&line.id, &reference.prefix)) {
         Some(stray) => {
-            Err(flaw(&document.path, format!("has the asset {:?}, which belongs into another shard", stray.id)))
+            Err(flaw(&reference.path, format!("has the asset {:?}, which belongs into another shard", stray.id)))
         }
-        None => Ok(lines),
+        None => Ok(()),
     }
 }
 
@@ -270,31 +349,33 @@ pub struct Change {
     pub prev: Option<DeltaRef>,
 }
 
+#[derive(Deserialize)]
+struct RawDelta {
+    from: String,
+    to: String,
+    put: OneByOne<Put>,
+    removed: Vec<Key>,
+    prev: Option<DeltaRef>,
+    #[serde(rename = "renamed")]
+    _renamed: Vec<Renamed>,
+    #[serde(rename = "source")]
+    _source: Source,
+    #[serde(rename = "seq")]
+    _seq: u64,
+}
+
 /// Reads a delta.
 pub fn delta(reference: &DeltaRef, bytes: &[u8]) -> Result<Change, Flaw> {
     let document = Document::from(reference);
     document.refuse_other(bytes)?;
-    // Entries are kept as they stand, with fields that this program does not know.
-    let mut raw: Value = parsed(&document.path, bytes)?;
-    let puts = raw.get_mut("put").map(Value::take).unwrap_or_default();
-    if let Some(frame) = raw.as_object_mut() {
-        frame.insert("put".to_owned(), json!([]));
-    }
-    let broken = |why: String| flaw(&document.path, format!("is not what a manifest holds there: {why}"));
-    let frame: Delta = serde_json::from_value(raw).map_err(|error| broken(error.to_string()))?;
-    if frame.from != reference.from {
+    let RawDelta { from, to, put, removed, prev, .. } = parsed(&document.path, bytes)?;
+    if from != reference.from {
         return Err(flaw(&document.path, "leads from another catalogue than was promised"));
     }
-    let mut put = Vec::new();
-    for item in puts.as_array().ok_or_else(|| broken("`put` is no list".to_owned()))? {
-        let collection = item.get("collection").and_then(Value::as_str);
-        let parts = collection.zip(item.get("asset"));
-        let (collection, entry) = parts.ok_or_else(|| broken("an asset stands without its collection".to_owned()))?;
-        put.push((collection.to_owned(), line(&document.path, entry)?));
-    }
-    if let Some(prev) = &frame.prev {
+    if let Some(prev) = &prev {
         Document::from(prev).refuse_unusable()?;
     }
-    let removed = frame.removed.into_iter().map(|key| (key.collection, key.id)).collect();
-    Ok(Change { from: frame.from, to: frame.to, put, removed, prev: frame.prev })
+    let put = put.0.into_iter().map(|Put(collection, line)| (collection, line)).collect();
+    let removed = removed.into_iter().map(|key| (key.collection, key.id)).collect();
+    Ok(Change { from, to, put, removed, prev })
 }

@@ -7,6 +7,7 @@
 
 pub mod admission;
 pub mod choice;
+pub mod cost;
 pub mod documents;
 pub mod draft;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::catalog::names::{folded, is_device, is_like_git};
+use crate::catalog::names::{folded, is_device, is_like_git, why_unfit};
 use crate::ids::Sha256Hex;
 
 /// The folder of the assets' entries.
@@ -96,6 +96,9 @@ pub fn file_path(path: &str) -> Result<String, UnsafeName> {
         if is_like_git(part) {
             return refused("would be taken for `.git`, Git's own folder");
         }
+        if let Some(why) = why_unfit(part) {
+            return refused(&format!("has a part, {part:?}, that {why}"));
+        }
     }
     Ok(format!("{FILES}/{path}"))
 }
@@ -107,6 +110,10 @@ pub fn refuse_collisions<'p>(paths: impl Iterator<Item = &'p str>) -> Result<(),
     let collides = |path: &str, other: &str| UnsafeName {
         path: path.to_owned(),
         why: format!("and {other:?} would be one file or folder on Windows and macOS"),
+    };
+    let folded = |path: &str| {
+        let parts: Vec<&str> = path.split('/').map(|part| part.trim_end_matches(['.', ' '])).collect();
+        folded(&parts.join("/"))
     };
     for path in paths {
         if let Some(other) = files.insert(folded(path), path).filter(|other| *other != path) {
@@ -219,6 +226,15 @@ mod tests {
         ] {
             assert!(file_path(bad).is_err(), "{bad:?}");
         }
+        for bad in [
+            "con", "a/nul", "aux.txt", "LPT1.png", "CONIN$", "xx:y", "a/b.txt::$DATA", "a?b", "a*b", "a\"b", "a<b", "a>b", "a|b",
+            "a.", "a ", "a./b", "\u{202e}gpj.exe", "\u{200b}", "a\u{feff}", "a\u{2028}b",
+        ] {
+            assert!(file_path(bad).unwrap_err().why.starts_with("has a part"), "{bad:?}");
+        }
+        for good in ["-x/-rf.png", "console.txt", "com10", ".env", "\u{1f469}\u{200d}\u{1f52c}.png", "a.b c"] {
+            assert!(file_path(good).is_ok(), "{good:?}");
+        }
         assert!(file_path(&"a/".repeat(3_000)).is_err() && file_path(&"a".repeat(256)).is_err());
     }
 
@@ -233,6 +249,8 @@ mod tests {
             &["files/a", "files/a/b"],
             &["files/A", "files/a/b"],
             &["files/x/A/1", "files/X/b"],
+            &["files/a", "files/a."],
+            &["files/a /x", "files/a/y"],
         ] {
             assert!(refused(bad).unwrap_err().contains("on Windows and macOS"), "{bad:?}");
         }

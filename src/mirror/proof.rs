@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::documents::{Change, Document, Flaw, Line, collection_digest, delta, flaw, parsed, shard};
@@ -55,7 +56,7 @@ impl Proof {
         self.documents += 1;
         let there = bytes.ok_or_else(|| flaw(&document.path, "is not there"));
         let whole = there.and_then(|bytes| document.refuse_other(bytes).map(|()| bytes));
-        self.bytes += bytes.map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        self.bytes = self.bytes.saturating_add(bytes.map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX)));
         self.kept(whole)
     }
 
@@ -207,7 +208,7 @@ impl Proof {
     pub fn take_other(&mut self, reference: &FileRef, bytes: Option<&[u8]>) {
         let document = Document::from(reference);
         if let Some(bytes) = self.whole(&document, bytes) {
-            self.kept(parsed::<Value>(&document.path, bytes));
+            self.kept(parsed::<IgnoredAny>(&document.path, bytes));
         }
     }
 

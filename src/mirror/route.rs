@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::choice::Choice;
-use super::documents::{Change, Document, Flaw, Line, belongs, collection_digest, delta, flaw, shard, shard_list};
+use super::documents::{Change, Document, Flaw, Line, belongs, collection_digest, delta, flaw, lines, refuse_misplaced, shard_list};
 use super::record::{Record, forget_shards};
 use crate::ids::Sha256Hex;
 use crate::manifest::format::{DeltaRef, Root, ShardList, ShardRef};
@@ -132,8 +132,8 @@ impl<'r> Route<'r> {
     /// How many bytes deltas may have before shards are the shorter way: the list of the shards, and half of all entries.
     fn worth(&self, record: &Record) -> u64 {
         let entries = record.placed.iter().filter(|(path, _)| path.starts_with(super::names::RECORDS));
-        let worth = self.root.shards.bytes + entries.map(|(_, (_, bytes))| bytes).sum::<u64>() / 2;
-        worth.max(LEAST_WORTH)
+        let entries = entries.map(|(_, (_, bytes))| *bytes).fold(0, u64::saturating_add);
+        (entries / 2).saturating_add(self.root.shards.bytes).max(LEAST_WORTH)
     }
 
     fn follow(&mut self, wanted: DeltaRef, taken: Vec<Change>, left: u64) {
@@ -172,9 +172,10 @@ impl<'r> Route<'r> {
             }
             Stage::List => self.take_list(&shard_list(document, there(document, bytes)?)?),
             Stage::Shards { mut wanted, mut entries, shards, fetched, all } => {
+                let found = lines(document, there(document, bytes)?)?;
                 for (collection, reference) in wanted.remove(document).unwrap_or_default() {
-                    let lines = shard(&reference, there(document, bytes)?)?;
-                    put(entries.entry(collection).or_default(), lines);
+                    refuse_misplaced(&reference, &found)?;
+                    put(entries.entry(collection).or_default(), found.clone());
                 }
                 if wanted.is_empty() {
                     self.settle(&entries)?;

@@ -440,3 +440,23 @@ proptest! {
         prop_assert!(arrive(&tampered, &Choice::default(), None, true, &|_| false).is_err());
     }
 }
+
+#[test]
+fn shards_that_no_publisher_writes_are_refused_before_they_are_fetched() {
+    let told = |shards: serde_json::Value| {
+        let bytes = serde_json::to_vec(&json!({"version": 1, "collections": shards})).unwrap();
+        let sha256 = Sha256Hex::of(&bytes).to_string();
+        let document = Document { path: format!("shards-{sha256}.json"), bytes: bytes.len() as u64, sha256 };
+        documents::shard_list(&document, &bytes).map_err(|flaw| flaw.to_string())
+    };
+    let shard = |name: &str, prefix: &str, bytes: u64, assets: u64| json!({"path": name, "prefix": prefix, "bytes": bytes, "sha256": "0".repeat(64), "assets": assets});
+    let kept = json!({"a": [shard("s0", "0", 64 << 10, 9), shard("s1", "1", 8 << 20, 1)], "b": [shard("s2", "", 64 << 20, 9)]});
+    assert!(told(kept).is_ok());
+    assert!(told(json!({"a": [shard("s", "0", (64 << 10) + 1, 2)]})).unwrap_err().contains("more than a shard of 2 assets"));
+    assert!(told(json!({"a": [shard("s", "", (8 << 20) + 1, 1)]})).unwrap_err().contains("more than a shard of 1 asset may"));
+    assert!(told(json!({"a": [shard("s", "", (64 << 20) + 1, 2)]})).unwrap_err().contains("more than is taken"));
+    assert!(told(json!({"a": [shard("s", "0", 9, 0), shard("s", "1", 9, 0)]})).unwrap_err().contains("twice"));
+    let many: serde_json::Map<_, _> =
+        (0..17).map(|index| (index.to_string(), json!([shard("s", "", 64 << 20, 2)]))).collect();
+    assert!(told(many.into()).unwrap_err().contains("more than is taken into memory"));
+}

@@ -49,3 +49,23 @@ fn a_journal_that_came_with_a_clone_leads_nowhere_else() {
     assert!(refusal.contains("not below the folder") && refusal.contains("journal.json"), "{refusal}");
     assert!(!place.path().join("stray").exists());
 }
+
+#[cfg(unix)]
+mod room {
+    use super::super::*;
+
+    #[test]
+    fn what_the_disk_has_no_room_for_is_refused_before_it_is_fetched() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = MirrorFolder::at(place.path());
+        folder.prepare().unwrap();
+        let (one, other) = (Sha256Hex::of(b"one"), Sha256Hex::of(b"other"));
+        assert_eq!(folder.refuse_overflow([(&one, 10), (&other, 1)].into_iter()), Ok(()));
+        let told = folder.refuse_overflow([(&one, u64::MAX), (&other, u64::MAX)].into_iter()).unwrap_err().to_string();
+        assert!(told.contains("bytes would have to be fetched") && told.contains("make room"), "{told}");
+        let part = File::create(folder.staged(&format!("{one}.part"))).unwrap();
+        // A hole takes no room, but counts as what has come already.
+        part.set_len(1 << 40).unwrap();
+        assert_eq!(folder.refuse_overflow([(&one, (1 << 40) + 1)].into_iter()), Ok(()));
+    }
+}

@@ -22,7 +22,7 @@ pub use memory::MemoryTarget;
 pub use object_store::{Credentials, ObjectStorePlace, Server};
 pub use release::{Access, ReleaseTarget};
 pub use unreached::UnreachedTarget;
-pub use web::{KnownRoot, LEAST_SPEED, Traffic, Web, WebSource};
+pub use web::{KnownRoot, LEAST_SPEED, Traffic, Web, WebSource, is_here};
 
 use crate::manifest::layout::Habits;
 

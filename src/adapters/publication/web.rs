@@ -1,5 +1,6 @@
 //! A manifest on a web server, to be read.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -52,8 +53,36 @@ pub struct Web {
     pub allows_http: bool,
     /// Whether plain http to this very machine will do.
     pub allows_loopback: bool,
+    /// Whether it leads to machines that this one alone can reach: where the manifest is on one of them.
+    pub allows_private: bool,
     /// What goes over the network.
     pub traffic: Traffic,
+}
+
+/// Whether an address is that of this very machine, or of one that is not on the internet: servers there trust whoever asks.
+fn is_private(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let v4 = |ip: Ipv4Addr| {
+        let [a, b, ..] = ip.octets();
+        let is_shared = a == 100 && (64..128).contains(&b);
+        a == 0 || is_shared || ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_broadcast()
+    };
+    match host.trim_start_matches('[').trim_end_matches(']').parse() {
+        Ok(IpAddr::V4(ip)) => v4(ip),
+        Ok(IpAddr::V6(ip)) => {
+            let inner = ip.to_ipv4();
+            ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local() || inner.is_some_and(v4)
+        }
+        Err(_) => {
+            let name = host.trim_end_matches('.').to_ascii_lowercase();
+            name == "localhost" || name.ends_with(".localhost")
+        }
+    }
+}
+
+/// Whether an address as text is one of those.
+pub fn is_here(address: &str) -> bool {
+    Url::parse(address).is_ok_and(|url| is_private(&url))
 }
 
 impl Web {
@@ -69,6 +98,9 @@ impl Web {
             _ if !url.username().is_empty() || url.password().is_some() => {
                 Err("it names a user or a password".to_owned())
             }
+            _ if !self.allows_private && is_private(url) => Err("it is on a machine that is not on the internet, and the \
+                 manifest is; a manifest from elsewhere must not have us ask servers that trust this machine"
+                .to_owned()),
             "https" => Ok(()),
             "http" if self.allows_http || (self.allows_loopback && is_loopback) => Ok(()),
             "http" => Err("it is not to be had over https alone, so anybody on the way could change it".to_owned()),
@@ -238,5 +270,43 @@ impl ManifestSource for WebSource {
     async fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, PublicationError> {
         let reply = self.reply(name, limit, None).await?.filter(|reply| reply.status == 200);
         Ok(reply.map(|reply| reply.body).filter(|body| body.len() as u64 <= limit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::http::{RealPace, client};
+
+    #[test]
+    fn a_manifest_from_elsewhere_has_nobody_of_this_network_asked() {
+        let web = |allows_http, allows_loopback, allows_private| Web {
+            client: client().unwrap(),
+            pace: Arc::new(RealPace::default()),
+            allows_http,
+            allows_loopback,
+            allows_private,
+            traffic: Traffic::default(),
+        };
+        let near = [
+            "localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.9.9.9", "2130706433", "0x7f.1", "0.0.0.0", "[::1]", "[::]",
+            "[::ffff:127.0.0.1]", "[::ffff:10.0.0.1]", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
+            "[fe80::1]", "[fd00::1]",
+        ];
+        for host in near {
+            for scheme in ["http", "https"] {
+                let told = web(true, false, false).address(&format!("{scheme}://{host}:8443/x")).unwrap_err();
+                assert!(told.contains("not on the internet"), "{host}: {told}");
+            }
+            assert!(web(false, false, true).address(&format!("https://{host}/x")).is_ok(), "{host}");
+        }
+        for host in ["example.com", "8.8.8.8", "172.32.0.1", "localhost.example.com", "[2001:db8::1]"] {
+            assert!(web(false, false, false).address(&format!("https://{host}/x")).is_ok(), "{host}");
+        }
+        let here = web(false, true, true);
+        assert!(here.address("http://127.0.0.1:80/").is_ok() && here.address("http://10.0.0.1/").is_err());
+        let from = Url::parse("https://example.com/").unwrap();
+        let headers = HeaderMap::from_iter([(LOCATION, HeaderValue::from_static("https://169.254.169.254/"))]);
+        assert!(web(true, false, false).next(&from, 302, &headers).is_err());
     }
 }

@@ -136,7 +136,11 @@ impl Execution<'_> {
 
     /// A public key, or what is in the file of that name.
     pub(super) fn key(&self, text: Option<&str>) -> anyhow::Result<Option<PublicKey>> {
-        let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+        // The action says by an empty input that there is no key.
+        let Some(text) = text.filter(|text| !text.is_empty()).map(str::trim) else { return Ok(None) };
+        if text.is_empty() {
+            return Err(anyhow!("the key is blank, and without one nothing would be verified: name one, or leave it out"));
+        }
         if let Ok(key) = PublicKey::parse(text) {
             return Ok(Some(key));
         }

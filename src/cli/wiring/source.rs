@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow};
 
 use crate::adapters::http;
 use crate::adapters::origin::Origin;
-use crate::adapters::publication::{BranchSource, FolderTarget, KnownRoot, ManifestSource, Traffic, Web, WebSource};
+use crate::adapters::publication::{BranchSource, FolderTarget, KnownRoot, ManifestSource, Traffic, Web, WebSource, is_here};
 use crate::adapters::stop::Stop;
 use crate::cli::console::Console;
 use crate::cli::environment::Environment;
@@ -23,13 +23,14 @@ use crate::mirror::source::Source;
 ///
 /// A manifest on another machine must not have us ask servers of this one, which trust whoever is here.
 pub fn web(source: &Source, allows_http: bool, environment: &Environment, stop: &Stop) -> anyhow::Result<Web> {
-    let allows_loopback = match source {
-        Source::Web(address) => address.starts_with("http://"),
-        Source::Folder(_) => true,
-        Source::Branch { .. } | Source::Bucket(_) => false,
+    let (allows_private, allows_loopback) = match source {
+        Source::Web(address) => (is_here(address), is_here(address) && address.starts_with("http://")),
+        Source::Folder(_) => (true, true),
+        Source::Branch { repository, .. } => (is_here(repository), false),
+        Source::Bucket(_) => (false, false),
     };
     let (client, pace) = (http::client()?, rehearsal::pace(environment, stop));
-    Ok(Web { client, pace, allows_http, allows_loopback, traffic: Traffic::default() })
+    Ok(Web { client, pace, allows_http, allows_loopback, allows_private, traffic: Traffic::default() })
 }
 
 /// What signs roots, where stockroom.yml says by which key. A key that is not there is no reason to publish without it.

@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use super::pull::KeyText;
+
 /// What `federate` understands.
 #[derive(Debug, Clone, Args)]
 pub struct FederateWords {
@@ -15,7 +17,7 @@ pub struct FederateWords {
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
     /// Refuse a library that this key has not signed: a public key of minisign, or the file that it is in.
-    #[arg(long, value_name = "KEY", env = "STOCKROOM_VERIFICATION_KEY")]
+    #[arg(long, value_name = "KEY", env = "STOCKROOM_VERIFICATION_KEY", value_parser = KeyText)]
     pub key: Option<String>,
     /// Take editions that are older than those that the hub has.
     #[arg(long)]

@@ -3,13 +3,14 @@
 //! Others may write there too, so nothing of it is believed: no size that it promises decides how much is read.
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::Sign;
 use crate::adapters::publication::{PublicationError, PublishTarget, Version};
 use crate::ids::Sha256Hex;
 use crate::manifest::edition::{Held, Offer};
 use crate::manifest::files::{RETIRED, ROOT, digest_in, is_ours, signature_of};
-use crate::manifest::format::{ExportList, FileRef, Root, ShardList, VERSION};
+use crate::manifest::format::{ExportList, FileRef, MOST_NUMBER, Root, ShardList, VERSION};
 use crate::manifest::layout::{Habits, Layout, Line, beside, entries};
 use crate::manifest::retired::Retired;
 
@@ -50,9 +51,13 @@ pub(super) async fn look(
     let Some(stored) = target.root().await? else { return Ok(Found::default()) };
     let version = Some(stored.version);
     refuse_newer(target, &stored.bytes)?;
-    let Ok(root) = serde_json::from_slice::<Root>(&stored.bytes) else {
-        spare_others_root(target).await?;
-        return Ok(Found { version, ..Found::default() });
+    let root = match serde_json::from_slice::<Root>(&stored.bytes) {
+        Ok(root) => root,
+        Err(error) => {
+            refuse_beyond_numbers(target, &stored.bytes, &error)?;
+            spare_others_root(target).await?;
+            return Ok(Found { version, ..Found::default() });
+        }
     };
     let exports = match &root.exports {
         Some(reference) => file(target, reference).await?,
@@ -76,6 +81,30 @@ pub(super) async fn look(
         held.lines = lines(target, &held, layout).await?;
     }
     Ok(Found { version, held: Some(held), trouble: None })
+}
+
+/// A root with numbers beyond those that there are is not replaced by one with lower ones: whoever follows it would be lost.
+fn refuse_beyond_numbers(
+    target: &dyn PublishTarget,
+    bytes: &[u8],
+    error: &serde_json::Error,
+) -> Result<(), PublicationError> {
+    let Ok(root) = serde_json::from_slice::<Value>(bytes) else { return Ok(()) };
+    let rows = ["collections", "members"].into_iter().filter_map(|of| root.get(of)).flat_map(|of| match of {
+        Value::Object(rows) => rows.values().collect::<Vec<_>>(),
+        Value::Array(rows) => rows.iter().collect(),
+        _ => Vec::new(),
+    });
+    let in_rows = rows.flat_map(|row| ["assets", "files", "bytes", "seq"].into_iter().filter_map(|of| row.get(of)));
+    let is_beyond = |number: &Value| number.as_u64().map_or(number.is_f64(), |number| number > MOST_NUMBER);
+    if !root.get("seq").into_iter().chain(in_rows).any(is_beyond) {
+        return Ok(());
+    }
+    let why = format!(
+        "the manifest there cannot be understood, so it is not replaced: {error}. Somebody else has written it; take \
+         manifest.json away there, and publish again"
+    );
+    Err(PublicationError::Refused { place: target.place(), why })
 }
 
 /// A root of a later format is not ours to replace.

@@ -139,7 +139,7 @@ async fn no_more_is_read_than_may_be_whatever_a_place_promises() {
     let (place, wanted) = (MemoryTarget::default(), publishable(&[("a", 1)]));
     wanted.bring_into_step(&place).await.unwrap();
     let mut root: Root = serde_json::from_slice(&place.root().await.unwrap().unwrap().bytes).unwrap();
-    let endless = |file: &mut crate::manifest::format::FileRef| file.bytes = u64::MAX;
+    let endless = |file: &mut crate::manifest::format::FileRef| file.bytes = crate::manifest::format::MOST_NUMBER;
     endless(&mut root.shards);
     endless(&mut root.updated);
     root.exports.iter_mut().for_each(endless);
@@ -156,4 +156,37 @@ async fn no_more_is_read_than_may_be_whatever_a_place_promises() {
     let place = Boastful { root: serde_json::to_vec(&root).unwrap(), ..place };
     wanted.look(&place).await.unwrap();
     assert_eq!(place.asked.into_inner().unwrap().len(), 1, "the publisher's own list alone");
+}
+
+/// Roots with numbers that nobody can carry on.
+mod numbers {
+    use super::super::*;
+    use crate::adapters::publication::{ManifestSource as _, MemoryTarget};
+    use crate::manifest::edition::tests::Library;
+
+    fn publishable(price: u32) -> Publishable {
+        let library = Library::of(&[("a", price)]);
+        let habits = [Habits::Followed].into_iter();
+        Publishable::new(library.manifest, library.settings, Vec::new(), (Timestamp(0), None), habits).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_root_with_numbers_beyond_all_is_refused_and_not_replaced_by_the_first_edition() {
+        for (field, beyond) in [("seq", "9007199254740992"), ("seq", "18446744073709552000"), ("bytes", "1e300")] {
+            let target = MemoryTarget::default();
+            publishable(1).bring_into_step(&target).await.unwrap();
+            let stored = target.root().await.unwrap().unwrap();
+            let text = String::from_utf8(stored.bytes).unwrap();
+            let (head, rest) = text.split_once(&format!("\"{field}\":")).unwrap();
+            let (_, tail) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap());
+            let root = format!("{head}\"{field}\":{beyond}{tail}").into_bytes();
+            let (files, removed) = (BTreeMap::new(), Vec::new());
+            let summary = Summary { title: String::new(), seconds: None };
+            let update = Update { expected: Some(stored.version), files, root: root.clone(), removed, summary };
+            target.publish(&update).await.unwrap();
+            let told = publishable(2).bring_into_step(&target).await.unwrap_err().to_string();
+            assert!(told.contains("cannot be understood, so it is not replaced"), "{told}");
+            assert_eq!(target.root().await.unwrap().unwrap().bytes, root);
+        }
+    }
 }

@@ -307,6 +307,25 @@ proptest! {
 }
 
 #[test]
+fn a_number_that_canonical_json_cannot_carry_is_neither_read_nor_written() {
+    let (old, new) = (Library::of(&[("a", 1)]), Library::of(&[("a", 2)]));
+    let mut held = old.held_before(&new);
+    held.root.seq = MOST_NUMBER - 1;
+    assert_eq!(after(Some(&held), &new).root.seq, MOST_NUMBER);
+    held.root.seq = MOST_NUMBER;
+    let refused = Edition::after(Some(&held), &new.offer(), &new.layout());
+    assert_eq!(refused, Err(BuildError::NoNumber(MOST_NUMBER)));
+    let mut root = serde_json::to_value(&held.root).unwrap();
+    assert!(serde_json::from_value::<Root>(root.clone()).is_ok());
+    for (pointer, field) in [("", "seq"), ("/shards", "bytes"), ("/collections/products", "bytes"), ("/collections/products", "files")] {
+        let was = root.pointer(pointer).unwrap()[field].clone();
+        root.pointer_mut(pointer).unwrap()[field] = json!(MOST_NUMBER + 1);
+        assert!(serde_json::from_value::<Root>(root.clone()).is_err(), "{pointer} {field}");
+        root.pointer_mut(pointer).unwrap()[field] = was;
+    }
+}
+
+#[test]
 fn the_number_grows_with_the_commits_time_where_nothing_is_known_of_earlier_ones() {
     let seq = |digit: &str| after(None, &library(digit, &many(2, |_| 1))).root.seq;
     assert_eq!((seq("a"), seq("aa")), (FIRST, FIRST + 86_400));

@@ -148,8 +148,9 @@ fn a_root_that_is_none_is_told_why() {
     assert!(with("/version", json!(2)).contains("of version 2"));
     assert!(with("/collections/products/assets", json!(5)).contains("contradicts itself"));
     assert!(with("/shards/path", json!("../../etc/passwd")).contains("no name of a file beside the root"));
-    assert!(with("/shards/bytes", json!(1_u64 << 60)).contains("more than is taken"));
+    assert!(with("/shards/bytes", json!(1_u64 << 50)).contains("more than is taken"));
     assert!(with("/shards/sha256", json!("x")).contains("without a SHA-256"));
+    assert!(with("/seq", json!(1_u64 << 53)).contains("a larger number than a manifest may hold"));
     assert!(with("/seq", json!("x")).contains("is not what a manifest holds there"));
     assert!(told(&vec![b' '; 5 << 20]).contains("larger than any root"));
 }
