@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::turn::Turn;
 use crate::adapters::whole_file;
 use crate::ids::Sha256Hex;
-use crate::mirror::journal::{JOURNAL, Journal, Move, STAGED};
+use crate::mirror::journal::{JOURNAL, Journal, Move, STAGED, STAGED_RECORD};
 use crate::mirror::names::{OWN, folders};
 use crate::mirror::plan::{Ground, Plan, ROOT, Seen};
 use crate::mirror::record::{RECORD, Record};
@@ -217,8 +217,8 @@ impl MirrorFolder {
         }
         let record = plan.record.to_bytes();
         let sha256 = Sha256Hex::of(&record);
-        self.stage("record", &record)?;
-        moves.push(Move { staged: "record".to_owned(), path: RECORD.to_owned(), sha256 });
+        self.stage(STAGED_RECORD, &record)?;
+        moves.push(Move { staged: STAGED_RECORD.to_owned(), path: RECORD.to_owned(), sha256 });
         let journal = Journal::new(plan.clear.clone(), moves, plan.remove.clone());
         self.refuse_strange_folders(&journal)?;
         self.settle_on_disk(&journal)?;
@@ -232,8 +232,26 @@ impl MirrorFolder {
         let Some(bytes) = self.file(JOURNAL)? else { return Ok(false) };
         let journal = Journal::parse(&bytes).map_err(|why| self.unfinished(JOURNAL, &why))?;
         self.refuse_strange_folders(&journal)?;
+        self.refuse_strange_contents(&journal)?;
         self.carry_out(&journal)?;
         Ok(true)
+    }
+
+    /// What is still staged must be what the journal says, before the first of it is moved.
+    fn refuse_strange_contents(&self, journal: &Journal) -> Result<(), FolderError> {
+        for one in &journal.place {
+            let staged = format!("{STAGED}/{}", one.staged);
+            let mut ground = self.clone();
+            if ground.look(&staged) != Seen::Nothing && ground.digest(&staged).as_ref() != Some(&one.sha256) {
+                return Err(self.unfinished(&staged, &"it is not what was staged"));
+            }
+            if one.is_record()
+                && let Some(bytes) = self.staged_bytes(&one.staged)
+            {
+                Record::parse(&bytes).map_err(|why| self.unfinished(&staged, &why))?;
+            }
+        }
+        Ok(())
     }
 
     fn unfinished(&self, path: &str, why: &dyn std::fmt::Display) -> FolderError {
@@ -390,3 +408,6 @@ impl Ground for MirrorFolder {
         holds_others(&self.folder, &self.place(path), but).unwrap_or(true)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -447,8 +447,17 @@ fn a_record_survives_its_file_and_another_version_is_refused() {
     folder.pull(&library(&ALL).publish(1, None));
     let record = folder.record.unwrap();
     assert_eq!(Record::parse(&record.to_bytes()), Ok(record.clone()));
-    assert!(Record::parse(&Record { version: 2, ..record }.to_bytes()).unwrap_err().contains("version 2"));
+    assert!(Record::parse(&Record { version: 2, ..record.clone() }.to_bytes()).unwrap_err().contains("version 2"));
     assert!(Record::parse(b"{").is_err());
+    for bad in ["../victim", "/etc/passwd", "files/../../x", ".stockroom/turn.lock"] {
+        let mut planted = record.clone();
+        planted.placed.insert(bad.to_owned(), (Sha256Hex::of(b"x"), 1));
+        assert!(Record::parse(&planted.to_bytes()).is_err(), "{bad}");
+        let mut planted = record.clone();
+        let held = planted.assets.values_mut().flat_map(BTreeMap::values_mut).next().unwrap();
+        held.files.push((bad.to_owned(), Sha256Hex::of(b"x"), 1));
+        assert!(Record::parse(&planted.to_bytes()).is_err(), "{bad}");
+    }
 }
 
 #[test]

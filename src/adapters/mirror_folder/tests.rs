@@ -1,0 +1,76 @@
+use super::*;
+use crate::mirror::choice::Choice;
+
+/// A folder that was followed, with something beside it that is nobody's business.
+struct Site {
+    beside: tempfile::TempDir,
+    folder: MirrorFolder,
+}
+
+impl Site {
+    fn new() -> Self {
+        let beside = tempfile::tempdir().unwrap();
+        let folder = MirrorFolder::at(beside.path().join("site"));
+        fs::create_dir_all(folder.place(STAGED)).unwrap();
+        Self { beside, folder }
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let place = self.folder.place(path);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(place, text).unwrap();
+    }
+
+    fn text(&self, path: &str) -> String {
+        fs::read_to_string(self.folder.place(path)).unwrap_or_default()
+    }
+
+    /// Stages a text and gives its move.
+    fn staged(&self, text: &str, path: &str) -> Move {
+        let sha256 = Sha256Hex::of(text.as_bytes());
+        self.write(&format!("{STAGED}/{sha256}"), text);
+        Move { staged: sha256.to_string(), path: path.to_owned(), sha256 }
+    }
+
+    fn journal(&self, journal: &Journal) {
+        fs::write(self.folder.place(JOURNAL), journal.to_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn a_planted_journal_changes_nothing_and_it_is_told_what_to_do() {
+    let site = Site::new();
+    fs::write(site.beside.path().join("victim"), "precious").unwrap();
+    let good = site.staged("good", "files/good");
+    let stranger = Move { path: "../planted".into(), ..good.clone() };
+    let thief =
+        Move { staged: "../../../victim".into(), path: "files/stolen".into(), sha256: Sha256Hex::of(b"precious") };
+    let mut swapped = site.staged("swapped", "files/swapped");
+    site.write(&format!("{STAGED}/{}", swapped.staged), "something else");
+    swapped.path = "files/swapped".into();
+    for journal in [
+        Journal::new(vec!["../victim".into()], vec![good.clone()], Vec::new()),
+        Journal::new(Vec::new(), vec![good.clone(), stranger], Vec::new()),
+        Journal::new(Vec::new(), vec![good.clone(), thief], Vec::new()),
+        Journal::new(Vec::new(), vec![good.clone(), swapped], Vec::new()),
+        Journal::new(Vec::new(), vec![good.clone()], vec![("../victim".into(), Sha256Hex::of(b"precious"))]),
+    ] {
+        site.journal(&journal);
+        let error = site.folder.finish().unwrap_err().to_string();
+        assert!(error.contains("Delete ") && error.contains("journal.json"), "{error}");
+        assert_eq!(fs::read_to_string(site.beside.path().join("victim")).unwrap(), "precious");
+        assert!(!site.beside.path().join("planted").exists() && !site.folder.place("files").exists(), "{journal:?}");
+    }
+    site.journal(&Journal::new(Vec::new(), vec![good], Vec::new()));
+    assert_eq!(site.folder.finish(), Ok(true));
+    assert_eq!(site.text("files/good"), "good");
+}
+
+#[test]
+fn a_planted_record_is_refused() {
+    let site = Site::new();
+    let mut record = Record::empty("x", Choice::default());
+    record.placed.insert("../victim".into(), (Sha256Hex::of(b"precious"), 8));
+    fs::write(site.folder.place(RECORD), record.to_bytes()).unwrap();
+    assert!(site.folder.record().unwrap_err().to_string().contains("Delete it"));
+}
