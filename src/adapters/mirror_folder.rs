@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::adapters::turn::Turn;
@@ -111,6 +111,33 @@ impl MirrorFolder {
         Ok(true)
     }
 
+    /// Whoever has planted a link where something is remembered or staged would have it written through.
+    fn refuse_links(&self) -> Result<(), FolderError> {
+        let refuse_unless = |place: &Path, fits: fn(fs::FileType) -> bool, what| match fs::symlink_metadata(place) {
+            Ok(facts) if !fits(facts.file_type()) => {
+                Err(FolderError::InTheWay { place: place.display().to_string(), what })
+            }
+            _ => Ok(()),
+        };
+        for name in ["pull.json", "journal.json", "turn.lock", ".gitignore"] {
+            refuse_unless(&self.place(OWN).join(name), |kind| kind.is_file(), "no ordinary file")?;
+        }
+        let staged = self.place(STAGED);
+        refuse_unless(&staged, |kind| kind.is_dir(), "no folder")?;
+        let entries = match fs::read_dir(&staged) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(self.error(STAGED, "read"))?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(self.error(STAGED, "read"))?;
+            if !entry.file_type().map_err(self.error(STAGED, "read"))?.is_file() {
+                let place = entry.path().display().to_string();
+                return Err(FolderError::InTheWay { place, what: "no ordinary file" });
+            }
+        }
+        Ok(())
+    }
+
     /// Says that somebody else is at work.
     pub fn busy(&self) -> FolderError {
         FolderError::Busy(self.folder.display().to_string())
@@ -119,6 +146,7 @@ impl MirrorFolder {
     /// Takes the right to change the folder, which ends with what is returned.
     pub fn turn(&self) -> Result<Turn, FolderError> {
         self.is_followed()?;
+        self.refuse_links()?;
         fs::create_dir_all(self.place(OWN)).map_err(self.error(OWN, "written"))?;
         Turn::take(&self.place(OWN)).ok_or_else(|| self.busy())
     }
@@ -147,7 +175,10 @@ impl MirrorFolder {
             Err(error) => return Err(self.error(path, "read")(error)),
         }
         let mut bytes = Vec::new();
-        let read = File::open(&place).and_then(|file| file.take(MOST_READ).read_to_end(&mut bytes));
+        let read = whole_file::without_links()
+            .read(true)
+            .open(&place)
+            .and_then(|file| file.take(MOST_READ).read_to_end(&mut bytes));
         read.map(|_| Some(bytes)).map_err(self.error(path, "read"))
     }
 
@@ -179,18 +210,23 @@ impl MirrorFolder {
         }
         fs::create_dir_all(self.place(STAGED)).map_err(self.error(STAGED, "written"))?;
         let hidden = self.place(OWN).join(".gitignore");
-        if hidden.exists() { Ok(()) } else { fs::write(&hidden, HIDDEN).map_err(self.error(OWN, "written")) }
+        match fs::symlink_metadata(&hidden) {
+            Ok(_) => Ok(()),
+            Err(_) => whole_file::anew(&hidden).and_then(|mut file| file.write_all(HIDDEN)),
+        }
+        .map_err(self.error(OWN, "written"))
     }
 
     /// Stages bytes under a name.
     pub fn stage(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
-        fs::write(self.staged(name), bytes).map_err(self.error(STAGED, "written"))
+        let written = whole_file::anew(&self.staged(name)).and_then(|mut file| file.write_all(bytes));
+        written.map_err(self.error(STAGED, "written"))
     }
 
     /// Stages what a file of the folder holds; false where that is not what it should be.
     pub fn stage_copy(&self, sha256: &Sha256Hex, path: &str) -> Result<bool, FolderError> {
         let target = self.staged(sha256.as_str());
-        match fs::copy(self.place(path), &target) {
+        match copy(&self.place(path), &target) {
             Ok(_) => {}
             Err(error) if is_absence(&error) => return Ok(false),
             Err(error) => return Err(self.error(STAGED, "written")(error)),
@@ -209,7 +245,7 @@ impl MirrorFolder {
             let staged =
                 if *count == 0 { placement.sha256.to_string() } else { format!("{}.{count}", placement.sha256) };
             if *count > 0 {
-                let copied = fs::copy(self.staged(placement.sha256.as_str()), self.staged(&staged));
+                let copied = copy(&self.staged(placement.sha256.as_str()), &self.staged(&staged));
                 copied.map_err(self.error(STAGED, "written"))?;
             }
             *count += 1;
@@ -350,6 +386,15 @@ impl MirrorFolder {
         }
         Ok(())
     }
+}
+
+/// Copies a file to where no link is followed.
+fn copy(from: &Path, to: &Path) -> io::Result<u64> {
+    let mut file = whole_file::without_links().read(true).open(from)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no ordinary file"));
+    }
+    io::copy(&mut file, &mut whole_file::anew(to)?)
 }
 
 /// Whether nothing is there, not even a folder around it.

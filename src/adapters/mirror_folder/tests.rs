@@ -74,3 +74,53 @@ fn a_planted_record_is_refused() {
     fs::write(site.folder.place(RECORD), record.to_bytes()).unwrap();
     assert!(site.folder.record().unwrap_err().to_string().contains("Delete it"));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_link_among_what_is_remembered_or_staged_is_refused_and_not_written_through() {
+    use std::os::unix::fs::symlink;
+    for planted in [
+        ".stockroom/.gitignore",
+        ".stockroom/turn.lock",
+        ".stockroom/pull.json",
+        ".stockroom/journal.json",
+        ".stockroom/staged/record",
+        ".stockroom/staged/0a.part",
+        ".stockroom/staged/0a.etag",
+    ] {
+        let site = Site::new();
+        let victim = site.beside.path().join("victim");
+        for precious in [None, Some("precious")] {
+            precious.inspect(|text| fs::write(&victim, text).unwrap());
+            let link = site.folder.place(planted);
+            symlink(&victim, &link).unwrap();
+            let error = site.folder.turn().unwrap_err().to_string();
+            assert!(error.contains("take it away"), "{planted}: {error}");
+            assert_eq!(fs::read_to_string(&victim).ok().as_deref(), precious, "{planted}");
+            fs::remove_file(&link).unwrap();
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_comes_while_a_pull_is_under_way_is_replaced() {
+    use std::os::unix::fs::symlink;
+    let site = Site::new();
+    let victim = site.beside.path().join("victim");
+    fs::write(&victim, "precious").unwrap();
+    for name in ["record", "copy"] {
+        symlink(&victim, site.folder.staged(name)).unwrap();
+    }
+    symlink(site.beside.path().join("absent"), site.folder.place(".stockroom/.gitignore")).unwrap();
+    site.folder.stage("record", b"ours").unwrap();
+    site.write("files/a", "a");
+    copy(&site.folder.place("files/a"), &site.folder.staged("copy")).unwrap();
+    site.folder.prepare().unwrap();
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    assert!(!site.beside.path().join("absent").exists());
+    assert_eq!(
+        (site.text(".stockroom/staged/record").as_str(), site.text(".stockroom/staged/copy").as_str()),
+        ("ours", "a")
+    );
+}
