@@ -236,8 +236,9 @@ impl MirrorFolder {
     }
 
     /// Puts everything into its place, all of which is staged by its SHA-256. Before the journal is written, nothing has
-    /// changed; from then on, this or the next pull brings it to its end.
-    pub fn apply(&self, plan: &Plan) -> Result<(), FolderError> {
+    /// changed; from then on, this or the next pull brings it to its end. Gives the paths of what somebody has changed since the
+    /// plan was made, and which is left.
+    pub fn apply(&self, plan: &Plan) -> Result<Vec<String>, FolderError> {
         let mut moves: Vec<Move> = Vec::new();
         let mut used = std::collections::BTreeMap::new();
         for placement in &plan.place {
@@ -249,12 +250,13 @@ impl MirrorFolder {
                 copied.map_err(self.error(STAGED, "written"))?;
             }
             *count += 1;
-            moves.push(Move { staged, path: placement.path.clone(), sha256: placement.sha256.clone() });
+            let (path, sha256) = (placement.path.clone(), placement.sha256.clone());
+            moves.push(Move { staged, path, sha256, before: placement.before.clone() });
         }
         let record = plan.record.to_bytes();
         let sha256 = Sha256Hex::of(&record);
         self.stage(STAGED_RECORD, &record)?;
-        moves.push(Move { staged: STAGED_RECORD.to_owned(), path: RECORD.to_owned(), sha256 });
+        moves.push(Move { staged: STAGED_RECORD.to_owned(), path: RECORD.to_owned(), sha256, before: None });
         let journal = Journal::new(plan.clear.clone(), moves, plan.remove.clone());
         self.refuse_strange_folders(&journal)?;
         self.settle_on_disk(&journal)?;
@@ -262,15 +264,14 @@ impl MirrorFolder {
         self.carry_out(&journal)
     }
 
-    /// Brings a pull to its end that was killed among its renames; whether there was one.
-    pub fn finish(&self) -> Result<bool, FolderError> {
+    /// Brings a pull to its end that was killed among its renames, if there was one; gives the paths of what was left.
+    pub fn finish(&self) -> Result<Option<Vec<String>>, FolderError> {
         whole_file::clear_partial(&self.place(OWN)).map_err(self.error(OWN, "read"))?;
-        let Some(bytes) = self.file(JOURNAL)? else { return Ok(false) };
+        let Some(bytes) = self.file(JOURNAL)? else { return Ok(None) };
         let journal = Journal::parse(&bytes).map_err(|why| self.unfinished(JOURNAL, &why))?;
         self.refuse_strange_folders(&journal)?;
         self.refuse_strange_contents(&journal)?;
-        self.carry_out(&journal)?;
-        Ok(true)
+        self.carry_out(&journal).map(Some)
     }
 
     /// What is still staged must be what the journal says, before the first of it is moved.
@@ -299,7 +300,7 @@ impl MirrorFolder {
     fn refuse_strange_folders(&self, journal: &Journal) -> Result<(), FolderError> {
         let disk = fs::symlink_metadata(self.place(OWN)).map(|facts| disk_of(&facts)).ok();
         let paths = journal.place.iter().map(|one| one.path.as_str());
-        let paths = paths.chain(journal.clear.iter().map(String::as_str));
+        let paths = paths.chain(journal.clear.iter().map(|(path, _)| path.as_str()));
         for folder in folders(paths.chain(journal.remove.iter().map(|(path, _)| path.as_str()))) {
             let Ok(facts) = fs::symlink_metadata(self.place(folder)) else { continue };
             let strange = match () {
@@ -328,21 +329,29 @@ impl MirrorFolder {
         }
     }
 
-    fn carry_out(&self, journal: &Journal) -> Result<(), FolderError> {
-        for path in &journal.clear {
-            self.take_away(path).map_err(|error| self.unfinished(path, &error))?;
-        }
+    /// Moves everything into its place; what somebody has changed meanwhile is left, and its paths are given back.
+    fn carry_out(&self, journal: &Journal) -> Result<Vec<String>, FolderError> {
+        let mut left = Vec::new();
+        self.take_all(&journal.clear)?;
         for one in &journal.place {
-            self.put(one).map_err(|error| self.unfinished(&one.path, &error))?;
+            if !self.put(one).map_err(|error| self.unfinished(&one.path, &error))? {
+                left.push(one.path.clone());
+            }
         }
+        self.take_all(&journal.remove)?;
+        fs::remove_file(self.place(JOURNAL)).map_err(self.error(JOURNAL, "written"))?;
+        self.clear_staged();
+        Ok(left)
+    }
+
+    /// Takes files away that are what was placed.
+    fn take_all(&self, files: &[(String, Sha256Hex)]) -> Result<(), FolderError> {
         let mut ground = self.clone();
-        for (path, sha256) in &journal.remove {
-            if ground.digest(path).as_ref() == Some(sha256) {
+        for (path, sha256) in files {
+            if ground.look(path) == Seen::Nothing || ground.digest(path).as_ref() == Some(sha256) {
                 self.take_away(path).map_err(|error| self.unfinished(path, &error))?;
             }
         }
-        fs::remove_file(self.place(JOURNAL)).map_err(self.error(JOURNAL, "written"))?;
-        self.clear_staged();
         Ok(())
     }
 
@@ -352,18 +361,37 @@ impl MirrorFolder {
         let _ = fs::remove_dir_all(self.place(STAGED));
     }
 
-    /// Renames into place. What is not staged any more has its place already, or the journal cannot be followed.
-    fn put(&self, one: &Move) -> io::Result<()> {
+    /// Renames into place, unless what stands there is somebody else's; whether it has its place. What is not staged any more
+    /// has its place already, or the journal cannot be followed.
+    fn put(&self, one: &Move) -> io::Result<bool> {
         let (staged, target) = (self.staged(&one.staged), self.place(&one.path));
-        if let Some(folder) = target.parent() {
-            fs::create_dir_all(folder)?;
+        let mut ground = self.clone();
+        match ground.look(&one.path) {
+            Seen::Nothing => {}
+            _ if one.is_record() => {}
+            Seen::File(bytes) => {
+                let Some(found) = ground.digest(&one.path) else { return Ok(false) };
+                if found == one.sha256 {
+                    return Ok(true);
+                }
+                if Some((found, bytes)) != one.before {
+                    return Ok(false);
+                }
+            }
+            Seen::Folder | Seen::Other(_) => return Ok(false),
+        }
+        match target.parent().map_or(Ok(()), fs::create_dir_all) {
+            Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotADirectory) => {
+                return Ok(false);
+            }
+            made => made?,
         }
         match fs::rename(&staged, &target) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let is_there = self.clone().digest(&one.path).as_ref() == Some(&one.sha256);
-                if is_there { Ok(()) } else { Err(error) }
+            Err(error) if error.kind() == ErrorKind::NotFound && one.is_record() => {
+                let is_there = ground.digest(&one.path).as_ref() == Some(&one.sha256);
+                if is_there { Ok(true) } else { Err(error) }
             }
-            renamed => renamed,
+            renamed => renamed.map(|()| true),
         }
     }
 

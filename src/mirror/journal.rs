@@ -20,8 +20,8 @@ const VERSION: u32 = 1;
 pub struct Journal {
     /// The version of this format: 1.
     pub version: u32,
-    /// Files that go first.
-    pub clear: Vec<String>,
+    /// Files that go first, if they are still what was placed.
+    pub clear: Vec<(String, Sha256Hex)>,
     /// Files that get their places.
     pub place: Vec<Move>,
     /// Files that go at the end, if they are still what was placed.
@@ -37,6 +37,9 @@ pub struct Move {
     pub path: String,
     /// Its SHA-256.
     pub sha256: Sha256Hex,
+    /// What it takes the place of, by SHA-256 and size; none where nothing stood there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<(Sha256Hex, u64)>,
 }
 
 impl Move {
@@ -58,7 +61,7 @@ impl Move {
 
 impl Journal {
     /// A journal of these moves.
-    pub fn new(clear: Vec<String>, place: Vec<Move>, remove: Vec<(String, Sha256Hex)>) -> Self {
+    pub fn new(clear: Vec<(String, Sha256Hex)>, place: Vec<Move>, remove: Vec<(String, Sha256Hex)>) -> Self {
         Self { version: VERSION, clear, place, remove }
     }
 
@@ -81,7 +84,7 @@ impl Journal {
         if records > 1 {
             return Err("it places the record twice".to_owned());
         }
-        let paths = moves.map(|one| &one.path).chain(&self.clear).chain(self.remove.iter().map(|(path, _)| path));
+        let paths = moves.map(|one| &one.path).chain(self.clear.iter().chain(&self.remove).map(|(path, _)| path));
         paths.map(String::as_str).try_for_each(refuse_elsewhere).map_err(|refused| refused.to_string())
     }
 
@@ -98,11 +101,20 @@ mod tests {
     #[test]
     fn a_journal_that_leads_elsewhere_or_to_what_was_not_staged_is_refused() {
         let sha256 = Sha256Hex::of(b"x");
-        let to = |staged: &str, path: &str| Move { staged: staged.into(), path: path.into(), sha256: sha256.clone() };
+        let to = |staged: &str, path: &str| Move {
+            staged: staged.into(),
+            path: path.into(),
+            sha256: sha256.clone(),
+            before: None,
+        };
         let (name, copy) = (sha256.to_string(), format!("{sha256}.1"));
         let parsed = |journal: Journal| Journal::parse(&journal.to_bytes());
         let moves = vec![to(&name, "files/a"), to(&copy, "manifest.json"), to("record", RECORD)];
-        let good = Journal::new(vec!["files/b".into()], moves, vec![("records/c/d.json".into(), sha256.clone())]);
+        let good = Journal::new(
+            vec![("files/b".into(), sha256.clone())],
+            moves,
+            vec![("records/c/d.json".into(), sha256.clone())],
+        );
         assert_eq!(parsed(good.clone()), Ok(good));
         for (staged, path) in [
             (name.as_str(), "../x"),
@@ -116,7 +128,7 @@ mod tests {
         ] {
             assert!(parsed(Journal::new(Vec::new(), vec![to(staged, path)], Vec::new())).is_err(), "{staged} {path}");
         }
-        assert!(parsed(Journal::new(vec!["../x".into()], Vec::new(), Vec::new())).is_err());
+        assert!(parsed(Journal::new(vec![("../x".into(), sha256.clone())], Vec::new(), Vec::new())).is_err());
         assert!(parsed(Journal::new(Vec::new(), Vec::new(), vec![("files/../../x".into(), sha256)])).is_err());
     }
 }

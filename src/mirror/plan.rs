@@ -59,6 +59,8 @@ pub struct Placement {
     pub sha256: Sha256Hex,
     /// Its size.
     pub bytes: u64,
+    /// What it takes the place of, by SHA-256 and size; none where nothing stands there.
+    pub before: Option<(Sha256Hex, u64)>,
     /// Where its bytes come from.
     pub origin: Origin,
 }
@@ -82,7 +84,7 @@ pub struct Plan {
     /// The files that are placed, the root last.
     pub place: Vec<Placement>,
     /// Files that go first, as a folder takes the place of one, or one the place of their folder.
-    pub clear: Vec<String>,
+    pub clear: Vec<(String, Sha256Hex)>,
     /// Files that go when all is in its place.
     pub remove: Vec<(String, Sha256Hex)>,
     /// Files that are left as somebody has made them, and why.
@@ -101,6 +103,15 @@ impl Plan {
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         self.place.is_empty() && self.remove.is_empty() && self.clear.is_empty()
+    }
+
+    /// Notes what was not placed after all, as somebody has changed it since the plan was made.
+    pub fn leave(&mut self, left: Vec<String>) {
+        for path in left {
+            self.place.retain(|placement| placement.path != path);
+            self.left.retain(|(other, _)| *other != path);
+            self.left.push((path, "it was made or changed here during a pull; move or delete it, and pull again"));
+        }
     }
 }
 
@@ -281,7 +292,8 @@ pub fn plan(known: Known<'_>, ground: &mut dyn Ground) -> Result<Plan, Refusal> 
         shards: known.arrival.shards,
         ..Record::empty(known.source, known.choice.clone())
     };
-    let clear = clear.into_iter().collect();
+    let digest_of = |path: String| record.placed.get(&path).map(|(sha256, _)| (path.clone(), sha256.clone()));
+    let clear = clear.into_iter().filter_map(digest_of).collect();
     Ok(Plan { place, clear, remove, left, kept, unaddressed: target.unaddressed, assets, record })
 }
 
@@ -439,7 +451,7 @@ impl<'d> Draft<'d> {
         };
         match (seen, placed) {
             (Seen::Other(what), _) => return Err(Refusal::InTheWay { path: path.to_owned(), what }),
-            (Seen::Nothing, _) => self.fetch(path, wanted),
+            (Seen::Nothing, _) => self.fetch(path, wanted, None),
             (Seen::Folder, _) => self.take_folder(path, wanted),
             (Seen::File(bytes), Some(true)) if bytes == wanted.bytes => self.kept += 1,
             (Seen::File(_), Some(true)) => {
@@ -450,7 +462,10 @@ impl<'d> Draft<'d> {
                 let is_same = bytes == wanted.bytes && self.ground.digest(path).as_ref() == Some(&wanted.sha256);
                 match before {
                     _ if is_same => self.kept += 1,
-                    Some(false) if self.is_ours(path) => self.fetch(path, wanted),
+                    Some(false) if self.is_ours(path) => {
+                        let before = self.record.placed.get(path).cloned();
+                        self.fetch(path, wanted, before);
+                    }
                     _ => self.taken.push(path.to_owned()),
                 }
             }
@@ -467,11 +482,11 @@ impl<'d> Draft<'d> {
             self.taken.push(path.to_owned());
         } else {
             self.clear.extend(there);
-            self.fetch(path, wanted);
+            self.fetch(path, wanted, None);
         }
     }
 
-    fn fetch(&mut self, path: &str, wanted: &Wanted) {
+    fn fetch(&mut self, path: &str, wanted: &Wanted, before: Option<(Sha256Hex, u64)>) {
         let origin = match &wanted.origin {
             Some(origin @ Origin::Bytes(_)) => Some(origin.clone()),
             other => self.donor(&wanted.sha256).map(Origin::Copy).or_else(|| other.clone()),
@@ -479,7 +494,7 @@ impl<'d> Draft<'d> {
         match origin {
             Some(origin) => {
                 let (path, sha256, bytes) = (path.to_owned(), wanted.sha256.clone(), wanted.bytes);
-                self.place.push(Placement { path, sha256, bytes, origin });
+                self.place.push(Placement { path, sha256, bytes, before, origin });
             }
             // Without its address it is not fetched again; losses() has seen to it that this is no file of an asset.
             None => self.taken.push(path.to_owned()),

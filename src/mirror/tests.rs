@@ -108,7 +108,7 @@ impl Folder {
     ) -> Result<(Plan, Way), Trouble> {
         let (plan, way) = self.planned(edition, choice, withheld)?;
         let before = self.files.clone();
-        for path in &plan.clear {
+        for (path, _) in &plan.clear {
             self.files.remove(path);
         }
         for placement in &plan.place {

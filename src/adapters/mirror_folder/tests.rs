@@ -29,7 +29,7 @@ impl Site {
     fn staged(&self, text: &str, path: &str) -> Move {
         let sha256 = Sha256Hex::of(text.as_bytes());
         self.write(&format!("{STAGED}/{sha256}"), text);
-        Move { staged: sha256.to_string(), path: path.to_owned(), sha256 }
+        Move { staged: sha256.to_string(), path: path.to_owned(), sha256, before: None }
     }
 
     fn journal(&self, journal: &Journal) {
@@ -43,13 +43,17 @@ fn a_planted_journal_changes_nothing_and_it_is_told_what_to_do() {
     fs::write(site.beside.path().join("victim"), "precious").unwrap();
     let good = site.staged("good", "files/good");
     let stranger = Move { path: "../planted".into(), ..good.clone() };
-    let thief =
-        Move { staged: "../../../victim".into(), path: "files/stolen".into(), sha256: Sha256Hex::of(b"precious") };
+    let thief = Move {
+        staged: "../../../victim".into(),
+        path: "files/stolen".into(),
+        sha256: Sha256Hex::of(b"precious"),
+        before: None,
+    };
     let mut swapped = site.staged("swapped", "files/swapped");
     site.write(&format!("{STAGED}/{}", swapped.staged), "something else");
     swapped.path = "files/swapped".into();
     for journal in [
-        Journal::new(vec!["../victim".into()], vec![good.clone()], Vec::new()),
+        Journal::new(vec![("../victim".into(), Sha256Hex::of(b"precious"))], vec![good.clone()], Vec::new()),
         Journal::new(Vec::new(), vec![good.clone(), stranger], Vec::new()),
         Journal::new(Vec::new(), vec![good.clone(), thief], Vec::new()),
         Journal::new(Vec::new(), vec![good.clone(), swapped], Vec::new()),
@@ -62,7 +66,7 @@ fn a_planted_journal_changes_nothing_and_it_is_told_what_to_do() {
         assert!(!site.beside.path().join("planted").exists() && !site.folder.place("files").exists(), "{journal:?}");
     }
     site.journal(&Journal::new(Vec::new(), vec![good], Vec::new()));
-    assert_eq!(site.folder.finish(), Ok(true));
+    assert_eq!(site.folder.finish(), Ok(Some(Vec::new())));
     assert_eq!(site.text("files/good"), "good");
 }
 
@@ -123,4 +127,31 @@ fn a_link_that_comes_while_a_pull_is_under_way_is_replaced() {
         (site.text(".stockroom/staged/record").as_str(), site.text(".stockroom/staged/copy").as_str()),
         ("ours", "a")
     );
+}
+
+#[test]
+fn what_somebody_makes_or_changes_before_a_pull_is_at_its_end_is_left_and_named() {
+    let site = Site::new();
+    let of = |text: &str| Some((Sha256Hex::of(text.as_bytes()), text.len() as u64));
+    let mut moves = Vec::new();
+    for (path, before) in [("new", None), ("mine", None), ("old", of("old")), ("edited", of("old")), ("a/deep", None)] {
+        moves.push(Move { before, ..site.staged(&format!("{path} 2"), &format!("files/{path}")) });
+    }
+    for (path, text) in [("mine", "my thesis"), ("old", "old"), ("edited", "my edit"), ("a", "a file"), ("c", "my c")] {
+        site.write(&format!("files/{path}"), text);
+    }
+    site.journal(&Journal::new(vec![("files/c".into(), Sha256Hex::of(b"c"))], moves, Vec::new()));
+    let left = ["files/mine", "files/edited", "files/a/deep"].map(str::to_owned).to_vec();
+    assert_eq!(site.folder.finish(), Ok(Some(left)));
+    for (path, text) in [
+        ("new", "new 2"),
+        ("mine", "my thesis"),
+        ("old", "old 2"),
+        ("edited", "my edit"),
+        ("a", "a file"),
+        ("c", "my c"),
+    ] {
+        assert_eq!(site.text(&format!("files/{path}")), text);
+    }
+    assert!(!site.folder.place(JOURNAL).exists() && !site.folder.place(STAGED).exists());
 }
