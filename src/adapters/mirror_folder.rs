@@ -259,6 +259,7 @@ impl MirrorFolder {
         moves.push(Move { staged: STAGED_RECORD.to_owned(), path: RECORD.to_owned(), sha256, before: None });
         let journal = Journal::new(plan.clear.clone(), moves, plan.remove.clone());
         self.refuse_strange_folders(&journal)?;
+        self.refuse_closed_folders(&journal)?;
         self.settle_on_disk(&journal)?;
         whole_file::write(&self.place(JOURNAL), &journal.to_bytes()).map_err(self.error(JOURNAL, "written"))?;
         self.carry_out(&journal)
@@ -309,6 +310,25 @@ impl MirrorFolder {
                 () => continue,
             };
             return Err(FolderError::InTheWay { place: self.place(folder).display().to_string(), what: strange });
+        }
+        Ok(())
+    }
+
+    /// Whatever would end the renames in the middle has to be found out before the first of them.
+    fn refuse_closed_folders(&self, journal: &Journal) -> Result<(), FolderError> {
+        let gone = journal.clear.iter().chain(&journal.remove).map(|(path, _)| path.as_str());
+        let paths = journal.place.iter().map(|one| one.path.as_str()).chain(gone);
+        let parents: BTreeSet<&str> =
+            paths.map(|path| path.rsplit_once('/').map_or("", |(folder, _)| folder)).collect();
+        let mut tried = BTreeSet::new();
+        for mut folder in parents {
+            // What is not there yet is made in the nearest folder that is.
+            while !folder.is_empty() && self.clone().look(folder) != Seen::Folder {
+                folder = folder.rsplit_once('/').map_or("", |(outer, _)| outer);
+            }
+            if tried.insert(folder) {
+                try_renames(&self.staged(STAGED_RECORD), &self.place(folder)).map_err(self.error(folder, "written"))?;
+            }
         }
         Ok(())
     }
@@ -378,6 +398,8 @@ impl MirrorFolder {
                     return Ok(false);
                 }
             }
+            // Folders that hold nothing give way.
+            Seen::Folder if remove_empty(&target).is_ok() => {}
             Seen::Folder | Seen::Other(_) => return Ok(false),
         }
         match target.parent().map_or(Ok(()), fs::create_dir_all) {
@@ -414,6 +436,35 @@ impl MirrorFolder {
         }
         Ok(())
     }
+}
+
+/// Takes a folder away that holds nothing but folders; a file in it, at any depth, stays with all around it.
+fn remove_empty(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if !entry.file_type()?.is_dir() {
+            return Err(ErrorKind::DirectoryNotEmpty.into());
+        }
+        remove_empty(&entry.path())?;
+    }
+    fs::remove_dir(folder)
+}
+
+/// Whether what is staged can be renamed into a folder, and files in it can go. Nothing changes: a rename to `.` never
+/// succeeds, and tells beforehand whether the folder is on another disk.
+#[cfg(unix)]
+fn try_renames(staged: &Path, folder: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?;
+    match fs::rename(staged, folder.join(".")) {
+        Err(error) if matches!(error.kind(), ErrorKind::CrossesDevices | ErrorKind::ReadOnlyFilesystem) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn try_renames(_: &Path, _: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Copies a file to where no link is followed.

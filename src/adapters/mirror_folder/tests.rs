@@ -1,5 +1,6 @@
 use super::*;
 use crate::mirror::choice::Choice;
+use crate::mirror::plan::{Counts, Origin, Placement};
 
 /// A folder that was followed, with something beside it that is nobody's business.
 struct Site {
@@ -154,4 +155,69 @@ fn what_somebody_makes_or_changes_before_a_pull_is_at_its_end_is_left_and_named(
         assert_eq!(site.text(&format!("files/{path}")), text);
     }
     assert!(!site.folder.place(JOURNAL).exists() && !site.folder.place(STAGED).exists());
+}
+
+/// A plan that places these files, which are staged.
+fn planned(site: &Site, paths: &[&str]) -> Plan {
+    let record = Record::empty("x", Choice::default());
+    let place = paths.iter().map(|path| {
+        let one = site.staged(path, path);
+        let bytes = path.len() as u64;
+        Placement { path: one.path, sha256: one.sha256, bytes, before: None, origin: Origin::Bytes(Vec::new()) }
+    });
+    let (clear, remove, left) = (Vec::new(), Vec::new(), Vec::new());
+    let assets = Counts::default();
+    Plan { place: place.collect(), clear, remove, left, kept: 0, unaddressed: 0, assets, record }
+}
+
+#[test]
+fn folders_that_hold_nothing_give_way_to_a_file_and_others_do_not() {
+    let site = Site::new();
+    for empty in ["files/a/b/c", "files/a/d", "files/e/f"] {
+        fs::create_dir_all(site.folder.place(empty)).unwrap();
+    }
+    site.write("files/e/f/mine", "mine");
+    let left = site.folder.apply(&planned(&site, &["files/a", "files/e"])).unwrap();
+    assert_eq!((left, site.text("files/a").as_str()), (vec!["files/e".to_owned()], "files/a"));
+    assert_eq!(site.text("files/e/f/mine"), "mine");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_written_is_found_out_before_anything_changes() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let site = Site::new();
+    let closed = site.folder.place("files/closed");
+    fs::create_dir_all(&closed).unwrap();
+    let allow = |mode| fs::set_permissions(&closed, fs::Permissions::from_mode(mode)).unwrap();
+    allow(0o555);
+    if File::create(closed.join("probe")).is_ok() {
+        eprintln!("SKIPPED: permissions do not bind whoever runs this");
+        return;
+    }
+    let refused = site.folder.apply(&planned(&site, &["files/a", "files/closed/deep/b"]));
+    let seen = (site.folder.place("files/a").exists(), site.folder.place(JOURNAL).exists());
+    allow(0o755);
+    assert!(refused.unwrap_err().to_string().contains("closed cannot be written"));
+    assert_eq!(seen, (false, false));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn another_disk_is_found_out_by_trying_and_trying_changes_nothing() {
+    let site = Site::new();
+    site.write("files/a", "a");
+    site.folder.stage(STAGED_RECORD, b"record").unwrap();
+    let staged = site.folder.staged(STAGED_RECORD);
+    for folder in ["", "files"] {
+        assert!(try_renames(&staged, &site.folder.place(folder)).is_ok());
+    }
+    assert_eq!((site.text("files/a").as_str(), fs::read(&staged).unwrap().as_slice()), ("a", &b"record"[..]));
+    let elsewhere = Path::new("/dev/shm");
+    let disk = |place: &Path| fs::metadata(place).map(|facts| disk_of(&facts)).ok();
+    if disk(elsewhere).is_none() || disk(elsewhere) == disk(&staged) {
+        eprintln!("SKIPPED: there is no second disk here");
+        return;
+    }
+    assert_eq!(try_renames(&staged, elsewhere).unwrap_err().kind(), ErrorKind::CrossesDevices);
 }
