@@ -6,6 +6,7 @@ use super::choice::Choice;
 use super::names::{OWN, RECORDS, UnsafeName, apart, file_path, folders, refuse_collisions};
 use super::record::{Held, Record};
 use super::route::Arrival;
+use crate::catalog::names::folded;
 use crate::ids::Sha256Hex;
 use crate::manifest::format::{AssetEntry, Root};
 
@@ -35,6 +36,8 @@ pub trait Ground {
     fn digest(&mut self, path: &str) -> Option<Sha256Hex>;
     /// A small file; none where it cannot be read.
     fn read(&mut self, path: &str) -> Option<Vec<u8>>;
+    /// Whether two paths lead to one file, as those do that differ in case where case does not count.
+    fn is_one(&mut self, path: &str, other: &str) -> bool;
     /// Whether a folder holds anything but these files, at any depth.
     fn holds_others(&mut self, path: &str, but: &BTreeSet<&str>) -> bool;
 }
@@ -399,6 +402,8 @@ struct Draft<'d> {
     record: &'d Record,
     /// What was placed, by its SHA-256.
     contents: BTreeMap<&'d Sha256Hex, Vec<&'d str>>,
+    /// What was placed, by its path as a system has it that takes no notice of case.
+    former: BTreeMap<String, &'d str>,
     ground: &'d mut dyn Ground,
     clear: BTreeSet<String>,
     place: Vec<Placement>,
@@ -414,7 +419,8 @@ impl<'d> Draft<'d> {
             contents.entry(sha256).or_default().push(path.as_str());
         }
         let (clear, place, taken, left, kept) = (BTreeSet::new(), Vec::new(), Vec::new(), Vec::new(), 0);
-        Self { record, contents, ground, clear, place, taken, left, kept }
+        let former = record.placed.keys().map(|path| (folded(path), path.as_str())).collect();
+        Self { record, contents, former, ground, clear, place, taken, left, kept }
     }
 
     /// The folders on the way have to be folders, or files that go.
@@ -466,6 +472,12 @@ impl<'d> Draft<'d> {
                         let before = self.record.placed.get(path).cloned();
                         self.fetch(path, wanted, before);
                     }
+                    None if let Some(former) = self.former_of(path)
+                        && self.is_ours(former) =>
+                    {
+                        let before = self.record.placed.get(former).cloned();
+                        self.fetch(path, wanted, before);
+                    }
                     _ => self.taken.push(path.to_owned()),
                 }
             }
@@ -507,10 +519,21 @@ impl<'d> Draft<'d> {
         same.into_iter().find(|path| self.is_ours(path)).map(str::to_owned)
     }
 
+    /// The path at which a file was placed that another path leads to as well.
+    fn former_of(&mut self, path: &str) -> Option<&'d str> {
+        let former = self.former.get(&folded(path)).copied()?;
+        (former != path && self.ground.is_one(former, path)).then_some(former)
+    }
+
     fn removals(&mut self, target: &Target) -> Vec<(String, Sha256Hex)> {
         let mut remove = Vec::new();
+        let wanted: BTreeMap<String, &str> = target.wanted.keys().map(|path| (folded(path), path.as_str())).collect();
         for (path, (sha256, _)) in &self.record.placed {
             if target.wanted.contains_key(path) || self.clear.contains(path) {
+                continue;
+            }
+            // It has another name now, and taking the former one away would take the file itself.
+            if wanted.get(&folded(path)).is_some_and(|now| self.ground.is_one(path, now)) {
                 continue;
             }
             if self.is_ours(path) {

@@ -16,7 +16,16 @@ use crate::ids::Sha256Hex;
 struct Folder {
     files: BTreeMap<String, Vec<u8>>,
     links: BTreeSet<String>,
+    ignores_case: bool,
     record: Option<Record>,
+}
+
+impl Folder {
+    /// The name that a path has here, which may differ in case.
+    fn spelled(&self, path: &str) -> String {
+        let is_it = |other: &&String| self.ignores_case && other.eq_ignore_ascii_case(path);
+        self.files.keys().find(is_it).map_or(path, |other| other.as_str()).to_owned()
+    }
 }
 
 impl Ground for Folder {
@@ -24,7 +33,7 @@ impl Ground for Folder {
         if self.links.contains(path) {
             return Seen::Other("a symbolic link");
         }
-        if let Some(bytes) = self.files.get(path) {
+        if let Some(bytes) = self.files.get(&self.spelled(path)) {
             return Seen::File(bytes.len() as u64);
         }
         let below = format!("{path}/");
@@ -32,11 +41,16 @@ impl Ground for Folder {
     }
 
     fn digest(&mut self, path: &str) -> Option<Sha256Hex> {
-        self.files.get(path).map(|bytes| Sha256Hex::of(bytes))
+        self.files.get(&self.spelled(path)).map(|bytes| Sha256Hex::of(bytes))
     }
 
     fn read(&mut self, path: &str) -> Option<Vec<u8>> {
-        self.files.get(path).cloned()
+        self.files.get(&self.spelled(path)).cloned()
+    }
+
+    fn is_one(&mut self, path: &str, other: &str) -> bool {
+        let (path, other) = (self.spelled(path), self.spelled(other));
+        path == other && self.files.contains_key(&path)
     }
 
     fn holds_others(&mut self, path: &str, but: &BTreeSet<&str>) -> bool {
@@ -109,7 +123,7 @@ impl Folder {
         let (plan, way) = self.planned(edition, choice, withheld)?;
         let before = self.files.clone();
         for (path, _) in &plan.clear {
-            self.files.remove(path);
+            self.files.remove(&self.spelled(path));
         }
         for placement in &plan.place {
             let bytes = match &placement.origin {
@@ -118,10 +132,10 @@ impl Folder {
                 Origin::Address(url) => edition.fetch(url, &placement.sha256),
             };
             assert_eq!((Sha256Hex::of(&bytes), bytes.len() as u64), (placement.sha256.clone(), placement.bytes));
-            self.files.insert(placement.path.clone(), bytes);
+            self.files.insert(self.spelled(&placement.path), bytes);
         }
         for (path, _) in &plan.remove {
-            self.files.remove(path);
+            self.files.remove(&self.spelled(path));
         }
         self.record = Some(plan.record.clone());
         Ok((plan, way))
@@ -362,6 +376,28 @@ fn a_file_can_take_the_place_of_a_folder_and_a_folder_that_of_a_file() {
     folder.files.insert("files/x/mine".into(), b"mine".to_vec());
     let four = of(&[("x", "5")], 4, Some(&three));
     assert!(folder.refused(&four).contains("files/x"));
+}
+
+#[test]
+fn a_file_whose_name_changes_its_case_is_there_in_the_end_on_any_system() {
+    let of = |path: &str, text: &str, seq, before: Option<&Edition>| {
+        let mut library = Library::default();
+        library.put("products", "a", entry("a", seq, &[(path, text)]));
+        library.publish(seq, before)
+    };
+    let one = of("Icon.png", "1", 1, None);
+    for text in ["1", "2"] {
+        let two = of("icon.png", text, 2, Some(&one));
+        for ignores_case in [true, false] {
+            let mut folder = Folder { ignores_case, ..Folder::default() };
+            folder.pull(&one);
+            folder.pull(&two);
+            assert_eq!((folder.read("files/icon.png"), folder.files.len()), (Some(content(text)), 3), "{ignores_case}");
+            assert!(folder.pull(&two).0.is_empty());
+            folder.pull(&of("other.png", "3", 3, Some(&two)));
+            assert!(folder.read("files/icon.png").is_none() && folder.files.len() == 3, "{ignores_case}");
+        }
+    }
 }
 
 #[test]
