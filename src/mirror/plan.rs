@@ -295,7 +295,8 @@ pub fn plan(known: Known<'_>, ground: &mut dyn Ground) -> Result<Plan, Refusal> 
         shards: known.arrival.shards,
         ..Record::empty(known.source, known.choice.clone())
     };
-    let digest_of = |path: String| record.placed.get(&path).map(|(sha256, _)| (path.clone(), sha256.clone()));
+    let before = &known.record.placed;
+    let digest_of = |path: String| before.get(&path).map(|(sha256, _)| (path.clone(), sha256.clone()));
     let clear = clear.into_iter().filter_map(digest_of).collect();
     Ok(Plan { place, clear, remove, left, kept, unaddressed: target.unaddressed, assets, record })
 }
