@@ -211,7 +211,7 @@ pub fn human(pulled: &Pulled, folder: &str, style: Style) -> String {
     name_them(&mut out, &style.warning("left"), plan.left.iter().map(|(path, why)| (path.as_str(), *why)));
     let missing = pulled.fetched.missing.iter().map(|(path, why)| (path.as_str(), why.as_str()));
     name_them(&mut out, &style.error("missing"), missing);
-    if pulled.outcome == Outcome::Partial {
+    if !pulled.fetched.missing.is_empty() {
         let _ = writeln!(out, "the next pull tries the missing files again; {ROOT} is that of the source");
     }
     out
