@@ -1,8 +1,8 @@
 //! Files from the addresses that a manifest gives them, whose size and SHA-256 are known beforehand: streamed, bounded, and
 //! taken up again where they broke off.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,12 +15,16 @@ use tokio::time::{Instant, timeout_at};
 
 use super::http::{Policy, Reply, Trouble, send};
 use super::publication::{LEAST_SPEED, Web};
+use super::whole_file::{anew, without_links};
 use crate::ids::Sha256Hex;
 
 /// The least that has to come in each span of time, whatever size is promised: less is no download but a way to keep us.
 const LEAST: u64 = 60_000;
 /// That span.
 const SPAN: Duration = Duration::from_secs(60);
+
+/// The longest name of a file that a server could have given it, in bytes.
+const MOST_TAG: u64 = 64 << 10;
 
 /// What stands for an answer where the disk fails: final, and no server's.
 const INSUFFICIENT: u16 = 0;
@@ -119,8 +123,11 @@ impl Wanted {
 
     /// What there is of it already; nothing where nobody could say whether the rest would fit.
     fn begun(&self) -> io::Result<(Beginning, Option<String>)> {
-        let tag = fs::read_to_string(self.tag()).ok().filter(|tag| !tag.is_empty());
-        let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(self.part())?;
+        let mut tag = String::new();
+        let read = without_links().read(true).open(self.tag());
+        let read = read.and_then(|file| file.take(MOST_TAG).read_to_string(&mut tag));
+        let tag = read.ok().map(|_| tag).filter(|tag| !tag.is_empty());
+        let mut file = without_links().create(true).truncate(false).read(true).write(true).open(self.part())?;
         if tag.is_none() || file.metadata()?.len() >= self.bytes.max(1) {
             file.set_len(0)?;
         }
@@ -230,7 +237,7 @@ fn begin_anew(wanted: &Wanted, beginning: &mut Beginning, headers: &HeaderMap) -
     beginning.have = 0;
     let tag = headers.get(ETAG).and_then(|tag| tag.to_str().ok()).filter(|tag| !tag.starts_with("W/"));
     match tag {
-        Some(tag) => fs::write(wanted.tag(), tag),
+        Some(tag) => anew(&wanted.tag())?.write_all(tag.as_bytes()),
         None => fs::remove_file(wanted.tag()).or_else(only_absent),
     }
 }

@@ -1,14 +1,15 @@
 //! A folder that follows a manifest, on the disk: what was fetched is staged in it, and gets its place by renames that a journal
 //! tells of beforehand. Whoever is killed among them is finished by the next one.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::adapters::turn::Turn;
 use crate::adapters::whole_file;
 use crate::ids::Sha256Hex;
-use crate::mirror::journal::{JOURNAL, Journal, Move, STAGED};
+use crate::mirror::journal::{JOURNAL, Journal, Move, STAGED, STAGED_RECORD};
 use crate::mirror::names::{OWN, folders};
 use crate::mirror::plan::{Ground as _, Plan, ROOT, Seen};
 use crate::mirror::record::{RECORD, Record};
@@ -127,6 +128,33 @@ impl MirrorFolder {
         Ok(true)
     }
 
+    /// Whoever has planted a link where something is remembered or staged would have it written through.
+    fn refuse_links(&self) -> Result<(), FolderError> {
+        let refuse_unless = |place: &Path, fits: fn(fs::FileType) -> bool, what| match fs::symlink_metadata(place) {
+            Ok(facts) if !fits(facts.file_type()) => {
+                Err(FolderError::InTheWay { place: place.display().to_string(), what })
+            }
+            _ => Ok(()),
+        };
+        for name in ["pull.json", "journal.json", "turn.lock", ".gitignore"] {
+            refuse_unless(&self.place(OWN).join(name), |kind| kind.is_file(), "no ordinary file")?;
+        }
+        let staged = self.place(STAGED);
+        refuse_unless(&staged, |kind| kind.is_dir(), "no folder")?;
+        let entries = match fs::read_dir(&staged) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(self.error(STAGED, "read"))?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(self.error(STAGED, "read"))?;
+            if !entry.file_type().map_err(self.error(STAGED, "read"))?.is_file() {
+                let place = entry.path().display().to_string();
+                return Err(FolderError::InTheWay { place, what: "no ordinary file" });
+            }
+        }
+        Ok(())
+    }
+
     /// Says that somebody else is at work.
     pub fn busy(&self) -> FolderError {
         FolderError::Busy(self.folder.display().to_string())
@@ -135,6 +163,7 @@ impl MirrorFolder {
     /// Takes the right to change the folder, which ends with what is returned.
     pub fn turn(&self) -> Result<Turn, FolderError> {
         self.is_followed()?;
+        self.refuse_links()?;
         fs::create_dir_all(self.place(OWN)).map_err(self.error(OWN, "written"))?;
         Turn::take(&self.place(OWN)).ok_or_else(|| self.busy())
     }
@@ -163,7 +192,10 @@ impl MirrorFolder {
             Err(error) => return Err(self.error(path, "read")(error)),
         }
         let mut bytes = Vec::new();
-        let read = File::open(&place).and_then(|file| file.take(MOST_READ).read_to_end(&mut bytes));
+        let read = whole_file::without_links()
+            .read(true)
+            .open(&place)
+            .and_then(|file| file.take(MOST_READ).read_to_end(&mut bytes));
         read.map(|_| Some(bytes)).map_err(self.error(path, "read"))
     }
 
@@ -222,18 +254,23 @@ impl MirrorFolder {
         }
         fs::create_dir_all(self.place(STAGED)).map_err(self.error(STAGED, "written"))?;
         let hidden = self.place(OWN).join(".gitignore");
-        if hidden.exists() { Ok(()) } else { fs::write(&hidden, HIDDEN).map_err(self.error(OWN, "written")) }
+        match fs::symlink_metadata(&hidden) {
+            Ok(_) => Ok(()),
+            Err(_) => whole_file::anew(&hidden).and_then(|mut file| file.write_all(HIDDEN)),
+        }
+        .map_err(self.error(OWN, "written"))
     }
 
     /// Stages bytes under a name.
     pub fn stage(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
-        fs::write(self.staged(name), bytes).map_err(self.error(STAGED, "written"))
+        let written = whole_file::anew(&self.staged(name)).and_then(|mut file| file.write_all(bytes));
+        written.map_err(self.error(STAGED, "written"))
     }
 
     /// Stages what a file of the folder holds; false where that is not what it should be.
     pub fn stage_copy(&self, sha256: &Sha256Hex, path: &str) -> Result<bool, FolderError> {
         let target = self.staged(sha256.as_str());
-        match fs::copy(self.place(path), &target) {
+        match copy(&self.place(path), &target) {
             Ok(_) => {}
             Err(error) if is_absence(&error) => return Ok(false),
             Err(error) => return Err(self.error(STAGED, "written")(error)),
@@ -243,8 +280,9 @@ impl MirrorFolder {
     }
 
     /// Puts everything into its place, all of which is staged by its SHA-256. Before the journal is written, nothing has
-    /// changed; from then on, this or the next pull brings it to its end.
-    pub fn apply(&self, plan: &Plan) -> Result<(), FolderError> {
+    /// changed; from then on, this or the next pull brings it to its end. Gives the paths of what somebody has changed since the
+    /// plan was made, and which is left.
+    pub fn apply(&self, plan: &Plan) -> Result<Vec<String>, FolderError> {
         let mut moves: Vec<Move> = Vec::new();
         let mut used = std::collections::BTreeMap::new();
         for placement in &plan.place {
@@ -252,31 +290,50 @@ impl MirrorFolder {
             let staged =
                 if *count == 0 { placement.sha256.to_string() } else { format!("{}.{count}", placement.sha256) };
             if *count > 0 {
-                let copied = fs::copy(self.staged(placement.sha256.as_str()), self.staged(&staged));
+                let copied = copy(&self.staged(placement.sha256.as_str()), &self.staged(&staged));
                 copied.map_err(self.error(STAGED, "written"))?;
             }
             *count += 1;
-            moves.push(Move { staged, path: placement.path.clone(), sha256: placement.sha256.clone() });
+            let (path, sha256) = (placement.path.clone(), placement.sha256.clone());
+            moves.push(Move { staged, path, sha256, before: placement.before.clone() });
         }
         let record = plan.record.to_bytes();
         let sha256 = Sha256Hex::of(&record);
-        self.stage("record", &record)?;
-        moves.push(Move { staged: "record".to_owned(), path: RECORD.to_owned(), sha256 });
+        self.stage(STAGED_RECORD, &record)?;
+        moves.push(Move { staged: STAGED_RECORD.to_owned(), path: RECORD.to_owned(), sha256, before: None });
         let journal = Journal::new(plan.clear.clone(), moves, plan.remove.clone());
         self.refuse_strange_folders(&journal)?;
+        self.refuse_closed_folders(&journal)?;
         self.settle_on_disk(&journal)?;
         whole_file::write(&self.place(JOURNAL), &journal.to_bytes()).map_err(self.error(JOURNAL, "written"))?;
         self.carry_out(&journal)
     }
 
-    /// Brings a pull to its end that was killed among its renames; whether there was one.
-    pub fn finish(&self) -> Result<bool, FolderError> {
+    /// Brings a pull to its end that was killed among its renames, if there was one; gives the paths of what was left.
+    pub fn finish(&self) -> Result<Option<Vec<String>>, FolderError> {
         whole_file::clear_partial(&self.place(OWN)).map_err(self.error(OWN, "read"))?;
-        let Some(bytes) = self.file(JOURNAL)? else { return Ok(false) };
+        let Some(bytes) = self.file(JOURNAL)? else { return Ok(None) };
         let journal = Journal::parse(&bytes).map_err(|why| self.unfinished(JOURNAL, &why))?;
         self.refuse_strange_folders(&journal)?;
-        self.carry_out(&journal)?;
-        Ok(true)
+        self.refuse_strange_contents(&journal)?;
+        self.carry_out(&journal).map(Some)
+    }
+
+    /// What is still staged must be what the journal says, before the first of it is moved.
+    fn refuse_strange_contents(&self, journal: &Journal) -> Result<(), FolderError> {
+        for one in &journal.place {
+            let staged = format!("{STAGED}/{}", one.staged);
+            let mut ground = self.clone();
+            if ground.look(&staged) != Seen::Nothing && ground.digest(&staged).as_ref() != Some(&one.sha256) {
+                return Err(self.unfinished(&staged, &"it is not what was staged"));
+            }
+            if one.is_record()
+                && let Some(bytes) = self.staged_bytes(&one.staged)
+            {
+                Record::parse(&bytes).map_err(|why| self.unfinished(&staged, &why))?;
+            }
+        }
+        Ok(())
     }
 
     fn unfinished(&self, path: &str, why: &dyn std::fmt::Display) -> FolderError {
@@ -288,7 +345,7 @@ impl MirrorFolder {
     fn refuse_strange_folders(&self, journal: &Journal) -> Result<(), FolderError> {
         let disk = fs::symlink_metadata(self.place(OWN)).map(|facts| disk_of(&facts)).ok();
         let paths = journal.place.iter().map(|one| one.path.as_str());
-        let paths = paths.chain(journal.clear.iter().map(String::as_str));
+        let paths = paths.chain(journal.clear.iter().map(|(path, _)| path.as_str()));
         for folder in folders(paths.chain(journal.remove.iter().map(|(path, _)| path.as_str()))) {
             let Ok(facts) = fs::symlink_metadata(self.place(folder)) else { continue };
             let strange = match () {
@@ -297,6 +354,25 @@ impl MirrorFolder {
                 () => continue,
             };
             return Err(FolderError::InTheWay { place: self.place(folder).display().to_string(), what: strange });
+        }
+        Ok(())
+    }
+
+    /// Whatever would end the renames in the middle has to be found out before the first of them.
+    fn refuse_closed_folders(&self, journal: &Journal) -> Result<(), FolderError> {
+        let gone = journal.clear.iter().chain(&journal.remove).map(|(path, _)| path.as_str());
+        let paths = journal.place.iter().map(|one| one.path.as_str()).chain(gone);
+        let parents: BTreeSet<&str> =
+            paths.map(|path| path.rsplit_once('/').map_or("", |(folder, _)| folder)).collect();
+        let mut tried = BTreeSet::new();
+        for mut folder in parents {
+            // What is not there yet is made in the nearest folder that is.
+            while !folder.is_empty() && self.clone().look(folder) != Seen::Folder {
+                folder = folder.rsplit_once('/').map_or("", |(outer, _)| outer);
+            }
+            if tried.insert(folder) {
+                try_renames(&self.staged(STAGED_RECORD), &self.place(folder)).map_err(self.error(folder, "written"))?;
+            }
         }
         Ok(())
     }
@@ -317,21 +393,29 @@ impl MirrorFolder {
         }
     }
 
-    fn carry_out(&self, journal: &Journal) -> Result<(), FolderError> {
-        for path in &journal.clear {
-            self.take_away(path).map_err(|error| self.unfinished(path, &error))?;
-        }
+    /// Moves everything into its place; what somebody has changed meanwhile is left, and its paths are given back.
+    fn carry_out(&self, journal: &Journal) -> Result<Vec<String>, FolderError> {
+        let mut left = Vec::new();
+        self.take_all(&journal.clear)?;
         for one in &journal.place {
-            self.put(one).map_err(|error| self.unfinished(&one.path, &error))?;
+            if !self.put(one).map_err(|error| self.unfinished(&one.path, &error))? {
+                left.push(one.path.clone());
+            }
         }
+        self.take_all(&journal.remove)?;
+        fs::remove_file(self.place(JOURNAL)).map_err(self.error(JOURNAL, "written"))?;
+        self.clear_staged();
+        Ok(left)
+    }
+
+    /// Takes files away that are what was placed.
+    fn take_all(&self, files: &[(String, Sha256Hex)]) -> Result<(), FolderError> {
         let mut ground = self.clone();
-        for (path, sha256) in &journal.remove {
-            if ground.digest(path).as_ref() == Some(sha256) {
+        for (path, sha256) in files {
+            if ground.look(path) == Seen::Nothing || ground.digest(path).as_ref() == Some(sha256) {
                 self.take_away(path).map_err(|error| self.unfinished(path, &error))?;
             }
         }
-        fs::remove_file(self.place(JOURNAL)).map_err(self.error(JOURNAL, "written"))?;
-        self.clear_staged();
         Ok(())
     }
 
@@ -341,21 +425,39 @@ impl MirrorFolder {
         let _ = fs::remove_dir_all(self.place(STAGED));
     }
 
-    /// Renames into place. What is not staged any more has its place already, or the journal cannot be followed.
-    fn put(&self, one: &Move) -> io::Result<()> {
+    /// Renames into place, unless what stands there is somebody else's; whether it has its place. What is not staged any more
+    /// has its place already, or the journal cannot be followed.
+    fn put(&self, one: &Move) -> io::Result<bool> {
         let (staged, target) = (self.staged(&one.staged), self.place(&one.path));
-        if let Some(folder) = target.parent() {
-            fs::create_dir_all(folder)?;
+        let mut ground = self.clone();
+        match ground.look(&one.path) {
+            Seen::Nothing => {}
+            _ if one.is_record() => {}
+            Seen::File(bytes) => {
+                let Some(found) = ground.digest(&one.path) else { return Ok(false) };
+                if found == one.sha256 {
+                    return Ok(true);
+                }
+                if Some((found, bytes)) != one.before {
+                    return Ok(false);
+                }
+            }
+            // Folders that hold nothing give way.
+            Seen::Folder if remove_empty(&target).is_ok() => {}
+            Seen::Folder | Seen::Other(_) => return Ok(false),
         }
-        if fs::symlink_metadata(&target).is_ok_and(|facts| facts.is_dir()) {
-            remove_empty(&target)?;
+        match target.parent().map_or(Ok(()), fs::create_dir_all) {
+            Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotADirectory) => {
+                return Ok(false);
+            }
+            made => made?,
         }
         match fs::rename(&staged, &target) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let is_there = self.clone().digest(&one.path).as_ref() == Some(&one.sha256);
-                if is_there { Ok(()) } else { Err(error) }
+            Err(error) if error.kind() == ErrorKind::NotFound && one.is_record() => {
+                let is_there = ground.digest(&one.path).as_ref() == Some(&one.sha256);
+                if is_there { Ok(true) } else { Err(error) }
             }
-            renamed => renamed,
+            renamed => renamed.map(|()| true),
         }
     }
 
@@ -380,15 +482,42 @@ impl MirrorFolder {
     }
 }
 
-/// Takes away a folder in which there are only folders, if anything.
+/// Takes a folder away that holds nothing but folders; a file in it, at any depth, stays with all around it.
 fn remove_empty(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            remove_empty(&entry.path())?;
+        if !entry.file_type()?.is_dir() {
+            return Err(ErrorKind::DirectoryNotEmpty.into());
         }
+        remove_empty(&entry.path())?;
     }
     fs::remove_dir(folder)
+}
+
+/// Whether what is staged can be renamed into a folder, and files in it can go. Nothing changes: a rename to `.` never
+/// succeeds, and tells beforehand whether the folder is on another disk.
+#[cfg(unix)]
+fn try_renames(staged: &Path, folder: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?;
+    match fs::rename(staged, folder.join(".")) {
+        Err(error) if matches!(error.kind(), ErrorKind::CrossesDevices | ErrorKind::ReadOnlyFilesystem) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn try_renames(_: &Path, _: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Copies a file to where no link is followed.
+fn copy(from: &Path, to: &Path) -> io::Result<u64> {
+    let mut file = whole_file::without_links().read(true).open(from)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no ordinary file"));
+    }
+    io::copy(&mut file, &mut whole_file::anew(to)?)
 }
 
 /// Whether nothing is there, not even a folder around it.

@@ -1,7 +1,9 @@
 //! One sync at a time in a clone: whoever comes second waits until the first has ended, however it ends.
 
-use std::fs::{File, OpenOptions, TryLockError, create_dir_all};
+use std::fs::{File, TryLockError, create_dir_all};
 use std::path::Path;
+
+use super::whole_file::without_links;
 
 /// The right to change what this clone's targets have; it ends when it is dropped, and with the process at the latest.
 ///
@@ -23,7 +25,7 @@ impl Turn {
     /// Where files cannot be locked, everybody has their turn: the state's compare-and-set is what is left then.
     pub fn take(folder: &Path) -> Option<Self> {
         let opened = create_dir_all(folder)
-            .and_then(|()| OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("turn.lock")));
+            .and_then(|()| without_links().create(true).truncate(false).write(true).open(folder.join("turn.lock")));
         let Ok(file) = opened else { return Some(Self { _held: None }) };
         match file.try_lock() {
             Ok(()) => Some(Self { _held: Some(file) }),

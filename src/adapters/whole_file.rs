@@ -1,6 +1,6 @@
 //! Writes a file whole or not at all.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -27,6 +27,29 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.persist(path).map_err(|error| error.error)?;
     // The rename itself is durable when its folder is.
     File::open(folder)?.sync_all()
+}
+
+/// Options with which a link is not followed to a file, and nobody waits for a pipe.
+pub fn without_links() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+
+        use rustix::fs::OFlags;
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        options.custom_flags(flags.bits().cast_signed());
+    }
+    options
+}
+
+/// A new and empty file; what stood in its place goes, and a link is not followed.
+pub fn anew(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).open(path)
 }
 
 /// Takes away what writers that were killed have left in a folder: files that were never whole, and that nobody is at.
@@ -99,5 +122,11 @@ mod tests {
         let facts = fs::symlink_metadata(&path).unwrap();
         assert_eq!((facts.is_file(), facts.permissions().mode() & 0o777), (true, 0o644));
         assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "theirs");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+        assert!(without_links().read(true).open(&link).is_err());
+        anew(&link).unwrap().write_all(b"ours").unwrap();
+        assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "theirs");
+        assert_eq!(fs::read_to_string(&link).unwrap(), "ours");
     }
 }

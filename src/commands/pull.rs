@@ -75,17 +75,20 @@ pub struct Begun {
     record: Option<Record>,
     /// Whether a pull that had been killed was brought to its end.
     finished: bool,
+    /// What that one has left, as somebody had changed it meanwhile.
+    left: Vec<String>,
 }
 
 /// Takes the folder's turn, and brings a pull to its end that was killed among its renames.
 pub fn begin(folder: MirrorFolder) -> Result<Begun, FolderError> {
     // A folder into which nothing was pulled yet is made when there is something to put into it.
     if !folder.is_followed()? {
-        return Ok(Begun { folder, turn: None, record: None, finished: false });
+        return Ok(Begun { folder, turn: None, record: None, finished: false, left: Vec::new() });
     }
     let turn = folder.turn()?;
     let finished = folder.finish()?;
-    Ok(Begun { record: folder.record()?, folder, turn: Some(turn), finished })
+    let (finished, left) = (finished.is_some(), finished.unwrap_or_default());
+    Ok(Begun { record: folder.record()?, folder, turn: Some(turn), finished, left })
 }
 
 impl Begun {
@@ -165,20 +168,22 @@ pub async fn pull(
     let known =
         Known { root, root_bytes, source: shown, etag, choice, before: &whole, record: &record, entries, arrival };
     let mut plan = plan(known, &mut begun.folder)?;
-    let mut fetched = Fetched::default();
+    let (mut fetched, mut left) = (Fetched::default(), std::mem::take(&mut begun.left));
     let has_news = !plan.is_empty() || before.as_ref() != Some(&plan.record);
     if has_news {
         begun.hold()?;
         fetched = stage(&mut plan, &record, &begun.folder, web, wish, stop).await?;
         let _under_way = stop.hold()?;
         refuse_changed(&plan, &record, &mut begun.folder)?;
-        begun.folder.apply(&plan)?;
+        left.extend(begun.folder.apply(&plan)?);
     } else if begun.turn.is_some() {
         // A pull that was killed at its very end may have left it.
         begun.folder.clear_staged();
     }
     let (requests, bytes) = web.traffic.so_far();
-    let outcome = match (fetched.missing.is_empty() && !plan.leaves_differences(), plan.is_empty()) {
+    let is_whole = fetched.missing.is_empty() && left.is_empty() && !plan.leaves_differences();
+    plan.leave(left);
+    let outcome = match (is_whole, plan.is_empty()) {
         (false, _) => Outcome::Partial,
         (true, true) => Outcome::Unchanged,
         (true, false) => Outcome::Updated,

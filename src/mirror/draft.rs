@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::names::{OWN, folders};
 use super::plan::{Ground, Origin, Placement, Plan, Refusal, Seen, Target, Wanted};
 use super::record::Record;
+use crate::catalog::names::folded;
 use crate::ids::Sha256Hex;
 
 /// How many names a refusal tells.
@@ -26,7 +27,7 @@ pub(super) fn refuse_taken(taken: Vec<String>) -> Result<(), Refusal> {
 
 /// Refuses a plan whose places were changed by somebody since it was made: fetching may have taken hours.
 pub fn refuse_changed(plan: &Plan, record: &Record, ground: &mut dyn Ground) -> Result<(), Refusal> {
-    let cleared: BTreeSet<&str> = plan.clear.iter().map(String::as_str).collect();
+    let cleared: BTreeSet<&str> = plan.clear.iter().map(|(path, _)| path.as_str()).collect();
     let mut taken = Vec::new();
     for folder in folders(plan.place.iter().map(|placement| placement.path.as_str())) {
         match ground.look(folder) {
@@ -48,7 +49,7 @@ pub fn refuse_changed(plan: &Plan, record: &Record, ground: &mut dyn Ground) -> 
             taken.push(path.to_owned());
         }
     }
-    for path in &plan.clear {
+    for (path, _) in &plan.clear {
         if ground.look(path) != Seen::Nothing && !is_ours(path, record, ground) {
             taken.push(path.clone());
         }
@@ -61,6 +62,8 @@ pub(super) struct Draft<'d> {
     record: &'d Record,
     /// What was placed, by its SHA-256.
     contents: BTreeMap<&'d Sha256Hex, Vec<&'d str>>,
+    /// What was placed, by its path as a system has it that takes no notice of case.
+    former: BTreeMap<String, &'d str>,
     ground: &'d mut dyn Ground,
     pub clear: BTreeSet<String>,
     pub place: Vec<Placement>,
@@ -76,7 +79,8 @@ impl<'d> Draft<'d> {
             contents.entry(sha256).or_default().push(path.as_str());
         }
         let (clear, place, taken, left, kept) = (BTreeSet::new(), Vec::new(), Vec::new(), Vec::new(), 0);
-        Self { record, contents, ground, clear, place, taken, left, kept }
+        let former = record.placed.keys().map(|path| (folded(path), path.as_str())).collect();
+        Self { record, contents, former, ground, clear, place, taken, left, kept }
     }
 
     /// The folders on the way have to be folders, or files that go.
@@ -105,7 +109,7 @@ impl<'d> Draft<'d> {
         let seen = if is_cleared { Seen::Nothing } else { self.ground.look(path) };
         match (seen, placed) {
             (Seen::Other(what), _) => return Err(Refusal::InTheWay { path: path.to_owned(), what }),
-            (Seen::Nothing, _) => self.fetch(path, wanted),
+            (Seen::Nothing, _) => self.fetch(path, wanted, None),
             (Seen::Folder, _) => self.take_folder(path, wanted),
             (Seen::File(bytes), Some(true)) if bytes == wanted.bytes => self.kept += 1,
             (Seen::File(_), Some(true)) => {
@@ -116,7 +120,16 @@ impl<'d> Draft<'d> {
                 let is_same = bytes == wanted.bytes && self.ground.digest(path).as_ref() == Some(&wanted.sha256);
                 match before {
                     _ if is_same => self.kept += 1,
-                    Some(false) if self.is_ours(path) => self.fetch(path, wanted),
+                    Some(false) if self.is_ours(path) => {
+                        let before = self.record.placed.get(path).cloned();
+                        self.fetch(path, wanted, before);
+                    }
+                    None if let Some(former) = self.former_of(path)
+                        && self.is_ours(former) =>
+                    {
+                        let before = self.record.placed.get(former).cloned();
+                        self.fetch(path, wanted, before);
+                    }
                     _ => self.taken.push(path.to_owned()),
                 }
             }
@@ -133,11 +146,11 @@ impl<'d> Draft<'d> {
             self.taken.push(path.to_owned());
         } else {
             self.clear.extend(there);
-            self.fetch(path, wanted);
+            self.fetch(path, wanted, None);
         }
     }
 
-    fn fetch(&mut self, path: &str, wanted: &Wanted) {
+    fn fetch(&mut self, path: &str, wanted: &Wanted, before: Option<(Sha256Hex, u64)>) {
         let origin = match &wanted.origin {
             Some(origin @ Origin::Bytes(_)) => Some(origin.clone()),
             other => self.donor(&wanted.sha256).map(Origin::Copy).or_else(|| other.clone()),
@@ -145,7 +158,7 @@ impl<'d> Draft<'d> {
         match origin {
             Some(origin) => {
                 let (path, sha256, bytes) = (path.to_owned(), wanted.sha256.clone(), wanted.bytes);
-                self.place.push(Placement { path, sha256, bytes, origin });
+                self.place.push(Placement { path, sha256, bytes, before, origin });
             }
             // Without its address it is not fetched again; losses() has seen to it that this is no file of an asset.
             None => self.taken.push(path.to_owned()),
@@ -158,10 +171,21 @@ impl<'d> Draft<'d> {
         same.into_iter().find(|path| self.is_ours(path)).map(str::to_owned)
     }
 
+    /// The path at which a file was placed that another path leads to as well.
+    fn former_of(&mut self, path: &str) -> Option<&'d str> {
+        let former = self.former.get(&folded(path)).copied()?;
+        (former != path && self.ground.is_one(former, path)).then_some(former)
+    }
+
     pub fn removals(&mut self, target: &Target) -> Vec<(String, Sha256Hex)> {
         let mut remove = Vec::new();
+        let wanted: BTreeMap<String, &str> = target.wanted.keys().map(|path| (folded(path), path.as_str())).collect();
         for (path, (sha256, _)) in &self.record.placed {
             if target.wanted.contains_key(path) || self.clear.contains(path) {
+                continue;
+            }
+            // It has another name now, and taking the former one away would take the file itself.
+            if wanted.get(&folded(path)).is_some_and(|now| self.ground.is_one(path, now)) {
                 continue;
             }
             if self.is_ours(path) {

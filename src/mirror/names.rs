@@ -6,6 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::catalog::names::{folded, is_device, is_like_git, why_unfit};
 use crate::ids::Sha256Hex;
+use crate::manifest::files::ROOT;
 
 /// The folder of the assets' entries.
 pub const RECORDS: &str = "records";
@@ -101,6 +102,18 @@ pub fn file_path(path: &str) -> Result<String, UnsafeName> {
         }
     }
     Ok(format!("{FILES}/{path}"))
+}
+
+/// Refuses a path where no file of a manifest is placed. What the folder remembers is believed no more than a manifest is:
+/// whoever can put a file there would lead the next pull elsewhere.
+pub fn refuse_elsewhere(path: &str) -> Result<(), UnsafeName> {
+    let elsewhere = |why: String| UnsafeName { path: path.to_owned(), why };
+    if path == ROOT {
+        return Ok(());
+    }
+    let below = [FILES, RECORDS].iter().find_map(|folder| path.strip_prefix(folder)?.strip_prefix('/'));
+    let below = below.ok_or_else(|| elsewhere("is no place where files of a manifest go".to_owned()))?;
+    file_path(below).map(drop).map_err(|refused| elsewhere(refused.why))
 }
 
 /// Refuses paths of which a system that takes no notice of case and of Unicode's forms would make one, and a file where a
@@ -236,6 +249,30 @@ mod tests {
             assert!(file_path(good).is_ok(), "{good:?}");
         }
         assert!(file_path(&"a/".repeat(3_000)).is_err() && file_path(&"a".repeat(256)).is_err());
+    }
+
+    #[test]
+    fn only_places_of_a_manifest_s_files_are_taken_from_what_is_remembered() {
+        for good in ["manifest.json", "files/a/b", "records/products/%2E%2E.json", "records/git~0a1b/a.json"] {
+            assert_eq!(refuse_elsewhere(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "files",
+            "files/",
+            "/etc/passwd",
+            "../x",
+            "files/../../x",
+            "records/../x",
+            "files//x",
+            ".stockroom/pull.json",
+            "files/.git/config",
+            "x",
+            "filesx/a",
+            "./manifest.json",
+        ] {
+            assert!(refuse_elsewhere(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

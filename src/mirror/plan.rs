@@ -34,6 +34,8 @@ pub trait Ground {
     fn digest(&mut self, path: &str) -> Option<Sha256Hex>;
     /// A small file; none where it cannot be read.
     fn read(&mut self, path: &str) -> Option<Vec<u8>>;
+    /// Whether two paths lead to one file, as those do that differ in case where case does not count.
+    fn is_one(&mut self, path: &str, other: &str) -> bool;
     /// Whether a folder holds anything but these files, at any depth.
     fn holds_others(&mut self, path: &str, but: &BTreeSet<&str>) -> bool;
 }
@@ -58,6 +60,8 @@ pub struct Placement {
     pub sha256: Sha256Hex,
     /// Its size.
     pub bytes: u64,
+    /// What it takes the place of, by SHA-256 and size; none where nothing stands there.
+    pub before: Option<(Sha256Hex, u64)>,
     /// Where its bytes come from.
     pub origin: Origin,
 }
@@ -81,7 +85,7 @@ pub struct Plan {
     /// The files that are placed, the root last.
     pub place: Vec<Placement>,
     /// Files that go first, as a folder takes the place of one, or one the place of their folder.
-    pub clear: Vec<String>,
+    pub clear: Vec<(String, Sha256Hex)>,
     /// Files that go when all is in its place.
     pub remove: Vec<(String, Sha256Hex)>,
     /// Files that are left as somebody has made them, and why.
@@ -105,6 +109,15 @@ impl Plan {
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
         self.place.is_empty() && self.remove.is_empty() && self.clear.is_empty()
+    }
+
+    /// Notes what was not placed after all, as somebody has changed it since the plan was made.
+    pub fn leave(&mut self, left: Vec<String>) {
+        for path in left {
+            self.place.retain(|placement| placement.path != path);
+            self.left.retain(|(other, _)| *other != path);
+            self.left.push((path, "it was made or changed here during a pull; move or delete it, and pull again"));
+        }
     }
 }
 
@@ -298,7 +311,9 @@ pub fn plan(known: Known<'_>, ground: &mut dyn Ground) -> Result<Plan, Refusal> 
         shards: known.arrival.shards,
         ..Record::empty(known.source, known.choice.clone())
     };
-    let clear = clear.into_iter().collect();
+    let before = &known.record.placed;
+    let digest_of = |path: String| before.get(&path).map(|(sha256, _)| (path.clone(), sha256.clone()));
+    let clear = clear.into_iter().filter_map(digest_of).collect();
     Ok(Plan { place, clear, remove, left, kept, unaddressed: target.unaddressed, assets, record })
 }
 

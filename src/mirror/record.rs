@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::choice::Choice;
 use super::documents::belongs;
-use super::names::is_below;
+use super::names::refuse_elsewhere;
 use crate::ids::Sha256Hex;
 
 /// The place of the record in the folder.
@@ -83,13 +83,17 @@ impl Record {
     /// Reads a record; what is wrong with it, in words.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let record: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        if record.version != VERSION {
-            return Err(format!("it is of version {}, and this Stockroom knows version {VERSION}", record.version));
+        match record.version {
+            VERSION => record.refuse_elsewhere().map(|()| record),
+            other => Err(format!("it is of version {other}, and this Stockroom knows version {VERSION}")),
         }
-        match record.placed.keys().find(|path| !is_below(path)) {
-            Some(path) => Err(format!("it names {path:?}, which is not below the folder")),
-            None => Ok(record),
-        }
+    }
+
+    /// Refuses a record that speaks of places outside of the folder.
+    fn refuse_elsewhere(&self) -> Result<(), String> {
+        let files = self.assets.values().flat_map(BTreeMap::values).flat_map(|held| &held.files);
+        let mut paths = self.placed.keys().chain(files.map(|(path, ..)| path));
+        paths.try_for_each(|path| refuse_elsewhere(path)).map_err(|refused| refused.to_string())
     }
 
     /// The record as a file.

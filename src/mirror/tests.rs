@@ -19,7 +19,16 @@ mod refusals;
 struct Folder {
     files: BTreeMap<String, Vec<u8>>,
     links: BTreeSet<String>,
+    ignores_case: bool,
     record: Option<Record>,
+}
+
+impl Folder {
+    /// The name that a path has here, which may differ in case.
+    fn spelled(&self, path: &str) -> String {
+        let is_it = |other: &&String| self.ignores_case && other.eq_ignore_ascii_case(path);
+        self.files.keys().find(is_it).map_or(path, |other| other.as_str()).to_owned()
+    }
 }
 
 impl Ground for Folder {
@@ -27,7 +36,7 @@ impl Ground for Folder {
         if self.links.contains(path) {
             return Seen::Other("a symbolic link");
         }
-        if let Some(bytes) = self.files.get(path) {
+        if let Some(bytes) = self.files.get(&self.spelled(path)) {
             return Seen::File(bytes.len() as u64);
         }
         let below = format!("{path}/");
@@ -35,11 +44,16 @@ impl Ground for Folder {
     }
 
     fn digest(&mut self, path: &str) -> Option<Sha256Hex> {
-        self.files.get(path).map(|bytes| Sha256Hex::of(bytes))
+        self.files.get(&self.spelled(path)).map(|bytes| Sha256Hex::of(bytes))
     }
 
     fn read(&mut self, path: &str) -> Option<Vec<u8>> {
-        self.files.get(path).cloned()
+        self.files.get(&self.spelled(path)).cloned()
+    }
+
+    fn is_one(&mut self, path: &str, other: &str) -> bool {
+        let (path, other) = (self.spelled(path), self.spelled(other));
+        path == other && self.files.contains_key(&path)
     }
 
     fn holds_others(&mut self, path: &str, but: &BTreeSet<&str>) -> bool {
@@ -113,8 +127,8 @@ impl Folder {
     ) -> Result<(Plan, Way), Trouble> {
         let (plan, way) = self.planned(edition, choice, withheld)?;
         let before = self.files.clone();
-        for path in &plan.clear {
-            self.files.remove(path);
+        for (path, _) in &plan.clear {
+            self.files.remove(&self.spelled(path));
         }
         for placement in &plan.place {
             let bytes = match &placement.origin {
@@ -123,10 +137,10 @@ impl Folder {
                 Origin::Address(url) => edition.fetch(url, &placement.sha256),
             };
             assert_eq!((Sha256Hex::of(&bytes), bytes.len() as u64), (placement.sha256.clone(), placement.bytes));
-            self.files.insert(placement.path.clone(), bytes);
+            self.files.insert(self.spelled(&placement.path), bytes);
         }
         for (path, _) in &plan.remove {
-            self.files.remove(path);
+            self.files.remove(&self.spelled(path));
         }
         self.record = Some(plan.record.clone());
         Ok((plan, way))
@@ -287,6 +301,28 @@ fn a_renamed_asset_s_files_are_copied_and_not_fetched() {
 }
 
 #[test]
+fn a_file_whose_name_changes_its_case_is_there_in_the_end_on_any_system() {
+    let of = |path: &str, text: &str, seq, before: Option<&Edition>| {
+        let mut library = Library::default();
+        library.put("products", "a", entry("a", seq, &[(path, text)]));
+        library.publish(seq, before)
+    };
+    let one = of("Icon.png", "1", 1, None);
+    for text in ["1", "2"] {
+        let two = of("icon.png", text, 2, Some(&one));
+        for ignores_case in [true, false] {
+            let mut folder = Folder { ignores_case, ..Folder::default() };
+            folder.pull(&one);
+            folder.pull(&two);
+            assert_eq!((folder.read("files/icon.png"), folder.files.len()), (Some(content(text)), 3), "{ignores_case}");
+            assert!(folder.pull(&two).0.is_empty());
+            folder.pull(&of("other.png", "3", 3, Some(&two)));
+            assert!(folder.read("files/icon.png").is_none() && folder.files.len() == 3, "{ignores_case}");
+        }
+    }
+}
+
+#[test]
 fn a_choice_of_collections_and_roles_is_all_that_comes_and_can_be_changed() {
     let mut library = library(&ALL);
     library.put("guides", "x", entry("x", 1, &[("guide", "1")]));
@@ -350,8 +386,17 @@ fn a_record_survives_its_file_and_another_version_is_refused() {
     folder.pull(&library(&ALL).publish(1, None));
     let record = folder.record.unwrap();
     assert_eq!(Record::parse(&record.to_bytes()), Ok(record.clone()));
-    assert!(Record::parse(&Record { version: 2, ..record }.to_bytes()).unwrap_err().contains("version 2"));
+    assert!(Record::parse(&Record { version: 2, ..record.clone() }.to_bytes()).unwrap_err().contains("version 2"));
     assert!(Record::parse(b"{").is_err());
+    for bad in ["../victim", "/etc/passwd", "files/../../x", ".stockroom/turn.lock"] {
+        let mut planted = record.clone();
+        planted.placed.insert(bad.to_owned(), (Sha256Hex::of(b"x"), 1));
+        assert!(Record::parse(&planted.to_bytes()).is_err(), "{bad}");
+        let mut planted = record.clone();
+        let held = planted.assets.values_mut().flat_map(BTreeMap::values_mut).next().unwrap();
+        held.files.push((bad.to_owned(), Sha256Hex::of(b"x"), 1));
+        assert!(Record::parse(&planted.to_bytes()).is_err(), "{bad}");
+    }
 }
 
 #[test]

@@ -45,6 +45,20 @@ impl Ground for MirrorFolder {
         self.file(path).ok().flatten()
     }
 
+    fn is_one(&mut self, path: &str, other: &str) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            let file = |path| fs::symlink_metadata(self.place(path)).map(|facts| (facts.dev(), facts.ino())).ok();
+            file(path).is_some_and(|found| file(other) == Some(found))
+        }
+        #[cfg(not(unix))]
+        {
+            let file = |path| fs::canonicalize(self.place(path)).ok();
+            file(path).is_some_and(|found| file(other) == Some(found))
+        }
+    }
+
     fn holds_others(&mut self, path: &str, but: &BTreeSet<&str>) -> bool {
         holds_others(&self.folder, &self.place(path), but).unwrap_or(true)
     }

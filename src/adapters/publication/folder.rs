@@ -63,7 +63,7 @@ impl FolderTarget {
     fn bytes(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, PublicationError> {
         self.refuse_links(name)?;
         let read = || -> io::Result<Option<Vec<u8>>> {
-            let file = File::open(self.folder.join(name))?;
+            let file = regular(&self.folder.join(name))?;
             let mut bytes = Vec::new();
             file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
             Ok(Some(bytes).filter(|bytes| bytes.len() as u64 <= limit))
@@ -121,7 +121,7 @@ impl FolderTarget {
     }
 
     fn version(&self) -> io::Result<Option<Version>> {
-        match File::open(self.folder.join(ROOT)).and_then(|mut file| Sha256Hex::of_stream(&mut file)) {
+        match regular(&self.folder.join(ROOT)).and_then(|mut file| Sha256Hex::of_stream(&mut file)) {
             Ok((digest, _)) => Ok(Some(Version(digest.to_string()))),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
             Err(error) => Err(error),
@@ -147,6 +147,25 @@ impl FolderTarget {
         }
         Ok(())
     }
+}
+
+/// Opens a file that is one: nobody waits for a pipe, and nothing is read of a device.
+fn regular(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+
+        use rustix::fs::OFlags;
+        let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+        options.custom_flags(flags.bits().cast_signed());
+    }
+    let file = options.read(true).open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    let name = path.file_name().unwrap_or_default().display();
+    Err(io::Error::other(format!("{name} is no ordinary file; take it away")))
 }
 
 /// Whether a file has the content that its name promises, if it promises any.
@@ -253,6 +272,24 @@ mod tests {
         FolderTarget::new(library.path().join("public"), "public").publish(&update(None, "one", &["a"])).await.unwrap();
     }
 
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn nobody_waits_for_a_pipe_or_reads_a_device() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let folder = tempfile::tempdir().unwrap();
+        let target = FolderTarget::new(folder.path(), "public");
+        let pipe = folder.path().join(ROOT);
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        let publish = || async { target.publish(&update(None, "one", &["a"])).await };
+        for refused in [target.root().await.map(drop), publish().await] {
+            assert!(refused.unwrap_err().to_string().contains("no ordinary file"));
+        }
+        fs::remove_file(&pipe).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &pipe).unwrap();
+        assert!(target.root().await.unwrap_err().to_string().contains("no ordinary file"));
+        assert!(publish().await.is_err());
+    }
+
     #[tokio::test]
     async fn what_a_run_has_left_that_was_killed_is_mended() {
         let library = tempfile::tempdir().unwrap();
@@ -260,7 +297,10 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         fs::write(library.path().join(".stockroom/.gitignore"), "").unwrap();
         fs::write(folder.join(".stockroom-a1B2c3"), "half").unwrap();
-        FolderTarget::within(library.path(), ".stockroom/manifest").publish(&update(None, "one", &["a"])).await.unwrap();
+        FolderTarget::within(library.path(), ".stockroom/manifest")
+            .publish(&update(None, "one", &["a"]))
+            .await
+            .unwrap();
         assert_eq!(fs::read_to_string(library.path().join(".stockroom/.gitignore")).unwrap(), "*\n");
         assert!(!folder.join(".stockroom-a1B2c3").exists());
     }
