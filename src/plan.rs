@@ -69,8 +69,10 @@ impl Plan {
 
     /// The first target that would lose more than ten assets and more than a fifth of them.
     pub fn mass_delete(&self) -> Option<MassDelete> {
-        let publications =
-            self.publications.iter().map(|of| (&of.target, of.removed, (of.assets - of.added).saturating_add(of.removed)));
+        let publications = self
+            .publications
+            .iter()
+            .map(|of| (&of.target, of.removed, (of.assets - of.added).saturating_add(of.removed)));
         let deliveries = self.deliveries.iter().map(|of| {
             let held = of.known.delivered.as_ref().map_or(0, |delivered| delivered.assets.len());
             (&of.target, of.removed, held)

@@ -50,7 +50,19 @@ const ROOMS: &[Room] = &[
     ),
     effects(
         "adapters",
-        &["ids", "finding", "state", "event", "catalog", "schema", "manifest", "mirror", "downstream", "embedding", "plan"],
+        &[
+            "ids",
+            "finding",
+            "state",
+            "event",
+            "catalog",
+            "schema",
+            "manifest",
+            "mirror",
+            "downstream",
+            "embedding",
+            "plan",
+        ],
         "every way out of the process",
     ),
     pure(

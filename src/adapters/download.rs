@@ -46,7 +46,8 @@ impl Pieces {
         if Instant::now() >= self.until && self.bytes >= LEAST {
             (self.until, self.bytes) = (Instant::now() + SPAN, 0);
         }
-        let slow = || Trouble::NoAnswer(format!("the server sent less than {LEAST} bytes in {} seconds", SPAN.as_secs()));
+        let slow =
+            || Trouble::NoAnswer(format!("the server sent less than {LEAST} bytes in {} seconds", SPAN.as_secs()));
         let piece = match timeout_at(self.until, self.response.chunk()).await {
             Ok(piece) => piece.map_err(|error| Trouble::of(&error))?,
             // Enough has come in this span, so another one begins.

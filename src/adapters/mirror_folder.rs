@@ -233,7 +233,7 @@ impl MirrorFolder {
     /// How many bytes the disk has room for, where the system says so.
     #[cfg(unix)]
     fn free(&self) -> Option<u64> {
-        let disk = rustix::fs::statvfs(&self.place(STAGED)).ok()?;
+        let disk = rustix::fs::statvfs(self.place(STAGED)).ok()?;
         Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 

@@ -77,7 +77,9 @@ pub async fn federate(
         taken.push(Taken {
             name: library.name.clone(),
             seq: part.as_ref().map(|part| part.member.seq),
-            assets: part.as_ref().map_or(0, |part| part.collections.values().map(|(of, _)| of.assets).fold(0, usize::saturating_add)),
+            assets: part
+                .as_ref()
+                .map_or(0, |part| part.collections.values().map(|(of, _)| of.assets).fold(0, usize::saturating_add)),
             away,
         });
         parts.extend(part);
@@ -195,7 +197,8 @@ fn in_utc(date: &str) -> Option<String> {
 fn source_problem(source: &Source) -> Option<String> {
     let is_id = |id: &String| matches!(id.len(), 40 | 64) && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let ids = [("commit", &source.commit), ("tree", &source.tree)];
-    let wrong = ids.into_iter().find_map(|(name, id)| id.as_ref().filter(|id| !is_id(id)).map(|id| (name, id, "a Git id")));
+    let wrong =
+        ids.into_iter().find_map(|(name, id)| id.as_ref().filter(|id| !is_id(id)).map(|id| (name, id, "a Git id")));
     let date = source.date.as_ref().filter(|date| in_utc(date).is_none());
     let repository = source.repository.as_ref().filter(|slug| RepoSlug::parse(slug).is_err());
     let wrong = wrong.or(date.map(|date| ("date", date, "a moment as RFC 3339 writes it")));
@@ -303,7 +306,7 @@ mod tests {
             ("date", Source { date: bad("9999-99-99 </script>"), ..fit.clone() }),
             ("commit", Source { commit: bad("\u{1b}[31m\n::error::"), ..fit.clone() }),
             ("tree", Source { tree: bad("xyz"), ..fit.clone() }),
-            ("repository", Source { repository: bad("javascript:alert(1)"), ..fit.clone() }),
+            ("repository", Source { repository: bad("javascript:alert(1)"), ..fit }),
         ];
         for (name, source) in wrong {
             let told = source_problem(&source).unwrap();

@@ -61,10 +61,8 @@ impl Library {
         let files = self.assets.iter().flat_map(|asset| asset.files.iter().map(|file| &file.path));
         let files: BTreeSet<&RepoPath> = files.collect();
         let is_below_a_record = |path: &RepoPath| {
-            let around = |at: &str| at.rsplit_once('/').map(|(folder, _)| folder.to_owned());
-            let mut at = Some(path.folder().to_owned());
-            std::iter::from_fn(|| std::mem::replace(&mut at, None).inspect(|folder| at = around(folder)))
-                .any(|folder| folders.contains(folder.as_str()))
+            let mut around = std::iter::successors(Some(path.folder()), |at| Some(at.rsplit_once('/')?.0));
+            around.any(|folder| folders.contains(folder))
         };
         let has_a_part = |path: &&RepoPath| {
             let name = path.as_str();

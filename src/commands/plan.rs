@@ -150,8 +150,7 @@ struct Made {
 pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: bool) -> anyhow::Result<Desired> {
     let made = make(library, outside, remember).await?;
     let state = outside.state.load().await?;
-    let mut present =
-        Present { state, found: Vec::new(), vectors: Actual::new(), is_listed: false, is_strange: false };
+    let mut present = Present { state, found: Vec::new(), vectors: Actual::new(), is_listed: false, is_strange: false };
     for (_, target) in &outside.targets {
         // A place that cannot be read holds no other one up.
         present.found.push(made.publishable.look(target.as_ref()).await.unwrap_or_else(Found::unread));

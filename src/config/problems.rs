@@ -45,7 +45,8 @@ pub(super) fn of_shape(path: &RepoPath, text: &str, value: &Value, places: &Plac
             // What stands there may be a secret, so it is not repeated.
             finding.message = format!("{secret} is not a reference");
             finding.help = Some(NotAReference.to_string());
-        } else if let Some(help) = value.pointer(&finding.pointer).and_then(|at| advice::instead(&finding.pointer, at)) {
+        } else if let Some(help) = value.pointer(&finding.pointer).and_then(|at| advice::instead(&finding.pointer, at))
+        {
             finding.help = Some(help);
         }
         if finding.pointer == "/version" && value.get("version").and_then(Value::as_u64).is_some_and(|v| v > 1) {

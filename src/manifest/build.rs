@@ -9,12 +9,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::files::media_type;
 use super::format::{AssetEntry, CollectionSummary, FileEntry, Member, Source, VERSION};
+use super::role::Roles;
 use super::settings::Settings;
 use crate::catalog::asset::{Asset, CompanionFile, UsedSchema};
 pub use crate::catalog::fact::{FileFact, FileFacts};
 use crate::catalog::place::segments;
 use crate::catalog::pointer::PointerPattern;
-use super::role::Roles;
 use crate::ids::{AssetKey, CollectionName, RepoPath, Sha256Hex};
 
 /// What a library amounts to, before it is known where it goes.
@@ -171,7 +171,8 @@ fn file_entries(
     roles: &Roles,
 ) -> Result<Vec<FileEntry>, BuildError> {
     let entry = |file: &CompanionFile| {
-        let FileFact { sha256, bytes, image } = facts.get(&file.blob).ok_or_else(|| BuildError::NotHashed(file.path.clone()))?;
+        let FileFact { sha256, bytes, image } =
+            facts.get(&file.blob).ok_or_else(|| BuildError::NotHashed(file.path.clone()))?;
         let media_type = media_type(file.path.as_str());
         let role = roles.of(&file.path, media_type);
         let place = file.path.percent_encoded();

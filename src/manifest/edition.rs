@@ -11,17 +11,17 @@ use super::build::{BuildError, Manifest, canonical, document};
 use super::difference::Difference;
 use super::files::{Files, RETIRED, add, is_ours, signature_of, size};
 use super::format::{
-    Delta, DeltaRef, ExportList, FileRef, Findings, MOST_NUMBER, Prev, PublishedFinding, Root, ShardList, Source, Updated,
-    VERSION,
+    Delta, DeltaRef, ExportList, FileRef, Findings, MOST_NUMBER, Prev, PublishedFinding, Root, ShardList, Source,
+    Updated, VERSION,
 };
 use super::index::index;
 use super::layout::{Habits, Layout, Line, beside};
 use super::listing::Listing;
-use super::{exports, page};
 use super::retired::Retired;
 use super::settings::Settings;
 use super::shard::write;
 use super::updated::updated;
+use super::{exports, page};
 use crate::ids::Sha256Hex;
 
 /// How many deltas are kept: whoever is further behind fetches shards.
@@ -137,7 +137,8 @@ impl Held {
 /// The files that a root names, with their sizes.
 pub fn references(root: &Root) -> impl Iterator<Item = (&String, u64)> {
     let delta = root.delta.iter().map(|delta| (&delta.path, delta.bytes));
-    let others = [Some(&root.shards), root.index.as_ref(), Some(&root.updated), root.findings.as_ref(), root.exports.as_ref()];
+    let others =
+        [Some(&root.shards), root.index.as_ref(), Some(&root.updated), root.findings.as_ref(), root.exports.as_ref()];
     others.into_iter().flatten().map(|file| (&file.path, file.bytes)).chain(delta)
 }
 
@@ -253,7 +254,8 @@ impl Edition {
             held.exports.exports.values().flatten().map(|file| (file.path.as_str(), file.sha256.as_str())).collect()
         });
         let is_there = |name: &str, bytes: &[u8]| {
-            let is_same = is_ours(name) || before.get(name).is_some_and(|known| *known == Sha256Hex::of(bytes).as_str());
+            let is_same =
+                is_ours(name) || before.get(name).is_some_and(|known| *known == Sha256Hex::of(bytes).as_str());
             is_same && names.get(name) == Some(&size(bytes))
         };
         let missing = self.files.iter().filter(|(name, bytes)| !is_there(name, bytes));
@@ -344,7 +346,11 @@ fn delta_bytes(held: &Held, offer: &Offer<'_>, difference: &Difference, seq: u64
         line.push(b'}');
         puts.push(line);
     }
-    Ok(write(format!("{head}\"put\":[\n").as_bytes(), puts.iter().map(Vec::as_slice), format!("\n]{tail}\n").as_bytes()))
+    Ok(write(
+        format!("{head}\"put\":[\n").as_bytes(),
+        puts.iter().map(Vec::as_slice),
+        format!("\n]{tail}\n").as_bytes(),
+    ))
 }
 
 #[cfg(test)]

@@ -99,7 +99,8 @@ mod tests {
     fn a_name_promises_a_digest_or_none() {
         let digest = Sha256Hex::of(b"x");
         assert_eq!(digest_in(&format!("shard-{digest}.json")), Some(digest.as_str()));
-        for name in ["manifest.json", "shard-abc.json", &format!("photo-{digest}.json"), &format!("shard-{digest}.js")] {
+        for name in ["manifest.json", "shard-abc.json", &format!("photo-{digest}.json"), &format!("shard-{digest}.js")]
+        {
             assert_eq!(digest_in(name), None, "{name}");
             assert!(!is_ours(name), "{name}");
         }

@@ -73,7 +73,8 @@ impl Layout {
 
 /// The shards of `list` that `other` does not have.
 pub fn beside<'l>(list: &'l ShardList, other: &ShardList) -> Vec<(&'l str, &'l ShardRef)> {
-    let known: BTreeSet<(&str, &str)> = all(other).map(|(collection, shard)| (collection, shard.path.as_str())).collect();
+    let known: BTreeSet<(&str, &str)> =
+        all(other).map(|(collection, shard)| (collection, shard.path.as_str())).collect();
     all(list).filter(|(collection, shard)| !known.contains(&(*collection, shard.path.as_str()))).collect()
 }
 

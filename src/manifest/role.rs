@@ -60,7 +60,8 @@ mod tests {
     #[test]
     fn a_file_has_the_role_that_a_rule_gives_it_else_that_of_its_kind() {
         let roles = [("source", vec!["*.blend", "*_src.*"]), ("preview", vec!["preview_*.png"])];
-        let roles = roles.into_iter().map(|(role, globs)| (role.to_owned(), globs.into_iter().map(Into::into).collect()));
+        let roles =
+            roles.into_iter().map(|(role, globs)| (role.to_owned(), globs.into_iter().map(Into::into).collect()));
         let settings = Settings { roles: roles.collect(), ..Settings::default() };
         let of = |settings: &Settings, path: &str| Roles::new(settings).of(&RepoPath::new(path), media_type(path));
         assert_eq!(of(&settings, "Bolt/Bolt.blend"), "source");

@@ -59,13 +59,7 @@ fn divide(placed: &mut [Placed<'_>], prefix: String, most: MostBytes, files: &mu
         placed.sort_by(|a, b| a.entry.id.cmp(&b.entry.id));
         let bytes = write(HEAD, placed.iter().map(|placed| placed.entry.bytes.as_slice()), TAIL);
         let file = add(files, "shard", bytes);
-        made.push(ShardRef {
-            prefix,
-            path: file.path,
-            bytes: file.bytes,
-            sha256: file.sha256,
-            assets: placed.len(),
-        });
+        made.push(ShardRef { prefix, path: file.path, bytes: file.bytes, sha256: file.sha256, assets: placed.len() });
         return;
     }
     // Two ids have different digests, so that the paths of any two of them part somewhere.

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use super::cost::too_costly;
 use super::names::is_beside_root;
 use crate::ids::Sha256Hex;
-use crate::manifest::format::{CollectionSummary, DeltaRef, FileRef, Key, Renamed, Root, ShardList, ShardRef, Source, VERSION};
+use crate::manifest::format::{
+    CollectionSummary, DeltaRef, FileRef, Key, Renamed, Root, ShardList, ShardRef, Source, VERSION,
+};
 
 /// How large a root may be, in bytes.
 pub const MOST_ROOT: u64 = 4 << 20;
@@ -198,7 +200,9 @@ pub fn shard_list(document: &Document, bytes: &[u8]) -> Result<ShardList, Flaw> 
     document.refuse_other(bytes)?;
     let list: ShardList = parsed(&document.path, bytes)?;
     let (mut together, mut met) = (0_u64, BTreeSet::new());
-    for (collection, shard) in list.collections.iter().flat_map(|(name, shards)| shards.iter().map(move |one| (name, one))) {
+    for (collection, shard) in
+        list.collections.iter().flat_map(|(name, shards)| shards.iter().map(move |one| (name, one)))
+    {
         Document::from(shard).refuse_unusable()?;
         let most = match (shard.assets, shard.prefix.as_str()) {
             (1, _) => MOST_SINGLE,

@@ -240,8 +240,26 @@ mod tests {
             assert!(file_path(bad).is_err(), "{bad:?}");
         }
         for bad in [
-            "con", "a/nul", "aux.txt", "LPT1.png", "CONIN$", "xx:y", "a/b.txt::$DATA", "a?b", "a*b", "a\"b", "a<b", "a>b", "a|b",
-            "a.", "a ", "a./b", "\u{202e}gpj.exe", "\u{200b}", "a\u{feff}", "a\u{2028}b",
+            "con",
+            "a/nul",
+            "aux.txt",
+            "LPT1.png",
+            "CONIN$",
+            "xx:y",
+            "a/b.txt::$DATA",
+            "a?b",
+            "a*b",
+            "a\"b",
+            "a<b",
+            "a>b",
+            "a|b",
+            "a.",
+            "a ",
+            "a./b",
+            "\u{202e}gpj.exe",
+            "\u{200b}",
+            "a\u{feff}",
+            "a\u{2028}b",
         ] {
             assert!(file_path(bad).unwrap_err().why.starts_with("has a part"), "{bad:?}");
         }

@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::choice::Choice;
-use super::documents::{Change, Document, Flaw, Line, belongs, collection_digest, delta, flaw, lines, refuse_misplaced, shard_list};
+use super::documents::{
+    Change, Document, Flaw, Line, belongs, collection_digest, delta, flaw, lines, refuse_misplaced, shard_list,
+};
 use super::record::{Record, forget_shards};
 use crate::ids::Sha256Hex;
 use crate::manifest::format::{DeltaRef, Root, ShardList, ShardRef};

@@ -497,8 +497,14 @@ fn shards_that_no_publisher_writes_are_refused_before_they_are_fetched() {
     let shard = |name: &str, prefix: &str, bytes: u64, assets: u64| json!({"path": name, "prefix": prefix, "bytes": bytes, "sha256": "0".repeat(64), "assets": assets});
     let kept = json!({"a": [shard("s0", "0", 64 << 10, 9), shard("s1", "1", 8 << 20, 1)], "b": [shard("s2", "", 64 << 20, 9)]});
     assert!(told(kept).is_ok());
-    assert!(told(json!({"a": [shard("s", "0", (64 << 10) + 1, 2)]})).unwrap_err().contains("more than a shard of 2 assets"));
-    assert!(told(json!({"a": [shard("s", "", (8 << 20) + 1, 1)]})).unwrap_err().contains("more than a shard of 1 asset may"));
+    assert!(
+        told(json!({"a": [shard("s", "0", (64 << 10) + 1, 2)]})).unwrap_err().contains("more than a shard of 2 assets")
+    );
+    assert!(
+        told(json!({"a": [shard("s", "", (8 << 20) + 1, 1)]}))
+            .unwrap_err()
+            .contains("more than a shard of 1 asset may")
+    );
     assert!(told(json!({"a": [shard("s", "", (64 << 20) + 1, 2)]})).unwrap_err().contains("more than is taken"));
     assert!(told(json!({"a": [shard("s", "0", 9, 0), shard("s", "1", 9, 0)]})).unwrap_err().contains("twice"));
     let many: serde_json::Map<_, _> =

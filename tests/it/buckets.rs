@@ -2,18 +2,16 @@
 
 use serde_json::Value;
 
-use crate::published::FIRST;
 use crate::bucket_server::{Bucket, Fault, SECRET, server};
 use crate::program::{Library, Program, Run};
+use crate::published::FIRST;
 
 /// The example library, published to a bucket alone.
 fn library(bucket: &Bucket) -> Library {
     let library = Library::example();
     let text = library.read("stockroom.yml");
-    let place = format!(
-        "    - object_store: s3://{}/assets\n      url: https://cdn.example.org/assets/\n",
-        bucket.name
-    );
+    let place =
+        format!("    - object_store: s3://{}/assets\n      url: https://cdn.example.org/assets/\n", bucket.name);
     let own = "    - folder: .stockroom/manifest\n";
     assert!(text.contains(own), "the example names a place of its own");
     library.write("stockroom.yml", text.replace(own, &place));

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::published::FIRST;
 use crate::program::{Library, Run};
 use crate::published;
+use crate::published::FIRST;
 
 /// Two libraries that are published, and a folder for a hub beside the first.
 struct Hub {

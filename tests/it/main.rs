@@ -44,9 +44,9 @@ mod places;
 mod postgres_server;
 mod program;
 mod proposal;
+mod published;
 #[cfg(unix)]
 mod pull;
-mod published;
 mod registry;
 mod review;
 mod runner_log;

@@ -15,8 +15,8 @@ use stockroom::commands::outside::Outside;
 use stockroom::commands::plan::{Desired, Scope, plan};
 use stockroom::commands::sync::apply;
 use stockroom::ids::{CorrelationId, DownstreamName, TargetName};
-use stockroom::report::targets::{Outcome, Sync};
 use stockroom::manifest::format::Root;
+use stockroom::report::targets::{Outcome, Sync};
 use stockroom::state::{Change, Intent, State, Timestamp};
 
 use crate::program::Library;

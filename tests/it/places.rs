@@ -145,13 +145,20 @@ fn a_website_s_own_sitemap_and_manifest_on_the_branch_are_not_replaced() {
     let website = origin.clone_of_depth(1);
     website.git(&["checkout", "--quiet", "--orphan", "gh-pages"]);
     website.git(&["rm", "-rfq", "."]);
-    for (name, text) in [("datapackage.json", "{\"name\": \"theirs\"}"), ("manifest.json", "{\"short_name\": \"theirs\"}")] {
+    for (name, text) in
+        [("datapackage.json", "{\"name\": \"theirs\"}"), ("manifest.json", "{\"short_name\": \"theirs\"}")]
+    {
         website.write(name, text);
         website.commit();
         website.git(&["push", "--quiet", "origin", "gh-pages"]);
         let rest = origin.git(&["rev-parse", "gh-pages"]);
         let run = origin.clone_of_depth(1).run(&["sync", "--only", "manifest"]).ends(3);
-        assert!(run.both().contains(&format!("the {name} there is not Stockroom's")) || run.both().contains(&format!("a file {name} that")), "{}", run.both());
+        assert!(
+            run.both().contains(&format!("the {name} there is not Stockroom's"))
+                || run.both().contains(&format!("a file {name} that")),
+            "{}",
+            run.both()
+        );
         assert_eq!(origin.git(&["rev-parse", "gh-pages"]), rest);
     }
 }
@@ -183,7 +190,10 @@ fn a_run_that_is_killed_at_its_push_leaves_the_branch_as_it_was_and_the_next_one
     let (after, run) = sync(&clone);
     assert_eq!(outcome(&after, "manifest"), "done", "{}", run.both());
     let folder = checked_out(&origin, "gh-pages");
-    assert_eq!((published::root(&folder)["seq"].clone(), commits(&origin, "gh-pages")), (json!(published::FIRST + 1), 2));
+    assert_eq!(
+        (published::root(&folder)["seq"].clone(), commits(&origin, "gh-pages")),
+        (json!(published::FIRST + 1), 2)
+    );
     assert_eq!(published::assets(&folder).len(), 15);
 }
 
@@ -279,7 +289,11 @@ fn a_place_that_forgets_everything_does_not_go_back() {
     };
     let first = sync_anew();
     origin.edit(HEX, "Parametric hex bolts", "Parametric hexagon bolts");
-    let later = origin.git_command().env("GIT_COMMITTER_DATE", "2026-01-02T00:00:00Z").args(["commit", "-qam", "later"]).output();
+    let later = origin
+        .git_command()
+        .env("GIT_COMMITTER_DATE", "2026-01-02T00:00:00Z")
+        .args(["commit", "-qam", "later"])
+        .output();
     assert!(later.unwrap().status.success());
     assert_eq!(sync_anew(), first + 86_400);
 }

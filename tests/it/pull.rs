@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::published::FIRST;
 use crate::file_server::{FileServer, Page};
 use crate::program::{Library, Run};
+use crate::published::FIRST;
 
 const HEX: &str = "Hex Bolt Gen v2/Hex Bolt Gen v2.json";
 
@@ -340,7 +340,11 @@ fn an_older_edition_does_not_take_the_folder_back() {
         shop.server.put(&format!("/m/{path}"), Page::Tagged(bytes));
     }
     let run = shop.pull("site", &[]).ends(2);
-    assert!(run.err.contains(&format!("it is edition {FIRST}, and the folder has edition {} already", FIRST + 1)), "{}", run.err);
+    assert!(
+        run.err.contains(&format!("it is edition {FIRST}, and the folder has edition {} already", FIRST + 1)),
+        "{}",
+        run.err
+    );
     assert_eq!(shop.placed("site"), before);
     // Their files are what they were; only the manifest is of yesterday.
     let run = shop.pull("site", &["--allow-older", "--files", "none"]).ends(0);

@@ -197,7 +197,13 @@ fn the_key_that_checkout_has_left_comes_before_the_token() {
     let beside = bench.folder.path().join("credentials");
     git(
         bench.folder.path(),
-        &["config", "-f", beside.to_str().unwrap(), &key, crate::adapters::origin::header(&Secret::new(TOKEN)).reveal()],
+        &[
+            "config",
+            "-f",
+            beside.to_str().unwrap(),
+            &key,
+            crate::adapters::origin::header(&Secret::new(TOKEN)).reveal(),
+        ],
     );
     let condition = format!("includeIf.gitdir:{}.path", runner.folder.join(".git").canonicalize().unwrap().display());
     git(&runner.folder, &["config", &condition, beside.to_str().unwrap()]);

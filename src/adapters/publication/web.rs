@@ -71,7 +71,11 @@ fn is_private(url: &Url) -> bool {
         Ok(IpAddr::V4(ip)) => v4(ip),
         Ok(IpAddr::V6(ip)) => {
             let inner = ip.to_ipv4();
-            ip.is_loopback() || ip.is_unspecified() || ip.is_unique_local() || ip.is_unicast_link_local() || inner.is_some_and(v4)
+            ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
+                || inner.is_some_and(v4)
         }
         Err(_) => {
             let name = host.trim_end_matches('.').to_ascii_lowercase();
@@ -98,9 +102,11 @@ impl Web {
             _ if !url.username().is_empty() || url.password().is_some() => {
                 Err("it names a user or a password".to_owned())
             }
-            _ if !self.allows_private && is_private(url) => Err("it is on a machine that is not on the internet, and the \
+            _ if !self.allows_private && is_private(url) => {
+                Err("it is on a machine that is not on the internet, and the \
                  manifest is; a manifest from elsewhere must not have us ask servers that trust this machine"
-                .to_owned()),
+                    .to_owned())
+            }
             "https" => Ok(()),
             "http" if self.allows_http || (self.allows_loopback && is_loopback) => Ok(()),
             "http" => Err("it is not to be had over https alone, so anybody on the way could change it".to_owned()),
@@ -289,9 +295,25 @@ mod tests {
             traffic: Traffic::default(),
         };
         let near = [
-            "localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.9.9.9", "2130706433", "0x7f.1", "0.0.0.0", "[::1]", "[::]",
-            "[::ffff:127.0.0.1]", "[::ffff:10.0.0.1]", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
-            "[fe80::1]", "[fd00::1]",
+            "localhost",
+            "LOCALHOST.",
+            "a.localhost",
+            "127.0.0.1",
+            "127.9.9.9",
+            "2130706433",
+            "0x7f.1",
+            "0.0.0.0",
+            "[::1]",
+            "[::]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:10.0.0.1]",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "[fe80::1]",
+            "[fd00::1]",
         ];
         for host in near {
             for scheme in ["http", "https"] {

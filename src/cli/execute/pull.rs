@@ -113,7 +113,9 @@ impl Execution<'_> {
             (Some(source), _) => source,
             (None, Some(address)) if address.starts_with("https://") => address.to_owned(),
             (None, Some(_)) => {
-                return Err(anyhow!("the event names a manifest that is not to be had over https; name it as `source`"));
+                return Err(anyhow!(
+                    "the event names a manifest that is not to be had over https; name it as `source`"
+                ));
             }
             (None, None) => {
                 return Err(anyhow!("name the manifest as the input `source`: the event does not say where it is"));
@@ -139,7 +141,9 @@ impl Execution<'_> {
         // The action says by an empty input that there is no key.
         let Some(text) = text.filter(|text| !text.is_empty()).map(str::trim) else { return Ok(None) };
         if text.is_empty() {
-            return Err(anyhow!("the key is blank, and without one nothing would be verified: name one, or leave it out"));
+            return Err(anyhow!(
+                "the key is blank, and without one nothing would be verified: name one, or leave it out"
+            ));
         }
         if let Ok(key) = PublicKey::parse(text) {
             return Ok(Some(key));

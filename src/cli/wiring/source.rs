@@ -7,7 +7,9 @@ use anyhow::{Context as _, anyhow};
 
 use crate::adapters::http;
 use crate::adapters::origin::Origin;
-use crate::adapters::publication::{BranchSource, FolderTarget, KnownRoot, ManifestSource, Traffic, Web, WebSource, is_here};
+use crate::adapters::publication::{
+    BranchSource, FolderTarget, KnownRoot, ManifestSource, Traffic, Web, WebSource, is_here,
+};
 use crate::adapters::stop::Stop;
 use crate::cli::console::Console;
 use crate::cli::environment::Environment;

@@ -156,7 +156,9 @@ fn an_entry_and_its_digests_are_the_canonical_form_of_what_they_say() {
     let only = |field: &str| Settings { fields: Some(vec![field.to_owned()]), ..Settings::default() };
     for settings in [Settings::default(), only("/title"), only("/none")] {
         let manifest = built(&assets, &settings);
-        for ((asset, written), entry) in assets.iter().zip(&manifest.collections["products"].entries).zip(entries(&manifest)) {
+        for ((asset, written), entry) in
+            assets.iter().zip(&manifest.collections["products"].entries).zip(entries(&manifest))
+        {
             assert_eq!(String::from_utf8_lossy(&written.bytes), String::from_utf8(canonical(&entry).unwrap()).unwrap());
             let schema = asset.schema.as_ref().map(|schema| json!([schema.name, schema.version]));
             let files: Vec<_> = entry.files.iter().map(|file| json!([file.path, file.sha256])).collect();

@@ -144,7 +144,9 @@ fn there_is_no_delta_where_everything_has_changed_or_something_cannot_be_read() 
     let held = old.held_before(&new);
     let few = library("b", &many(60, |index| 1 + index / 59));
     assert!(after(Some(&old.held_before(&few)), &few).root.delta.is_some());
-    for torn in [Held { lines: None, ..held.clone() }, Held { list: None, ..held.clone() }, Held { updated: None, ..held }] {
+    for torn in
+        [Held { lines: None, ..held.clone() }, Held { list: None, ..held.clone() }, Held { updated: None, ..held }]
+    {
         let edition = after(Some(&torn), &few);
         assert_eq!((edition.root.delta, edition.root.seq), (None, FIRST + 1));
     }
@@ -152,7 +154,8 @@ fn there_is_no_delta_where_everything_has_changed_or_something_cannot_be_read() 
 
 #[test]
 fn the_chain_of_deltas_is_kept_up_to_its_length_and_each_leads_to_the_one_before() {
-    let libraries: Vec<_> = (0..40_u32).map(|round| library("a", &many(30, |index| u32::from(index == 0) * round))).collect();
+    let libraries: Vec<_> =
+        (0..40_u32).map(|round| library("a", &many(30, |index| u32::from(index == 0) * round))).collect();
     let mut edition = after(None, &libraries[0]);
     let mut names = BTreeMap::new();
     for pair in libraries.windows(2) {
@@ -200,7 +203,10 @@ fn the_same_library_published_again_keeps_its_chain() {
     let (old, new) = (library("a", &many(60, |_| 1)), library("b", &many(60, |index| 1 + index / 59)));
     let second = after(Some(&old.held_before(&new)), &new);
     let third = after(Some(&held(&second, &BTreeMap::new(), &new, &new)), &new);
-    assert_eq!((third.root.delta, third.root.updated, third.root.seq), (second.root.delta, second.root.updated, FIRST + 2));
+    assert_eq!(
+        (third.root.delta, third.root.updated, third.root.seq),
+        (second.root.delta, second.root.updated, FIRST + 2)
+    );
 }
 
 #[test]
@@ -317,7 +323,9 @@ fn a_number_that_canonical_json_cannot_carry_is_neither_read_nor_written() {
     assert_eq!(refused, Err(BuildError::NoNumber(MOST_NUMBER)));
     let mut root = serde_json::to_value(&held.root).unwrap();
     assert!(serde_json::from_value::<Root>(root.clone()).is_ok());
-    for (pointer, field) in [("", "seq"), ("/shards", "bytes"), ("/collections/products", "bytes"), ("/collections/products", "files")] {
+    for (pointer, field) in
+        [("", "seq"), ("/shards", "bytes"), ("/collections/products", "bytes"), ("/collections/products", "files")]
+    {
         let was = root.pointer(pointer).unwrap()[field].clone();
         root.pointer_mut(pointer).unwrap()[field] = json!(MOST_NUMBER + 1);
         assert!(serde_json::from_value::<Root>(root.clone()).is_err(), "{pointer} {field}");
@@ -331,5 +339,9 @@ fn the_number_grows_with_the_commits_time_where_nothing_is_known_of_earlier_ones
     assert_eq!((seq("a"), seq("aa")), (FIRST, FIRST + 86_400));
     let old = library("aaa", &many(2, |_| 1));
     let new = library("b", &many(2, |_| 2));
-    assert_eq!(after(Some(&old.held_before(&new)), &new).root.seq, FIRST + 2 * 86_400 + 1, "a commit of an earlier day");
+    assert_eq!(
+        after(Some(&old.held_before(&new)), &new).root.seq,
+        FIRST + 2 * 86_400 + 1,
+        "a commit of an earlier day"
+    );
 }

@@ -102,7 +102,8 @@ impl Sample {
         let fresh = Self::new();
         fresh.run("dist/stockroom.sh -C examples/library sync");
         let root = published::root(&fresh.published());
-        let bolt = published::assets(&fresh.published())[&("products".to_owned(), "hex-bolt-gen-v2".to_owned())].clone();
+        let bolt =
+            published::assets(&fresh.published())[&("products".to_owned(), "hex-bolt-gen-v2".to_owned())].clone();
         let mut short = bolt.clone();
         let files = short["files"].as_array_mut().unwrap();
         assert_eq!(files.len(), 5, "README.md speaks of five");
@@ -123,7 +124,8 @@ impl Sample {
         let fresh = Self::new();
         let config = fresh.root.join("examples/library/stockroom.yml");
         fs::write(&config, with_exports(&fs::read_to_string(&config).unwrap())).unwrap();
-        fresh.run("git add --all && git commit --quiet --message exports && dist/stockroom.sh -C examples/library sync");
+        fresh
+            .run("git add --all && git commit --quiet --message exports && dist/stockroom.sh -C examples/library sync");
         BTreeMap::from([
             ("export-blender", pretty(&fresh.shown("_asset-library-meta.json", "")).code("json")),
             ("export-feed", pretty(&fresh.shown("feed.json", "/items/0")).code("json")),

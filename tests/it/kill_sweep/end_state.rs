@@ -129,7 +129,11 @@ fn leads_here(folder: &Path) {
     published::json(folder, &root["updated"]);
     if root["delta"].is_object() {
         let delta = published::json(folder, &root["delta"]);
-        assert_eq!((&delta["to"], &delta["from"]), (&root["digest"], &root["delta"]["from"]), "the delta leads elsewhere");
+        assert_eq!(
+            (&delta["to"], &delta["from"]),
+            (&root["digest"], &root["delta"]["from"]),
+            "the delta leads elsewhere"
+        );
     }
 }
 

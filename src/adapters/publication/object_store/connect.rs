@@ -24,7 +24,9 @@ pub(super) fn connect(
     if let Some(endpoint) = &server.endpoint
         && !is_safe(endpoint)
     {
-        return Err(format!("the endpoint {endpoint:?} is no address that begins with https://, and it is not on this machine"));
+        return Err(format!(
+            "the endpoint {endpoint:?} is no address that begins with https://, and it is not on this machine"
+        ));
     }
     let client = http::client().map_err(|error| format!("no client could be made: {error}"))?;
     let client = Transport(client);
