@@ -1,6 +1,6 @@
 //! What stockroom.yml says about the manifest.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -133,16 +133,8 @@ impl Settings {
                 }
             }
         }
-        let mut names = BTreeSet::new();
         for (index, place) in self.publish.iter().enumerate() {
             let at = format!("/publish/{index}");
-            if let Some(name) = place.place().map(|place| place.name()).filter(|name| !names.insert(name.clone())) {
-                let why = format!(
-                    "{name:?} is there twice, and by its name a place is known; leave one out, or give it a folder or a prefix \
-                     of its own"
-                );
-                problems.push((at.clone(), why));
-            }
             problems.extend(place.problems().into_iter().map(|(below, why)| (format!("{at}{below}"), why)));
         }
         let between = publish::problems_between(&self.publish).into_iter();

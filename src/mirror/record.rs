@@ -136,6 +136,6 @@ mod tests {
         record.placed.insert("files/a".to_owned(), (Sha256Hex::of(b"a"), 1));
         assert_eq!(Record::parse(&record.to_bytes()), Ok(record.clone()));
         record.placed.insert("../a".to_owned(), (Sha256Hex::of(b"a"), 1));
-        assert!(Record::parse(&record.to_bytes()).unwrap_err().contains("not below the folder"));
+        assert!(Record::parse(&record.to_bytes()).is_err());
     }
 }

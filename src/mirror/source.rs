@@ -252,7 +252,6 @@ mod tests {
             ("git:/home/ada/library.git#main", "library.git"),
             ("git:file:///home/ada/library.git#main:m", "library.git"),
             ("git:ada@git.internal:library.git#main", "library.git"),
-            ("git:https://token@git.example.com/o/n.git#main", "n.git"),
         ];
         for (text, public) in table {
             assert_eq!(Source::parse(text, false).unwrap().public_name(), public, "{text}");

@@ -12,6 +12,7 @@ use crate::file_server::{FileServer, Page};
 use crate::page::{drive, example, project, tool};
 use crate::program::Library;
 use crate::published;
+use crate::published::FIRST;
 
 /// A library that is published time and again, and a server that gives away what the last publication left.
 struct Place {
@@ -295,7 +296,9 @@ fn a_reader_refuses_what_was_not_published_and_keeps_what_it_has() {
     readers.iter().for_each(|reader| drop(reader.follows(&place)));
 
     place.put("manifest.json", Page::File(first));
-    readers.iter().for_each(|reader| reader.refuses(&place, "went back: it is number 1, and number 2 was seen"));
+    readers.iter().for_each(|reader| {
+        reader.refuses(&place, &format!("went back: it is number {FIRST}, and number {} was seen", FIRST + 1))
+    });
     let forged = |change: &dyn Fn(&mut Value)| {
         let mut root = place.root();
         change(&mut root);
@@ -308,13 +311,13 @@ fn a_reader_refuses_what_was_not_published_and_keeps_what_it_has() {
     forged(&|root| root["version"] = json!(2));
     readers.iter().for_each(|reader| reader.refuses(&place, "version 2"));
     forged(&|root| {
-        (root["seq"], root["digest"]) = (json!(9), json!("another"));
+        (root["seq"], root["digest"]) = (json!(FIRST + 9), json!("another"));
         root["delta"] = Value::Null;
         root["collections"]["models"]["digest"] = json!("another");
     });
     readers.iter().for_each(|reader| reader.refuses(&place, "do not add up"));
     forged(&|root| {
-        (root["seq"], root["digest"], root["delta"]) = (json!(9), json!("another"), Value::Null);
+        (root["seq"], root["digest"], root["delta"]) = (json!(FIRST + 9), json!("another"), Value::Null);
         root["shards"]["path"] = json!("../manifest.json");
     });
     readers.iter().for_each(|reader| reader.refuses(&place, "is no file of a catalogue"));
@@ -415,33 +418,5 @@ fn the_examples_of_the_documentation_print_what_it_says() {
     place.publish();
     for reader in &readers {
         assert_eq!(print(reader), block("text"), "{}", reader.name);
-    }
-}
-
-#[test]
-fn a_hub_is_followed_like_any_other_place() {
-    let (place, server, readers) = (Place::new(), FileServer::start(), Reader::all());
-    let federate = || {
-        let source = format!("one={}", place.folder().display());
-        place.library.run(&["federate", &source, "-o", "../hub"]).ends(0);
-        for file in
-            fs::read_dir(place.library.beside("hub")).unwrap().map(Result::unwrap).filter(|it| it.path().is_file())
-        {
-            let name = file.file_name().into_string().unwrap();
-            server.put(&format!("/{name}"), Page::File(fs::read(file.path()).unwrap()));
-        }
-    };
-    federate();
-    for reader in &readers {
-        let seen = reader.visits(&server, "");
-        assert_eq!((&seen["by"], seen["held"].as_array().map(Vec::len)), (&json!("shards"), Some(82)), "{seen}");
-        assert_eq!(seen["held"], seen["listed"], "{}", reader.name);
-    }
-    place.write(1, "second");
-    place.publish();
-    federate();
-    for reader in &readers {
-        let seen = reader.visits(&server, "");
-        assert_eq!((&seen["by"], &seen["changed"]), (&json!("delta"), &json!(["one/models/model 1"])), "{seen}");
     }
 }

@@ -304,16 +304,6 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_is_there_twice_is_told() {
-        let (one, other) = (Publish::folder("public"), Publish { branch: Some("b".into()), ..Publish::default() });
-        let settings = |publish| super::super::Settings { publish, ..Default::default() };
-        assert!(settings(vec![one.clone(), other.clone()]).problems().is_empty());
-        let problems = settings(vec![one.clone(), other, one]).problems();
-        assert_eq!(problems.len(), 1);
-        assert!(problems[0].0 == "/publish/2" && problems[0].1.contains("is there twice"), "{problems:?}");
-    }
-
-    #[test]
     fn each_place_has_a_name_of_its_own() {
         let name = |publish: Publish| publish.place().map(|place| place.name()).unwrap_or_default();
         let branch = Publish { branch: Some("gh-pages".into()), ..Publish::default() };

@@ -58,7 +58,9 @@ pub fn sweep_forgetful(continuation: Continuation, kills: u64) {
         }
         let same = |commit: &&String| references[*commit].root["digest"] == quiet.root["digest"];
         let commits: Vec<&str> = [&course.before, &course.last].into_iter().filter(same).map(String::as_str).collect();
-        EndState::of(&clone).is_that_of(quiet, &commits, &remains, 1);
+        // A run that was killed right after it took the lock leaves it to expire, and later runs with nothing to do take none.
+        let end = EndState { lock: None, ..EndState::of(&clone) };
+        end.is_that_of(quiet, &commits, &remains, 1);
     }
 }
 
