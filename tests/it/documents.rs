@@ -8,6 +8,7 @@ mod blocks;
 mod configuration;
 mod interface;
 mod sample;
+mod types;
 mod valid;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,6 +104,14 @@ fn the_json_schemas_are_those_of_the_code() {
         .map(|entry| format!("dist/schemas/{}", entry.unwrap().file_name().to_string_lossy()))
         .collect();
     assert_eq!(there, schemas().into_keys().collect(), "dist/schemas holds what is generated and nothing else");
+}
+
+#[test]
+fn the_typescript_types_of_the_manifest_are_those_of_the_code() {
+    let schemas = schemas();
+    let of_manifest = schemas.iter().filter(|(path, _)| path.starts_with("dist/schemas/manifest-"));
+    let text = types::declarations(of_manifest.map(|(_, schema)| schema));
+    settle(&BTreeMap::from([("dist/types/manifest.d.ts".to_owned(), text)]));
 }
 
 fn codes() -> Vec<&'static Code> {
