@@ -129,7 +129,8 @@ pub fn outside(
     let asks_origin = reach == Reach::Network && is_shared && worktree.has_origin();
     Ok(Outside {
         index_apart: config.settings.state.kind == Kind::Postgres,
-        sign: if reach == Reach::Local { None } else { source::sign(config, environment, console)? },
+        // The key is read by those who publish, and by nobody else.
+        sign: None,
         tip: asks_origin.then(|| carried::tip(worktree, environment, console)),
         state: rehearsal::state(environment, Arc::new(state)),
         targets,

@@ -116,11 +116,6 @@ impl Manifest {
         };
         all.par_iter().map(read).collect()
     }
-
-    /// How many files all its assets have.
-    pub fn files(&self) -> usize {
-        self.collections.values().map(|collection| collection.summary.files).fold(0, usize::saturating_add)
-    }
 }
 
 /// The digest of a library with these schemas and collections, as its root has it.

@@ -77,8 +77,6 @@ pub struct Edition {
     pub files: Files,
     /// Files that it names and that the place has already.
     kept: BTreeSet<String>,
-    /// What differs from what the place held.
-    pub difference: Difference,
 }
 
 /// What has to be written at a place for an edition, and what taken away.
@@ -244,7 +242,7 @@ impl Edition {
         let root_bytes = document(&root)?;
         // A root that nobody can read would be the end of the place.
         serde_json::from_slice::<Root>(&root_bytes).map_err(|error| BuildError::Json(error.to_string()))?;
-        Ok(Self { root_bytes, root, files, kept, difference })
+        Ok(Self { root_bytes, root, files, kept })
     }
 
     /// What has to be written at a place that holds this, and what taken away.

@@ -14,6 +14,7 @@ use crate::adapters::stop::Stopped;
 use crate::adapters::turn::Turn;
 use crate::adapters::vector_store::VectorStoreError;
 use crate::adapters::worktree::Worktree;
+use crate::cli::wiring::source::sign;
 use crate::cli::wiring::{Reach, carries, outside, set_damaged_aside, set_state_aside};
 use crate::cli::words::{Common, Format, Limits, Part};
 use crate::commands::gather::Library;
@@ -88,7 +89,7 @@ impl Execution<'_> {
         let mut told = |lock: &Lock| self.console.talk(&waiting(lock));
         let mut is_mended = false;
         loop {
-            let outside = outside(
+            let mut outside = outside(
                 &library.worktree,
                 &library.config,
                 self.environment,
@@ -96,7 +97,11 @@ impl Execution<'_> {
                 self.console,
                 &self.stop,
             )?;
-            match lock::plan_locked(library, &outside, scope(limits), &claimant, &mut told).await {
+            let scope = scope(limits);
+            if scope.manifest {
+                outside.sign = sign(&library.config, self.environment, self.console)?;
+            }
+            match lock::plan_locked(library, &outside, scope, &claimant, &mut told).await {
                 Ok((desired, held)) => return Ok((desired, outside, held)),
                 Err(error) => match error.downcast_ref::<StateError>() {
                     Some(unfit) if unfit.is_unfit() && !std::mem::replace(&mut is_mended, true) => {

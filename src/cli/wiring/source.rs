@@ -41,7 +41,8 @@ pub fn sign(config: &Config, environment: &Environment, console: &Console) -> an
     let Some(secret) = environment.secret(reference) else {
         let name = reference.variable();
         return Err(anyhow!(
-            "manifest.sign names {name}, which is not set; whoever demands a signature would refuse the manifest"
+            "manifest.sign names {name}, which is not set; whoever demands a signature would refuse the manifest. Set it from a \
+             secret that holds the key, or take `sign` out of stockroom.yml"
         ));
     };
     for line in secret.reveal().lines().filter(|line| !line.contains("comment:")) {
