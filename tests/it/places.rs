@@ -297,3 +297,14 @@ fn a_place_that_forgets_everything_does_not_go_back() {
     assert!(later.unwrap().status.success());
     assert_eq!(sync_anew(), first + 86_400);
 }
+
+#[test]
+fn a_root_of_the_former_format_gives_way_to_the_new_one() {
+    let library = library("    - folder: public\n");
+    let former = json!({"version": 1, "source": {"commit": "c"}, "digest": "d", "schemas": {}, "collections": {
+        "products": {"assets": 1, "path": "products.0123456789abcdef.json", "bytes": 2, "sha256": "s"}}});
+    library.write("public/manifest.json", former.to_string());
+    let (done, run) = sync(&library);
+    assert_eq!(outcome(&done, "manifest"), "done", "{}", run.both());
+    assert_eq!(published::assets(&library.path("public")).len(), 15);
+}

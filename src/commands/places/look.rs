@@ -55,7 +55,7 @@ pub(super) async fn look(
         Ok(root) => root,
         Err(error) => {
             refuse_beyond_numbers(target, &stored.bytes, &error)?;
-            spare_others_root(target).await?;
+            spare_others_root(target, &stored.bytes).await?;
             return Ok(Found { version, ..Found::default() });
         }
     };
@@ -123,8 +123,11 @@ fn refuse_newer(target: &dyn PublishTarget, bytes: &[u8]) -> Result<(), Publicat
 
 /// A `manifest.json` that is no root of ours is replaced only where other files of ours say that it was one: a web app's
 /// manifest has the same name.
-async fn spare_others_root(target: &dyn PublishTarget) -> Result<(), PublicationError> {
-    if target.list().await?.keys().any(|name| is_ours(name)) {
+async fn spare_others_root(target: &dyn PublishTarget, bytes: &[u8]) -> Result<(), PublicationError> {
+    let root = serde_json::from_slice::<serde_json::Value>(bytes).unwrap_or_default();
+    // What every root had, before there were shards too.
+    let is_former = ["digest", "schemas", "collections", "source"].iter().all(|member| root.get(member).is_some());
+    if is_former || target.list().await?.keys().any(|name| is_ours(name)) {
         return Ok(());
     }
     let why = format!(
