@@ -28,6 +28,7 @@ pub mod log_text;
 pub mod markdown;
 pub mod moments;
 pub mod moving;
+pub mod notify;
 pub mod pull;
 pub mod redaction;
 pub mod sarif;
