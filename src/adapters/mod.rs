@@ -7,7 +7,10 @@ pub mod carrier;
 pub mod clock;
 pub mod download;
 pub mod github;
+pub mod health;
 pub mod http;
+#[cfg(test)]
+pub(crate) mod loopback;
 pub mod mirror_folder;
 pub mod model;
 pub mod origin;

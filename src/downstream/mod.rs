@@ -8,7 +8,8 @@ mod settings;
 mod slice;
 
 pub use envelope::{
-    Announcement, DeltaCounts, DeltaMessage, Envelope, MAX_KEYS, MAX_PAYLOAD_BYTES, ManifestMessage, envelope_schema,
+    Announcement, DeltaCounts, DeltaMessage, Envelope, MAX_KEYS, MAX_PAYLOAD_BYTES, ManifestMessage, Room,
+    envelope_schema,
 };
 pub use plan::{Action, Channel, Delivery, plan};
 pub use receiver::Receiver;
