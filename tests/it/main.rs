@@ -9,6 +9,8 @@
 )]
 
 mod about_changes;
+#[cfg(unix)]
+mod act;
 mod action;
 mod bad_input;
 #[cfg(feature = "object-store")]
@@ -47,6 +49,7 @@ mod proposal;
 mod published;
 #[cfg(unix)]
 mod pull;
+mod receivers;
 mod registry;
 mod review;
 mod runner_log;
