@@ -19,6 +19,7 @@ mod bucket_server;
 #[cfg(feature = "object-store")]
 mod buckets;
 mod carried;
+mod chain;
 mod clients;
 mod convergence;
 mod corpora;
@@ -27,6 +28,7 @@ mod documents;
 mod example_library;
 mod exports;
 mod fake_github;
+mod fault_sweep;
 mod federation;
 mod file_server;
 mod files;
