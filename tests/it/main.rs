@@ -63,3 +63,4 @@ mod state_migrate;
 mod status;
 mod suites;
 mod threats;
+mod webhooks;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::envelope::{Announcement, weight};
+use super::envelope::{Announcement, Envelope, weight};
 use super::receiver::Receiver;
 use super::settings::Problem;
 use super::slice::Delta;
@@ -101,6 +101,23 @@ impl Facts {
         });
         [Self(full), Self(bare)]
     }
+}
+
+/// What a receiver is told of a delivery, its payload filled in.
+pub fn envelope(
+    receiver: &Receiver,
+    payload: &BTreeMap<String, Value>,
+    news: &Announcement,
+    delta: &Delta,
+    complete: bool,
+    correlation: &CorrelationId,
+) -> Result<Envelope, PayloadError> {
+    let extra = match payload.is_empty() {
+        true => None,
+        false => Some(render(payload, &Facts::new(news, delta, complete, correlation))?),
+    };
+    let room = receiver.room(extra.as_ref());
+    Ok(Envelope::within(room, news, delta, complete, correlation, extra))
 }
 
 /// The values with every template in them filled in.
