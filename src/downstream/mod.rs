@@ -1,13 +1,17 @@
 //! The repositories that build on the library: what concerns them, what they are told, and in which order.
 
+mod choice;
 mod envelope;
+mod patience;
 mod plan;
 mod settings;
 mod slice;
 
+pub use choice::{BadChoice, Choice};
 pub use envelope::{
     Announcement, DeltaCounts, DeltaMessage, Envelope, MAX_KEYS, MAX_PAYLOAD_BYTES, ManifestMessage, envelope_schema,
 };
+pub use patience::{LONGEST_WAIT, longest_wait};
 pub use plan::{Action, Channel, Delivery, plan};
 pub use settings::{Problem, Settings, When, problems};
 pub use slice::{Delta, Slice};

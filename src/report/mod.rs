@@ -26,6 +26,7 @@ pub mod json;
 pub mod junit;
 pub mod log_text;
 pub mod markdown;
+pub mod mermaid;
 pub mod moments;
 pub mod moving;
 pub mod pull;

@@ -296,6 +296,16 @@ pub(crate) mod tests {
         }
     }
 
+    /// A plan that delivers to these: each with its wave and what it needs.
+    pub(crate) fn waves(of: &[(&str, usize, &[&str])]) -> Plan {
+        let one = |(name, wave, needs): &(&str, usize, &[&str])| Delivery {
+            wave: *wave,
+            needs: needs.iter().map(|need| DownstreamName::new(*need)).collect(),
+            ..delivery(name, Channel::GitHub, downstream::Action::Deliver)
+        };
+        Plan { deliveries: of.iter().map(one).collect(), ..busy() }
+    }
+
     /// A plan with nothing to do.
     pub(crate) fn idle() -> Plan {
         Plan {
