@@ -197,5 +197,5 @@ mod tests {
         assert_eq!((forced[0].action, &forced[0].correlation), (Action::Resolve, &one.correlation));
     }
 
-    const WAY: Channel = Channel::GitHub;
+    const WAY: Channel = Channel::Remote;
 }

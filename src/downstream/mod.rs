@@ -3,7 +3,9 @@
 mod choice;
 mod envelope;
 mod patience;
+pub mod payload;
 mod plan;
+mod receiver;
 mod settings;
 mod slice;
 
@@ -13,5 +15,9 @@ pub use envelope::{
 };
 pub use patience::{LONGEST_WAIT, longest_wait};
 pub use plan::{Action, Channel, Delivery, plan};
-pub use settings::{Problem, Settings, When, problems};
+pub use receiver::Receiver;
+pub use settings::{
+    Accepts, App, AppId, Credentials, DispatchSettings, Endpoint, GitLab, Health, HealthValue, OnFailure, OnLoop, Passing, Period,
+    Problem, ReportTo, Settings, Wait, When, problems,
+};
 pub use slice::{Delta, Slice};

@@ -26,9 +26,9 @@ pub mod json;
 pub mod junit;
 pub mod log_text;
 pub mod markdown;
-pub mod mermaid;
 pub mod moments;
 pub mod moving;
+pub mod notify;
 pub mod pull;
 pub mod redaction;
 pub mod sarif;
@@ -41,6 +41,7 @@ pub mod summary_targets;
 pub mod targets;
 pub mod touched;
 pub mod verify;
+pub mod waves;
 pub mod workflow_command;
 
 #[cfg(test)]

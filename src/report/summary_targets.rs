@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::markdown::{Cell, SUMMARY_LIMIT, Table, code_span};
-use super::mermaid;
+use super::waves;
 use super::summary::section;
 use super::targets::{Outcome, Row, Sync, TargetResult, library, rows};
 use crate::finding::words::count;
@@ -34,11 +34,11 @@ pub fn plan(plan: &Plan) -> String {
         texts.map(Cell::code).to_vec()
     });
     section(&mut out, "Targets", table, left_out, "target");
-    waves(&mut out, mermaid::plan(plan));
+    graph_of_waves(&mut out, waves::plan(plan));
     out
 }
 
-fn waves(out: &mut String, graph: Option<String>) {
+fn graph_of_waves(out: &mut String, graph: Option<String>) {
     if let Some(graph) = graph {
         out.push_str("\n### Downstreams\n\n");
         out.push_str(&graph);
@@ -65,7 +65,7 @@ pub fn sync(sync: &Sync) -> String {
     });
     section(&mut out, "Targets", table, left_out, "target");
     let outcomes: BTreeMap<_, _> = sync.results.iter().map(|result| (&result.name, result.outcome)).collect();
-    waves(&mut out, mermaid::outcomes(&sync.plan, &outcomes));
+    graph_of_waves(&mut out, waves::outcomes(&sync.plan, &outcomes));
     out
 }
 
