@@ -69,6 +69,8 @@ mod tests {
 
     #[test]
     fn a_circle_is_no_endless_wait() {
-        assert!(minutes(&[("a", "{repo: o/a, wait: 1m, needs: [b]}"), ("b", "{repo: o/b, wait: 1m, needs: [a]}")]) < 360);
+        assert!(
+            minutes(&[("a", "{repo: o/a, wait: 1m, needs: [b]}"), ("b", "{repo: o/b, wait: 1m, needs: [a]}")]) < 360
+        );
     }
 }

@@ -16,6 +16,7 @@ use touched::Touched;
 pub mod changelog;
 pub mod check_run;
 pub mod comment;
+pub mod course;
 pub mod excerpt;
 pub mod federation;
 pub mod github;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::course;
 use super::markdown::{Cell, SUMMARY_LIMIT, Table, code_span};
 use super::waves;
 use super::summary::section;
@@ -64,6 +65,12 @@ pub fn sync(sync: &Sync) -> String {
         vec![Cell::words(mark), Cell::code(result.name.as_str()), Cell::code(&result.message)]
     });
     section(&mut out, "Targets", table, left_out, "target");
+    if let Some((table, left_out)) = course::table(sync, MOST_TARGETS, TABLE_BYTES) {
+        section(&mut out, "Deliveries", table, left_out, "downstream");
+    }
+    if let Some(said) = sync.requests.sentence() {
+        out.push_str(&format!("\nTo the servers of the downstreams: {said}.\n"));
+    }
     let outcomes: BTreeMap<_, _> = sync.results.iter().map(|result| (&result.name, result.outcome)).collect();
     graph_of_waves(&mut out, waves::outcomes(&sync.plan, &outcomes));
     out

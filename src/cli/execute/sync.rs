@@ -24,7 +24,7 @@ use crate::commands::{lock, sync as syncing};
 use crate::config::Config;
 use crate::report::state::{Waiting, waiting};
 use crate::report::targets::{Outcome, Sync, TargetResult};
-use crate::report::{human_targets, json, summary_targets};
+use crate::report::{course, human_targets, json, summary_targets};
 use crate::state::{Kind, Run};
 
 /// How often a log hears of progress.
@@ -76,6 +76,9 @@ impl Execution<'_> {
         self.settled(self.outputs("sync", &library.check, common.fail_on));
         self.settled(self.sync_outputs(&library, &sync));
         self.settled(self.console.add_summary(&summary_targets::sync(&sync)).map_err(Into::into));
+        for command in course::annotations(&sync) {
+            self.console.command(&command);
+        }
         drop(under_way);
         Ok(if sync.is_partial() { Ending::Partial } else { Ending::Done })
     }
