@@ -1,6 +1,10 @@
 //! GitHub: telling a downstream repository, or a folder where there is no token; and telling a pull request what was found.
 
+pub mod access;
+mod advice;
 pub(in crate::adapters) mod api;
+pub mod app;
+pub mod app_key;
 pub mod feedback;
 mod memory;
 mod octocrab;
@@ -12,6 +16,10 @@ use serde_json::Value;
 use crate::ids::{CorrelationId, DownstreamName, RepoSlug};
 use crate::state::Timestamp;
 
+pub use access::{Access, Credentials, Transport};
+pub use api::Server;
+pub use app::{App, Use};
+pub use app_key::AppKey;
 pub use memory::MemoryDispatcher;
 #[cfg(test)]
 pub(crate) use octocrab::fake_github;
