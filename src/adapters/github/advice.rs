@@ -34,6 +34,7 @@ pub fn advice(base: &str, credentials: &Credentials, reply: &Reply, permission: 
     }
     let has = header("x-oauth-scopes");
     if token.starts_with("ghp_") || has.is_some() {
+        let is_told = has.is_some();
         let (has, accepted) = (has.unwrap_or_default(), header("x-accepted-oauth-scopes").unwrap_or_default());
         let (scopes, wanted) = (list(&has), list(&accepted));
         // One of them is enough; the narrowest stands last, the one that people know is `repo`.
@@ -42,8 +43,14 @@ pub fn advice(base: &str, credentials: &Credentials, reply: &Reply, permission: 
         if scopes.contains(&wanted.as_str()) {
             return format!("the token has the scope `{wanted}`; its owner may lack the role to write to {on}");
         }
-        let scopes = if scopes.is_empty() { "none".to_owned() } else { format!("`{}`", scopes.join("`, `")) };
-        return format!("give the token the scope `{wanted}` (it has {scopes}) at {pages}");
+        let has = match (is_told, scopes.is_empty()) {
+            (false, _) => String::new(),
+            (true, true) => " (it has none)".to_owned(),
+            (true, false) => format!(" (it has `{}`)", scopes.join("`, `")),
+        };
+        return format!(
+            "needs a token with the scope `{wanted}`{has}, to be given at {pages}, of somebody who may write to {on}"
+        );
     }
     let needed = needed(header("x-accepted-github-permissions"), permission);
     if token.starts_with("ghs_") {
@@ -138,8 +145,8 @@ mod tests {
         needs a token with `contents: write` on org/website, to be given at https://github.com/settings/personal-access-tokens; GITHUB_TOKEN cannot reach another repository
         it is wrong, was revoked or has expired: make a new one at https://ghe.example/settings/personal-access-tokens, with `contents: write` on org/website
         it is wrong, was revoked or has expired: make a new one at https://github.com/settings/tokens, with `contents: write` on org/website
-        give the token the scope `repo` (it has `read:org`, `gist`) at https://github.com/settings/tokens
-        give the token the scope `repo` (it has none) at https://ghe.example/settings/tokens
+        needs a token with the scope `repo` (it has `read:org`, `gist`), to be given at https://github.com/settings/tokens, of somebody who may write to org/website
+        needs a token with the scope `repo` (it has none), to be given at https://ghe.example/settings/tokens, of somebody who may write to org/website
         the token has the scope `repo`; its owner may lack the role to write to org/website
         the organization asks for single sign-on: authorize the token for it at https://github.com/orgs/acme/sso
         the organization asks for single sign-on: authorize the token for it at https://ghe.example/settings/tokens ("Configure SSO")

@@ -206,6 +206,12 @@ impl Api {
         advice(&self.server.base, &self.credentials, reply, permission, on)
     }
 
+    /// Whether the token may be the one that a workflow's job is given: it looks like no person's.
+    pub(in crate::adapters) fn is_jobs_own(&self) -> bool {
+        let is_persons = |token: &str| token.starts_with("ghp_") || token.starts_with("github_pat_");
+        !matches!(&self.credentials, Credentials::Token(token) if is_persons(token.reveal()))
+    }
+
     async fn token(&self) -> Result<Secret, HttpError> {
         self.credentials.token().await.map_err(|why| HttpError { certain: true, why, attempts: 0 })
     }
