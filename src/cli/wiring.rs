@@ -3,6 +3,7 @@
 pub mod buckets;
 pub mod carried;
 mod dispatchers;
+mod githubs;
 pub mod places;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -115,9 +116,12 @@ pub fn outside(
     };
     let state = Redacted::new(state, Arc::new(move |text: &str| writer.redacted(text)));
     let pace = rehearsal::pace(environment, stop);
+    let mut githubs = githubs::GitHubs::new(worktree, config, environment, &pace, console);
     let dispatchers = match reach {
         Reach::Local => BTreeMap::new(),
-        Reach::Look | Reach::Network => dispatchers::dispatchers(worktree, config, environment, &pace, console)?,
+        Reach::Look | Reach::Network => {
+            dispatchers::dispatchers(worktree, config, environment, &pace, console, &mut githubs)?
+        }
     };
     let is_shared = config.settings.state.kind == Kind::Postgres || carries(worktree, config, environment);
     let places =
@@ -134,6 +138,7 @@ pub fn outside(
         state: rehearsal::state(environment, Arc::new(state)),
         targets,
         dispatchers,
+        budgets: githubs.budgets().clone(),
         model: Arc::new(Local::new()?),
         vectors: Arc::new(Embedded::at(private.join(VECTORS))),
         pace,
