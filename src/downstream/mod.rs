@@ -1,14 +1,19 @@
 //! The repositories that build on the library: what concerns them, what they are told, and in which order.
 
+mod acceptance;
 mod envelope;
+mod interest;
+pub mod loops;
 mod plan;
 mod receiver;
 mod settings;
 mod slice;
 
+pub use acceptance::{Acceptance, Range, Refusal, unaccepted};
 pub use envelope::{
     Announcement, DeltaCounts, DeltaMessage, Envelope, MAX_KEYS, MAX_PAYLOAD_BYTES, ManifestMessage, envelope_schema,
 };
+pub use interest::{Concerns, Interest};
 pub use plan::{Action, Channel, Delivery, plan};
 pub use receiver::Receiver;
 pub use settings::{
@@ -16,3 +21,10 @@ pub use settings::{
     Problem, ReportTo, Settings, Wait, When, problems,
 };
 pub use slice::{Delta, Slice};
+
+use crate::finding::Code;
+
+/// The finding codes of this room.
+pub fn codes() -> Vec<&'static Code> {
+    [acceptance::CODES, loops::CODES].concat()
+}
