@@ -16,11 +16,14 @@ use crate::finding::{Finding, Span};
 use crate::ids::{AssetKey, BlobId, CollectionName, CommitId, DownstreamName, RepoPath};
 
 /// How far back it is looked: loops that are slower rebuild nobody's site all day.
-const REACH: Reach = Reach { commits: 50, seconds: 24 * 60 * 60, files: 5_000, entries: 1_000_000 };
+const REACH: Reach = Reach { commits: 50, seconds: 24 * 60 * 60, files: 1_000, entries: 4_000_000 };
+/// How many files may have changed since a delivery, for it to be known what they were.
+const SINCE: Reach = Reach { files: 50_000, ..REACH };
 /// How many records of one commit are read, in the order of their paths; they stand for those that are not.
 const MOST_RECORDS: usize = 256;
 /// How much of records is read in all, in bytes, and of one.
 const MOST_BYTES: u64 = 32 * 1024 * 1024;
+const MOST_BYTES_SINCE: u64 = 128 * 1024 * 1024;
 const MOST_OF_ONE: u64 = 1024 * 1024;
 /// How many pointers a sentence names, and how many records a finding.
 const MOST_SAID: usize = 3;
@@ -53,8 +56,11 @@ pub fn look(library: &Library, deliveries: &[Delivery]) -> Looked {
         }
     };
     let note = history.is_cut_off.then(|| {
-        let seen = count(history.commits.len(), "commit");
-        format!("loops were looked for in {seen} alone: the clone is shallow (`fetch-depth: 50` in actions/checkout)")
+        let seen = match history.commits.len() {
+            0 => "not looked for".to_owned(),
+            seen => format!("looked for in {} alone", count(seen, "commit")),
+        };
+        format!("loops were {seen}: the clone is shallow (`fetch-depth: 50` in actions/checkout is enough)")
     });
     let mut records = Records::of(&library.config.collections, library.worktree.objects());
     let pasts = records.pasts(&history);
@@ -90,9 +96,10 @@ pub fn look(library: &Library, deliveries: &[Delivery]) -> Looked {
     Looked { findings: findings(library, told), withheld, note }
 }
 
-/// Whether it is to be told of changes of what it has: whoever was never told, or was told of nothing for certain, is told.
+/// Whether it is to be told of changes of what it surely has. Who was never told, or perhaps of something else, is told.
 fn is_news(delivery: &Delivery) -> bool {
-    delivery.action == Action::Deliver && delivery.known.delivered.is_some() && !delivery.delta.changed.is_empty()
+    let is_known = delivery.known.delivered.is_some() && delivery.known.intent.is_none();
+    delivery.action == Action::Deliver && is_known && !delivery.delta.changed.is_empty()
 }
 
 fn assets<'l>(library: &'l Library, news: &[&Delivery]) -> BTreeMap<&'l AssetKey, &'l Asset> {
@@ -141,6 +148,7 @@ impl<'l> Records<'l> {
 
     fn touches(&mut self, commit: &PastCommit) -> (BTreeMap<RepoPath, Touch>, bool) {
         let (mut touches, mut has_more) = (BTreeMap::new(), !commit.is_whole);
+        self.is_sampled |= has_more;
         for FileChange { path, before, after } in &commit.changes {
             let (Some(collection), Some(before), Some(after)) = (self.collection(path), before, after) else {
                 has_more = true;
@@ -221,7 +229,7 @@ impl<'l> Suspicion<'l> {
             changed.iter().map(|asset| self.pointers(asset)).collect::<Option<_>>()?;
         let told = delivery.known.delivered.as_ref()?.commit.as_ref()?;
         let since = Since::new(self, told)?;
-        self.records.left = MOST_BYTES;
+        self.records.left = MOST_BYTES_SINCE;
         for (asset, pointers) in changed.iter().zip(&pointers) {
             self.is_idle(asset, pointers, &since, interest).then_some(())?;
         }
@@ -275,7 +283,10 @@ impl Since {
     /// None where not all of it can be seen.
     fn new(suspicion: &Suspicion<'_>, told: &CommitId) -> Option<Self> {
         let worktree = &suspicion.library.worktree;
-        let (changes, is_whole) = worktree.differences(told, suspicion.tip, &REACH)?;
+        if !worktree.descends(suspicion.tip, told) {
+            return None;
+        }
+        let (changes, is_whole) = worktree.differences(told, suspicion.tip, &SINCE)?;
         let newer = suspicion.of_people.iter().take_while(|commit| worktree.descends(&commit.commit, told));
         let newer: Vec<&&PastCommit> = newer.collect();
         if !is_whole || newer.iter().any(|commit| !commit.is_whole) {

@@ -130,9 +130,10 @@ impl Concerns {
     }
 }
 
-impl From<BTreeMap<AssetKey, Sha256Hex>> for Concerns {
-    fn from(whole: BTreeMap<AssetKey, Sha256Hex>) -> Self {
-        Self { whole, parts: BTreeMap::new() }
+impl FromIterator<(AssetKey, Sha256Hex)> for Concerns {
+    /// Those of downstreams that read everything.
+    fn from_iter<I: IntoIterator<Item = (AssetKey, Sha256Hex)>>(whole: I) -> Self {
+        Self { whole: whole.into_iter().collect(), parts: BTreeMap::new() }
     }
 }
 

@@ -233,7 +233,7 @@ mod tests {
 
     fn concerns(of: &[(&str, &str)]) -> Concerns {
         let key = |id: &str| AssetKey { collection: CollectionName::new("products"), id: AssetId::new(id) };
-        of.iter().map(|(id, text)| (key(id), Sha256Hex::of(text.as_bytes()))).collect::<BTreeMap<_, _>>().into()
+        of.iter().map(|(id, text)| (key(id), Sha256Hex::of(text.as_bytes()))).collect()
     }
 
     fn one(settings: &BTreeMap<DownstreamName, Settings>, of: &[(&str, &str)], state: &State) -> Delivery {

@@ -78,8 +78,8 @@ impl Scene {
 
     fn plan(&self, assets: &[(&str, &str)]) -> Vec<Delivery> {
         let key = |id: &str| AssetKey { collection: CollectionName::new("products"), id: AssetId::new(id) };
-        let assets = assets.iter().map(|(id, text)| (key(id), Sha256Hex::of(text.as_bytes())));
-        plan(&self.settings, &assets.collect::<BTreeMap<_, _>>().into(), &self.store.0.lock().unwrap(), &|_| Channel::Remote)
+        let assets = assets.iter().map(|(id, text)| (key(id), Sha256Hex::of(text.as_bytes()))).collect();
+        plan(&self.settings, &assets, &self.store.0.lock().unwrap(), &|_| Channel::Remote)
     }
 
     async fn run_with(&self, assets: &[(&str, &str)], token: &str) -> Vec<Receipt> {

@@ -78,3 +78,59 @@ fn a_list_of_many_is_cut() {
     assert_eq!(told(&["/a", "/b"]), "/a and /b");
     assert_eq!(told(&["/a", "/b", "/c", "/d", "/e"]), "/a, /b, /c and 2 more");
 }
+
+/// A repository in which a bot has written these files once for each of the numbers.
+fn written(files: usize, times: usize, content: impl Fn(usize) -> String) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    git(folder.path(), &["init", "-q", "-b", "main"]);
+    let who = ["-c", "user.name=x[bot]", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false"];
+    for time in 0..times {
+        for file in 0..files {
+            std::fs::write(folder.path().join(format!("{file:04}.json")), content(time)).unwrap();
+        }
+        git(folder.path(), &["add", "-A"]);
+        git(folder.path(), &[&who[..], &["commit", "-q", "-m", "Sync"]].concat());
+    }
+    folder
+}
+
+fn pasts(folder: &TempDir, collections: &[Collection]) -> (Vec<Past>, bool, u64) {
+    let worktree = Worktree::open(folder.path()).unwrap();
+    let history = worktree.history(&worktree.head().unwrap().commit.unwrap(), &REACH).unwrap();
+    let mut records = Records::of(collections, worktree.objects());
+    let pasts = records.pasts(&history);
+    (pasts, records.is_sampled, MOST_BYTES - records.left)
+}
+
+const ALL: &str = "version: 1\ncollections: {all: {metadata: '*.json', id: '{stem}'}}";
+
+#[test]
+fn of_a_commit_about_many_records_some_are_read_and_stand_for_the_others() {
+    let folder = written(300, 5, |time| format!("{{\"at\": {time}, \"title\": \"Knob\"}}"));
+    let (pasts, is_sampled, _) = pasts(&folder, &collections(ALL));
+    let found = loops(&pasts);
+    assert_eq!((found.len(), is_sampled), (MOST_RECORDS, true));
+    assert!(found.values().all(|it| it.pointers.iter().eq(["/at"]) && it.commits == 4));
+}
+
+#[test]
+fn a_record_that_is_too_large_is_not_read_and_proves_nothing() {
+    let filling = "x".repeat(usize::try_from(MOST_OF_ONE).unwrap());
+    let folder = written(1, 6, |time| format!("{{\"at\": {time}, \"filling\": \"{filling}\"}}"));
+    let (pasts, is_sampled, bytes) = pasts(&folder, &collections(ALL));
+    assert_eq!((loops(&pasts), is_sampled, bytes), (Loops::new(), true, 0));
+}
+
+#[test]
+fn what_has_been_read_for_one_commit_is_not_read_again_for_the_next() {
+    let folder = written(1, 6, |time| format!("{{\"at\": {time}}}"));
+    let (_, _, bytes) = pasts(&folder, &collections(ALL));
+    assert_eq!(bytes, 6 * 9);
+}
+
+#[test]
+fn records_that_no_parser_takes_prove_nothing() {
+    let folder = written(1, 6, |time| format!("{{\"at\": {time}"));
+    let (pasts, ..) = pasts(&folder, &collections(ALL));
+    assert_eq!((pasts.len(), loops(&pasts)), (5, Loops::new()));
+}
