@@ -14,6 +14,7 @@ use crate::report::human::Style;
 use crate::report::{Check, workflow_command};
 
 mod check;
+mod docs;
 mod federate;
 mod feedback;
 mod identity;
@@ -105,6 +106,7 @@ impl Execution<'_> {
             Command::Pull(words) => self.pull(&words).await,
             Command::Verify(words) => self.verify(&words).await,
             Command::Federate(words) => self.federate(&words).await,
+            Command::Docs(words) => self.docs(&words).await,
             Command::Run => self.run().await,
         }
     }

@@ -6,12 +6,14 @@ use std::str::FromStr;
 use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub mod docs;
 pub mod federate;
 pub mod migrate;
 pub mod pull;
 pub mod schema;
 pub mod state;
 
+use docs::DocsWords;
 use federate::FederateWords;
 use pull::{PullWords, VerifyWords};
 use schema::SchemaCommand;
@@ -168,6 +170,13 @@ pub enum Command {
         #[command(subcommand)]
         command: SchemaCommand,
     },
+    /// Write REPOSITORY_CONNECTIONS.md and DEPENDENCIES.md: whom the library is connected with, and who builds on which schema.
+    #[command(
+        after_help = "Both say the same for the same stockroom.yml and records, on every machine. Commit them, and let \
+                      `stockroom docs --check` tell when they are out of date.\n\n\
+                      Example: stockroom docs -o docs"
+    )]
+    Docs(DocsWords),
     /// Do what the GitHub event asks for; this is what the action runs.
     #[command(
         after_help = "A pull request or merge group is checked and planned, without side effects; a push to the default branch, a \

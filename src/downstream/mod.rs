@@ -8,6 +8,6 @@ mod slice;
 pub use envelope::{
     Announcement, DeltaCounts, DeltaMessage, Envelope, MAX_KEYS, MAX_PAYLOAD_BYTES, ManifestMessage, envelope_schema,
 };
-pub use plan::{Action, Channel, Delivery, plan};
+pub use plan::{Action, Channel, Delivery, plan, waves};
 pub use settings::{Problem, Settings, When, problems};
 pub use slice::{Delta, Slice};
