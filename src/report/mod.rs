@@ -18,6 +18,7 @@ pub mod check_run;
 pub mod comment;
 pub mod connections;
 pub mod dependencies;
+pub mod doctor;
 pub mod excerpt;
 pub mod federation;
 pub mod github;

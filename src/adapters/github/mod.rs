@@ -2,6 +2,7 @@
 
 pub(in crate::adapters) mod api;
 pub mod feedback;
+pub mod inspection;
 mod memory;
 mod octocrab;
 mod outbox;
