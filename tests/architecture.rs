@@ -69,7 +69,7 @@ const ROOMS: &[Room] = &[
     ),
     pure(
         "config",
-        &["ids", "finding", "state", "catalog", "schema", "manifest", "downstream", "embedding"],
+        &["ids", "finding", "state", "catalog", "schema", "manifest", "downstream", "embedding", "report"],
         "stockroom.yml, assembled from each room's Settings",
     ),
     effects(
@@ -95,7 +95,7 @@ const ROOMS: &[Room] = &[
     ),
     effects(
         "cli",
-        &["ids", "finding", "state", "event", "manifest", "mirror", "diagnosis", "config", "commands", "report", "adapters"],
+        &["ids", "finding", "state", "event", "manifest", "mirror", "downstream", "diagnosis", "config", "commands", "report", "adapters"],
         "the words of the command line and the environment",
     ),
 ];

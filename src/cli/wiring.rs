@@ -26,6 +26,7 @@ use crate::adapters::vector_store::Embedded;
 use crate::adapters::worktree::Worktree;
 use crate::commands::outside::Outside;
 use crate::config::Config;
+use crate::downstream::Credentials;
 use crate::ids::{DownstreamName, RepoSlug};
 use crate::report::workflow_command;
 use crate::state::Kind;
@@ -207,7 +208,8 @@ fn dispatchers(
     let mut client = None;
     let mut all: BTreeMap<DownstreamName, Arc<dyn Dispatcher>> = BTreeMap::new();
     for (name, settings) in &config.settings.downstreams {
-        let dispatcher: Arc<dyn Dispatcher> = match environment.secret(&settings.token) {
+        let Credentials::Token(token) = settings.credentials(&config.settings.dispatch) else { continue };
+        let dispatcher: Arc<dyn Dispatcher> = match environment.secret(&token) {
             None => Arc::new(OutboxDispatcher::new(&outbox)),
             Some(token) => {
                 console.mask(token.reveal());

@@ -13,7 +13,7 @@ use super::record::{NotRecorded, STOPPED, SUPERSEDED, Steps};
 use crate::adapters::github::{Dispatch, DispatchError, Dispatcher, Outcome};
 use crate::adapters::http::Pace;
 use crate::adapters::state_store::StateStore;
-use crate::downstream::{Action, Announcement, Delivery, Envelope, Slice};
+use crate::downstream::{Action, Announcement, Delivery, Envelope, Receiver, Slice};
 use crate::ids::{CommitId, DownstreamName, TargetName};
 use crate::state::{Change, Delivered, TargetState, Timestamp};
 
@@ -139,7 +139,9 @@ impl Run<'_, '_> {
         let Some(dispatcher) = self.means.dispatchers.get(&self.delivery.name).cloned() else {
             return failed("there is no way to reach it".to_owned(), true);
         };
-        let dispatch = self.dispatch();
+        let Some(dispatch) = self.dispatch() else {
+            return failed("there is no way to reach it".to_owned(), true);
+        };
         if self.delivery.action == Action::Resolve {
             match self.look_for(&*dispatcher, &dispatch).await {
                 Ok(Some(place)) => return self.delivered(place, true).await,
@@ -195,16 +197,17 @@ impl Run<'_, '_> {
         }
     }
 
-    fn dispatch(&self) -> Dispatch {
-        let Delivery { name, repo, event, correlation, delta, complete, .. } = self.delivery;
+    fn dispatch(&self) -> Option<Dispatch> {
+        let Delivery { name, receiver, correlation, delta, complete, .. } = self.delivery;
+        let Receiver::Event { repo, event } = receiver else { return None };
         let payload = Envelope::new(self.means.news, delta, *complete, correlation).payload();
-        Dispatch {
+        Some(Dispatch {
             downstream: name.clone(),
             repo: repo.clone(),
             event: event.clone(),
             payload,
             correlation: correlation.clone(),
-        }
+        })
     }
 
     async fn delivered(&self, place: String, found: bool) -> Settled {

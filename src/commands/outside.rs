@@ -54,7 +54,7 @@ impl Outside {
     pub fn channel(&self, name: &DownstreamName) -> Channel {
         match self.dispatchers.get(name) {
             Some(dispatcher) if !dispatcher.is_remote() => Channel::Outbox,
-            _ => Channel::GitHub,
+            _ => Channel::Remote,
         }
     }
 }

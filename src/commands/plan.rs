@@ -189,7 +189,7 @@ pub async fn plan_merge(library: &Library, base: &Library, outside: &Outside) ->
     let before = make(base, outside, false).await?;
     let mut state = State::new("", "");
     for (name, settings) in &base.config.settings.downstreams {
-        let slice = Slice::of(&settings.repo, &settings.when, &before.publishable.manifest.assets);
+        let slice = Slice::of(&settings.receiver.identity(), &settings.when, &before.publishable.manifest.assets);
         let delivered = Delivered {
             commit: base.tree.commit.clone(),
             digest: slice.digest,

@@ -214,7 +214,7 @@ async fn deliver(desired: &Desired, outside: &Outside, gate: Gate) -> Vec<Target
     // A downstream fetches what it is told of, and what is not committed it cannot fetch.
     let (held, open): (Vec<_>, Vec<_>) = deliveries.iter().cloned().partition(|delivery| {
         let is_busy = delivery.action != downstream::Action::None;
-        desired.plan.dirty && is_busy && delivery.channel == downstream::Channel::GitHub
+        desired.plan.dirty && is_busy && delivery.channel == downstream::Channel::Remote
     });
     let mut results: Vec<TargetResult> = held
         .iter()

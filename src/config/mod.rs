@@ -21,7 +21,7 @@ use crate::catalog::read::{self, Notation};
 use crate::finding::words::count;
 use crate::finding::{Code, Finding, codes};
 use crate::ids::{CollectionName, DownstreamName, RepoPath, SchemaName};
-use crate::{catalog, downstream, embedding, manifest, schema, state};
+use crate::{catalog, downstream, embedding, manifest, report, schema, state};
 
 /// Where the configuration may be, relative to the library's root; the first that is there counts.
 pub const PLACES: [&str; 2] = ["stockroom.yml", ".github/stockroom.yml"];
@@ -52,8 +52,14 @@ pub struct Settings {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, downstream::Settings>")]
     pub downstreams: BTreeMap<DownstreamName, downstream::Settings>,
+    /// What holds for the deliveries to all of them.
+    #[serde(default)]
+    pub dispatch: downstream::DispatchSettings,
     /// The vector index of the assets' texts; without it there is none.
     pub embed: Option<embedding::Settings>,
+    /// Who is told of a run.
+    #[serde(default)]
+    pub notify: report::notify::Settings,
     /// How severe findings are that no rule of this file asks for.
     #[serde(default)]
     pub lint: catalog::lint::Settings,

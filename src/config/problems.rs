@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{SETTING, advice, json_schema};
 use crate::catalog::asset::UsedSchema;
@@ -149,9 +149,10 @@ impl Told<'_> {
             let settings = self.part::<downstream::Settings>(part, &child_pointer("/downstreams", name));
             // One that cannot be read must not look unknown to those that need it, and its other parts count.
             let stand_in = || {
-                let mut part = part.as_object()?.clone();
-                part.insert("repo".to_owned(), "stand/in".into());
-                serde_json::from_value(Value::Object(part)).ok()
+                let mut kept = Map::from_iter([("repo".to_owned(), Value::from("stand/in"))]);
+                let others = part.as_object()?.iter().filter(|(key, _)| matches!(key.as_str(), "needs" | "when"));
+                kept.extend(others.map(|(key, value)| (key.clone(), value.clone())));
+                serde_json::from_value(Value::Object(kept)).ok()
             };
             if let Some(settings) = settings.or_else(stand_in) {
                 all.insert(DownstreamName::new(name), settings);

@@ -2,6 +2,7 @@
 
 mod envelope;
 mod plan;
+mod receiver;
 mod settings;
 mod slice;
 
@@ -9,5 +10,9 @@ pub use envelope::{
     Announcement, DeltaCounts, DeltaMessage, Envelope, MAX_KEYS, MAX_PAYLOAD_BYTES, ManifestMessage, envelope_schema,
 };
 pub use plan::{Action, Channel, Delivery, plan, waves};
-pub use settings::{Problem, Settings, When, problems};
+pub use receiver::Receiver;
+pub use settings::{
+    Accepts, App, AppId, Credentials, DispatchSettings, Endpoint, GitLab, Health, HealthValue, OnFailure, OnLoop, Passing, Period,
+    Problem, ReportTo, Settings, Wait, When, problems,
+};
 pub use slice::{Delta, Slice};

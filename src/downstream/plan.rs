@@ -6,15 +6,16 @@ use serde::Serialize;
 
 use super::settings::Settings;
 use super::slice::{Delta, Slice};
-use crate::ids::{AssetKey, CorrelationId, DownstreamName, RepoSlug, Sha256Hex, TargetName};
+use super::receiver::Receiver;
+use crate::ids::{AssetKey, CorrelationId, DownstreamName, Sha256Hex, TargetName};
 use crate::state::{Intent, State, TargetState};
 
 /// The way to a downstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Channel {
-    /// A `repository_dispatch` event.
-    GitHub,
+    /// Its receiver itself.
+    Remote,
     /// A file in a folder, where there is no token. Kept apart in the state, so that a token later makes it a real event.
     Outbox,
 }
@@ -38,10 +39,9 @@ pub struct Delivery {
     pub name: DownstreamName,
     /// The name under which the state knows it on this way.
     pub target: TargetName,
-    /// Its repository.
-    pub repo: RepoSlug,
-    /// The type of the event.
-    pub event: String,
+    /// What takes it.
+    #[serde(skip)]
+    pub receiver: Receiver,
     /// The way to it.
     pub channel: Channel,
     /// What is to be done.
@@ -77,7 +77,7 @@ impl Channel {
     /// The name under which the state keeps a downstream that is reached this way.
     pub fn target(self, name: &DownstreamName) -> TargetName {
         match self {
-            Self::GitHub => TargetName::new(format!("downstream/{name}")),
+            Self::Remote => TargetName::new(format!("downstream/{name}")),
             Self::Outbox => TargetName::new(format!("outbox/{name}")),
         }
     }
@@ -114,8 +114,9 @@ fn delivery(
 ) -> Delivery {
     let target = channel.target(name);
     let known = state.target(&target);
-    let slice = Slice::of(&settings.repo, &settings.when, assets);
-    let received = received(&settings.repo, &known);
+    let identity = settings.receiver.identity();
+    let slice = Slice::of(&identity, &settings.when, assets);
+    let received = received(&identity, &known);
     let delta = Delta::between(&received.clone().unwrap_or_default(), &slice.assets);
     let (action, why) = decide(&slice, received.is_some().then_some(&delta), &known);
     let pending = known.intent.as_ref();
@@ -126,8 +127,7 @@ fn delivery(
     Delivery {
         name: name.clone(),
         target,
-        repo: settings.repo.clone(),
-        event: settings.event.clone(),
+        receiver: settings.receiver.clone(),
         channel,
         action,
         why,
@@ -148,10 +148,10 @@ fn delivery(
 }
 
 /// The assets that the repository is known to have; `None` when it had something that is not known: an event in doubt, or
-/// what went to another repository of the same name.
-fn received(repo: &RepoSlug, known: &TargetState) -> Option<BTreeMap<AssetKey, Sha256Hex>> {
+/// what went to another receiver of the same name.
+fn received(receiver: &str, known: &TargetState) -> Option<BTreeMap<AssetKey, Sha256Hex>> {
     let Some(delivered) = &known.delivered else { return Some(BTreeMap::new()) };
-    let then = Slice::new(repo, delivered.assets.clone());
+    let then = Slice::new(receiver, delivered.assets.clone());
     (then.digest == delivered.digest).then_some(then.assets)
 }
 
@@ -176,7 +176,7 @@ fn decide(slice: &Slice, delta: Option<&Delta>, known: &TargetState) -> (Action,
 }
 
 fn because(delta: Option<&Delta>) -> String {
-    let Some(delta) = delta else { return "what its repository has is not known".to_owned() };
+    let Some(delta) = delta else { return "what its receiver has is not known".to_owned() };
     let counts = [(delta.added.len(), "added"), (delta.changed.len(), "changed"), (delta.removed.len(), "removed")];
     counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect::<Vec<_>>().join(", ")
 }
@@ -236,7 +236,7 @@ mod tests {
     }
 
     fn one(settings: &BTreeMap<DownstreamName, Settings>, of: &[(&str, &str)], state: &State) -> Delivery {
-        plan(settings, &assets(of), state, &|_| Channel::GitHub).remove(0)
+        plan(settings, &assets(of), state, &|_| Channel::Remote).remove(0)
     }
 
     fn intend(state: &mut State, delivery: &Delivery) {
@@ -273,9 +273,7 @@ mod tests {
         {
           "name": "website",
           "target": "downstream/website",
-          "repo": "org/website",
-          "event": "asset-updated",
-          "channel": "github",
+          "channel": "remote",
           "action": "deliver",
           "why": "1 added, 1 changed, 1 removed",
           "added": 1,
@@ -371,7 +369,7 @@ mod tests {
             ("docs", "{repo: o/d, needs: [cdn]}"),
             ("website", "{repo: o/w, needs: [docs]}"),
         ]);
-        let order: Vec<_> = plan(&all, &assets(&[("a", "1")]), &state(), &|_| Channel::GitHub)
+        let order: Vec<_> = plan(&all, &assets(&[("a", "1")]), &state(), &|_| Channel::Remote)
             .into_iter()
             .map(|delivery| (delivery.wave, delivery.name.to_string()))
             .collect();
@@ -408,12 +406,12 @@ mod tests {
         fn the_second_plan_is_empty(all in any_downstreams(), ids in proptest::collection::btree_set("[a-d]", 0..4)) {
             let assets = assets(&ids.iter().map(|id| (id.as_str(), "1")).collect::<Vec<_>>());
             let mut state = state();
-            for delivery in plan(&all, &assets, &state.clone(), &|_| Channel::GitHub) {
+            for delivery in plan(&all, &assets, &state.clone(), &|_| Channel::Remote) {
                 if delivery.action != Action::None {
                     deliver(&mut state, &delivery);
                 }
             }
-            let again = plan(&all, &assets, &state, &|_| Channel::GitHub);
+            let again = plan(&all, &assets, &state, &|_| Channel::Remote);
             prop_assert!(again.iter().all(|delivery| delivery.action == Action::None));
         }
     }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::settings::When;
-use crate::ids::{AssetKey, CorrelationId, RepoSlug, Sha256Hex};
+use crate::ids::{AssetKey, CorrelationId, Sha256Hex};
 
 /// The assets that concern one downstream, each with the digest of what it means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,17 +36,17 @@ impl When {
 }
 
 impl Slice {
-    /// The assets that concern the downstream at `repo`.
-    pub fn of(repo: &RepoSlug, when: &When, assets: &BTreeMap<AssetKey, Sha256Hex>) -> Self {
+    /// The assets that concern the downstream whose receiver has this identity.
+    pub fn of(receiver: &str, when: &When, assets: &BTreeMap<AssetKey, Sha256Hex>) -> Self {
         let concerned = assets.iter().filter(|(key, _)| when.concerns(key));
-        Self::new(repo, concerned.map(|(key, digest)| (key.clone(), digest.clone())).collect())
+        Self::new(receiver, concerned.map(|(key, digest)| (key.clone(), digest.clone())).collect())
     }
 
-    /// These assets, as they were or are to be delivered to `repo`.
-    pub fn new(repo: &RepoSlug, assets: BTreeMap<AssetKey, Sha256Hex>) -> Self {
-        // The receiver is part of the digest: a downstream that moves to another repository has nothing yet.
+    /// These assets, as they were or are to be delivered to this receiver.
+    pub fn new(receiver: &str, assets: BTreeMap<AssetKey, Sha256Hex>) -> Self {
+        // The receiver is part of the digest: a downstream that moves to another receiver has nothing yet.
         // Lengths stand before the names, so that no name can pass for two lines.
-        let mut lines = format!("{repo}\n");
+        let mut lines = format!("{receiver}\n");
         for (AssetKey { collection, id }, digest) in &assets {
             let (collection, id) = (collection.as_str(), id.as_str());
             // Writing to a String cannot fail.
@@ -96,8 +96,8 @@ mod tests {
         AssetKey { collection: CollectionName::new(collection), id: AssetId::new(id) }
     }
 
-    fn repo() -> RepoSlug {
-        RepoSlug::parse("org/website").unwrap()
+    fn repo() -> &'static str {
+        "org/website"
     }
 
     fn assets(of: &[(&str, &str, &str)]) -> BTreeMap<AssetKey, Sha256Hex> {
@@ -107,18 +107,18 @@ mod tests {
     #[test]
     fn only_the_collections_named_are_of_concern() {
         let all = assets(&[("products", "bolt", "1"), ("icons", "bolt", "2")]);
-        let when = When { collections: Some(vec![CollectionName::new("icons")]) };
-        assert_eq!(Slice::of(&repo(), &when, &all).assets, assets(&[("icons", "bolt", "2")]));
-        assert_eq!(Slice::of(&repo(), &When::default(), &all).assets, all);
+        let when = When { collections: Some(vec![CollectionName::new("icons")]), ..When::default() };
+        assert_eq!(Slice::of(repo(), &when, &all).assets, assets(&[("icons", "bolt", "2")]));
+        assert_eq!(Slice::of(repo(), &When::default(), &all).assets, all);
     }
 
     #[test]
     fn a_digest_tells_slices_and_receivers_apart() {
         let one = assets(&[("a", "b", "1")]);
-        let digest = Slice::new(&repo(), one.clone()).digest;
-        assert_eq!(digest, Slice::new(&repo(), one.clone()).digest);
-        assert_ne!(digest, Slice::new(&RepoSlug::parse("org/moved").unwrap(), one).digest);
-        assert_ne!(digest, Slice::new(&repo(), assets(&[("ab", "", "1")])).digest);
+        let digest = Slice::new(repo(), one.clone()).digest;
+        assert_eq!(digest, Slice::new(repo(), one.clone()).digest);
+        assert_ne!(digest, Slice::new("org/moved", one).digest);
+        assert_ne!(digest, Slice::new(repo(), assets(&[("ab", "", "1")])).digest);
     }
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
         let digest = Sha256Hex::of(b"1");
         let two: BTreeMap<_, _> = [(key("c", "x"), digest.clone()), (key("c", "y"), digest.clone())].into();
         let forged: BTreeMap<_, _> = [(key("c", &format!("x\n{digest} 1 1 cy")), digest)].into();
-        assert_ne!(Slice::new(&repo(), two).digest, Slice::new(&repo(), forged).digest);
+        assert_ne!(Slice::new(repo(), two).digest, Slice::new(repo(), forged).digest);
     }
 
     #[test]
@@ -147,7 +147,7 @@ mod tests {
     proptest! {
         #[test]
         fn equal_digests_mean_an_empty_delta_and_no_other(old in any_assets(), new in any_assets()) {
-            let same = Slice::new(&repo(), old.clone()).digest == Slice::new(&repo(), new.clone()).digest;
+            let same = Slice::new(repo(), old.clone()).digest == Slice::new(repo(), new.clone()).digest;
             prop_assert_eq!(same, Delta::between(&old, &new).is_empty());
         }
 

@@ -32,6 +32,7 @@ pub mod markdown;
 pub mod mermaid;
 pub mod moments;
 pub mod moving;
+pub mod notify;
 pub mod phrase;
 pub mod pull;
 pub mod redaction;

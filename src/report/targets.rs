@@ -165,8 +165,8 @@ fn delivery(of: &Delivery) -> Row {
         downstream::Action::Resolve => "resolve",
     };
     let place = match of.channel {
-        Channel::GitHub => of.repo.to_string(),
-        Channel::Outbox => format!("{} (no token, so a file in the outbox)", of.repo),
+        Channel::Remote => of.receiver.place(),
+        Channel::Outbox => format!("{} (no token, so a file in the outbox)", of.receiver.place()),
     };
     Row {
         name: of.target.clone(),
@@ -223,7 +223,7 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::downstream::{Delta, Slice};
+    use crate::downstream::{Delta, Receiver, Slice};
     use crate::embedding::Namespace;
     use crate::embedding::plan::MassDelete;
     use crate::ids::{ChunkId, CorrelationId, DownstreamName, RepoSlug, Sha256Hex};
@@ -248,8 +248,8 @@ pub(crate) mod tests {
         let changed = if action == downstream::Action::None { 0 } else { 2 };
         Delivery {
             target: channel.target(&name),
-            slice: Slice::new(&repo, BTreeMap::new()),
-            event: "asset-updated".to_owned(),
+            slice: Slice::new(repo.as_str(), BTreeMap::new()),
+            receiver: Receiver::Event { repo, event: "asset-updated".to_owned() },
             why: if changed == 0 { "in step" } else { "a run died half-way" }.to_owned(),
             added: 0,
             changed,
@@ -261,7 +261,6 @@ pub(crate) mod tests {
             delta: Delta::default(),
             known: TargetState::default(),
             name,
-            repo,
             channel,
             action,
         }
@@ -289,7 +288,7 @@ pub(crate) mod tests {
             refusal: None,
             publications: vec![publication(ManifestAction::Publish)],
             deliveries: vec![
-                delivery("addon", Channel::GitHub, downstream::Action::None),
+                delivery("addon", Channel::Remote, downstream::Action::None),
                 delivery("site", Channel::Outbox, downstream::Action::Deliver),
             ],
             embedding: Some(index(&["c1"], 4)),
@@ -300,7 +299,7 @@ pub(crate) mod tests {
     pub(crate) fn idle() -> Plan {
         Plan {
             publications: vec![publication(ManifestAction::None)],
-            deliveries: vec![delivery("site", Channel::GitHub, downstream::Action::None)],
+            deliveries: vec![delivery("site", Channel::Remote, downstream::Action::None)],
             embedding: Some(index(&[], 5)),
             ..busy()
         }

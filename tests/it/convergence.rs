@@ -153,7 +153,7 @@ fn run(
     let assets = step.content.iter().map(|(id, text)| (key(id), Sha256Hex::of(&[*text]))).collect();
     let state = store.state.lock().unwrap().clone();
     let clock = Timestamp(state.serial.0.cast_signed());
-    let deliveries = plan(settings, &assets, &state, &|_| Channel::GitHub);
+    let deliveries = plan(settings, &assets, &state, &|_| Channel::Remote);
     let dispatchers =
         settings.keys().map(|name| (name.clone(), Arc::new(Way(Arc::clone(receiver))) as Arc<dyn Dispatcher>));
     let means = Means {

@@ -11,7 +11,7 @@ use stockroom::adapters::github::{Dispatch, Dispatcher, GitHubDispatcher, Outcom
 use stockroom::adapters::http::{Policy, SteppedPace, client};
 use stockroom::adapters::state_store::{StateError, StateStore};
 use stockroom::commands::dispatch::{Means, Receipt, Settled, apply};
-use stockroom::downstream::{Action, Announcement, Channel, Delivery, Settings, plan};
+use stockroom::downstream::{Action, Announcement, Channel, Delivery, Receiver, Settings, plan};
 use stockroom::ids::{AssetId, AssetKey, CollectionName, DownstreamName, RepoSlug, Sha256Hex};
 use stockroom::secret::Secret;
 use stockroom::state::{Change, Serial, State, Timestamp};
@@ -58,7 +58,7 @@ impl Scene {
         let github = FakeGitHub::start();
         let settings: BTreeMap<DownstreamName, Settings> = serde_yaml::from_str(settings).unwrap();
         for downstream in settings.values() {
-            github.add_repo(downstream.repo.as_str(), true).allow(TOKEN, downstream.repo.as_str(), Grant::SendAndList);
+            github.add_repo(downstream.receiver.repo().unwrap().as_str(), true).allow(TOKEN, downstream.receiver.repo().unwrap().as_str(), Grant::SendAndList);
         }
         let store = Memory(Mutex::new(State::new("org/library", "line")));
         let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
@@ -79,7 +79,7 @@ impl Scene {
     fn plan(&self, assets: &[(&str, &str)]) -> Vec<Delivery> {
         let key = |id: &str| AssetKey { collection: CollectionName::new("products"), id: AssetId::new(id) };
         let assets = assets.iter().map(|(id, text)| (key(id), Sha256Hex::of(text.as_bytes()))).collect();
-        plan(&self.settings, &assets, &self.store.0.lock().unwrap(), &|_| Channel::GitHub)
+        plan(&self.settings, &assets, &self.store.0.lock().unwrap(), &|_| Channel::Remote)
     }
 
     async fn run_with(&self, assets: &[(&str, &str)], token: &str) -> Vec<Receipt> {
@@ -285,7 +285,8 @@ async fn a_run_that_is_cancelled_while_it_waits_is_taken_up_by_the_next() {
 fn dispatch_of(scene: &Scene) -> Dispatch {
     let delivery = scene.plan(BOLT).remove(0);
     let payload = serde_json::json!({"correlation_id": delivery.correlation});
-    let Delivery { name: downstream, repo, event, correlation, .. } = delivery;
+    let Delivery { name: downstream, receiver, correlation, .. } = delivery;
+    let Receiver::Event { repo, event } = receiver else { panic!("no event") };
     Dispatch { downstream, repo, event, payload, correlation }
 }
 

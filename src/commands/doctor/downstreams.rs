@@ -68,7 +68,8 @@ pub(super) async fn look(diagnosis: &mut Diagnosis, sites: Vec<Site>) {
         }
     }
     for (name, conclusion) in names.into_iter().zip(found) {
-        let conclusion = conclusion.unwrap_or_else(|| Conclusion::unhealthy("it could not be looked at: please report this"));
+        let conclusion =
+            conclusion.unwrap_or_else(|| Conclusion::unhealthy("it could not be looked at: please report this"));
         diagnosis.add(format!("downstream/{name}"), conclusion);
     }
 }

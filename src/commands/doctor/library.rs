@@ -10,7 +10,9 @@ use crate::finding::words::count;
 /// How the repository is that the library lies in. `needs_origin` says for what, where something is kept there.
 pub fn git(worktree: &Worktree, tree: &Tree, needs_origin: Option<&str>) -> Conclusion {
     let Some(commit) = &tree.commit else {
-        return Conclusion::unhealthy("there is no commit yet, so nobody could fetch what they are told of: commit the library");
+        return Conclusion::unhealthy(
+            "there is no commit yet, so nobody could fetch what they are told of: commit the library",
+        );
     };
     let origin = match (worktree.origin(), worktree.has_origin()) {
         (Some(slug), _) => format!("origin is {slug}"),

@@ -1,5 +1,7 @@
 //! Looks at what a run keeps: the state, the index, the places of the manifest.
 
+use std::collections::BTreeMap;
+
 use super::within;
 use crate::adapters::model::EmbeddingModel;
 use crate::adapters::publication::PublishTarget;
@@ -43,7 +45,7 @@ pub async fn index(store: &dyn VectorStore) -> Conclusion {
         match store.held().await {
             Ok(held) if held.is_empty() => Conclusion::healthy("the vector index is empty; a sync fills it"),
             Ok(held) => {
-                let chunks: usize = held.values().map(|namespace| namespace.len()).sum();
+                let chunks: usize = held.values().map(BTreeMap::len).sum();
                 Conclusion::healthy(format!("{} in the vector index", count(chunks, "chunk")))
             }
             Err(error) => Conclusion::unhealthy(error.to_string()),
@@ -55,9 +57,9 @@ pub async fn index(store: &dyn VectorStore) -> Conclusion {
 /// How the model is: it embeds a word.
 pub async fn model(model: &dyn EmbeddingModel) -> Conclusion {
     within(async {
-        match model.embed(&["stockroom".to_owned()]).await {
-            Ok(_) => Conclusion::healthy(format!("the model {} answers", model.id())),
-            Err(error) => Conclusion::unhealthy(format!("the model {} does not answer: {error}", model.id())),
+        match model.embed(&["stockroom"]).await {
+            Ok(_) => Conclusion::healthy(format!("the model {} answers", model.fingerprint())),
+            Err(error) => Conclusion::unhealthy(format!("the model {} does not answer: {error}", model.fingerprint())),
         }
     })
     .await
@@ -78,7 +80,9 @@ pub async fn manifest(target: &dyn PublishTarget) -> Conclusion {
 /// How the place is that only runs for a release publish to.
 pub fn release(has_token: bool) -> Conclusion {
     match has_token {
-        true => Conclusion::healthy("the release that a run is for gets the manifest; the token needs `contents: write`"),
+        true => {
+            Conclusion::healthy("the release that a run is for gets the manifest; the token needs `contents: write`")
+        }
         false => Conclusion::degraded(
             "the release that a run is for gets the manifest, and here is no token for it: in the workflow give the action \
              `github-token`, and the job `permissions: contents: write`",
