@@ -10,10 +10,12 @@ pub mod github;
 pub mod http;
 pub mod mirror_folder;
 pub mod model;
+pub mod notifier;
 pub mod origin;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod publication;
+pub mod reach;
 pub mod schema_source;
 mod sqlite;
 pub mod state_store;

@@ -15,6 +15,7 @@ use crate::report::{Check, workflow_command};
 
 mod check;
 mod docs;
+mod doctor;
 mod federate;
 mod feedback;
 mod identity;
@@ -106,6 +107,7 @@ impl Execution<'_> {
             Command::Pull(words) => self.pull(&words).await,
             Command::Verify(words) => self.verify(&words).await,
             Command::Federate(words) => self.federate(&words).await,
+            Command::Doctor { format } => self.doctor(format).await,
             Command::Docs(words) => self.docs(&words).await,
             Command::Run => self.run().await,
         }

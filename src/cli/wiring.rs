@@ -2,6 +2,7 @@
 
 pub mod buckets;
 pub mod carried;
+pub mod doctor;
 pub mod places;
 #[cfg(feature = "postgres")]
 mod postgres;

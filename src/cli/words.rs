@@ -170,6 +170,17 @@ pub enum Command {
         #[command(subcommand)]
         command: SchemaCommand,
     },
+    /// Look at everything that a run would need: access, downstreams and their workflows, stores; changes nothing.
+    #[command(
+        after_help = "The exit code is 0 where all is healthy, 3 where something is degraded (a run works, and something is left \
+                      out), and 2 where something is unhealthy.\n\n\
+                      Example: stockroom doctor --format json"
+    )]
+    Doctor {
+        /// How the result is written.
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
     /// Write REPOSITORY_CONNECTIONS.md and DEPENDENCIES.md: whom the library is connected with, and who builds on which schema.
     #[command(
         after_help = "Both say the same for the same stockroom.yml and records, on every machine. Commit them, and let \

@@ -14,7 +14,7 @@ use crate::schema::version;
 type InUse = BTreeMap<CollectionName, BTreeMap<String, BTreeSet<String>>>;
 
 /// What the records and the downstreams of a library depend on.
-pub(super) fn of(library: &Library) -> Dependencies {
+pub(in crate::commands) fn of(library: &Library) -> Dependencies {
     let settings = &library.config.settings;
     let in_use = in_use(library);
     let collections = settings.collections.iter().map(|(name, collection)| CollectionUse {

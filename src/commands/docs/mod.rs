@@ -1,7 +1,7 @@
 //! The pages about a library that `docs` writes: what its stockroom.yml and its records say of others.
 
 mod connections;
-mod dependencies;
+pub(super) mod dependencies;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

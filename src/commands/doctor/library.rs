@@ -2,6 +2,7 @@
 
 use crate::adapters::worktree::Worktree;
 use crate::catalog::tree::Tree;
+use crate::commands::docs::dependencies;
 use crate::commands::gather::Library;
 use crate::commands::open::Opened;
 use crate::diagnosis::Conclusion;
@@ -54,5 +55,24 @@ pub fn records(library: &anyhow::Result<Library>) -> Conclusion {
             "{records} with {}: nothing is sent before they are mended, and `stockroom check` names them",
             count(errors, "error")
         )),
+    }
+}
+
+/// Whether every downstream can read the versions that the records follow.
+pub fn alignment(library: &Library) -> Conclusion {
+    let accepted = dependencies::of(library).accepted;
+    let beyond = accepted.iter().flat_map(|one| {
+        let versions = one.in_use.iter().filter(|(_, is_in)| !is_in);
+        versions.map(move |(version, _)| {
+            format!("{} takes {} {}, and not {version}", one.downstream, one.schema, one.range)
+        })
+    });
+    let beyond: Vec<String> = beyond.collect();
+    match beyond.first() {
+        None => Conclusion::healthy("every downstream that says what it accepts can read today's records"),
+        Some(first) => {
+            let more = if beyond.len() == 1 { String::new() } else { format!(" (and {} more)", beyond.len() - 1) };
+            Conclusion::unhealthy(format!("{first}{more}: teach it the version, and then widen `accepts`"))
+        }
     }
 }

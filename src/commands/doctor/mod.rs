@@ -10,11 +10,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use downstreams::{Site, Way};
-pub use library::{git, records, registry};
+pub use downstreams::{Gate, Means, Site, Way};
+pub use library::{alignment, git, records, registry};
 pub use stores::{index, manifest, model, release, state};
 
 use crate::adapters::github::inspection::GitHubInspection;
+use crate::adapters::notifier::Notifier;
 use crate::diagnosis::{Conclusion, Diagnosis, token};
 
 /// How long one look may take.
@@ -56,4 +57,15 @@ pub async fn tokens(diagnosis: &mut Diagnosis, tokens: &[Token]) {
 /// Looks at each downstream, several at once; they stand in the order of their names.
 pub async fn sites(diagnosis: &mut Diagnosis, sites: Vec<Site>) {
     downstreams::look(diagnosis, sites).await;
+}
+
+/// Looks at a channel of Slack, without telling it anything.
+pub async fn slack(notifier: &dyn Notifier) -> Conclusion {
+    within(async {
+        match notifier.probe().await {
+            Ok(()) => Conclusion::healthy("the webhook takes messages"),
+            Err(error) => Conclusion::unhealthy(error.to_string()),
+        }
+    })
+    .await
 }
