@@ -127,7 +127,10 @@ impl Run<'_, '_> {
 
     /// A downstream that is in step again, because the library went back, has no failure any more.
     async fn clear_failure(&self) -> Settled {
-        if let TargetState { delivered: Some(delivered), failure: Some(_), intent: None } = &self.delivery.known {
+        // What is withheld stays so: the library may come back to it.
+        if let TargetState { delivered: Some(delivered), failure: Some(_), intent: None, withheld: None } =
+            &self.delivery.known
+        {
             let change = Change::Deliver { target: self.delivery.target.clone(), delivered: delivered.clone() };
             // Only the status would stay out of date; the next run tries again.
             let _ = self.steps().record(&change, |state| *state == self.delivery.known).await;

@@ -1,6 +1,7 @@
 //! The repositories that build on the library: what concerns them, what they are told, and in which order.
 
 mod envelope;
+pub mod payload;
 mod plan;
 mod receiver;
 mod settings;

@@ -252,7 +252,7 @@ impl Worktree {
     }
 }
 
-fn kind_of_mode(mode: u32) -> Option<EntryKind> {
+pub(super) fn kind_of_mode(mode: u32) -> Option<EntryKind> {
     match mode & FILE_TYPE {
         0o100_000 => Some(EntryKind::File),
         0o120_000 => Some(EntryKind::Symlink),

@@ -7,6 +7,7 @@
 mod clean;
 mod contents;
 mod fork_point;
+mod history;
 mod index;
 mod listing;
 
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use git2::{ErrorCode, Repository};
 
 pub use contents::{CommitContents, DiskContents};
+pub use history::{FileChange, History, PastCommit, Reach};
 
 use crate::finding::codes;
 use crate::ids::{CommitId, RepoSlug};

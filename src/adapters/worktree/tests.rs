@@ -7,29 +7,29 @@ use super::*;
 use crate::catalog::fact::FileFact;
 use crate::catalog::tree::{ContentError, Contents, EntryKind};
 
-struct Repo(TempDir);
+pub(super) struct Repo(TempDir);
 
 impl Repo {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let repo = Self(TempDir::new().unwrap());
         repo.git(&["init", "-q", "-b", "main"]);
         repo
     }
 
-    fn git(&self, words: &[&str]) -> String {
+    pub(super) fn git(&self, words: &[&str]) -> String {
         let identity = ["-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"];
         let output = Command::new("git").current_dir(self.0.path()).args(identity).args(words).output().unwrap();
         assert!(output.status.success(), "git {words:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub(super) fn write(&self, path: &str, text: &str) {
         let place = self.0.path().join(path);
         fs::create_dir_all(place.parent().unwrap()).unwrap();
         fs::write(place, text).unwrap();
     }
 
-    fn commit(&self, files: &[(&str, &str)]) -> String {
+    pub(super) fn commit(&self, files: &[(&str, &str)]) -> String {
         for (path, text) in files {
             self.write(path, text);
         }
@@ -38,7 +38,7 @@ impl Repo {
         self.git(&["rev-parse", "HEAD"])
     }
 
-    fn open(&self) -> Worktree {
+    pub(super) fn open(&self) -> Worktree {
         Worktree::open(self.0.path()).unwrap()
     }
 }
