@@ -32,6 +32,7 @@ mod search;
 mod state;
 mod status;
 mod sync;
+mod tell;
 
 use check::{Asked, Since};
 

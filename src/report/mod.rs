@@ -39,6 +39,7 @@ pub mod redaction;
 pub mod sarif;
 pub mod schema_diff;
 pub mod search;
+pub mod slack;
 pub mod state;
 pub mod status;
 pub mod summary;

@@ -6,6 +6,7 @@ pub mod inspection;
 mod memory;
 mod octocrab;
 mod outbox;
+mod outcomes;
 
 use async_trait::async_trait;
 use serde_json::Value;

@@ -1,5 +1,6 @@
 //! Carries out `sync`: brings every target into step, and says what came of it.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
@@ -34,8 +35,9 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 impl Execution<'_> {
-    /// Brings every target into step.
-    pub(super) async fn sync(&self, common: &Common, limits: &Limits, format: Format) -> anyhow::Result<Ending> {
+    /// Brings every target into step, and tells those who want to know what came of it.
+    pub(super) async fn synced(&self, common: &Common, limits: &Limits, format: Format) -> anyhow::Result<Ending> {
+        let begun = Instant::now();
         let Some(library) = self.checked(common, format.into(), &Asked::default()).await? else {
             return Ok(Ending::Findings);
         };
@@ -66,6 +68,7 @@ impl Execution<'_> {
         self.settled(self.outputs("sync", &library.check, common.fail_on));
         self.settled(self.sync_outputs(&library, &sync));
         self.settled(self.console.add_summary(&summary_targets::sync(&sync)).map_err(Into::into));
+        self.tell(&library, &sync, &BTreeMap::new(), begun.elapsed()).await;
         drop(under_way);
         Ok(if sync.is_partial() { Ending::Partial } else { Ending::Done })
     }
