@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stockroom::adapters::github::{Dispatcher, MemoryDispatcher};
+use stockroom::adapters::dispatcher::{Dispatcher, MemoryDispatcher};
 use stockroom::adapters::http::SteppedPace;
 use stockroom::adapters::model::deterministic::Deterministic;
 use stockroom::adapters::publication::FolderTarget;
