@@ -1,6 +1,6 @@
 //! The repositories that build on the library: what concerns them, what they are told, and in which order.
 
-mod commit_mark;
+mod badge;
 mod envelope;
 pub mod payload;
 mod plan;
@@ -8,7 +8,7 @@ mod receiver;
 mod settings;
 mod slice;
 
-pub use commit_mark::{CommitMark, Taken};
+pub use badge::{Badge, Taken};
 pub use envelope::{
     Announcement, DeltaCounts, DeltaMessage, Envelope, MAX_KEYS, MAX_PAYLOAD_BYTES, ManifestMessage, envelope_schema,
 };

@@ -1,6 +1,5 @@
 //! Looking at a token and at a repository on GitHub, without changing anything.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -10,13 +9,12 @@ use http::header::HeaderMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::api::Api;
-use crate::adapters::http::{Pace, Policy, Reply};
+use super::GitHub;
+use crate::adapters::http::{Policy, Reply};
 use crate::diagnosis::reception::{MAX_WORKFLOW, Workflow};
 use crate::diagnosis::repository::RepositoryFacts;
 use crate::diagnosis::token::{TokenFacts, TokenKind};
 use crate::ids::RepoSlug;
-use crate::secret::Secret;
 
 /// More workflow files of one repository are not read.
 const MOST_FILES: usize = 30;
@@ -39,23 +37,26 @@ fn unseen<T>(why: impl Into<String>) -> Result<T, Unseen> {
     Err(Unseen { why: why.into() })
 }
 
-/// Looks through GitHub's API with one token.
+/// Looks through GitHub's API.
 pub struct GitHubInspection {
-    api: Api,
+    github: GitHub,
     kind: TokenKind,
 }
 
 impl GitHubInspection {
-    /// Looks through the API at `base`, with this token. To be called within a tokio runtime.
-    pub fn new(client: reqwest::Client, base: &str, token: &Secret, pace: Arc<dyn Pace>) -> Result<Self, Unseen> {
-        let api = Api::new(client, base, token, pace).map_err(|why| Unseen { why })?;
-        Ok(Self { api, kind: TokenKind::of(token.reveal()) })
+    /// Looks through this API, with a token of this kind.
+    pub fn new(github: GitHub, kind: TokenKind) -> Self {
+        Self { github, kind }
+    }
+
+    fn said(&self, reply: &Reply) -> String {
+        self.github.api.said(reply)
     }
 
     async fn get(&self, path: &str) -> Result<Reply, Unseen> {
         // Who wants to know how things are does not wait for minutes.
         let policy = Policy { deadline: Duration::from_secs(15), attempts: 2, ..Policy::idempotent() };
-        let reply = self.api.call(&policy, Method::GET, path, None).await;
+        let reply = self.github.api.call(&policy, Method::GET, path, None).await;
         reply.map_err(|error| Unseen { why: format!("GitHub does not answer: {error}") })
     }
 
@@ -65,15 +66,12 @@ impl GitHubInspection {
         let reply = self.get("/rate_limit").await?;
         match reply.status {
             401 => {
-                return unseen(format!(
-                    "GitHub does not know this token (401{}): make a new one",
-                    self.api.said(&reply)
-                ));
+                return unseen(format!("GitHub does not know this token (401{}): make a new one", self.said(&reply)));
             }
             // An Enterprise Server that does not count answers 404.
             200 | 404 => {}
             status => {
-                return unseen(format!("GitHub answered {status}{} when asked about the token", self.api.said(&reply)));
+                return unseen(format!("GitHub answered {status}{} when asked about the token", self.said(&reply)));
             }
         }
         let number = |name: &str| json(&reply)?.pointer("/resources/core")?.get(name)?.as_u64();
@@ -91,7 +89,7 @@ impl GitHubInspection {
     /// What the repository is.
     pub async fn repository(&self, repo: &RepoSlug) -> Result<RepositoryFacts, Unseen> {
         let reply = self.get(&format!("/repos/{}/{}", repo.owner(), repo.name())).await?;
-        let said = self.api.said(&reply);
+        let said = self.said(&reply);
         match reply.status {
             200 => {}
             // Its address by number says nothing of its new name.
@@ -127,7 +125,7 @@ impl GitHubInspection {
             200 => {}
             404 => return Ok(Vec::new()),
             status => {
-                let said = self.api.said(&reply);
+                let said = self.said(&reply);
                 return unseen(format!(
                     "the workflows of {repo} cannot be read ({status}{said}): give the token `contents: read` there"
                 ));

@@ -4,21 +4,16 @@ use http::Method;
 use serde_json::json;
 
 use super::feedback::{FeedbackError, GitHubFeedback, parsed};
-use crate::downstream::CommitMark;
+use crate::downstream::Badge;
 use crate::ids::{CommitId, RepoSlug};
 
 impl GitHubFeedback {
-    /// Gives the commit a status under the mark's name. A later one takes its place.
-    pub async fn commit_status(
-        &self,
-        repo: &RepoSlug,
-        commit: &CommitId,
-        mark: &CommitMark,
-    ) -> Result<(), FeedbackError> {
+    /// Gives the commit a status under the badge's name. A later one takes its place.
+    pub async fn commit_status(&self, repo: &RepoSlug, commit: &CommitId, badge: &Badge) -> Result<(), FeedbackError> {
         let path = format!("/repos/{}/{}/statuses/{commit}", repo.owner(), repo.name());
-        let CommitMark { state, description, link, .. } = mark;
+        let Badge { state, description, link, .. } = badge;
         let mut body =
-            json!({ "state": state, "context": format!("stockroom/{}", mark.name), "description": description });
+            json!({ "state": state, "context": format!("stockroom/{}", badge.name), "description": description });
         if let (Some(link), Some(body)) = (link, body.as_object_mut()) {
             body.insert("target_url".to_owned(), link.as_str().into());
         }
@@ -26,12 +21,12 @@ impl GitHubFeedback {
     }
 
     /// Makes a deployment of the commit to the environment of that name, and says how it went.
-    pub async fn deployment(&self, repo: &RepoSlug, commit: &CommitId, mark: &CommitMark) -> Result<(), FeedbackError> {
+    pub async fn deployment(&self, repo: &RepoSlug, commit: &CommitId, badge: &Badge) -> Result<(), FeedbackError> {
         let needs = "deployments: write";
         let deployments = format!("/repos/{}/{}/deployments", repo.owner(), repo.name());
         let body = json!({
             "ref": commit,
-            "environment": mark.name,
+            "environment": badge.name,
             "description": "told by stockroom",
             "auto_merge": false,
             // The commit's other checks have no part in whether it was told.
@@ -40,7 +35,7 @@ impl GitHubFeedback {
         let reply = self.ask(Method::POST, &deployments, Some(&body), needs).await?;
         let id = parsed(&reply).and_then(|made| made.get("id")?.as_u64());
         let id = id.ok_or_else(|| FeedbackError { why: "what came back is not what GitHub answers".into() })?;
-        let CommitMark { state, description, link, .. } = mark;
+        let Badge { state, description, link, .. } = badge;
         let mut body = json!({ "state": state, "description": description });
         if let (Some(link), Some(body)) = (link, body.as_object_mut()) {
             body.insert("log_url".to_owned(), link.as_str().into());

@@ -17,7 +17,7 @@ use crate::adapters::stop::Stopped;
 use crate::cli::words::{Common, Format, Limits};
 use crate::commands::gather::Library;
 use crate::commands::open::open;
-use crate::downstream::{Channel, CommitMark, ReportTo, Taken};
+use crate::downstream::{Badge, Channel, ReportTo, Taken};
 use crate::ids::{DownstreamName, TargetName};
 use crate::report::notify::Occasion;
 use crate::report::slack::{self, News};
@@ -105,33 +105,33 @@ impl Execution<'_> {
 
     /// Shows on the commit how each downstream took it that wants that. What has not changed is not shown anew.
     async fn tell_commit(&self, library: &Library, sync: &Sync, links: &BTreeMap<TargetName, String>) {
-        let marks: Vec<(CommitMark, &[ReportTo])> = library
+        let badges: Vec<(Badge, &[ReportTo])> = library
             .config
             .settings
             .downstreams
             .iter()
             .filter(|(_, settings)| !settings.report.is_empty())
-            .filter_map(|(name, settings)| Some((self.mark(name, sync, links)?, settings.report.as_slice())))
+            .filter_map(|(name, settings)| Some((self.badge(name, sync, links)?, settings.report.as_slice())))
             .collect();
-        if marks.is_empty() {
+        if badges.is_empty() {
             return;
         }
-        let told = self.show_marks(sync, &marks).await;
+        let told = self.show_badges(sync, &badges).await;
         self.settled(told.map_err(|error| error.context("the commit does not show how the downstreams took it")));
     }
 
-    async fn show_marks(&self, sync: &Sync, marks: &[(CommitMark, &[ReportTo])]) -> anyhow::Result<()> {
+    async fn show_badges(&self, sync: &Sync, badges: &[(Badge, &[ReportTo])]) -> anyhow::Result<()> {
         let commit = sync.plan.commit.as_ref().filter(|_| !sync.plan.dirty);
         let commit = commit.ok_or_else(|| anyhow!("what was told is in no commit"))?;
         let (github, repo) = self.feedback()?;
         let mut troubles = Vec::new();
-        for (mark, report) in marks {
+        for (badge, report) in badges {
             for to in *report {
                 let shown = match to {
-                    ReportTo::CommitStatus => github.commit_status(&repo, commit, mark).await,
-                    ReportTo::Deployment => github.deployment(&repo, commit, mark).await,
+                    ReportTo::CommitStatus => github.commit_status(&repo, commit, badge).await,
+                    ReportTo::Deployment => github.deployment(&repo, commit, badge).await,
                 };
-                troubles.extend(shown.err().map(|error| anyhow!(error).context(mark.name.clone())));
+                troubles.extend(shown.err().map(|error| anyhow!(error).context(badge.name.clone())));
             }
         }
         match troubles.into_iter().next() {
@@ -140,7 +140,7 @@ impl Execution<'_> {
         }
     }
 
-    fn mark(&self, name: &DownstreamName, sync: &Sync, links: &BTreeMap<TargetName, String>) -> Option<CommitMark> {
+    fn badge(&self, name: &DownstreamName, sync: &Sync, links: &BTreeMap<TargetName, String>) -> Option<Badge> {
         // What lies in the outbox has not been taken by anybody.
         let target = Channel::Remote.target(name);
         let TargetResult { outcome, message, .. } = sync.results.iter().find(|result| result.name == target)?;
@@ -152,6 +152,6 @@ impl Execution<'_> {
         };
         let page = self.page();
         let links = links.get(&target).map(String::as_str).into_iter().chain(page.as_deref());
-        Some(CommitMark::new(name, taken, &self.console.redacted(message), links))
+        Some(Badge::new(name, taken, &self.console.redacted(message), links))
     }
 }

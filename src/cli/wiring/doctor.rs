@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::adapters::github::GitHub;
 use crate::adapters::github::inspection::GitHubInspection;
 use crate::adapters::http;
 use crate::adapters::notifier::SlackNotifier;
@@ -14,6 +15,7 @@ use crate::commands::doctor::{Gate, Means, Site, Token, Way};
 use crate::config::Config;
 use crate::diagnosis::Conclusion;
 use crate::diagnosis::reception::Wanted;
+use crate::diagnosis::token::TokenKind;
 use crate::downstream::{Credentials, Endpoint, Receiver, Settings};
 use crate::ids::DownstreamName;
 use crate::secret::{Secret, SecretRef};
@@ -120,8 +122,10 @@ impl<'a> Ways<'a> {
         let Some(token) = self.secret(&reference) else { return self.outbox(name, &reference) };
         let key = (reference.variable().to_owned(), base.clone());
         let inspection = self.tokens.entry(key).or_insert_with(|| {
-            let made = GitHubInspection::new(self.means.client.clone(), &base, &token, Arc::clone(&self.means.pace));
-            made.map(Arc::new).map_err(|error| format!("{}: {error}", reference.variable()))
+            let budget = Arc::new(http::Budget::new(Arc::clone(&self.means.pace)));
+            let github = GitHub::new(self.means.client.clone(), &base, &token, budget);
+            let inspection = github.map(|github| GitHubInspection::new(github, TokenKind::of(token.reveal())));
+            inspection.map(Arc::new).map_err(|why| format!("{}: {why}", reference.variable()))
         });
         Way::GitHub { repo, wanted, inspection: inspection.clone() }
     }

@@ -18,7 +18,7 @@ fn a_message_tells_who_was_told_and_what_failed() {
     );
     let repo = RepoSlug::parse("org/library").unwrap();
     let link = "https://github.com/org/site/actions/runs/1".to_owned();
-    let links = BTreeMap::from([(TargetName::new("outbox/site"), link)]);
+    let links = BTreeMap::from([(TargetName::new("downstream/addon"), link)]);
     let message = message(&news(&sync, Some(&repo), &links));
     assert_eq!(complaints(&message), [""; 0]);
     insta::assert_json_snapshot!(message, @r#"
@@ -60,7 +60,7 @@ fn a_message_tells_who_was_told_and_what_failed() {
               "verbatim": true
             },
             {
-              "text": "*Embeddings*\n0 embedded, 0 deleted",
+              "text": "*Embeddings*\n1 embedded, 2 deleted",
               "type": "mrkdwn",
               "verbatim": true
             }
@@ -69,7 +69,7 @@ fn a_message_tells_who_was_told_and_what_failed() {
         },
         {
           "text": {
-            "text": ":x: *outbox/site* failed (<https://github.com/org/site/actions/runs/1|the run>)\nit's &lt;down&gt; &amp; out",
+            "text": ":x: *downstream/addon* failed (<https://github.com/org/site/actions/runs/1|the run>)\nit's &lt;down&gt; &amp; out",
             "type": "mrkdwn",
             "verbatim": true
           },
@@ -85,7 +85,7 @@ fn a_message_tells_who_was_told_and_what_failed() {
         },
         {
           "text": {
-            "text": ":white_check_mark: *embedding* done",
+            "text": ":white_check_mark: *outbox/site* done",
             "type": "mrkdwn",
             "verbatim": true
           },

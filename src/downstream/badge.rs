@@ -9,7 +9,7 @@ const ADDRESS: usize = 1_000;
 
 /// How a downstream took a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommitMark {
+pub struct Badge {
     /// The downstream's name.
     pub name: String,
     /// `success`, `failure`, or `error` where it was not told.
@@ -31,8 +31,8 @@ pub enum Taken {
     NotAtAll,
 }
 
-impl CommitMark {
-    /// The mark that says this. `links` are addresses where more may be seen; the first that is one counts.
+impl Badge {
+    /// The badge that says this. `links` are addresses where more may be seen; the first that is one counts.
     pub fn new<'l>(
         name: &DownstreamName,
         taken: Taken,
@@ -75,8 +75,8 @@ mod tests {
     fn a_mark_fits_into_what_github_takes() {
         let long = "ö\n".repeat(500);
         let links = ["run 7 of org/site", "https://github.com/org/site/actions/runs/7", "https://other"];
-        let mark = CommitMark::new(&DownstreamName::new("site"), Taken::Badly, &long, links);
-        assert_eq!((mark.state, mark.link.as_deref()), ("failure", Some(links[1])));
-        assert!(mark.description.chars().count() <= 140 && !mark.description.contains('\n'));
+        let badge = Badge::new(&DownstreamName::new("site"), Taken::Badly, &long, links);
+        assert_eq!((badge.state, badge.link.as_deref()), ("failure", Some(links[1])));
+        assert!(badge.description.chars().count() <= 140 && !badge.description.contains('\n'));
     }
 }
