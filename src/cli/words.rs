@@ -6,12 +6,14 @@ use std::str::FromStr;
 use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub mod dispatch;
 pub mod federate;
 pub mod migrate;
 pub mod pull;
 pub mod schema;
 pub mod state;
 
+use dispatch::DispatchWords;
 use federate::FederateWords;
 use pull::{PullWords, VerifyWords};
 use schema::SchemaCommand;
@@ -100,6 +102,13 @@ pub enum Command {
         #[command(flatten)]
         limits: Limits,
     },
+    /// Check, plan, and deliver to the downstreams alone; to some of them, or once more.
+    #[command(
+        after_help = "Like `sync --only dispatch`. A delivery with --force has a new correlation id and the words \
+                      `truncated: true`: the receiver has to read the manifest.\n\n\
+                      Example: stockroom dispatch --to website --force"
+    )]
+    Dispatch(DispatchWords),
     /// Say which targets are in step, which are behind, and which fail; changes nothing.
     #[command(after_help = "Example: stockroom status --remote https://github.com/org/library --check")]
     Status {

@@ -16,6 +16,7 @@ use touched::Touched;
 pub mod changelog;
 pub mod check_run;
 pub mod comment;
+pub mod course;
 pub mod excerpt;
 pub mod federation;
 pub mod github;
@@ -41,6 +42,7 @@ pub mod summary_targets;
 pub mod targets;
 pub mod touched;
 pub mod verify;
+pub mod waves;
 pub mod workflow_command;
 
 #[cfg(test)]
