@@ -19,6 +19,7 @@ mod federate;
 mod feedback;
 mod identity;
 mod init;
+mod loops;
 mod manifest;
 mod migrate;
 mod plan;

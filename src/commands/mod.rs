@@ -12,6 +12,7 @@ pub mod gather;
 pub mod infer;
 pub mod init;
 pub mod lock;
+pub mod loops;
 pub mod moving;
 pub mod open;
 pub mod outside;

@@ -54,6 +54,7 @@ impl Execution<'_> {
         let _turn = self.turn(&library.worktree, &library.config).await?;
         set_damaged_aside(&library.worktree, self.console)?;
         let (desired, outside, lock) = self.planned(&library, &scope).await?;
+        self.say_loops(&library, &desired.loops);
         // From here on things are done that must not be cut off half-way: a signal waits for them to end, and they hurry.
         let under_way = match self.stop.hold() {
             Ok(hold) => hold,
