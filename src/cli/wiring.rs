@@ -4,6 +4,7 @@ pub mod buckets;
 pub mod carried;
 mod dispatchers;
 mod githubs;
+pub mod doctor;
 pub mod places;
 #[cfg(feature = "postgres")]
 mod postgres;
