@@ -10,7 +10,7 @@ use super::targets::{Kind, Row, library, rows};
 use crate::finding::words::count;
 use crate::ids::{CommitId, TargetName};
 use crate::plan::Plan;
-use crate::state::{Run, State, TargetState, Timestamp};
+use crate::state::{Arrival, Run, State, TargetState, Timestamp};
 
 /// How a target stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,7 +191,8 @@ fn status(
 
 /// Why a target stands so that lacks this.
 fn why(level: Level, known: &TargetState, lacks: String) -> String {
-    let arrived = known.intent.as_ref().and_then(|intent| intent.arrived.as_deref());
+    let arrived = known.intent.as_ref().and_then(|intent| intent.arrived.as_deref()).map(Arrival::parse);
+    let arrived = arrived.as_ref().map(Arrival::for_people);
     match (level, known) {
         (Level::Syncing, _) => match arrived {
             Some("") => "it has taken its delivery, and is being waited for".to_owned(),
@@ -419,7 +420,7 @@ pub(crate) mod tests {
     #[test]
     fn a_run_that_is_awaited_is_shown_and_one_that_nobody_awaits_is_a_doubt() {
         let link = "https://github.com/org/site/actions/runs/7";
-        let state = state(&[intend("outbox/site"), arrive("outbox/site", link)]);
+        let state = state(&[intend("outbox/site"), arrive("outbox/site", &format!("7 {link}"))]);
         let shown = |is_at_work| {
             let target = by_plan(&busy(), &state, is_at_work).remove(2);
             (target.level, target.why)
