@@ -11,7 +11,8 @@ mod slice;
 
 pub use choice::{BadChoice, Choice};
 pub use envelope::{
-    Announcement, DeltaCounts, DeltaMessage, Envelope, MAX_KEYS, MAX_PAYLOAD_BYTES, ManifestMessage, envelope_schema,
+    Announcement, DeltaCounts, DeltaMessage, Envelope, MAX_KEYS, MAX_PAYLOAD_BYTES, ManifestMessage, Room,
+    envelope_schema,
 };
 pub use patience::{LONGEST_WAIT, longest_wait};
 pub use plan::{Action, Channel, Delivery, plan};

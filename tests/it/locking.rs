@@ -112,6 +112,7 @@ fn outside(root: &std::path::Path, state: &MemoryState, pace: Arc<dyn Pace>) -> 
         dispatchers: std::collections::BTreeMap::new(),
         model: Arc::new(Deterministic::new(16)),
         vectors: Arc::new(Memory::default()),
+        budgets: stockroom::adapters::http::Budgets::new(Arc::clone(&pace), None),
         pace,
         // It stands still: that a lock has expired can be seen by waiting alone.
         clock: Arc::new(|| Timestamp(0)),
