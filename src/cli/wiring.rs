@@ -3,6 +3,7 @@
 pub mod buckets;
 pub mod carried;
 mod githubs;
+pub mod doctor;
 pub mod places;
 #[cfg(feature = "postgres")]
 mod postgres;
