@@ -69,3 +69,4 @@ mod status;
 mod suites;
 mod tell;
 mod threats;
+mod webhooks;
