@@ -98,7 +98,11 @@ pub fn by_plan(plan: &Plan, state: &State, is_at_work: bool) -> Vec<TargetStatus
     let of = |row: Row| {
         let known = state.target(&row.name);
         let is_in_step = row.action == "none";
-        let level = level(&known, is_in_step, is_at_work);
+        // One of those that are linked by `needs` remembers for all of them what is withheld.
+        let level = match level(&known, is_in_step, is_at_work) {
+            Level::Outdated if row.action == "withhold" => Level::Failed,
+            level => level,
+        };
         let lacks = if row.what.is_empty() { row.why.clone() } else { format!("{} ({})", row.what, row.why) };
         let why = if is_in_step { String::new() } else { lacks };
         let behind = row.counts.iter().filter(|(name, _)| is_lack(name)).copied().collect();
