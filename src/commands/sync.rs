@@ -8,6 +8,7 @@ use super::outside::Outside;
 use super::places::Given;
 use super::plan::Desired;
 use super::record::{NotRecorded, STOPPED, SUPERSEDED, Steps};
+use crate::adapters::http::Numbers;
 use crate::adapters::state_store::StateError;
 use crate::downstream::{self, Delivery};
 use crate::embedding::plan::digest as chunks_digest;
@@ -90,12 +91,18 @@ pub async fn apply(desired: Desired, outside: &Outside, progress: &mut (dyn FnMu
         plan: desired.plan,
         results,
         courses: BTreeMap::new(),
-        requests: Requests::default(),
+        requests: requests(&outside.budgets.numbers()),
         embedding: numbers,
         published,
         has_new_manifest,
         stopped,
     }
+}
+
+/// What the servers of the downstreams were asked, for reports.
+fn requests(numbers: &Numbers) -> Requests {
+    let Numbers { requests, writes, unchanged, retries, limited, waited_seconds, limit, remaining, .. } = *numbers;
+    Requests { requests, writes, unchanged, retries, limited, waited_seconds, limit, remaining }
 }
 
 /// Whether a place got another manifest than the last one. A fresh checkout gets its folder again, which is no news.

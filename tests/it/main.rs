@@ -35,6 +35,7 @@ mod file_server;
 mod files;
 mod guards;
 mod hostile_log;
+mod hundred;
 mod init;
 mod kill_sweep;
 mod launcher;
@@ -59,6 +60,7 @@ mod runner_log;
 mod schema_diff;
 mod secrets;
 mod signals;
+mod simulated_github;
 #[cfg(feature = "postgres")]
 mod state_migrate;
 mod status;
