@@ -15,10 +15,13 @@ use crate::report::{Check, workflow_command};
 
 mod check;
 mod dispatch;
+mod docs;
+mod doctor;
 mod federate;
 mod feedback;
 mod identity;
 mod init;
+mod loops;
 mod manifest;
 mod migrate;
 mod plan;
@@ -31,6 +34,7 @@ mod search;
 mod state;
 mod status;
 mod sync;
+mod tell;
 
 use check::{Asked, Since};
 
@@ -107,6 +111,8 @@ impl Execution<'_> {
             Command::Pull(words) => self.pull(&words).await,
             Command::Verify(words) => self.verify(&words).await,
             Command::Federate(words) => self.federate(&words).await,
+            Command::Doctor { format } => self.doctor(format).await,
+            Command::Docs(words) => self.docs(&words).await,
             Command::Run => self.run().await,
         }
     }

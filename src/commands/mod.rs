@@ -4,6 +4,8 @@
 pub mod before;
 pub mod crew;
 pub mod dispatch;
+pub mod docs;
+pub mod doctor;
 pub mod embed;
 pub mod excerpts;
 pub mod federate;
@@ -12,6 +14,7 @@ pub mod gather;
 pub mod infer;
 pub mod init;
 pub mod lock;
+pub mod loops;
 pub mod moving;
 pub mod open;
 pub mod outside;

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use stockroom::finding::Code;
 use stockroom::manifest::format;
-use stockroom::report::json::{check, schema_diff, state, status, targets};
+use stockroom::report::json::{check, doctor, schema_diff, state, status, targets};
 
 use blocks::{filled, sessions};
 use sample::Sample;
@@ -76,6 +76,7 @@ fn schemas() -> BTreeMap<String, Value> {
         ("plan", targets::plan_schema()),
         ("sync", targets::sync_schema()),
         ("status", status::schema()),
+        ("doctor", doctor::schema()),
         ("state", state::show_schema()),
         ("state-history", state::history_schema()),
         ("state-migrate", stockroom::report::moving::schema()),
@@ -117,6 +118,7 @@ fn the_typescript_types_of_the_manifest_are_those_of_the_code() {
 fn codes() -> Vec<&'static Code> {
     let mut codes = stockroom::catalog::codes();
     codes.extend(stockroom::schema::codes());
+    codes.extend(stockroom::downstream::codes());
     codes.extend(stockroom::manifest::codes());
     codes.extend(stockroom::config::CODES);
     codes.extend(stockroom::adapters::worktree::CODES);

@@ -38,14 +38,16 @@ impl Execution<'_> {
         self.bring_into_step(common, format, |_| Ok(scope(limits)), command(limits)).await
     }
 
-    /// Brings the targets into step that `scope` leaves; `command` is what the history calls the run.
-    pub(super) async fn bring_into_step(
+    /// Brings the targets into step that `scope` leaves, and tells those who want to know what came of it; `command` is what
+    /// the history calls the run.
+    pub(super) async fn synced(
         &self,
         common: &Common,
         format: Format,
         scope: impl FnOnce(&Config) -> anyhow::Result<Scope>,
         command: String,
     ) -> anyhow::Result<Ending> {
+        let begun = Instant::now();
         let Some(library) = self.checked(common, format.into(), &Asked::default()).await? else {
             return Ok(Ending::Findings);
         };
@@ -54,6 +56,7 @@ impl Execution<'_> {
         let _turn = self.turn(&library.worktree, &library.config).await?;
         set_damaged_aside(&library.worktree, self.console)?;
         let (desired, outside, lock) = self.planned(&library, &scope).await?;
+        self.say_loops(&library, &desired.loops);
         // From here on things are done that must not be cut off half-way: a signal waits for them to end, and they hurry.
         let under_way = match self.stop.hold() {
             Ok(hold) => hold,
@@ -79,6 +82,8 @@ impl Execution<'_> {
         for command in course::annotations(&sync) {
             self.console.command(&command);
         }
+        let links = sync.courses.iter().filter_map(|(name, course)| Some((name.clone(), course.run.clone()?)));
+        self.tell(&library, &sync, &links.collect(), begun.elapsed()).await;
         drop(under_way);
         Ok(if sync.is_partial() { Ending::Partial } else { Ending::Done })
     }
