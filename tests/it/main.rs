@@ -36,6 +36,7 @@ mod fault_sweep;
 mod federation;
 mod file_server;
 mod files;
+mod frugality;
 mod guards;
 mod hostile_log;
 mod hundred;
