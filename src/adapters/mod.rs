@@ -5,6 +5,7 @@
 
 pub mod carrier;
 pub mod clock;
+pub mod dispatcher;
 pub mod download;
 pub mod github;
 pub mod http;

@@ -8,6 +8,7 @@ mod postgres;
 pub mod source;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,8 +18,9 @@ use super::console::Console;
 use super::environment::Environment;
 use super::rehearsal;
 use crate::adapters::clock;
-use crate::adapters::github::{Dispatcher, GitHubDispatcher, OutboxDispatcher};
-use crate::adapters::http::{self, Pace, Policy};
+use crate::adapters::dispatcher::{Dispatcher, EventDispatcher, OutboxDispatcher};
+use crate::adapters::github::GitHub;
+use crate::adapters::http::{self, Budget, Pace, Policy};
 use crate::adapters::model::local::Local;
 use crate::adapters::state_store::{CarriedState, MemoryState, Redacted, SqliteState, StateError, StateLock, Store};
 use crate::adapters::stop::Stop;
@@ -26,7 +28,7 @@ use crate::adapters::vector_store::Embedded;
 use crate::adapters::worktree::Worktree;
 use crate::commands::outside::Outside;
 use crate::config::Config;
-use crate::downstream::Credentials;
+use crate::downstream::{Credentials, Receiver};
 use crate::ids::{DownstreamName, RepoSlug};
 use crate::report::workflow_command;
 use crate::state::Kind;
@@ -206,19 +208,30 @@ fn dispatchers(
 ) -> anyhow::Result<BTreeMap<DownstreamName, Arc<dyn Dispatcher>>> {
     let outbox = worktree.private_folder().join("outbox");
     let mut client = None;
+    let mut reached: BTreeMap<(String, String), GitHub> = BTreeMap::new();
     let mut all: BTreeMap<DownstreamName, Arc<dyn Dispatcher>> = BTreeMap::new();
     for (name, settings) in &config.settings.downstreams {
         let Credentials::Token(token) = settings.credentials(&config.settings.dispatch) else { continue };
         let dispatcher: Arc<dyn Dispatcher> = match environment.secret(&token) {
-            None => Arc::new(OutboxDispatcher::new(&outbox)),
+            None => Arc::new(OutboxDispatcher::new(&outbox, settings.receiver.clone())),
             Some(token) => {
                 console.mask(token.reveal());
                 let client = match &client {
                     Some(client) => client,
                     None => client.insert(http::client()?),
                 };
-                let policy = Policy::once();
-                Arc::new(GitHubDispatcher::new(client.clone(), environment.api(), &token, policy, Arc::clone(pace))?)
+                let base = settings.api.as_deref().unwrap_or(environment.api());
+                let shared = reached.entry((base.to_owned(), token.reveal().to_owned()));
+                let github = match shared {
+                    Entry::Occupied(held) => held.get().clone(),
+                    Entry::Vacant(free) => {
+                        let budget = Arc::new(Budget::new(Arc::clone(pace)));
+                        let made = GitHub::new(client.clone(), base, &token, budget).map_err(|why| anyhow::anyhow!(why))?;
+                        free.insert(made).clone()
+                    }
+                };
+                let Receiver::Event { repo, event } = &settings.receiver else { continue };
+                Arc::new(EventDispatcher::new(github, repo.clone(), event.clone(), Policy::once()))
             }
         };
         all.insert(name.clone(), dispatcher);

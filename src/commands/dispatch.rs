@@ -10,10 +10,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::record::{NotRecorded, STOPPED, SUPERSEDED, Steps};
-use crate::adapters::github::{Dispatch, DispatchError, Dispatcher, Outcome};
+use crate::adapters::dispatcher::{Dispatch, DispatchError, Dispatcher, Outcome, Search};
 use crate::adapters::http::Pace;
 use crate::adapters::state_store::StateStore;
-use crate::downstream::{Action, Announcement, Delivery, Envelope, Receiver, Slice};
+use crate::downstream::{Action, Announcement, Delivery, Envelope, Slice};
 use crate::ids::{CommitId, DownstreamName, TargetName};
 use crate::state::{Change, Delivered, TargetState, Timestamp};
 
@@ -127,7 +127,10 @@ impl Run<'_, '_> {
 
     /// A downstream that is in step again, because the library went back, has no failure any more.
     async fn clear_failure(&self) -> Settled {
-        if let TargetState { delivered: Some(delivered), failure: Some(_), intent: None } = &self.delivery.known {
+        // What is withheld stays so: the library may come back to it.
+        if let TargetState { delivered: Some(delivered), failure: Some(_), intent: None, withheld: None } =
+            &self.delivery.known
+        {
             let change = Change::Deliver { target: self.delivery.target.clone(), delivered: delivered.clone() };
             // Only the status would stay out of date; the next run tries again.
             let _ = self.steps().record(&change, |state| *state == self.delivery.known).await;
@@ -139,9 +142,7 @@ impl Run<'_, '_> {
         let Some(dispatcher) = self.means.dispatchers.get(&self.delivery.name).cloned() else {
             return failed("there is no way to reach it".to_owned(), true);
         };
-        let Some(dispatch) = self.dispatch() else {
-            return failed("there is no way to reach it".to_owned(), true);
-        };
+        let dispatch = self.dispatch();
         if self.delivery.action == Action::Resolve {
             match self.look_for(&*dispatcher, &dispatch).await {
                 Ok(Some(place)) => return self.delivered(place, true).await,
@@ -161,7 +162,7 @@ impl Run<'_, '_> {
             Err(NotRecorded::Store(error)) => return failed(format!("nothing was sent: {error}"), true),
         }
         match dispatcher.deliver(&dispatch).await {
-            Ok(Outcome::Delivered { place }) => self.delivered(place, false).await,
+            Ok(Outcome::Delivered { place, .. }) => self.delivered(place, false).await,
             Ok(Outcome::Unknown { why }) => self.record_failure(why, false).await,
             Err(error) => {
                 // An earlier send of the same event, whose fate is not known, stays in doubt.
@@ -191,23 +192,17 @@ impl Run<'_, '_> {
     async fn look_for(&self, dispatcher: &dyn Dispatcher, dispatch: &Dispatch) -> Result<Option<String>, String> {
         let Some(intent) = &self.delivery.known.intent else { return Ok(None) };
         match dispatcher.find(dispatch, intent.at).await {
-            Ok(found) => Ok(found),
+            Ok(Search::Found(sighting)) => Ok(Some(sighting.place)),
+            Ok(Search::Absent { .. }) => Ok(None),
             Err(DispatchError::NotAllowed { .. }) => Ok(None),
             Err(error) => Err(format!("whether {} has arrived is still not known: {error}", intent.correlation)),
         }
     }
 
-    fn dispatch(&self) -> Option<Dispatch> {
-        let Delivery { name, receiver, correlation, delta, complete, .. } = self.delivery;
-        let Receiver::Event { repo, event } = receiver else { return None };
-        let payload = Envelope::new(self.means.news, delta, *complete, correlation).payload();
-        Some(Dispatch {
-            downstream: name.clone(),
-            repo: repo.clone(),
-            event: event.clone(),
-            payload,
-            correlation: correlation.clone(),
-        })
+    fn dispatch(&self) -> Dispatch {
+        let Delivery { name, correlation, delta, complete, .. } = self.delivery;
+        let envelope = Envelope::new(self.means.news, delta, *complete, correlation).payload();
+        Dispatch { downstream: name.clone(), envelope, correlation: correlation.clone() }
     }
 
     async fn delivered(&self, place: String, found: bool) -> Settled {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::places::Sign;
-use crate::adapters::github::Dispatcher;
+use crate::adapters::dispatcher::Dispatcher;
 use crate::adapters::http::Pace;
 use crate::adapters::model::EmbeddingModel;
 use crate::adapters::publication::PublishTarget;

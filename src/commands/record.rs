@@ -2,7 +2,7 @@
 
 use crate::adapters::state_store::{StateError, StateStore};
 use crate::ids::{CorrelationId, Sha256Hex, TargetName};
-use crate::state::{Change, Delivered, Intent, Serial, TargetState, Timestamp};
+use crate::state::{Change, Delivered, Intent, Serial, TargetState, Timestamp, Withheld};
 
 /// How often a step is recorded anew because another run changed the state of some other target in between.
 const ATTEMPTS: u32 = 10;
@@ -41,12 +41,34 @@ pub struct Steps<'a> {
 impl Steps<'_> {
     /// Records that the effect is about to happen, provided that the target is still as `expected`.
     ///
-    /// When the same effect is begun again, it keeps the time of the first try, from which it is looked for.
+    /// When the same effect is begun again, it keeps the time of the first try, from which it is looked for, and what is
+    /// known of its arrival.
     pub async fn intend(&self, expected: &TargetState) -> Result<Serial, NotRecorded> {
         let first = self.known.intent.as_ref().filter(|intent| intent.correlation == self.correlation);
         let at = first.map_or_else(|| (self.clock)(), |intent| intent.at);
-        let intent = Intent { correlation: self.correlation.clone(), digest: self.digest.clone(), at };
+        let arrived = first.and_then(|intent| intent.arrived.clone());
+        let intent = Intent { correlation: self.correlation.clone(), digest: self.digest.clone(), at, arrived };
         self.record(&Change::Intend { target: self.target.clone(), intent }, |state| state == expected).await
+    }
+
+    /// Records that the target has taken what is under way, provided that no other run has begun with it since. `run` names
+    /// the run that it began there; empty where nothing does.
+    pub async fn arrived(&self, run: &str) -> Result<(), NotRecorded> {
+        let change = Change::Arrive { target: self.target.clone(), run: run.to_owned(), at: (self.clock)() };
+        self.record(&change, |state| self.is_ours(state)).await.map(drop)
+    }
+
+    /// Records that the target is not to be given `digest` again by itself, provided that it is still as `expected` finds.
+    ///
+    /// What was delivered has no intent any more by which it is known as ours, so the caller says what must be there.
+    pub async fn withhold(
+        &self,
+        digest: &Sha256Hex,
+        why: &str,
+        expected: impl Fn(&TargetState) -> bool + Send,
+    ) -> Result<(), NotRecorded> {
+        let withheld = Withheld { digest: digest.clone(), why: why.to_owned(), at: (self.clock)() };
+        self.record(&Change::Withhold { target: self.target.clone(), withheld }, expected).await.map(drop)
     }
 
     /// Records that the target has this now, provided that no other run has begun with it since.

@@ -186,7 +186,7 @@ fn json_weight<T: Serialize>(value: &T) -> usize {
     serde_json::to_string(value).map_or(usize::MAX, |json| weight(&json))
 }
 
-fn weight(text: &str) -> usize {
+pub(super) fn weight(text: &str) -> usize {
     text.chars().map(|c| if c.is_ascii() { 1 } else { 6 * c.len_utf16() }).sum()
 }
 

@@ -4,6 +4,7 @@ mod acceptance;
 mod envelope;
 mod interest;
 pub mod loops;
+pub mod payload;
 mod plan;
 mod receiver;
 mod settings;

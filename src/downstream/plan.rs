@@ -245,6 +245,7 @@ mod tests {
             correlation: delivery.correlation.clone(),
             digest: delivery.slice.digest.clone(),
             at: Timestamp(state.serial.0.cast_signed()),
+            arrived: None,
         };
         state.apply(&Change::Intend { target: delivery.target.clone(), intent });
     }

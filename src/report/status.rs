@@ -319,7 +319,7 @@ pub(crate) mod tests {
 
     fn intend(name: &str) -> Change {
         let (correlation, digest) = (CorrelationId::new("sr-1"), Sha256Hex::of(b"new"));
-        Change::Intend { target: TargetName::new(name), intent: Intent { correlation, digest, at: NOON } }
+        Change::Intend { target: TargetName::new(name), intent: Intent { correlation, digest, at: NOON, arrived: None } }
     }
 
     fn fail(name: &str, why: &str) -> Change {

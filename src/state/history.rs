@@ -14,7 +14,7 @@ pub struct HistoryEntry {
     pub run: Option<RunId>,
     /// Which target it was about; none where it was the beginning or the end of a run.
     pub target: Option<TargetName>,
-    /// `begin`, `intend`, `deliver`, `fail` or `end`.
+    /// `begin`, `intend`, `arrive`, `deliver`, `fail`, `withhold` or `end`.
     pub kind: String,
     /// What else there is to say.
     pub detail: String,
@@ -26,12 +26,15 @@ impl HistoryEntry {
         let (kind, detail) = match change {
             Change::Begin { run } => ("begin", run.command.clone()),
             Change::Intend { intent, .. } => ("intend", format!("{} for {}", intent.correlation, intent.digest)),
+            Change::Arrive { run, .. } if run.is_empty() => ("arrive", "the target has taken it".to_owned()),
+            Change::Arrive { run, .. } => ("arrive", format!("the target has taken it: run {run}")),
             Change::Deliver { delivered, .. } => match &delivered.commit {
                 Some(commit) => ("deliver", format!("{} from commit {commit}", delivered.digest)),
                 None => ("deliver", delivered.digest.to_string()),
             },
             Change::Fail { why, certain: true, .. } => ("fail", format!("nothing happened: {why}")),
             Change::Fail { why, certain: false, .. } => ("fail", format!("outcome unknown: {why}")),
+            Change::Withhold { withheld, .. } => ("withhold", format!("{}: {}", withheld.digest, withheld.why)),
             Change::End { end } => ("end", end.result.as_str().to_owned()),
         };
         let run = match change {

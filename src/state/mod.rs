@@ -57,6 +57,8 @@ pub struct TargetState {
     pub intent: Option<Intent>,
     /// Why the last try failed; gone after the next success.
     pub failure: Option<String>,
+    /// What is not delivered to it again by itself; gone after the next success.
+    pub withheld: Option<Withheld>,
 }
 
 /// The last thing that a target is known to have.
@@ -81,6 +83,19 @@ pub struct Intent {
     pub digest: Sha256Hex,
     /// When it was recorded.
     pub at: Timestamp,
+    /// What names the run that it began at the target, once the target is known to have taken it; empty where nothing does.
+    pub arrived: Option<String>,
+}
+
+/// Something that a target has failed with, and is not to be given again before somebody asks for it or it has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withheld {
+    /// The digest of what is withheld.
+    pub digest: Sha256Hex,
+    /// Why, in a sentence; no secret in it.
+    pub why: String,
+    /// When it was recorded.
+    pub at: Timestamp,
 }
 
 /// One step of the state.
@@ -92,6 +107,15 @@ pub enum Change {
         target: TargetName,
         /// What is about to happen.
         intent: Intent,
+    },
+    /// The target has taken what is under way, and is at work on it. The intent stays; where there is none, nothing happens.
+    Arrive {
+        /// Which target.
+        target: TargetName,
+        /// What names the run that it began there: an id or an address; empty where nothing does. No secret in it.
+        run: String,
+        /// When.
+        at: Timestamp,
     },
     /// The effect has happened.
     Deliver {
@@ -111,6 +135,13 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
+    /// The target is not to be given this again by itself. All else that is known of it stays.
+    Withhold {
+        /// Which target.
+        target: TargetName,
+        /// What is withheld, and why.
+        withheld: Withheld,
+    },
     /// A run begins to apply its plan.
     Begin {
         /// The run.
@@ -127,7 +158,11 @@ impl Change {
     /// The target that it is about; none where it is about a run.
     pub fn target(&self) -> Option<&TargetName> {
         match self {
-            Self::Intend { target, .. } | Self::Deliver { target, .. } | Self::Fail { target, .. } => Some(target),
+            Self::Intend { target, .. }
+            | Self::Arrive { target, .. }
+            | Self::Deliver { target, .. }
+            | Self::Fail { target, .. }
+            | Self::Withhold { target, .. } => Some(target),
             Self::Begin { .. } | Self::End { .. } => None,
         }
     }
@@ -137,7 +172,8 @@ impl Change {
         match self {
             Self::Intend { intent, .. } => intent.at,
             Self::Deliver { delivered, .. } => delivered.at,
-            Self::Fail { at, .. } => *at,
+            Self::Arrive { at, .. } | Self::Fail { at, .. } => *at,
+            Self::Withhold { withheld, .. } => withheld.at,
             Self::Begin { run } => run.at,
             Self::End { end } => end.at,
         }
@@ -175,8 +211,13 @@ impl TargetState {
     pub fn apply(&mut self, change: &Change) {
         match change {
             Change::Intend { intent, .. } => self.intent = Some(intent.clone()),
+            Change::Arrive { run, .. } => {
+                if let Some(intent) = &mut self.intent {
+                    intent.arrived = Some(run.clone());
+                }
+            }
             Change::Deliver { delivered, .. } => {
-                *self = Self { delivered: Some(delivered.clone()), intent: None, failure: None };
+                *self = Self { delivered: Some(delivered.clone()), ..Self::default() };
             }
             Change::Fail { why, certain, .. } => {
                 self.failure = Some(why.clone());
@@ -184,6 +225,7 @@ impl TargetState {
                     self.intent = None;
                 }
             }
+            Change::Withhold { withheld, .. } => self.withheld = Some(withheld.clone()),
             Change::Begin { .. } | Change::End { .. } => {}
         }
     }
@@ -198,7 +240,8 @@ mod tests {
     }
 
     fn intent() -> Intent {
-        Intent { correlation: CorrelationId::new("sr-1"), digest: Sha256Hex::of(b"new"), at: Timestamp(1) }
+        let (correlation, digest) = (CorrelationId::new("sr-1"), Sha256Hex::of(b"new"));
+        Intent { correlation, digest, at: Timestamp(1), arrived: None }
     }
 
     fn delivered() -> Delivered {
@@ -216,6 +259,36 @@ mod tests {
         let settled = TargetState { delivered: Some(delivered()), ..TargetState::default() };
         assert_eq!(state.target(&name()), settled);
         assert_eq!(state.serial, Serial(3));
+    }
+
+    #[test]
+    fn what_has_arrived_is_still_under_way_until_it_is_delivered() {
+        let mut state = State::new("lib", "line");
+        let arrive = Change::Arrive { target: name(), run: "77".into(), at: Timestamp(2) };
+        state.apply(&arrive);
+        assert_eq!(state.target(&name()), TargetState::default(), "without an intent nothing has arrived");
+        state.apply(&Change::Intend { target: name(), intent: intent() });
+        state.apply(&arrive);
+        let arrived = Intent { arrived: Some("77".into()), ..intent() };
+        assert_eq!(state.target(&name()).intent, Some(arrived.clone()));
+        state.apply(&Change::Fail { target: name(), why: "its run failed".into(), certain: false, at: Timestamp(3) });
+        assert_eq!(state.target(&name()).intent, Some(arrived), "the next run looks at that run again");
+        state.apply(&Change::Deliver { target: name(), delivered: delivered() });
+        assert_eq!(state.target(&name()).intent, None);
+    }
+
+    #[test]
+    fn what_is_withheld_stays_so_until_something_is_delivered() {
+        let mut state = State::new("lib", "line");
+        let withheld = Withheld { digest: Sha256Hex::of(b"bad"), why: "its run failed".into(), at: Timestamp(3) };
+        state.apply(&Change::Intend { target: name(), intent: intent() });
+        state.apply(&Change::Withhold { target: name(), withheld: withheld.clone() });
+        assert_eq!(state.target(&name()).intent, Some(intent()), "what is under way stays");
+        state.apply(&Change::Fail { target: name(), why: "404".into(), certain: true, at: Timestamp(4) });
+        state.apply(&Change::Intend { target: name(), intent: intent() });
+        assert_eq!(state.target(&name()).withheld, Some(withheld));
+        state.apply(&Change::Deliver { target: name(), delivered: delivered() });
+        assert_eq!(state.target(&name()).withheld, None);
     }
 
     #[test]

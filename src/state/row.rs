@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{HistoryEntry, Intent, Run, RunEnd, Serial, Timestamp};
+use super::{Delivered, HistoryEntry, Intent, Run, RunEnd, Serial, TargetState, Timestamp, Withheld};
 use crate::ids::{AssetKey, BlobId, ChunkId, CommitId, RepoPath, RunId, Sha256Hex, TargetName};
 
 /// The tables of a state.
@@ -80,6 +80,8 @@ pub struct TargetRow {
     pub intent: Option<Intent>,
     /// The digest, the commit and the time of what was last delivered.
     pub delivered: Option<(Sha256Hex, Option<CommitId>, Timestamp)>,
+    /// What is not delivered again by itself.
+    pub withheld: Option<Withheld>,
     /// The check sums of its assets' rows, added up: an asset that has got lost is missed.
     pub assets: i64,
 }
@@ -218,7 +220,7 @@ impl TargetRow {
     pub fn digest(&self) -> [u8; 32] {
         let intent = self.intent.as_ref();
         let delivered = self.delivered.as_ref();
-        Canonical::of(Table::Targets)
+        let form = Canonical::of(Table::Targets)
             .text(self.name.as_str())
             .maybe(self.failure.as_deref())
             .maybe(intent.map(|intent| intent.correlation.as_str()))
@@ -227,8 +229,31 @@ impl TargetRow {
             .maybe(delivered.map(|(digest, _, _)| digest.as_str()))
             .maybe(delivered.and_then(|(_, commit, _)| commit.as_ref()).map(CommitId::as_str))
             .number(delivered.map_or(0, |(_, _, at)| at.0))
-            .number(self.assets)
+            .number(self.assets);
+        let (arrived, withheld) = (intent.and_then(|intent| intent.arrived.as_deref()), self.withheld.as_ref());
+        // A row that says neither has the sum that it had before rows could say so: no state has to be written anew.
+        if arrived.is_none() && withheld.is_none() {
+            return form.digest();
+        }
+        form.maybe(arrived)
+            .maybe(withheld.map(|withheld| withheld.digest.as_str()))
+            .maybe(withheld.map(|withheld| withheld.why.as_str()))
+            .number(withheld.map_or(0, |withheld| withheld.at.0))
             .digest()
+    }
+
+    /// The row of a target of which this is known; `assets` is the sum of its assets' rows.
+    pub fn new(name: TargetName, known: TargetState, assets: i64) -> Self {
+        let TargetState { delivered, intent, failure, withheld } = known;
+        let delivered = delivered.map(|d| (d.digest, d.commit, d.at));
+        Self { name, failure, intent, delivered, withheld, assets }
+    }
+
+    /// What is known of the target, which has these assets.
+    pub fn with_assets(self, assets: BTreeMap<AssetKey, Sha256Hex>) -> (TargetName, TargetState) {
+        let Self { name, failure, intent, delivered, withheld, .. } = self;
+        let delivered = delivered.map(|(digest, commit, at)| Delivered { commit, digest, assets, at });
+        (name, TargetState { delivered, intent, failure, withheld })
     }
 }
 
@@ -396,6 +421,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ids::CorrelationId;
+
+    /// As release 0.1.0 summed it up.
+    const SUM_OF_BEFORE: i64 = -8_098_682_451_061_340_965;
 
     fn file(digit: char, bytes: u64) -> Row {
         let blob = BlobId::parse(&digit.to_string().repeat(40)).unwrap();
@@ -418,6 +447,34 @@ mod tests {
             let digest = |x: &str, y: &str| Canonical::named("t").text(x).text(y).digest();
             prop_assert_eq!(digest(&a, &b) == digest(&c, &d), (&a, &b) == (&c, &d));
         }
+    }
+
+    #[test]
+    fn whether_it_arrived_and_what_is_withheld_count_in_a_target_s_sum() {
+        let sum = |arrived: Option<&str>, withheld: Option<&str>| {
+            let (correlation, digest) = (CorrelationId::new("sr-1"), Sha256Hex::of(b"new"));
+            let arrived = arrived.map(str::to_owned);
+            let intent = Some(Intent { correlation, digest: digest.clone(), at: Timestamp(1), arrived });
+            let withheld = withheld.map(|why| Withheld { digest, why: why.to_owned(), at: Timestamp(2) });
+            let known = TargetState { intent, withheld, ..TargetState::default() };
+            check_sum(TargetRow::new(TargetName::new("downstream/website"), known, 7).digest())
+        };
+        let sums = [
+            sum(None, None),
+            sum(Some(""), None),
+            sum(Some("7"), None),
+            sum(None, Some("")),
+            sum(Some("7"), Some("x")),
+        ];
+        let distinct: std::collections::BTreeSet<i64> = sums.into_iter().collect();
+        assert_eq!(distinct.len(), sums.len());
+    }
+
+    #[test]
+    fn a_row_that_says_nothing_new_has_the_sum_that_states_of_before_have_written() {
+        let known = TargetState { failure: Some("why".to_owned()), ..TargetState::default() };
+        let row = TargetRow::new(TargetName::new("downstream/website"), known, 7);
+        assert_eq!(check_sum(row.digest()), SUM_OF_BEFORE);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use proptest::prelude::*;
 use serde_json::Value;
-use stockroom::adapters::github::{Dispatch, DispatchError, Dispatcher, Outcome};
+use stockroom::adapters::dispatcher::{self, Dispatch, DispatchError, Dispatcher, Outcome, Progress, RunRef, Sighting};
 use stockroom::adapters::http::SteppedPace;
 use stockroom::adapters::state_store::{StateError, StateStore};
 use stockroom::commands::dispatch::{Means, Settled, apply};
@@ -60,7 +60,7 @@ struct Way(Arc<Mutex<Receiver>>);
 impl Receiver {
     fn take(&mut self, dispatch: &Dispatch) {
         self.ids.push(dispatch.correlation.to_string());
-        let delta = &dispatch.payload["delta"];
+        let delta = &dispatch.envelope["delta"];
         if delta["truncated"] == true {
             self.has = self.manifest.clone();
             return;
@@ -89,19 +89,29 @@ impl Dispatcher for Way {
             Fate::LostInDoubt => doubt(),
             fate => {
                 receiver.take(dispatch);
-                if fate == Fate::Arrives { Ok(Outcome::Delivered { place: "there".into() }) } else { doubt() }
+                if fate == Fate::Arrives { Ok(Outcome::Delivered { place: "there".into(), run: None }) } else { doubt() }
             }
         }
     }
 
-    async fn find(&self, dispatch: &Dispatch, _: Timestamp) -> Result<Option<String>, DispatchError> {
+    async fn find(&self, dispatch: &Dispatch, _: Timestamp) -> Result<dispatcher::Search, DispatchError> {
         let receiver = self.0.lock().unwrap();
+        let absent = dispatcher::Search::Absent { others: 0 };
         match receiver.search {
-            Search::Works => Ok(receiver.ids.iter().find(|id| **id == dispatch.correlation.as_str()).cloned()),
-            Search::Hidden => Ok(None),
+            Search::Works => {
+                let found = receiver.ids.iter().find(|id| **id == dispatch.correlation.as_str());
+                Ok(found.map_or(absent, |id| {
+                    dispatcher::Search::Found(Sighting { place: id.clone(), run: None, progress: Progress::Still })
+                }))
+            }
+            Search::Hidden => Ok(absent),
             Search::Forbidden => Err(DispatchError::NotAllowed { why: "403".into() }),
             Search::Down => Err(DispatchError::Unavailable { why: "503".into() }),
         }
+    }
+
+    async fn look(&self, run: &RunRef) -> Result<Sighting, DispatchError> {
+        Err(DispatchError::Refused { why: format!("{run} is no run") })
     }
 
     fn is_remote(&self) -> bool {

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use stockroom::adapters::github::{Dispatch, Dispatcher, GitHubDispatcher, Outcome};
-use stockroom::adapters::http::{Policy, SteppedPace, client};
+use stockroom::adapters::dispatcher::{Dispatch, Dispatcher, EventDispatcher, Outcome};
+use stockroom::adapters::github::GitHub;
+use stockroom::adapters::http::{Budget, Policy, SteppedPace, client};
 use stockroom::adapters::state_store::{StateError, StateStore};
 use stockroom::commands::dispatch::{Means, Receipt, Settled, apply};
 use stockroom::downstream::{Action, Announcement, Channel, Delivery, Receiver, Settings, plan};
@@ -70,10 +71,20 @@ impl Scene {
         Self::new("website: {repo: org/website}")
     }
 
-    fn dispatcher(&self, token: &str) -> Arc<dyn Dispatcher> {
-        let pace = Arc::clone(&self.pace) as Arc<_>;
-        let made = GitHubDispatcher::new(client().unwrap(), self.github.url(), &Secret::new(token), self.policy, pace);
-        Arc::new(made.unwrap())
+    /// The way to each downstream, all within one budget.
+    fn dispatchers(&self, base: &str, token: &str) -> BTreeMap<DownstreamName, Arc<dyn Dispatcher>> {
+        let budget = Arc::new(Budget::new(Arc::clone(&self.pace) as Arc<_>));
+        let github = GitHub::new(client().unwrap(), base, &Secret::new(token), budget).unwrap();
+        let way = |settings: &Settings| -> Arc<dyn Dispatcher> {
+            let Receiver::Event { repo, event } = &settings.receiver else { panic!("no event") };
+            Arc::new(EventDispatcher::new(github.clone(), repo.clone(), event.clone(), self.policy))
+        };
+        self.settings.iter().map(|(name, settings)| (name.clone(), way(settings))).collect()
+    }
+
+    /// The way to the website.
+    fn website_at(&self, base: &str) -> Arc<dyn Dispatcher> {
+        self.dispatchers(base, TOKEN).remove(&DownstreamName::new("website")).unwrap()
     }
 
     fn plan(&self, assets: &[(&str, &str)]) -> Vec<Delivery> {
@@ -83,7 +94,7 @@ impl Scene {
     }
 
     async fn run_with(&self, assets: &[(&str, &str)], token: &str) -> Vec<Receipt> {
-        let dispatchers = self.settings.keys().map(|name| (name.clone(), self.dispatcher(token))).collect();
+        let dispatchers = self.dispatchers(self.github.url(), token);
         let news = Announcement { repository: RepoSlug::parse("org/library").ok(), ..Announcement::default() };
         let clock = || Timestamp(self.clock.fetch_add(1, Ordering::Relaxed));
         let means = Means {
@@ -246,10 +257,9 @@ async fn a_request_to_wait_for_too_long_is_left_to_the_next_run() {
 async fn a_server_that_is_not_there_has_certainly_not_got_the_event() {
     let mut scene = Scene::website();
     scene.policy.attempts = 2;
-    let pace = Arc::clone(&scene.pace) as Arc<_>;
     // Nothing listens on the first port.
     let base = "http://127.0.0.1:1";
-    let dispatcher = GitHubDispatcher::new(client().unwrap(), base, &Secret::new(TOKEN), scene.policy, pace).unwrap();
+    let dispatcher = scene.website_at(base);
     let dispatch = dispatch_of(&scene);
     let error = dispatcher.deliver(&dispatch).await.unwrap_err().to_string();
     assert!(error.starts_with("org/website was not told: ") && error.ends_with("(tried 2 times)"), "{error}");
@@ -263,8 +273,7 @@ async fn a_server_that_never_answers_is_left_at_the_deadline() {
     // The system takes the connection, and nobody ever reads from it.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", silent.local_addr().unwrap());
-    let pace = Arc::clone(&scene.pace) as Arc<_>;
-    let dispatcher = GitHubDispatcher::new(client().unwrap(), &base, &Secret::new(TOKEN), scene.policy, pace).unwrap();
+    let dispatcher = scene.website_at(&base);
     let outcome = dispatcher.deliver(&dispatch_of(&scene)).await;
     let why = "org/website may have been told: no answer within 50 ms".to_owned();
     assert_eq!(outcome, Ok(Outcome::Unknown { why }));
@@ -284,10 +293,9 @@ async fn a_run_that_is_cancelled_while_it_waits_is_taken_up_by_the_next() {
 
 fn dispatch_of(scene: &Scene) -> Dispatch {
     let delivery = scene.plan(BOLT).remove(0);
-    let payload = serde_json::json!({"correlation_id": delivery.correlation});
-    let Delivery { name: downstream, receiver, correlation, .. } = delivery;
-    let Receiver::Event { repo, event } = receiver else { panic!("no event") };
-    Dispatch { downstream, repo, event, payload, correlation }
+    let envelope = serde_json::json!({"correlation_id": delivery.correlation});
+    let Delivery { name: downstream, correlation, .. } = delivery;
+    Dispatch { downstream, envelope, correlation }
 }
 
 #[tokio::test]
@@ -348,7 +356,7 @@ async fn another_run_that_was_faster_is_not_repeated() {
     let scene = Scene::website();
     let planned = scene.plan(BOLT);
     scene.run(BOLT).await;
-    let dispatchers = BTreeMap::from([(DownstreamName::new("website"), scene.dispatcher(TOKEN))]);
+    let dispatchers = scene.dispatchers(scene.github.url(), TOKEN);
     let news = Announcement::default();
     let clock = || Timestamp(0);
     let means = Means {
@@ -368,8 +376,8 @@ async fn another_run_that_was_faster_is_not_repeated() {
 async fn a_request_against_the_contract_is_noticed() {
     let scene = Scene::website();
     let mut dispatch = dispatch_of(&scene);
-    dispatch.payload = (0..11).map(|i| (i.to_string(), Value::from(i))).collect::<serde_json::Map<_, _>>().into();
-    let refused = scene.dispatcher(TOKEN).deliver(&dispatch).await.unwrap_err().to_string();
+    dispatch.envelope = (0..11).map(|i| (i.to_string(), Value::from(i))).collect::<serde_json::Map<_, _>>().into();
+    let refused = scene.website_at(scene.github.url()).deliver(&dispatch).await.unwrap_err().to_string();
     assert!(refused.contains("(422: No more than 10 properties are allowed; 11 were supplied.)"), "{refused}");
     let violations = scene.github.take_violations();
     assert!(matches!(&violations[..], [one] if one.contains("client_payload")), "{violations:?}");

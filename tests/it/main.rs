@@ -9,6 +9,8 @@
 )]
 
 mod about_changes;
+#[cfg(unix)]
+mod act;
 mod action;
 mod bad_input;
 #[cfg(feature = "object-store")]
@@ -17,6 +19,7 @@ mod bucket_server;
 #[cfg(feature = "object-store")]
 mod buckets;
 mod carried;
+mod chain;
 mod clients;
 mod convergence;
 mod corpora;
@@ -26,6 +29,7 @@ mod documents;
 mod example_library;
 mod exports;
 mod fake_github;
+mod fault_sweep;
 mod federation;
 mod file_server;
 mod files;
@@ -49,6 +53,7 @@ mod proposal;
 mod published;
 #[cfg(unix)]
 mod pull;
+mod receivers;
 mod registry;
 mod review;
 mod runner_log;

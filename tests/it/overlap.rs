@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stockroom::adapters::github::{Dispatcher, MemoryDispatcher};
+use stockroom::adapters::dispatcher::{Dispatcher, MemoryDispatcher};
 use stockroom::adapters::http::SteppedPace;
 use stockroom::adapters::model::deterministic::Deterministic;
 use stockroom::adapters::publication::FolderTarget;
@@ -169,7 +169,8 @@ async fn what_a_killed_run_had_done_is_found_and_remembered() {
     let whole = scene.state().await;
     for target in ["manifest", "embedding"].map(TargetName::new) {
         let digest = whole.target(&target).delivered.unwrap().digest;
-        let intent = Intent { correlation: CorrelationId::new("sr-killed"), digest, at: Timestamp(8) };
+        let correlation = CorrelationId::new("sr-killed");
+        let intent = Intent { correlation, digest, at: Timestamp(8), arrived: None };
         let serial = scene.state().await.serial;
         scene.state.record(serial, &Change::Intend { target, intent }).await.unwrap();
     }

@@ -10,7 +10,7 @@ use octocrab::service::middleware::reqwest_connector::ReqwestConnector;
 use octocrab::{AuthState, Octocrab, OctocrabBuilder};
 use serde_json::Value;
 
-use crate::adapters::http::{HttpError, Pace, Policy, Reply, Trouble, read, send};
+use crate::adapters::http::{Budget, HttpError, Kind, Pace, Policy, Reply, Trouble, read, send_within};
 use crate::secret::Secret;
 
 /// No answer that we read is larger: a hundred runs take about 1.5 MB.
@@ -26,16 +26,27 @@ pub(in crate::adapters) struct Api {
     authorization: HeaderValue,
     /// Taken out of whatever an answer says.
     token: Secret,
-    pace: Arc<dyn Pace>,
+    budget: Arc<Budget>,
 }
 
 impl Api {
-    /// The API at `base`. To be called within a tokio runtime. The error is a sentence about the token.
+    /// The API at `base`, with a budget that nobody shares. To be called within a tokio runtime. The error is a sentence
+    /// about the token.
     pub(in crate::adapters) fn new(
         client: reqwest::Client,
         base: &str,
         token: &Secret,
         pace: Arc<dyn Pace>,
+    ) -> Result<Self, String> {
+        Self::within(client, base, token, Arc::new(Budget::new(pace)))
+    }
+
+    /// The same, with the budget that all share who use this token.
+    pub(in crate::adapters) fn within(
+        client: reqwest::Client,
+        base: &str,
+        token: &Secret,
+        budget: Arc<Budget>,
     ) -> Result<Self, String> {
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.reveal())).map_err(|_| {
             "the token holds characters that no token has; set the variable again, without line breaks".to_owned()
@@ -47,7 +58,7 @@ impl Api {
             Ok(octocrab) => octocrab,
             Err(never) => match never {},
         };
-        Ok(Self { octocrab, base: base.trim_end_matches('/').to_owned(), authorization, token: token.clone(), pace })
+        Ok(Self { octocrab, base: base.trim_end_matches('/').to_owned(), authorization, token: token.clone(), budget })
     }
 
     /// One request, as often as `policy` allows.
@@ -58,7 +69,8 @@ impl Api {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Reply, HttpError> {
-        send(policy, &*self.pace, || self.attempt(method.clone(), path, body)).await
+        let kind = if method == Method::GET { Kind::Read } else { Kind::Write };
+        send_within(policy, &self.budget, kind, || self.attempt(method.clone(), path, body)).await
     }
 
     async fn attempt(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Reply, Trouble> {
@@ -77,7 +89,7 @@ impl Api {
         media_type: &'static str,
         bytes: &[u8],
     ) -> Result<Reply, HttpError> {
-        send(policy, &*self.pace, || async {
+        send_within(policy, &self.budget, Kind::Write, || async {
             let builder = self.request(Method::POST, address).header(ACCEPT, JSON).header(CONTENT_TYPE, media_type);
             let request = builder.body(bytes.to_vec());
             let request = request.map_err(|error| Trouble::NotSent(format!("the request cannot be made: {error}")))?;
@@ -91,7 +103,7 @@ impl Api {
     ///
     /// The answer may be another address, to which the token must not go along.
     pub(in crate::adapters) async fn raw(&self, policy: &Policy, path: &str, cap: usize) -> Result<Reply, HttpError> {
-        send(policy, &*self.pace, || async {
+        send_within(policy, &self.budget, Kind::Read, || async {
             let builder = self.request(Method::GET, &format!("{}{path}", self.base));
             let request = builder.header(ACCEPT, "application/octet-stream").body(String::new());
             let request = request.map_err(|error| Trouble::NotSent(format!("the request cannot be made: {error}")))?;
@@ -107,7 +119,7 @@ impl Api {
 
     /// The clock for waits.
     pub(in crate::adapters) fn pace(&self) -> &dyn Pace {
-        &*self.pace
+        &**self.budget.pace()
     }
 
     /// What GitHub says in the body, led by a colon; without the token.

@@ -3,6 +3,7 @@
 //! [`client`] sets the limits that no library sets by itself. [`send`] makes one request with its own [`Policy`]: whether a
 //! repetition does harm, how often, and until when.
 
+mod budget;
 mod client;
 mod pace;
 mod policy;
@@ -11,10 +12,11 @@ mod reply;
 use std::fmt;
 use std::time::Duration;
 
+pub use budget::{Budget, Budgets, Kind, Numbers, Permit, Warn, fingerprint};
 pub use client::client;
 pub use pace::{Pace, RealPace, SteppedPace};
 pub use policy::{Decision, Event, Policy, decide};
-pub use reply::{Reply, Trouble, read};
+pub use reply::{Quota, Reply, Trouble, read};
 
 /// Why a request came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,12 +42,35 @@ impl fmt::Display for HttpError {
 /// never final: it is tried again or becomes an [`HttpError`].
 ///
 /// In a process that is asked to end no request is begun, and the answer to one that is under way is waited for a few seconds.
-pub async fn send<A, F>(policy: &Policy, pace: &dyn Pace, mut attempt: A) -> Result<Reply, HttpError>
+pub async fn send<A, F>(policy: &Policy, pace: &dyn Pace, attempt: A) -> Result<Reply, HttpError>
 where
     A: FnMut() -> F,
     F: Future<Output = Result<Reply, Trouble>>,
 {
-    let start = pace.now();
+    send_paced(policy, pace, None, attempt).await
+}
+
+/// The same, each request when the budget lets it go. To wait for those who came before does not count against the deadline.
+pub async fn send_within<A, F>(policy: &Policy, budget: &Budget, kind: Kind, attempt: A) -> Result<Reply, HttpError>
+where
+    A: FnMut() -> F,
+    F: Future<Output = Result<Reply, Trouble>>,
+{
+    send_paced(policy, &**budget.pace(), Some((budget, kind)), attempt).await
+}
+
+async fn send_paced<A, F>(
+    policy: &Policy,
+    pace: &dyn Pace,
+    budget: Option<(&Budget, Kind)>,
+    mut attempt: A,
+) -> Result<Reply, HttpError>
+where
+    A: FnMut() -> F,
+    F: Future<Output = Result<Reply, Trouble>>,
+{
+    let mut start = pace.now();
+    let mut last: Option<Event> = None;
     if let Some(signal) = pace.stop().asked() {
         let why = format!("stopped by {signal} before the request was made");
         return Err(HttpError { certain: true, why, attempts: 0 });
@@ -53,6 +78,18 @@ where
     for attempts in 1.. {
         let spent = pace.now().saturating_sub(start);
         let left = policy.deadline.saturating_sub(spent);
+        let permit = match budget {
+            None => None,
+            Some((budget, kind)) => match budget.permit(kind, left).await {
+                Ok(permit) => Some(permit),
+                Err(why) => {
+                    let certain = last.as_ref().is_none_or(|event| policy::is_certain(event));
+                    return Err(HttpError { certain, why, attempts: attempts - 1 });
+                }
+            },
+        };
+        start += permit.as_ref().map_or(Duration::ZERO, |permit| permit.queued);
+        let left = policy.deadline.saturating_sub(pace.now().saturating_sub(start));
         let event = tokio::select! {
             outcome = tokio::time::timeout(left, attempt()) => match outcome {
                 Ok(outcome) => Event::from(outcome),
@@ -62,6 +99,10 @@ where
                 Event::NoAnswer { why: "stopped by a signal while the answer was awaited".to_owned() }
             }
         };
+        drop(permit);
+        if let (Some((budget, _)), Event::Answer(reply)) = (budget, &event) {
+            budget.observe(reply);
+        }
         let spent = pace.now().saturating_sub(start);
         let mut decision = decide(policy, attempts, spent, &event, pace.jitter());
         if let Decision::Retry { after } = decision {
@@ -72,7 +113,10 @@ where
             }
         }
         match decision {
-            Decision::Retry { .. } => {}
+            Decision::Retry { .. } => {
+                budget.inspect(|(budget, _)| budget.note_retry());
+                last = Some(event);
+            }
             Decision::GiveUp { certain, why } => return Err(HttpError { certain, why, attempts }),
             Decision::Final => {
                 let Event::Answer(reply) = event else { break };

@@ -75,9 +75,18 @@ pub enum Decision {
 }
 
 /// GitHub asks for at least this when it names no time.
-const UNTOLD_WAIT: Duration = Duration::from_secs(60);
+pub(super) const UNTOLD_WAIT: Duration = Duration::from_secs(60);
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LAST_BACKOFF: Duration = Duration::from_secs(30);
+
+/// Whether the server has certainly not acted on the request.
+pub(super) fn is_certain(event: &Event) -> bool {
+    match event {
+        Event::NotSent { .. } => true,
+        Event::NoAnswer { .. } => false,
+        Event::Answer(reply) => reply.is_rate_limited(),
+    }
+}
 
 /// Decides after the `attempts`-th request, `spent` after the first one began; `jitter` is by chance, from 0 to 999.
 pub fn decide(policy: &Policy, attempts: u32, spent: Duration, event: &Event, jitter: u32) -> Decision {

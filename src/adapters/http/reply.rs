@@ -16,6 +16,24 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
+/// No limit is longer: what a server says beyond that it does not mean.
+const DAY: u64 = 86_400;
+
+/// What a server says of its own count of our requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quota {
+    /// Which requests it counts.
+    pub resource: Option<String>,
+    /// How many there may be.
+    pub limit: u64,
+    /// How many are left.
+    pub remaining: u64,
+    /// When it begins anew, in seconds since 1970.
+    pub reset: Option<u64>,
+    /// In how many seconds that is, by the server's own clock.
+    pub resets_in: Option<u64>,
+}
+
 /// Why there is no whole answer. The texts hold no URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
@@ -94,6 +112,22 @@ impl Reply {
             }
             _ => false,
         }
+    }
+
+    /// What the server says of its count of requests, if it says anything.
+    pub(super) fn quota(&self) -> Option<Quota> {
+        let text = |name: &str| self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+        let number = |name: &str| text(name).and_then(|text| text.parse::<u64>().ok());
+        let reset = number("x-ratelimit-reset");
+        let now = text(DATE.as_str()).and_then(|now| DateTime::parse_from_rfc2822(now).ok());
+        let now = now.and_then(|now| u64::try_from(now.timestamp()).ok());
+        Some(Quota {
+            resource: text("x-ratelimit-resource").map(str::to_owned),
+            limit: number("x-ratelimit-limit")?,
+            remaining: number("x-ratelimit-remaining")?,
+            reset,
+            resets_in: reset.zip(now).map(|(reset, now)| reset.saturating_sub(now).min(DAY)),
+        })
     }
 
     /// For how many seconds the server asks us to stay away, told by its own clock, never by ours.

@@ -11,7 +11,7 @@ use crate::ids::{
 };
 use crate::state::row::{ChunkChange, ChunkRow, IndexMark, Table};
 use crate::state::{
-    Change, Claim, Delivered, HistoryEntry, Intent, Lock, Run, RunEnd, RunResult, Serial, State, Timestamp,
+    Change, Claim, Delivered, HistoryEntry, Intent, Lock, Run, RunEnd, RunResult, Serial, State, Timestamp, Withheld,
 };
 
 pub(super) const LIBRARY: &str = "org/library";
@@ -34,6 +34,7 @@ macro_rules! suite {
             a_refused_change_leaves_no_trace,
             the_history_is_cut_to_its_end,
             a_delivery_replaces_the_assets_of_its_target_alone,
+            what_has_arrived_and_what_is_withheld_are_kept_until_a_delivery,
             facts_of_files_are_remembered,
             runs_stand_in_the_history_with_their_changes,
             a_lock_is_one_holder_s_until_it_is_given_back_or_expires,
@@ -67,8 +68,8 @@ fn blob(digit: char) -> BlobId {
 }
 
 pub(super) fn intend(name: &str, correlation: &str) -> Change {
-    let intent =
-        Intent { correlation: CorrelationId::new(correlation), digest: Sha256Hex::of(b"new"), at: Timestamp(1) };
+    let (correlation, digest) = (CorrelationId::new(correlation), Sha256Hex::of(b"new"));
+    let intent = Intent { correlation, digest, at: Timestamp(1), arrived: None };
     Change::Intend { target: target(name), intent }
 }
 
@@ -166,6 +167,42 @@ pub(super) async fn a_delivery_replaces_the_assets_of_its_target_alone<S: Store>
     assert_eq!(state.target(&target("b")).delivered.unwrap().assets.len(), 1);
 }
 
+pub(super) async fn what_has_arrived_and_what_is_withheld_are_kept_until_a_delivery<S: Store>(open: impl Fn() -> S) {
+    let store = open();
+    let arrive = |name: &str, run: &str| {
+        let run = run.to_owned();
+        Change::Arrive { target: target(name), run, at: Timestamp(3) }
+    };
+    let withheld = Withheld { digest: Sha256Hex::of(b"bad"), why: "its run failed".to_owned(), at: Timestamp(4) };
+    let withhold = |name: &str| Change::Withhold { target: target(name), withheld: withheld.clone() };
+    let changes = [
+        arrive("a", "before its intent"),
+        intend("a", "sr-1"),
+        arrive("a", "77"),
+        intend("b", "sr-2"),
+        arrive("b", ""),
+        withhold("a"),
+        withhold("c"),
+    ];
+    let mut state = store.load().await.unwrap();
+    for change in &changes {
+        store.record(state.serial, change).await.unwrap();
+        state.apply(change);
+        assert_eq!(open().load().await.unwrap(), state, "after {change:?}");
+    }
+    let arrived = |name: &str| state.target(&target(name)).intent.and_then(|intent| intent.arrived);
+    assert_eq!((arrived("a").as_deref(), arrived("b").as_deref()), (Some("77"), Some("")));
+    assert_eq!(state.target(&target("c")).withheld, Some(withheld.clone()));
+    for name in ["a", "c"] {
+        store.record(state.serial, &deliver(name, &[])).await.unwrap();
+        state.apply(&deliver(name, &[]));
+    }
+    let state = open().load().await.unwrap();
+    for name in ["a", "c"] {
+        assert_eq!((state.target(&target(name)).intent, state.target(&target(name)).withheld), (None, None));
+    }
+}
+
 pub(super) async fn facts_of_files_are_remembered<S: Store>(open: impl Fn() -> S) {
     let store = open();
     let asked = [blob('a'), blob('b'), blob('c')];
@@ -195,7 +232,10 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
         correlation: CorrelationId::new(correlation),
         digest,
         at,
+        arrived: None,
     });
+    let withheld =
+        (digest.clone(), any::<String>(), at.clone()).prop_map(|(digest, why, at)| Withheld { digest, why, at });
     let assets = prop::collection::btree_map(key, digest.clone(), 0..6);
     let delivered = (any::<bool>(), digest, assets, at.clone()).prop_map(|(committed, digest, assets, at)| Delivered {
         commit: committed.then(|| commit('d')),
@@ -206,6 +246,8 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
     let change = prop_oneof![
         (name.clone(), intent).prop_map(|(target, intent)| Change::Intend { target, intent }),
         (name.clone(), delivered).prop_map(|(target, delivered)| Change::Deliver { target, delivered }),
+        (name.clone(), any::<String>(), at.clone()).prop_map(|(target, run, at)| Change::Arrive { target, run, at }),
+        (name.clone(), withheld).prop_map(|(target, withheld)| Change::Withhold { target, withheld }),
         (name, any::<String>(), any::<bool>(), at).prop_map(|(target, why, certain, at)| Change::Fail {
             target,
             why,

@@ -85,6 +85,13 @@ impl StateStore for Disordered {
                 }
                 _ => self.store.record(expected, change).await,
             },
+            Change::Arrive { target, run, .. } => {
+                if let Some(intent) = self.intents().get_mut(target) {
+                    intent.arrived = Some(run.clone());
+                }
+                self.store.record(expected, change).await
+            }
+            Change::Withhold { .. } => self.store.record(expected, change).await,
             _ => {
                 if let Some(target) = change.target() {
                     self.intents().remove(target);

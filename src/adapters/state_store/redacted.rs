@@ -44,7 +44,9 @@ impl StateStore for Redacted {
     async fn record(&self, expected: Serial, change: &Change) -> Result<Serial, StateError> {
         let mut change = change.clone();
         match &mut change {
+            Change::Arrive { run, .. } => self.clean(run),
             Change::Fail { why, .. } => self.clean(why),
+            Change::Withhold { withheld, .. } => self.clean(&mut withheld.why),
             Change::Begin { run } => {
                 self.clean(&mut run.who);
                 self.clean(&mut run.command);
@@ -133,6 +135,11 @@ mod tests {
         store.record(Serial(0), &failed).await.unwrap();
         let kept = store.load().await.unwrap().target(&target).failure;
         assert_eq!(kept.as_deref(), Some("bad token ***"));
+        let (digest, at) = (crate::ids::Sha256Hex::of(b"x"), Timestamp(2));
+        let withheld = crate::state::Withheld { digest, why: "canary in it".to_owned(), at };
+        store.record(Serial(1), &Change::Withhold { target: target.clone(), withheld }).await.unwrap();
+        let kept = store.load().await.unwrap().target(&target).withheld.unwrap();
+        assert_eq!(kept.why, "*** in it");
         let history = store.history(1).await.unwrap();
         assert!(history[0].detail.contains("***") && !history[0].detail.contains("canary"), "{history:?}");
     }

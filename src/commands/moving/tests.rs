@@ -11,7 +11,7 @@ use crate::ids::{
     AssetId, AssetKey, BlobId, ChunkId, CollectionName, CommitId, CorrelationId, RepoPath, RunId, Sha256Hex, TargetName,
 };
 use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
-use crate::state::{Change, Delivered, Intent, Run, RunEnd, RunResult, State};
+use crate::state::{Change, Delivered, Intent, Run, RunEnd, RunResult, State, Withheld};
 
 const LIBRARY: &str = "org/library:";
 
@@ -22,6 +22,7 @@ pub(super) async fn fill(store: &SqliteState, chunks: u32) -> State {
         correlation: CorrelationId::new(id),
         digest: Sha256Hex::of(id.as_bytes()),
         at: Timestamp(5),
+        arrived: None,
     };
     let asset = |n: u32| {
         let id = if n == 0 { "a\0\\\"'ü".to_owned() } else { format!("asset {n}") };
@@ -46,6 +47,7 @@ pub(super) async fn fill(store: &SqliteState, chunks: u32) -> State {
         assets: (0..50).map(asset).collect::<BTreeMap<_, _>>(),
         at: Timestamp(7),
     };
+    let withheld = Withheld { digest: Sha256Hex::of(b"bad"), why: "its run failed\0".to_owned(), at: Timestamp(11) };
     let mut second = run.clone();
     (second.id, second.event) = (RunId::new("a run that was killed"), None);
     let changes = [
@@ -56,6 +58,9 @@ pub(super) async fn fill(store: &SqliteState, chunks: u32) -> State {
         Change::End { end },
         Change::Begin { run: second },
         Change::Intend { target: target("embedding"), intent: intent("two") },
+        Change::Intend { target: target("downstream/shop"), intent: intent("three") },
+        Change::Arrive { target: target("downstream/shop"), run: "77".to_owned(), at: Timestamp(10) },
+        Change::Withhold { target: target("downstream/website"), withheld },
     ];
     let mut state = store.load().await.unwrap();
     for change in &changes {

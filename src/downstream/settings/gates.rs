@@ -75,7 +75,7 @@ enum WaitForm {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Wait")]
+#[schemars(rename = "WaitDetails")]
 struct LongWait {
     /// How long at most: `15m`.
     timeout: Period,
@@ -155,7 +155,7 @@ enum HealthForm {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Health")]
+#[schemars(rename = "HealthDetails")]
 struct LongHealth {
     /// The address.
     url: String,

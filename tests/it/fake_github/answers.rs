@@ -1,13 +1,12 @@
 //! What GitHub answers, and what it does.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
 
-use super::contents;
 use super::contract::Contract;
+use super::grants::{denied, needed};
 use super::releases::Asked;
-use super::{Fault, Grant, Repo, Run, World};
+use super::{Fault, Grant, World, app, contents, repository, workflows};
 
 /// An answer before it is sent.
 pub struct Answer {
@@ -41,16 +40,6 @@ impl Answer {
         self.headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).expect("a header"));
         self
     }
-
-    /// The headers with which GitHub counts.
-    pub fn with_rate_limit(self, used: u64) -> Self {
-        let reset = now() + 3_600;
-        self.with("x-ratelimit-limit", "5000")
-            .with("x-ratelimit-used", &used.to_string())
-            .with("x-ratelimit-remaining", &5_000_u64.saturating_sub(used).to_string())
-            .with("x-ratelimit-reset", &reset.to_string())
-            .with("x-ratelimit-resource", "core")
-    }
 }
 
 /// The answer that a fault gives in the place of the real one.
@@ -64,6 +53,10 @@ pub fn limited(fault: Fault) -> Answer {
         Fault::Secondary { retry_after } => {
             let message = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
             after(Answer::error(403, message), retry_after)
+        }
+        Fault::BadGateway => {
+            let body = b"<html><head><title>502 Bad Gateway</title></head></html>".to_vec();
+            Answer { body, ..Answer::empty(502) }.with("content-type", "text/html")
         }
         Fault::HtmlPage => {
             let body = b"<html>Please log in to the network</html>".to_vec();
@@ -96,23 +89,26 @@ pub fn answer(
         return told;
     }
     let authorization = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if let Some(told) = app::answer(world, template, path, authorization, body) {
+        return told;
+    }
     let token = authorization.strip_prefix("Bearer ").or_else(|| authorization.strip_prefix("token "));
     let Some(token) = token else { return Answer::error(401, "Requires authentication") };
     let Some(grants) = world.grants.get(token) else { return Answer::error(401, "Bad credentials") };
     if template == "/rate_limit" {
-        return Answer::json(200, &Contract::get().example("rate-limit-overview"));
+        return rate_limit(world, token);
     }
     if template == "/user" {
-        let is_workflow = grants.values().any(|grant| *grant == Grant::Review);
-        return match is_workflow {
+        let is_app = grants.values().any(|grant| matches!(grant, Grant::Review | Grant::App(_)));
+        return match is_app {
             true => Answer::error(403, "Resource not accessible by integration"),
             false => {
                 Answer::json(200, &Contract::get().example("private-user-response-with-public-profile-information"))
             }
         };
     }
-    let slug: Vec<_> = path.split('/').skip(2).take(2).collect();
-    let slug = slug.join("/");
+    let parts: Vec<_> = path.split('/').collect();
+    let slug = parts.get(2..4).unwrap_or_default().join("/");
     // What a token may not see does not exist for it: so it is for GITHUB_TOKEN and every other repository.
     let grant = grants.get(&slug).copied();
     if let Some(grant) = grant {
@@ -123,85 +119,62 @@ pub fn answer(
         }
     }
     let (Some(grant), Some(repo)) = (grant, world.repos.get_mut(&slug)) else { return Answer::error(404, "Not Found") };
-    let denied = || Answer::error(403, "Resource not accessible by personal access token");
     let page =
         query.iter().find(|(key, _)| key == "page").map(|(_, value)| format!("page={value}")).unwrap_or_default();
     if let Some(answer) = super::reviews::answer(repo, grant, template, path, &page, body) {
         return answer;
     }
+    if needed(method, template).is_some_and(|needed| !grant.allows(needed)) {
+        return denied(token);
+    }
+    if method != "GET" && repo.is_archived {
+        return Answer::error(403, "Repository was archived so is read-only.");
+    }
+    if let Some(answer) = super::reports::answer(repo, template, path, body) {
+        return answer;
+    }
+    let decoded = |part: &str| percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned();
+    let part = |at: usize| parts.get(at).map(|part| decoded(part)).unwrap_or_default();
     match template {
-        "/repos/{owner}/{repo}/dispatches" if grant == Grant::Read => denied(),
-        "/repos/{owner}/{repo}/dispatches" => dispatch(repo, body),
-        "/repos/{owner}/{repo}/actions/runs" if grant == Grant::Send => denied(),
-        "/repos/{owner}/{repo}/actions/runs" => runs(repo, query),
-        "/repos/{owner}/{repo}" => repository(&slug),
+        "/repos/{owner}/{repo}" => repository::repository(&slug, repo),
+        "/repos/{owner}/{repo}/dispatches" => workflows::dispatch(world, &slug, body),
+        "/repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches" => {
+            workflows::start(world, &slug, &part(6), body)
+        }
+        "/repos/{owner}/{repo}/actions/runs" => repo.list(query),
+        "/repos/{owner}/{repo}/actions/runs/{run_id}" => repo.one(&part(6)),
+        "/repos/{owner}/{repo}/branches/{branch}" => repository::branch(world, &slug, &part(5)),
+        "/repos/{owner}/{repo}/contents/{path}" => {
+            let accept = headers.get("accept").and_then(|value| value.to_str().ok()).unwrap_or_default();
+            repository::files(world, &slug, &decoded(&parts[5..].join("/")), query, accept)
+        }
         _ => Answer::error(404, "Not Found"),
     }
 }
 
-fn dispatch(repo: &mut Repo, body: &[u8]) -> Answer {
-    let refused = |message: &str| Answer::error(422, message);
-    let Ok(event) = serde_json::from_slice::<Value>(body) else {
-        return refused("Invalid request. The body is no JSON.");
-    };
-    let payload = &event["client_payload"];
-    let Some(event_type) = event["event_type"].as_str().filter(|name| (1..=100).contains(&name.chars().count())) else {
-        return refused("Invalid request. event_type must have 1 to 100 characters.");
-    };
-    if let Some(supplied) = payload.as_object().map(serde_json::Map::len).filter(|keys| *keys > 10) {
-        return refused(&format!("No more than 10 properties are allowed; {supplied} were supplied."));
-    }
-    if payload.to_string().len() >= 64 * 1024 {
-        return refused("client_payload is too large.");
-    }
-    let correlation = payload["correlation_id"].as_str().filter(|_| repo.shows_correlation);
-    let display_title = correlation.map_or_else(|| event_type.to_owned(), |id| format!("{event_type} ({id})"));
-    let id = 1_000 + u64::try_from(repo.runs.len()).expect("few runs");
-    repo.runs.push(Run { id, display_title, created: now() });
-    repo.dispatches.push(event);
-    Answer::empty(204)
-}
-
-fn runs(repo: &Repo, query: &[(String, String)]) -> Answer {
-    let parameter = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let number = |name: &str, default: usize| parameter(name).and_then(|text| text.parse().ok()).unwrap_or(default);
-    let since = parameter("created").and_then(|text| text.strip_prefix(">="));
-    let since =
-        since.and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map_or(i64::MIN, |date| date.timestamp());
-    let event = parameter("event").unwrap_or("repository_dispatch");
-    let wanted = |run: &&Run| run.created >= since && event == "repository_dispatch";
-    let newest_first: Vec<_> = repo.runs.iter().rev().filter(wanted).collect();
-    let (size, page) = (number("per_page", 30).min(100), number("page", 1).max(1));
-    let listed: Vec<_> = newest_first.iter().skip((page - 1) * size).take(size).map(|run| workflow_run(run)).collect();
-    Answer::json(200, &json!({"total_count": newest_first.len(), "workflow_runs": listed}))
-}
-
-/// GitHub's own example of a run, with what is known of this one.
-fn workflow_run(run: &Run) -> Value {
-    let mut body = Contract::get().example("workflow-run-paginated")["workflow_runs"][0].take();
-    let created = DateTime::from_timestamp(run.created, 0).expect("a date").to_rfc3339_opts(SecondsFormat::Secs, true);
-    body["id"] = json!(run.id);
-    body["event"] = json!("repository_dispatch");
-    body["display_title"] = json!(run.display_title);
-    body["html_url"] = json!(format!("https://github.com/octo-org/octo-repo/actions/runs/{}", run.id));
-    for key in ["created_at", "updated_at", "run_started_at"] {
-        body[key] = json!(created);
-    }
-    body
-}
-
-fn repository(slug: &str) -> Answer {
-    let mut body = Contract::get().example("full-repository-default-response");
-    body["full_name"] = json!(slug);
-    // GitHub's own example lacks what its schema requires.
-    for repository in ["", "/source"] {
-        body.pointer_mut(repository).expect("a part of the example")["language"] = json!("JavaScript");
-    }
-    body["name"] = json!(slug.split_once('/').map_or(slug, |(_, name)| name));
+fn rate_limit(world: &mut World, token: &str) -> Answer {
+    let seconds = world.seconds();
+    let (limit, used, remaining, reset) = world.numbers(token, seconds);
+    let mut body = Contract::get().example("rate-limit-overview");
+    let core = json!({"limit": limit, "used": used, "remaining": remaining, "reset": reset});
+    body["resources"]["core"] = core.clone();
+    body["rate"] = core;
     Answer::json(200, &body)
 }
 
-fn now() -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    i64::try_from(now.as_secs()).expect("a time that fits")
+/// The same with a tag of its content; or nothing but "not modified", where the client has that content already.
+pub fn unless_known(answer: Answer, token: &str, headers: &HeaderMap) -> Answer {
+    let is_json =
+        answer.headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if answer.status != 200 || !is_json {
+        return answer;
+    }
+    let mut tagged = token.as_bytes().to_vec();
+    tagged.extend(&answer.body);
+    let tag = format!("W/\"{}\"", super::contents::blob_id(&tagged));
+    let known = headers.get("if-none-match").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match known.split(',').any(|one| one.trim() == tag) {
+        true => Answer::empty(304).with("etag", &tag),
+        false => answer.with("etag", &tag),
+    }
 }

@@ -79,6 +79,27 @@ pub fn answer(
 }
 
 impl Contents {
+    /// The files of the default branch.
+    pub fn head(&self) -> Option<&BTreeMap<String, Vec<u8>>> {
+        self.at(None)
+    }
+
+    /// The files of a branch, a tag or a commit; of the default branch, where none is named.
+    pub fn at(&self, reference: Option<&str>) -> Option<&BTreeMap<String, Vec<u8>>> {
+        let reference = reference.unwrap_or("HEAD");
+        self.commits.get(self.refs.get(reference).map_or(reference, String::as_str))
+    }
+
+    /// Whether something was published on this branch or tag.
+    pub fn has(&self, reference: &str) -> bool {
+        self.refs.contains_key(reference)
+    }
+
+    /// The commit that a branch or a tag names.
+    pub fn commit_of(&self, reference: &str) -> Option<&str> {
+        self.refs.get(reference).map(String::as_str)
+    }
+
     fn commit(&self, reference: &str, accept: &str, known: &str) -> Answer {
         assert_eq!(accept, "application/vnd.github.sha", "the fake tells nothing else of a commit");
         let name = reference.strip_prefix("heads/").unwrap_or(reference);
@@ -144,7 +165,7 @@ fn folders(files: &BTreeMap<String, Vec<u8>>) -> BTreeSet<String> {
     files.keys().flat_map(above).collect()
 }
 
-fn blob_id(bytes: &[u8]) -> String {
+pub fn blob_id(bytes: &[u8]) -> String {
     Oid::hash_object(ObjectType::Blob, bytes).expect("a blob has an id").to_string()
 }
 
@@ -153,6 +174,6 @@ fn tree_id(commit: &str, folder: &str) -> String {
 }
 
 /// Forty digits that are a function of the text alone.
-fn id(text: &str) -> String {
+pub fn id(text: &str) -> String {
     blob_id(text.as_bytes())
 }

@@ -48,7 +48,9 @@ impl Contract {
         let matches = |template: &str| {
             let wanted: Vec<_> = template.split('/').collect();
             let fits = |(want, have): (&&str, &&str)| want == have || want.starts_with('{') && !have.is_empty();
-            wanted.len() == parts.len() && wanted.iter().zip(&parts).all(fits)
+            // The path of a file is as long as it likes.
+            let is_long = wanted.last() == Some(&"{path}") && parts.len() > wanted.len();
+            (wanted.len() == parts.len() || is_long) && wanted.iter().zip(&parts).all(fits)
         };
         let paths = self.document["paths"].as_object()?;
         let (template, operations) = paths.iter().find(|(template, _)| matches(template))?;
@@ -64,6 +66,7 @@ impl Contract {
         match (schema, body.is_empty()) {
             (None, true) => {}
             (None, false) if operation.takes_bytes() => {}
+            (Some(_), true) if operation.description["requestBody"]["required"] == false => {}
             (None, false) => wrong.push(format!("{at} takes no body, but got one")),
             (Some(_), true) => wrong.push(format!("{at} needs a body")),
             (Some(_), false) => {
@@ -104,8 +107,8 @@ impl Contract {
         let pointer = match responses.get(status.to_string()) {
             // GitHub declares no 401, 403, 429 and 5xx, though every operation may answer with them.
             None if matches!(status, 401 | 403 | 429 | 500..=599) => Some("/components/schemas/basic-error".to_owned()),
-            // It declares no refusal at all of another name for an asset.
-            None if matches!(status, 404 | 422) && operation.method == "patch" => {
+            // Of some operations it declares no refusal at all.
+            None if matches!(status, 404 | 422) && operation.declares_no_refusal() => {
                 Some("/components/schemas/basic-error".to_owned())
             }
             // To a question that names what is known already.
@@ -162,6 +165,11 @@ impl Operation<'_> {
     /// Whether its body is a file as it is.
     pub fn takes_bytes(&self) -> bool {
         self.description.pointer("/requestBody/content/application~1octet-stream").is_some()
+    }
+
+    fn declares_no_refusal(&self) -> bool {
+        let responses = self.description["responses"].as_object();
+        responses.is_some_and(|responses| !responses.keys().any(|status| status.starts_with('4')))
     }
 
     fn pointer(&self, rest: &str) -> String {

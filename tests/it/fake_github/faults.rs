@@ -2,6 +2,7 @@
 
 /// One fault; it befalls one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "not every test asks for all of it")]
 pub enum Fault {
     /// 429 with `Retry-After`; nothing is done.
     TooMany {
@@ -17,12 +18,18 @@ pub enum Fault {
     ErrorBefore,
     /// 500, though it is done.
     ErrorAfter,
+    /// 502 with a page, as GitHub's own front door sends it; nothing is done.
+    BadGateway,
     /// The connection ends without an answer; nothing is done.
     ResetBefore,
     /// The connection ends without an answer, though it is done.
     ResetAfter,
     /// No answer ever comes, though it is done.
     HangAfter,
+    /// No answer ever comes; nothing is done.
+    HangBefore,
+    /// It is done, and the answer comes half a second later.
+    Slow,
     /// It is done, and the answer comes when the test lets it go.
     HoldAfter,
     /// It is done, and the answer breaks off in the middle of its body.
@@ -40,7 +47,13 @@ impl Fault {
     pub fn is_after_effect(self) -> bool {
         matches!(
             self,
-            Self::ErrorAfter | Self::ResetAfter | Self::HangAfter | Self::HoldAfter | Self::Truncated | Self::Starter
+            Self::ErrorAfter
+                | Self::ResetAfter
+                | Self::HangAfter
+                | Self::HoldAfter
+                | Self::Slow
+                | Self::Truncated
+                | Self::Starter
         )
     }
 }

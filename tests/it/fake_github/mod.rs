@@ -1,16 +1,25 @@
 //! A GitHub on loopback that remembers what is done to it.
 //!
 //! Every request and every response is held against GitHub's own OpenAPI; a violation fails the test that caused it. Faults
-//! are scripted: [`FakeGitHub::script`] says what befalls the next requests, one after the other.
+//! are scripted: [`FakeGitHub::script`] says what befalls the next requests, one after the other, [`FakeGitHub::strike`] what
+//! befalls a certain one. What becomes of the runs that events begin is written with [`FakeGitHub::live`].
 
 mod answers;
+pub mod app;
 mod contents;
 mod contract;
 mod doors;
 mod faults;
+pub mod grants;
+mod likeness;
+pub mod limits;
 pub mod releases;
+pub mod reports;
+mod repository;
 pub mod reviews;
+pub mod runs;
 mod server;
+mod workflows;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,7 +28,10 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 pub use faults::Fault;
+pub use grants::Grant;
 pub use reviews::Commentary;
+#[allow(unused_imports, reason = "not every test asks for all of it")]
+pub use runs::{Begun, Life, Run};
 
 /// The server's handle: it stops when this is dropped, and the test fails if the contract was broken.
 pub struct FakeGitHub {
@@ -30,19 +42,6 @@ pub struct FakeGitHub {
     visits: Arc<doors::Visits>,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
-}
-
-/// What a token may do with a repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grant {
-    /// Read it: `contents: read`, `actions: read`.
-    Read,
-    /// Send events to it, but not list its runs: `contents: write`.
-    Send,
-    /// Both: `contents: write`, `actions: read`.
-    SendAndList,
-    /// What a workflow's own token can be given: `checks: write`, `pull-requests: write`.
-    Review,
 }
 
 /// A request as it came in.
@@ -61,6 +60,18 @@ pub struct Seen {
 pub struct World {
     repos: BTreeMap<String, Repo>,
     grants: BTreeMap<String, BTreeMap<String, Grant>>,
+    scopes: BTreeMap<String, String>,
+    apps: Vec<app::App>,
+    limits: limits::Limits,
+    headers: Vec<(&'static str, String)>,
+    clock: Option<limits::Clock>,
+    /// Whether it is an Enterprise Server of before `return_run_details`.
+    is_enterprise: bool,
+    /// The runs that nobody has taken over yet, and those that execute others.
+    begun: Vec<runs::Begun>,
+    runners: Vec<std::thread::JoinHandle<()>>,
+    /// What befalls certain requests, by how many came before.
+    strikes: BTreeMap<usize, Fault>,
     contents: BTreeMap<String, contents::Contents>,
     faults: VecDeque<Fault>,
     /// Those that befall uploads alone.
@@ -71,25 +82,24 @@ pub struct World {
     url: String,
     seen: Vec<Seen>,
     violations: Vec<String>,
-    used: u64,
 }
 
 /// A repository.
-struct Repo {
+pub struct Repo {
     /// Whether its workflow has `run-name: … ${{ github.event.client_payload.correlation_id }}`.
     shows_correlation: bool,
+    default_branch: String,
+    is_archived: bool,
+    is_disabled: bool,
     dispatches: Vec<Value>,
     runs: Vec<Run>,
+    lives: runs::Lives,
+    runner: Option<runs::Runner>,
+    statuses: Vec<Value>,
+    deployments: Vec<Value>,
     check_runs: Vec<Value>,
     comments: Vec<Commentary>,
     releases: Vec<releases::Release>,
-}
-
-/// A workflow run that an event began.
-struct Run {
-    id: u64,
-    display_title: String,
-    created: i64,
 }
 
 impl FakeGitHub {
@@ -121,19 +131,20 @@ impl FakeGitHub {
     pub fn add_repo(&self, slug: &str, shows_correlation: bool) -> &Self {
         let repo = Repo {
             shows_correlation,
+            default_branch: "main".to_owned(),
+            is_archived: false,
+            is_disabled: false,
             dispatches: Vec::new(),
             runs: Vec::new(),
+            lives: runs::Lives::new(),
+            runner: None,
+            statuses: Vec::new(),
+            deployments: Vec::new(),
             check_runs: Vec::new(),
             comments: Vec::new(),
             releases: Vec::new(),
         };
         self.world().repos.insert(slug.to_owned(), repo);
-        self
-    }
-
-    /// Makes a token known and lets it do this with a repository. A known token sees no other repository.
-    pub fn allow(&self, token: &str, slug: &str, grant: Grant) -> &Self {
-        self.world().grants.entry(token.to_owned()).or_default().insert(slug.to_owned(), grant);
         self
     }
 
@@ -143,7 +154,21 @@ impl FakeGitHub {
         self
     }
 
-    /// The bodies of the events that a repository has received.
+    /// The fault that befalls the request which comes after so many others, counted from the server's start, if it ever comes.
+    #[allow(dead_code, reason = "not every test asks for all of it")]
+    pub fn strike(&self, after: usize, fault: Fault) -> &Self {
+        self.world().strikes.insert(after, fault);
+        self
+    }
+
+    /// Makes it an Enterprise Server 3.19: it knows no `return_run_details`.
+    #[allow(dead_code, reason = "not every test asks for all of it")]
+    pub fn make_enterprise(&self) -> &Self {
+        self.world().is_enterprise = true;
+        self
+    }
+
+    /// The bodies of the events that a repository has received, of either kind.
     pub fn dispatches(&self, slug: &str) -> Vec<Value> {
         self.world().repos.get(slug).map(|repo| repo.dispatches.clone()).unwrap_or_default()
     }
@@ -223,10 +248,13 @@ impl Drop for FakeGitHub {
             let _ = stop.send(());
         }
         let ended = self.thread.take().map(std::thread::JoinHandle::join);
+        let runners = std::mem::take(&mut self.world().runners);
+        let is_sound = runners.into_iter().all(|runner| runner.join().is_ok());
         if std::thread::panicking() {
             return;
         }
         assert!(matches!(ended, Some(Ok(()))), "the fake GitHub itself has failed");
+        assert!(is_sound, "what executes a run has failed");
         let violations = self.take_violations();
         assert!(violations.is_empty(), "against GitHub's OpenAPI:\n{}", violations.join("\n"));
         let World { faults, upload_faults, .. } = &*self.world();

@@ -116,7 +116,7 @@ pub fn answer(world: &mut World, grant: Grant, asked: &Asked<'_>) -> Option<Answ
     let next = world.next_asset();
     let url = world.url.clone();
     let repo = world.repos.get_mut(asked.slug)?;
-    let writes = matches!(grant, Grant::Send | Grant::SendAndList);
+    let writes = grant.allows(("contents", "write"));
     if asked.method != "GET" && !writes {
         return Some(Answer::error(403, "Resource not accessible by integration"));
     }

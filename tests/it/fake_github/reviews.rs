@@ -36,7 +36,7 @@ pub(super) fn answer(
         | "/repos/{owner}/{repo}/check-runs/{check_run_id}"
         | "/repos/{owner}/{repo}/issues/{issue_number}/comments"
         | "/repos/{owner}/{repo}/issues/comments/{comment_id}"
-            if writes && grant != Grant::Review =>
+            if writes && !grant.allows(("checks", "write")) =>
         {
             denied()
         }

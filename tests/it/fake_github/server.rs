@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -11,11 +12,15 @@ use axum::response::Response;
 use tokio::sync::Notify;
 use tokio::sync::oneshot::Receiver;
 
-use super::answers::{Answer, answer, echo, limited};
+use super::answers::{Answer, answer, echo, limited, unless_known};
 use super::contract::Contract;
 use super::doors::{Doors, Visits};
 use super::releases::{UPLOADS, storage};
-use super::{Fault, Seen, World, lock};
+use super::runs::execute;
+use super::{Fault, Seen, World, grants, lock};
+
+/// How long a slow answer takes.
+const SLOW: Duration = Duration::from_millis(500);
 
 /// What the server shares with the test.
 #[derive(Clone)]
@@ -49,9 +54,14 @@ async fn handle(State(served): State<Served>, request: Request) -> Response {
     let (method, headers) = (parts.method.to_string(), parts.headers);
     let (fault, answered) = respond(&mut lock(&served.world), &method, &uri, &headers, &body);
     served.arrivals.notify_waiters();
+    execute(&served.world);
     match fault {
         Some(Fault::ResetBefore | Fault::ResetAfter) => cut_connection(),
-        Some(Fault::HangAfter) => std::future::pending().await,
+        Some(Fault::HangBefore | Fault::HangAfter) => std::future::pending().await,
+        Some(Fault::Slow) => {
+            tokio::time::sleep(SLOW).await;
+            response(&answered, Body::from(answered.body.clone()))
+        }
         Some(Fault::HoldAfter) => {
             served.released.acquire().await.expect("it stays open").forget();
             response(&answered, Body::from(answered.body.clone()))
@@ -84,8 +94,12 @@ fn respond(world: &mut World, method: &str, uri: &str, headers: &HeaderMap, body
         world.violations.push(format!("{method} {path}: GitHub refuses requests without a user agent"));
     }
     let of_upload = if is_upload { world.upload_faults.pop_front().flatten() } else { None };
-    let fault = of_upload.or_else(|| world.faults.pop_front());
+    let struck = world.strikes.remove(&world.seen.len());
+    let fault = of_upload.or(struck).or_else(|| world.faults.pop_front());
+    let token = token(headers);
+    let refused = if fault.is_none() { world.over_limit(&token, method, path) } else { None };
     let answered = match fault {
+        None if refused.is_some() => refused.expect("just seen"),
         Some(Fault::Echo) => echo(headers),
         Some(fault) if !fault.is_after_effect() => limited(fault),
         fault => {
@@ -94,6 +108,7 @@ fn respond(world: &mut World, method: &str, uri: &str, headers: &HeaderMap, body
             if fault == Some(Fault::ErrorAfter) { limited(Fault::ErrorAfter) } else { done }
         }
     };
+    let answered = if method == "GET" { unless_known(answered, &token, headers) } else { answered };
     // Other media types than JSON are promised in prose alone.
     let is_text =
         answered.headers.get("content-type").is_some_and(|kind| !kind.as_bytes().starts_with(b"application/json"));
@@ -102,11 +117,21 @@ fn respond(world: &mut World, method: &str, uri: &str, headers: &HeaderMap, body
         let told = String::from_utf8_lossy(&answered.body).replace(r#""state":"starter""#, r#""state":"open""#);
         world.violations.extend(contract.check_response(operation, answered.status, told.as_bytes()));
     }
-    let cut = matches!(fault, Some(Fault::ResetBefore | Fault::ResetAfter | Fault::HangAfter));
+    let is_cut = |fault| matches!(fault, Fault::ResetBefore | Fault::ResetAfter | Fault::HangBefore | Fault::HangAfter);
+    let cut = fault.is_some_and(is_cut);
     let status = (!cut).then_some(answered.status);
     world.seen.push(Seen { method: method.to_owned(), uri: uri.to_owned(), status });
-    world.used += 1;
-    (fault, answered.with_rate_limit(world.used))
+    world.count(&token, method, path, answered.status);
+    let template = operation.as_ref().map_or("", |operation| operation.template);
+    let answered = grants::told(world, &token, grants::needed(method, template), answered);
+    (fault, world.with_headers(&token, answered))
+}
+
+/// The token of a request; empty where there is none.
+fn token(headers: &HeaderMap) -> String {
+    let authorization = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let token = authorization.strip_prefix("Bearer ").or_else(|| authorization.strip_prefix("token "));
+    token.unwrap_or_default().to_owned()
 }
 
 fn pairs(query: &str) -> Vec<(String, String)> {

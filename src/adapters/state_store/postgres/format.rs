@@ -11,7 +11,8 @@ use super::value::{escaped, unescaped};
 use crate::state::row::{Canonical, check_sum};
 
 /// Each step brings the format from its index to the next; the format is the number of steps taken. `$S` is the schema.
-const MIGRATIONS: [&str; 2] = [include_str!("format_1.sql"), include_str!("format_2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("format_1.sql"), include_str!("format_2.sql"), include_str!("format_3.sql")];
 
 /// What the session that makes or changes the tables holds: `srst` in ASCII.
 const ADVISORY: i64 = 0x7372_7374;

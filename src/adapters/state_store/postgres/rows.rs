@@ -11,7 +11,7 @@ use super::shape::{self, Columns};
 use crate::catalog::fact::FileFacts;
 use crate::ids::{AssetKey, BlobId, CorrelationId, Sha256Hex, TargetName};
 use crate::state::row::{AssetRow, ChunkChange, Row, Table, TargetRow, assets_sum, check_sum};
-use crate::state::{Change, Delivered, HistoryEntry, Run, RunEnd, TargetState};
+use crate::state::{Change, HistoryEntry, Run, RunEnd, TargetState};
 
 type Assets = BTreeMap<AssetKey, Sha256Hex>;
 
@@ -169,7 +169,8 @@ impl Rows<'_> {
             if assets_sum(&row.name, &assets) != row.assets {
                 return Err(Fault::Damaged(format!("an asset of {} has got lost", row.name)));
             }
-            targets.insert(row.name.clone(), state_of(row, assets));
+            let (name, state) = row.with_assets(assets);
+            targets.insert(name, state);
         }
         Ok(targets)
     }
@@ -194,19 +195,18 @@ impl Rows<'_> {
         match change {
             Change::Begin { run } => self.put(Table::Runs, &[Row::Run(run.clone())]).await?,
             Change::End { end } => self.put(Table::RunEnds, &[Row::RunEnd(end.clone())]).await?,
-            Change::Intend { .. } | Change::Deliver { .. } | Change::Fail { .. } => {}
+            _ => {}
         }
         let Some(name) = change.target() else { return Ok(0) };
         let before = self.target(name).await?;
         let (sum, mut assets) = before.as_ref().map_or((0, 0), |row| (check_sum(row.digest()), row.assets));
-        let mut state = before.map(|row| state_of(row, Assets::new())).unwrap_or_default();
+        let mut state = before.map(|row| row.with_assets(Assets::new()).1).unwrap_or_default();
         state.apply(change);
         if let Change::Deliver { delivered, .. } = change {
             self.replace_assets(name, &delivered.assets).await?;
             assets = assets_sum(name, &delivered.assets);
         }
-        let delivered = state.delivered.map(|d| (d.digest, d.commit, d.at));
-        let row = TargetRow { name: name.clone(), failure: state.failure, intent: state.intent, delivered, assets };
+        let row = TargetRow::new(name.clone(), state, assets);
         let new = check_sum(row.digest());
         self.put(Table::Targets, &[Row::Target(row)]).await?;
         Ok(new.wrapping_sub(sum))
@@ -331,10 +331,4 @@ fn as_target(row: Row) -> Option<TargetRow> {
         Row::Target(row) => Some(row),
         _ => None,
     }
-}
-
-fn state_of(row: TargetRow, assets: Assets) -> TargetState {
-    let TargetRow { failure, intent, delivered, .. } = row;
-    let delivered = delivered.map(|(digest, commit, at)| Delivered { commit, digest, assets, at });
-    TargetState { delivered, intent, failure }
 }

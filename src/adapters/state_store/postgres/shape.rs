@@ -10,7 +10,7 @@ use crate::ids::{
     AssetId, AssetKey, BlobId, ChunkId, CollectionName, CommitId, CorrelationId, RepoPath, RunId, Sha256Hex, TargetName,
 };
 use crate::state::row::{AssetRow, ChunkRow, FileRow, Row, Table, TargetRow};
-use crate::state::{HistoryEntry, Intent, Run, RunEnd, RunResult, Serial, Timestamp};
+use crate::state::{HistoryEntry, Intent, Run, RunEnd, RunResult, Serial, Timestamp, Withheld};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,10 @@ pub(super) fn columns(table: Table) -> &'static [(&'static str, Kind)] {
             ("delivered_digest", Text),
             ("delivered_at", Number),
             ("assets", Number),
+            ("intent_arrived", Text),
+            ("withheld_digest", Text),
+            ("withheld_why", Text),
+            ("withheld_at", Number),
         ],
         Table::Assets => &[("target", Text), ("collection", Text), ("asset", Text), ("digest", Text)],
         Table::Runs => &[
@@ -262,6 +266,10 @@ impl Fields<'_> {
             .maybe(delivered.map(|(digest, _, _)| digest.as_str()))
             .number(delivered.map(|(_, _, at)| at.0))
             .number(Some(row.assets))
+            .maybe(intent.and_then(|intent| intent.arrived.as_deref()))
+            .maybe(row.withheld.as_ref().map(|withheld| withheld.digest.as_str()))
+            .maybe(row.withheld.as_ref().map(|withheld| withheld.why.as_str()))
+            .number(row.withheld.as_ref().map(|withheld| withheld.at.0))
     }
 }
 
@@ -360,12 +368,13 @@ impl<'a> Reader<'a> {
     fn target(&mut self) -> Result<TargetRow, Fault> {
         let (name, failure) = (TargetName::new(self.text()?), self.maybe()?);
         let (correlation, digest, at) = (self.maybe()?, self.maybe()?, self.next::<Option<i64>>()?);
-        let intent = match (correlation, digest, at) {
+        let mut intent = match (correlation, digest, at) {
             (None, None, None) => None,
             (Some(correlation), Some(digest), Some(at)) => Some(Intent {
                 correlation: CorrelationId::new(correlation),
                 digest: Sha256Hex::parse(&digest)?,
                 at: Timestamp(at),
+                arrived: None,
             }),
             _ => return Err(Fault::Damaged("half of an intent".to_owned())),
         };
@@ -376,7 +385,20 @@ impl<'a> Reader<'a> {
             (Some(digest), Some(at)) => Some((Sha256Hex::parse(&digest)?, commit, Timestamp(at))),
             _ => return Err(Fault::Damaged("half of a delivery".to_owned())),
         };
-        Ok(TargetRow { name, failure, intent, delivered, assets: self.next()? })
+        let (assets, arrived) = (self.next()?, self.maybe()?);
+        match &mut intent {
+            Some(intent) => intent.arrived = arrived,
+            None if arrived.is_none() => {}
+            None => return Err(Fault::Damaged("an arrival without an intent".to_owned())),
+        }
+        let withheld = match (self.maybe()?, self.maybe()?, self.next::<Option<i64>>()?) {
+            (None, None, None) => None,
+            (Some(digest), Some(why), Some(at)) => {
+                Some(Withheld { digest: Sha256Hex::parse(&digest)?, why, at: Timestamp(at) })
+            }
+            _ => return Err(Fault::Damaged("half of what is withheld".to_owned())),
+        };
+        Ok(TargetRow { name, failure, intent, delivered, withheld, assets })
     }
 
     fn run_end(&mut self) -> Result<RunEnd, Fault> {

@@ -18,8 +18,12 @@ const APPLICATION_ID: i64 = 0x7372_7374;
 type Step = fn(&Transaction<'_>) -> Result<(), Fault>;
 
 /// Each step brings the format from its index to the next; the format is the number of steps taken.
-const MIGRATIONS: [Step; 3] =
-    [upgrade::first_tables, upgrade::check_sums_runs_and_chunks, upgrade::dimensions_of_images];
+const MIGRATIONS: [Step; 4] = [
+    upgrade::first_tables,
+    upgrade::check_sums_runs_and_chunks,
+    upgrade::dimensions_of_images,
+    upgrade::arrivals_and_what_is_withheld,
+];
 
 /// What names a state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -13,39 +13,54 @@ use crate::ids::{
     TargetName,
 };
 use crate::state::row::{AssetRow, FileRow, Row as StateRow, Table, TargetRow, assets_sum, check_sum};
-use crate::state::{Change, Delivered, HistoryEntry, Intent, Lock, Run, RunEnd, TargetState, Timestamp};
+use crate::state::{Change, HistoryEntry, Intent, Lock, Run, RunEnd, TargetState, Timestamp, Withheld};
 
 type Assets = BTreeMap<AssetKey, Sha256Hex>;
 
+/// The columns of a target, as [`whole_target_of`] reads them.
+pub(super) const TARGET: &str = "name, failure, intent_correlation, intent_digest, intent_at, delivered_commit, \
+     delivered_digest, delivered_at, assets, intent_arrived, withheld_digest, withheld_why, withheld_at, sum";
+
 /// Every target that was ever tried; their check sums have to add up to `sum`.
 pub(super) fn targets(connection: &Connection, sum: i64) -> Result<BTreeMap<TargetName, TargetState>, Fault> {
-    let mut statement = connection.prepare_cached(
-        "SELECT name, failure, intent_correlation, intent_digest, intent_at,
-                delivered_commit, delivered_digest, delivered_at, assets, sum FROM targets",
-    )?;
+    let mut statement = connection.prepare_cached(&format!("SELECT {TARGET} FROM targets"))?;
     let mut rows = statement.query([])?;
     let (mut targets, mut left) = (BTreeMap::new(), sum);
     while let Some(row) = rows.next()? {
-        let target = target_of(row, row.get(8)?)?;
-        checked(row.get(9)?, target.digest(), "a target")?;
+        let target = whole_target_of(row)?;
         left = left.wrapping_sub(check_sum(target.digest()));
         let assets = assets_of(connection, &target.name)?;
         if assets_sum(&target.name, &assets) != target.assets {
             return Err(Fault::Damaged(format!("an asset of {} is missing", target.name)));
         }
-        let (name, state) = with_assets(target, assets);
+        let (name, state) = target.with_assets(assets);
         targets.insert(name, state);
     }
     if left == 0 { Ok(targets) } else { Err(Fault::Damaged("a target is missing".to_owned())) }
 }
 
-fn with_assets(row: TargetRow, assets: Assets) -> (TargetName, TargetState) {
-    let TargetRow { name, failure, intent, delivered, .. } = row;
-    let delivered = delivered.map(|(digest, commit, at)| Delivered { commit, digest, assets, at });
-    (name, TargetState { delivered, intent, failure })
+/// A target out of the columns of [`TARGET`], held against its check sum.
+pub(super) fn whole_target_of(row: &Row<'_>) -> Result<TargetRow, Fault> {
+    let mut target = target_of(row, row.get(8)?)?;
+    let arrived = row.get(9)?;
+    target.withheld = match row.get::<_, Option<String>>(10)? {
+        None => None,
+        Some(digest) => Some(Withheld {
+            digest: parsed(Sha256Hex::parse, &digest)?,
+            why: row.get(11)?,
+            at: Timestamp(row.get(12)?),
+        }),
+    };
+    match &mut target.intent {
+        Some(intent) => intent.arrived = arrived,
+        None if arrived.is_none() => {}
+        None => return Err(Fault::Damaged("an arrival without an intent".to_owned())),
+    }
+    checked(row.get(13)?, target.digest(), "a target")?;
+    Ok(target)
 }
 
-/// A target out of the first eight columns, with the sum of its assets.
+/// A target out of the first eight columns, with the sum of its assets: what the first formats know of one.
 pub(super) fn target_of(row: &Row<'_>, assets: i64) -> Result<TargetRow, Fault> {
     let intent = match row.get::<_, Option<String>>(2)? {
         None => None,
@@ -53,6 +68,7 @@ pub(super) fn target_of(row: &Row<'_>, assets: i64) -> Result<TargetRow, Fault> 
             correlation: CorrelationId::new(correlation),
             digest: parsed(Sha256Hex::parse, &row.get::<_, String>(3)?)?,
             at: Timestamp(row.get(4)?),
+            arrived: None,
         }),
     };
     let commit = row.get::<_, Option<String>>(5)?.map(|commit| parsed(CommitId::parse, &commit)).transpose()?;
@@ -60,7 +76,8 @@ pub(super) fn target_of(row: &Row<'_>, assets: i64) -> Result<TargetRow, Fault> 
         None => None,
         Some(digest) => Some((parsed(Sha256Hex::parse, &digest)?, commit, Timestamp(row.get(7)?))),
     };
-    Ok(TargetRow { name: TargetName::new(row.get::<_, String>(0)?), failure: row.get(1)?, intent, delivered, assets })
+    let name = TargetName::new(row.get::<_, String>(0)?);
+    Ok(TargetRow { name, failure: row.get(1)?, intent, delivered, withheld: None, assets })
 }
 
 /// What `parse` makes of a text; one that it refuses is damage.
@@ -106,34 +123,28 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> Result<i64, Fau
     match change {
         Change::Begin { run } => put_run(connection, run)?,
         Change::End { end } => put_run_end(connection, end)?,
-        Change::Intend { .. } | Change::Deliver { .. } | Change::Fail { .. } => {}
+        _ => {}
     }
     let Some(name) = change.target() else { return Ok(0) };
     let before = target(connection, name)?;
     let (sum, mut assets) = before.as_ref().map_or((0, 0), |row| (check_sum(row.digest()), row.assets));
-    let mut state = before.map(|row| with_assets(row, Assets::new()).1).unwrap_or_default();
+    let mut state = before.map(|row| row.with_assets(Assets::new()).1).unwrap_or_default();
     state.apply(change);
     if let Change::Deliver { delivered, .. } = change {
         replace_assets(connection, name, &delivered.assets)?;
         assets = assets_sum(name, &delivered.assets);
     }
-    let delivered = state.delivered.map(|d| (d.digest, d.commit, d.at));
-    let row = TargetRow { name: name.clone(), failure: state.failure, intent: state.intent, delivered, assets };
+    let row = TargetRow::new(name.clone(), state, assets);
     put_target(connection, &row)?;
     Ok(check_sum(row.digest()).wrapping_sub(sum))
 }
 
 /// What is known of one target.
 fn target(connection: &Connection, name: &TargetName) -> Result<Option<TargetRow>, Fault> {
-    let mut statement = connection.prepare_cached(
-        "SELECT name, failure, intent_correlation, intent_digest, intent_at,
-                delivered_commit, delivered_digest, delivered_at, assets, sum FROM targets WHERE name = ?1",
-    )?;
+    let mut statement = connection.prepare_cached(&format!("SELECT {TARGET} FROM targets WHERE name = ?1"))?;
     let mut rows = statement.query([name.as_str()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let target = target_of(row, row.get(8)?)?;
-    checked(row.get(9)?, target.digest(), "a target")?;
-    Ok(Some(target))
+    whole_target_of(row).map(Some)
 }
 
 /// The intent that is under way with this id, if there is one.
@@ -151,9 +162,11 @@ fn execute(connection: &Connection, sql: &str, values: impl rusqlite::Params) ->
 pub(super) fn put_target(connection: &Connection, row: &TargetRow) -> Result<(), Fault> {
     let intent = row.intent.as_ref();
     let delivered = row.delivered.as_ref();
-    let upsert = "INSERT OR REPLACE INTO targets (name, failure, intent_correlation, intent_digest, intent_at,
-            delivered_commit, delivered_digest, delivered_at, assets, sum)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    let withheld = row.withheld.as_ref();
+    let upsert = format!(
+        "INSERT OR REPLACE INTO targets ({TARGET})
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+    );
     let values = (
         row.name.as_str(),
         row.failure.as_deref(),
@@ -164,9 +177,13 @@ pub(super) fn put_target(connection: &Connection, row: &TargetRow) -> Result<(),
         delivered.map(|(digest, _, _)| digest.as_str()),
         delivered.map(|(_, _, at)| at.0),
         row.assets,
+        intent.and_then(|intent| intent.arrived.as_deref()),
+        withheld.map(|withheld| withheld.digest.as_str()),
+        withheld.map(|withheld| withheld.why.as_str()),
+        withheld.map(|withheld| withheld.at.0),
         check_sum(row.digest()),
     );
-    execute(connection, upsert, values)
+    execute(connection, &upsert, values)
 }
 
 /// Writes an asset of a target in place of the one that is there.

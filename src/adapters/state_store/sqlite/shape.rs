@@ -19,12 +19,7 @@ pub(super) struct Shape {
 /// The shape of a table.
 pub(super) fn shape(table: Table) -> Shape {
     let (order, columns, from): (&[&str], _, _) = match table {
-        Table::Targets => (
-            &["name"],
-            "name, failure, intent_correlation, intent_digest, intent_at, delivered_commit, delivered_digest, \
-             delivered_at, assets, sum",
-            "targets",
-        ),
+        Table::Targets => (&["name"], rows::TARGET, "targets"),
         Table::Assets => {
             (&["target", "collection", "asset"], "target, collection, asset, digest, sum", "delivered_assets")
         }
@@ -46,12 +41,8 @@ pub(super) fn shape(table: Table) -> Shape {
 pub(super) fn read(table: Table, row: &Found<'_>, sum: usize) -> Result<Row, Fault> {
     let text = |at: usize| row.get::<_, String>(at);
     let found = match table {
-        Table::Targets => {
-            let target = rows::target_of(row, row.get(8)?)?;
-            checked(row.get(9)?, target.digest(), "a target")?;
-            return Ok(Row::Target(target));
-        }
-        // It is held against its check sum there.
+        // They are held against their check sums there.
+        Table::Targets => return Ok(Row::Target(rows::whole_target_of(row)?)),
         Table::Chunks => return Ok(Row::Chunk(chunks::chunk_of(row)?)),
         Table::Assets => Row::Asset(AssetRow {
             target: TargetName::new(text(0)?),

@@ -72,7 +72,7 @@ fn the_file_is_kept_as_it_was_promised() {
     let pragma =
         |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0)).unwrap();
     assert_eq!(pragma("journal_mode"), "wal".to_owned().into());
-    assert_eq!((pragma("application_id"), pragma("user_version")), (0x7372_7374.into(), 3.into()));
+    assert_eq!((pragma("application_id"), pragma("user_version")), (0x7372_7374.into(), 4.into()));
     for statement in ["UPDATE history SET detail = 'x'", "DELETE FROM history"] {
         let refused = connection.execute(statement, []).unwrap_err().to_string();
         assert!(refused.contains("the history is only added to"), "{refused}");
@@ -141,7 +141,7 @@ fn a_newer_format_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let place = written(&folder);
     Connection::open(&place).unwrap().pragma_update(None, "user_version", 7).unwrap();
-    assert!(matches!(load(&place), Err(StateError::Newer { found: 7, known: 3, .. })));
+    assert!(matches!(load(&place), Err(StateError::Newer { found: 7, known: 4, .. })));
 }
 
 #[test]
@@ -223,6 +223,24 @@ fn a_state_of_the_first_format_is_brought_up_to_date_with_all_that_it_says() {
     let blob = BlobId::parse(&"a".repeat(64)).unwrap();
     assert_eq!(runtime().block_on(store.known(&[blob])).unwrap(), FileFacts::new(), "it is looked at again");
     runtime().block_on(store.record(expected.serial, &intend("a", "x"))).unwrap();
+}
+
+#[test]
+fn a_state_of_the_format_before_is_brought_up_to_date_without_writing_a_row_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = written(&folder);
+    let expected = load(&place).unwrap();
+    let connection = Connection::open(&place).unwrap();
+    for column in ["intent_arrived", "withheld_digest", "withheld_why", "withheld_at"] {
+        connection.execute_batch(&format!("ALTER TABLE targets DROP COLUMN {column}")).unwrap();
+    }
+    connection.pragma_update(None, "user_version", 3).unwrap();
+    drop(connection);
+    assert_eq!(load(&place).unwrap(), expected);
+    let arrive = Change::Arrive { target: conformance::target("b"), run: "77".to_owned(), at: Timestamp(1) };
+    runtime().block_on(SqliteState::new(&place, LIBRARY).record(expected.serial, &arrive)).unwrap();
+    let intent = load(&place).unwrap().target(&conformance::target("b")).intent.unwrap();
+    assert_eq!(intent.arrived.as_deref(), Some("77"));
 }
 
 #[test]

@@ -200,7 +200,11 @@ fn bring_over(transaction: &Transaction<'_>) -> Result<(), Fault> {
         let assets = assets_sum(&target.name, &rows::assets_of(transaction, &target.name)?);
         let target = TargetRow { assets, ..target };
         targets = targets.wrapping_add(check_sum(target.digest()));
-        rows::put_target(transaction, &target)?;
+        let row = "INSERT INTO targets (name, failure, intent_correlation, intent_digest, intent_at, delivered_commit,
+                delivered_digest, delivered_at, assets, sum)
+            SELECT name, failure, intent_correlation, intent_digest, intent_at, delivered_commit, delivered_digest,
+                delivered_at, ?2, ?3 FROM old_targets WHERE name = ?1";
+        transaction.prepare_cached(row)?.execute((target.name.as_str(), assets, check_sum(target.digest())))?;
     }
     let mut statement = transaction.prepare("SELECT library, lineage, serial FROM old_meta")?;
     let mut found = statement.query([])?;
@@ -236,5 +240,15 @@ pub(super) fn dimensions_of_images(transaction: &Transaction<'_>) -> Result<(), 
              height INTEGER CHECK (height > 0),
              sum INTEGER NOT NULL
          ) STRICT, WITHOUT ROWID;",
+    )?)
+}
+
+/// Format 4: whether what is under way has arrived, and what is withheld. A target of which neither is known keeps its check sum.
+pub(super) fn arrivals_and_what_is_withheld(transaction: &Transaction<'_>) -> Result<(), Fault> {
+    Ok(transaction.execute_batch(
+        "ALTER TABLE targets ADD COLUMN intent_arrived TEXT;
+         ALTER TABLE targets ADD COLUMN withheld_digest TEXT;
+         ALTER TABLE targets ADD COLUMN withheld_why TEXT;
+         ALTER TABLE targets ADD COLUMN withheld_at INTEGER;",
     )?)
 }

@@ -1,24 +1,25 @@
-//! A folder that takes the events while there is no token: each as the body of the request that would be sent.
+//! A folder that takes the deliveries while there is no token: each as the body of the request that would be sent.
 
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use serde_json::json;
 
-use super::{Dispatch, DispatchError, Dispatcher, Outcome};
+use super::{Dispatch, DispatchError, Dispatcher, Outcome, Progress, RunRef, Search, Sighting};
 use crate::adapters::whole_file;
+use crate::downstream::Receiver;
 use crate::state::Timestamp;
 
 /// Writes `FOLDER/NAME/CORRELATION.json`.
 #[derive(Debug, Clone)]
 pub struct OutboxDispatcher {
     folder: PathBuf,
+    receiver: Receiver,
 }
 
 impl OutboxDispatcher {
-    /// An outbox in this folder, which is made when the first event comes.
-    pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+    /// An outbox for this receiver in this folder, which is made when the first delivery comes.
+    pub fn new(folder: impl Into<PathBuf>, receiver: Receiver) -> Self {
+        Self { folder: folder.into(), receiver }
     }
 
     fn path(&self, dispatch: &Dispatch) -> Result<PathBuf, DispatchError> {
@@ -37,17 +38,22 @@ impl OutboxDispatcher {
 impl Dispatcher for OutboxDispatcher {
     async fn deliver(&self, dispatch: &Dispatch) -> Result<Outcome, DispatchError> {
         let path = self.path(dispatch)?;
-        let body = json!({ "event_type": dispatch.event, "client_payload": dispatch.payload });
+        let body = self.receiver.body(&dispatch.envelope);
         let written = whole_file::write(&path, format!("{body:#}\n").as_bytes());
         written.map_err(|error| DispatchError::Unavailable {
             why: format!("{} cannot be written: {error}", path.display()),
         })?;
-        Ok(Outcome::Delivered { place: path.display().to_string() })
+        Ok(Outcome::Delivered { place: path.display().to_string(), run: None })
     }
 
-    async fn find(&self, dispatch: &Dispatch, _: Timestamp) -> Result<Option<String>, DispatchError> {
+    async fn find(&self, dispatch: &Dispatch, _: Timestamp) -> Result<Search, DispatchError> {
         let path = self.path(dispatch)?;
-        Ok(path.is_file().then(|| path.display().to_string()))
+        let found = Sighting { place: path.display().to_string(), run: None, progress: Progress::Still };
+        Ok(if path.is_file() { Search::Found(found) } else { Search::Absent { others: 0 } })
+    }
+
+    async fn look(&self, _: &RunRef) -> Result<Sighting, DispatchError> {
+        Err(DispatchError::Refused { why: "nothing runs in a folder".to_owned() })
     }
 
     fn is_remote(&self) -> bool {
@@ -58,15 +64,21 @@ impl Dispatcher for OutboxDispatcher {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use super::super::conformance;
     use super::*;
-    use crate::ids::DownstreamName;
+    use crate::ids::{DownstreamName, RepoSlug};
+
+    fn outbox(folder: &Path) -> OutboxDispatcher {
+        let repo = RepoSlug::parse("org/website").unwrap();
+        OutboxDispatcher::new(folder, Receiver::Event { repo, event: "asset-updated".into() })
+    }
 
     #[tokio::test]
     async fn an_outbox_is_a_dispatcher() {
         let folder = tempfile::tempdir().unwrap();
-        let outbox = OutboxDispatcher::new(folder.path());
+        let outbox = outbox(folder.path());
         let holds = || fs::read_dir(folder.path().join("website")).unwrap().count();
         conformance::run(&outbox, holds).await;
     }
@@ -74,7 +86,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_is_the_body_of_the_request() {
         let folder = tempfile::tempdir().unwrap();
-        OutboxDispatcher::new(folder.path()).deliver(&conformance::dispatch("sr-1")).await.unwrap();
+        outbox(folder.path()).deliver(&conformance::dispatch("sr-1")).await.unwrap();
         let text = fs::read_to_string(folder.path().join("website/sr-1.json")).unwrap();
         insta::assert_snapshot!(text, @r#"
     {
@@ -92,7 +104,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut dispatch = conformance::dispatch("sr-1");
         dispatch.downstream = DownstreamName::new("..");
-        let refused = OutboxDispatcher::new(folder.path().join("out")).deliver(&dispatch).await;
+        let refused = outbox(&folder.path().join("out")).deliver(&dispatch).await;
         assert!(matches!(refused, Err(DispatchError::Refused { .. })), "{refused:?}");
         assert!(!folder.path().join("sr-1.json").exists());
     }
@@ -100,7 +112,7 @@ mod tests {
     #[tokio::test]
     async fn a_folder_that_cannot_be_made_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = OutboxDispatcher::new(file.path()).deliver(&conformance::dispatch("sr-1")).await.unwrap_err();
+        let error = outbox(file.path()).deliver(&conformance::dispatch("sr-1")).await.unwrap_err();
         assert!(error.to_string().contains("cannot be written"), "{error}");
     }
 }
