@@ -8,13 +8,18 @@ pub mod clock;
 pub mod dispatcher;
 pub mod download;
 pub mod github;
+pub mod health;
 pub mod http;
+#[cfg(test)]
+pub(crate) mod loopback;
 pub mod mirror_folder;
 pub mod model;
+pub mod notifier;
 pub mod origin;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod publication;
+pub mod reach;
 pub mod schema_source;
 mod sqlite;
 pub mod state_store;

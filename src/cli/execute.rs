@@ -14,6 +14,9 @@ use crate::report::human::Style;
 use crate::report::{Check, workflow_command};
 
 mod check;
+mod dispatch;
+mod docs;
+mod doctor;
 mod federate;
 mod feedback;
 mod identity;
@@ -31,6 +34,7 @@ mod search;
 mod state;
 mod status;
 mod sync;
+mod tell;
 
 use check::{Asked, Since};
 
@@ -98,6 +102,7 @@ impl Execution<'_> {
             }
             Command::Plan { format, common, limits } => self.plan(&common, &limits, format).await,
             Command::Sync { format, common, limits } => self.sync(&common, &limits, format).await,
+            Command::Dispatch(words) => self.dispatch(&words).await,
             Command::Manifest { output, common } => self.manifest(&common, output).await,
             Command::Search { query, most, format } => self.search(&query, usize::from(most), format).await,
             Command::Status { remote, check, format } => self.status(remote.as_deref(), check, format).await,
@@ -106,6 +111,8 @@ impl Execution<'_> {
             Command::Pull(words) => self.pull(&words).await,
             Command::Verify(words) => self.verify(&words).await,
             Command::Federate(words) => self.federate(&words).await,
+            Command::Doctor { format } => self.doctor(format).await,
+            Command::Docs(words) => self.docs(&words).await,
             Command::Run => self.run().await,
         }
     }

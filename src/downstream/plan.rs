@@ -192,7 +192,7 @@ fn salt(state: &State, known: &TargetState) -> String {
 }
 
 /// For each downstream the longest way to one that needs nothing. Members of a cycle, which the config refuses, come last.
-fn waves(all: &BTreeMap<DownstreamName, Settings>) -> BTreeMap<&DownstreamName, usize> {
+pub fn waves(all: &BTreeMap<DownstreamName, Settings>) -> BTreeMap<&DownstreamName, usize> {
     let mut waves: BTreeMap<&DownstreamName, usize> = BTreeMap::new();
     for wave in 0..=all.len() {
         let ready = |(name, settings): &(&DownstreamName, &Settings), done: &BTreeMap<&DownstreamName, usize>| {

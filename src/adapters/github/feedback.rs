@@ -61,14 +61,28 @@ impl GitHubFeedback {
         Api::new(client, base, token, pace).map(|api| Self { api }).map_err(|why| FeedbackError { why })
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<&Value>, needs: &str) -> Result<Reply, FeedbackError> {
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        needs: &str,
+    ) -> Result<Reply, FeedbackError> {
         // What is shown twice does harm, but a comment or a run that is read does not.
         let policy = if method == Method::GET { Policy::idempotent() } else { Policy::once() };
         let reply = self.api.call(&policy, method, path, body).await.map_err(|error| unreached(&error))?;
         let said = self.api.said(&reply);
         match reply.status {
             200 | 201 => Ok(reply),
-            401 => Err(FeedbackError { why: format!("GitHub does not know the token (401{said})") }),
+            401 => {
+                let advice = self.api.advice(&reply, needs, "the repository");
+                Err(FeedbackError { why: format!("GitHub does not know the token (401{said}): {advice}") })
+            }
+            // A person's token: GitHub names its page.
+            status @ (403 | 404) if !self.api.is_jobs_own() => {
+                let advice = self.api.advice(&reply, needs, "the repository");
+                Err(FeedbackError { why: format!("the token may not do that ({status}{said}): {advice}") })
+            }
             status @ (403 | 404) => Err(FeedbackError {
                 why: format!(
                     "the token may not do that ({status}{said}): give the job the permission `{needs}`; a pull request \
@@ -127,7 +141,7 @@ impl Held {
     }
 }
 
-fn parsed(reply: &Reply) -> Option<Value> {
+pub(super) fn parsed(reply: &Reply) -> Option<Value> {
     serde_json::from_slice(&reply.body).ok()
 }
 
