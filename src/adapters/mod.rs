@@ -8,7 +8,10 @@ pub mod clock;
 pub mod dispatcher;
 pub mod download;
 pub mod github;
+pub mod health;
 pub mod http;
+#[cfg(test)]
+pub(crate) mod loopback;
 pub mod mirror_folder;
 pub mod model;
 pub mod notifier;

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 /// What the names of files begin with that are not whole yet.
-const PARTIAL: &str = ".stockroom-";
+pub const PARTIAL: &str = ".stockroom-";
 
 /// Writes beside the target and renames: a reader or a power cut sees the old file or the new one. Missing folders are made.
 ///

@@ -14,6 +14,7 @@ use crate::report::human::Style;
 use crate::report::{Check, workflow_command};
 
 mod check;
+mod dispatch;
 mod docs;
 mod doctor;
 mod federate;
@@ -100,6 +101,7 @@ impl Execution<'_> {
             }
             Command::Plan { format, common, limits } => self.plan(&common, &limits, format).await,
             Command::Sync { format, common, limits } => self.sync(&common, &limits, format).await,
+            Command::Dispatch(words) => self.dispatch(&words).await,
             Command::Manifest { output, common } => self.manifest(&common, output).await,
             Command::Search { query, most, format } => self.search(&query, usize::from(most), format).await,
             Command::Status { remote, check, format } => self.status(remote.as_deref(), check, format).await,

@@ -3,13 +3,13 @@
 pub mod buckets;
 pub mod carried;
 pub mod doctor;
+mod githubs;
 pub mod places;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub mod source;
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,8 +20,7 @@ use super::environment::Environment;
 use super::rehearsal;
 use crate::adapters::clock;
 use crate::adapters::dispatcher::{Dispatcher, EventDispatcher, OutboxDispatcher};
-use crate::adapters::github::GitHub;
-use crate::adapters::http::{self, Budget, Pace, Policy};
+use crate::adapters::http::Policy;
 use crate::adapters::model::local::Local;
 use crate::adapters::state_store::{CarriedState, MemoryState, Redacted, SqliteState, StateError, StateLock, Store};
 use crate::adapters::stop::Stop;
@@ -29,7 +28,7 @@ use crate::adapters::vector_store::Embedded;
 use crate::adapters::worktree::Worktree;
 use crate::commands::outside::Outside;
 use crate::config::Config;
-use crate::downstream::{Credentials, Receiver};
+use crate::downstream::Receiver;
 use crate::ids::{DownstreamName, RepoSlug};
 use crate::report::workflow_command;
 use crate::state::Kind;
@@ -120,9 +119,10 @@ pub fn outside(
     };
     let state = Redacted::new(state, Arc::new(move |text: &str| writer.redacted(text)));
     let pace = rehearsal::pace(environment, stop);
+    let mut githubs = githubs::GitHubs::new(worktree, config, environment, &pace, console);
     let dispatchers = match reach {
         Reach::Local => BTreeMap::new(),
-        Reach::Look | Reach::Network => dispatchers(worktree, config, environment, &pace, console)?,
+        Reach::Look | Reach::Network => dispatchers(worktree, config, &mut githubs)?,
     };
     let is_shared = config.settings.state.kind == Kind::Postgres || carries(worktree, config, environment);
     let places =
@@ -139,6 +139,7 @@ pub fn outside(
         state: rehearsal::state(environment, Arc::new(state)),
         targets,
         dispatchers,
+        budgets: githubs.budgets().clone(),
         model: Arc::new(Local::new()?),
         vectors: Arc::new(Embedded::at(private.join(VECTORS))),
         pace,
@@ -203,37 +204,15 @@ fn state(place: PathBuf, repository: Option<&RepoSlug>, prefix: &str) -> SqliteS
 fn dispatchers(
     worktree: &Worktree,
     config: &Config,
-    environment: &Environment,
-    pace: &Arc<dyn Pace>,
-    console: &Console,
+    githubs: &mut githubs::GitHubs<'_>,
 ) -> anyhow::Result<BTreeMap<DownstreamName, Arc<dyn Dispatcher>>> {
     let outbox = worktree.private_folder().join("outbox");
-    let mut client = None;
-    let mut reached: BTreeMap<(String, String), GitHub> = BTreeMap::new();
     let mut all: BTreeMap<DownstreamName, Arc<dyn Dispatcher>> = BTreeMap::new();
     for (name, settings) in &config.settings.downstreams {
-        let Credentials::Token(token) = settings.credentials(&config.settings.dispatch) else { continue };
-        let dispatcher: Arc<dyn Dispatcher> = match environment.secret(&token) {
+        let Receiver::Event { repo, event } = &settings.receiver else { continue };
+        let dispatcher: Arc<dyn Dispatcher> = match githubs.reach(settings, repo)? {
             None => Arc::new(OutboxDispatcher::new(&outbox, settings.receiver.clone())),
-            Some(token) => {
-                console.mask(token.reveal());
-                let client = match &client {
-                    Some(client) => client,
-                    None => client.insert(http::client()?),
-                };
-                let base = settings.api.as_deref().unwrap_or(environment.api());
-                let shared = reached.entry((base.to_owned(), token.reveal().to_owned()));
-                let github = match shared {
-                    Entry::Occupied(held) => held.get().clone(),
-                    Entry::Vacant(free) => {
-                        let budget = Arc::new(Budget::new(Arc::clone(pace)));
-                        let made = GitHub::new(client.clone(), base, &token, budget).map_err(|why| anyhow::anyhow!(why))?;
-                        free.insert(made).clone()
-                    }
-                };
-                let Receiver::Event { repo, event } = &settings.receiver else { continue };
-                Arc::new(EventDispatcher::new(github, repo.clone(), event.clone(), Policy::once()))
-            }
+            Some(github) => Arc::new(EventDispatcher::new(github, repo.clone(), event.clone(), Policy::once())),
         };
         all.insert(name.clone(), dispatcher);
     }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub mod dispatch;
 pub mod docs;
 pub mod federate;
 pub mod migrate;
@@ -13,6 +14,7 @@ pub mod pull;
 pub mod schema;
 pub mod state;
 
+use dispatch::DispatchWords;
 use docs::DocsWords;
 use federate::FederateWords;
 use pull::{PullWords, VerifyWords};
@@ -102,6 +104,13 @@ pub enum Command {
         #[command(flatten)]
         limits: Limits,
     },
+    /// Check, plan, and deliver to the downstreams alone; to some of them, or once more.
+    #[command(
+        after_help = "Like `sync --only dispatch`. A delivery with --force has a new correlation id and the words \
+                      `truncated: true`: the receiver has to read the manifest.\n\n\
+                      Example: stockroom dispatch --to website --force"
+    )]
+    Dispatch(DispatchWords),
     /// Say which targets are in step, which are behind, and which fail; changes nothing.
     #[command(after_help = "Example: stockroom status --remote https://github.com/org/library --check")]
     Status {

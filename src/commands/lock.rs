@@ -1,5 +1,6 @@
 //! One run at a time: a plan that is to be applied is made, or proved to be up to date, under the state's lock.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +13,16 @@ use super::outside::Outside;
 use super::plan::{Desired, Scope, plan};
 use crate::adapters::state_store::{StateError, Store};
 use crate::adapters::stop::Hold;
-use crate::ids::LockToken;
-use crate::state::{Claim, Lock};
+use crate::downstream::{LONGEST_WAIT, Settings, longest_wait};
+use crate::ids::{DownstreamName, LockToken, TargetName};
+use crate::report::state::Waiting;
+use crate::state::{Claim, Lock, State, TargetState};
 
 /// For how long a lock is taken, in seconds: so long a run that was killed keeps others waiting at most.
 const SECONDS: i64 = 300;
 /// How often it is renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(100);
-/// How long one run waits for another.
+/// How long one run waits for another that waits for nobody.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// How often it looks whether the other has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -85,22 +88,28 @@ pub struct Claimant {
     pub alone: bool,
 }
 
+/// How long one run waits for another, which may wait for its downstreams: as long as that can take, and ten minutes.
+pub fn patience(downstreams: &BTreeMap<DownstreamName, Settings>) -> Duration {
+    (PATIENCE + longest_wait(downstreams)).min(LONGEST_WAIT)
+}
+
 /// A plan that may be applied at once, and the lock, where there is anything to apply.
 ///
-/// `told` hears whose lock is waited for. The lock has to be given back.
+/// `told` hears whose lock is waited for, and what that one waits for. The lock has to be given back.
 pub async fn plan_locked(
     library: &Library,
     outside: &Outside,
     scope: Scope,
     claimant: &Claimant,
-    told: &mut (dyn FnMut(&Lock) + Send),
+    told: &mut (dyn FnMut(&Waiting) + Send),
 ) -> anyhow::Result<(Desired, Option<Held>)> {
-    let desired = plan(library, outside, scope, true).await?;
+    let desired = plan(library, outside, scope.clone(), true).await?;
     if desired.is_settled() || desired.plan.refusal.is_some() {
         clear_left_behind(outside, claimant).await?;
         return Ok((desired, None));
     }
-    let held = wait_for(outside, claimant, told).await?;
+    let most = patience(&library.config.settings.downstreams);
+    let held = wait_for(outside, claimant, most, told).await?;
     let desired = match outside.state.load().await {
         // Nobody has been at it since: the plan is still the one to be made.
         Ok(now) if now == desired.planned => Ok(desired),
@@ -127,7 +136,8 @@ async fn clear_left_behind(outside: &Outside, claimant: &Claimant) -> Result<(),
 async fn wait_for(
     outside: &Outside,
     claimant: &Claimant,
-    told: &mut (dyn FnMut(&Lock) + Send),
+    most: Duration,
+    told: &mut (dyn FnMut(&Waiting) + Send),
 ) -> anyhow::Result<Held> {
     let Claimant { token, holder, alone } = claimant.clone();
     let mut claim = Claim { token, holder, seconds: SECONDS, alone, abandoned: None };
@@ -139,18 +149,19 @@ async fn wait_for(
             Err(StateError::Locked(lock)) => *lock,
             Err(error) => return Err(error.into()),
         };
-        if outside.pace.now().saturating_sub(begun) >= PATIENCE {
+        if outside.pace.now().saturating_sub(begun) >= most {
             let Lock { holder, .. } = lock;
             return Err(anyhow!(
                 "the state is locked by {holder}, for {} minutes by now. Wait for it or end it; if it is no more, \
                  `stockroom state unlock` takes the lock away",
-                PATIENCE.as_secs() / 60
+                most.as_secs() / 60
             ));
         }
         let since = match seen {
             Some((ref last, since)) if *last == lock => since,
             _ => {
-                told(&lock);
+                let awaited = outside.state.load().await.map(awaited).unwrap_or_default();
+                told(&Waiting { lock: lock.clone(), awaited, most });
                 outside.pace.now()
             }
         };
@@ -162,4 +173,10 @@ async fn wait_for(
         seen = Some((lock, since));
         outside.pace.sleep(LOOK_EVERY).await;
     }
+}
+
+/// The targets that have taken what is under way, with the runs that it began there.
+fn awaited(state: State) -> Vec<(TargetName, String)> {
+    let arrived = |(name, target): (TargetName, TargetState)| Some((name, target.intent?.arrived?));
+    state.targets.into_iter().filter_map(arrived).collect()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::places::Sign;
 use crate::adapters::dispatcher::Dispatcher;
-use crate::adapters::http::Pace;
+use crate::adapters::http::{Budgets, Pace};
 use crate::adapters::model::EmbeddingModel;
 use crate::adapters::publication::PublishTarget;
 use crate::adapters::state_store::Store;
@@ -32,6 +32,8 @@ pub struct Outside {
     pub model: Arc<dyn EmbeddingModel>,
     /// Keeps the vectors.
     pub vectors: Arc<dyn VectorStore>,
+    /// What may be asked of the downstreams' servers, and what was.
+    pub budgets: Budgets,
     /// Waits between requests.
     pub pace: Arc<dyn Pace>,
     /// The wall clock, for the state alone.

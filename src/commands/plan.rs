@@ -16,6 +16,7 @@ use crate::adapters::stop::Stopped;
 use crate::catalog::asset::CompanionFile;
 use crate::catalog::lfs;
 use crate::catalog::tree::{Entry, EntryKind};
+pub use crate::downstream::{BadChoice, Choice};
 use crate::downstream::{self, Announcement, Slice};
 use crate::embedding::plan::Actual;
 use crate::embedding::{self, Chunk, Namespace, Text, TextRules, chunks};
@@ -36,7 +37,7 @@ const MAX_TEXT_BYTES: u64 = 4 * 1024 * 1024;
 const HASHED_AT_A_TIME: usize = 256;
 
 /// Which targets are planned for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     /// The places of the manifest.
     pub manifest: bool,
@@ -46,16 +47,18 @@ pub struct Scope {
     pub embed: bool,
     /// Whether more than a fifth of the indexed assets may vanish at once.
     pub allow_mass_delete: bool,
+    /// Which of the downstreams, and whether they are told again what they have.
+    pub choice: Choice,
 }
 
 impl Default for Scope {
     fn default() -> Self {
-        Self { manifest: true, dispatch: true, embed: true, allow_mass_delete: false }
+        Self { manifest: true, dispatch: true, embed: true, allow_mass_delete: false, choice: Choice::default() }
     }
 }
 
 impl Scope {
-    fn restrict(self, plan: &mut Plan) {
+    fn restrict(&self, plan: &mut Plan, state: &State) -> anyhow::Result<()> {
         if !self.manifest {
             plan.publications.clear();
         }
@@ -65,6 +68,8 @@ impl Scope {
         if !self.embed {
             plan.embedding = None;
         }
+        plan.deliveries = self.choice.restrict(std::mem::take(&mut plan.deliveries), state)?;
+        Ok(())
     }
 }
 
@@ -297,7 +302,7 @@ fn compare(
     };
     let restored = restored(outside, &plan, &present);
     let is_published = plan.publications.iter().all(|publication| publication.action == Action::None);
-    scope.restrict(&mut plan);
+    scope.restrict(&mut plan, &present.state)?;
     plan.refusal = plan.mass_delete().filter(|_| !scope.allow_mass_delete);
     if let Some(newer) = newer(library, outside, &present) {
         plan = plan.superseded_by(newer);

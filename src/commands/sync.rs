@@ -15,6 +15,7 @@ use crate::finding::words::count;
 use crate::ids::{CorrelationId, Sha256Hex, TargetName};
 use crate::manifest::plan::{Action as ManifestAction, Publication};
 use crate::plan::{Plan, embedding_target};
+use crate::report::course::Requests;
 use crate::report::targets::{EmbeddingNumbers, Outcome, Sync, TargetResult};
 use crate::state::row::IndexMark;
 use crate::state::{Change, Delivered, Run, RunEnd, RunResult, TargetState};
@@ -85,7 +86,16 @@ pub async fn apply(desired: Desired, outside: &Outside, progress: &mut (dyn FnMu
         numbers = taken;
     }
     let stopped = outside.stop().asked().map(|signal| signal.to_string());
-    Sync { plan: desired.plan, results, embedding: numbers, published, has_new_manifest, stopped }
+    Sync {
+        plan: desired.plan,
+        results,
+        courses: BTreeMap::new(),
+        requests: Requests::default(),
+        embedding: numbers,
+        published,
+        has_new_manifest,
+        stopped,
+    }
 }
 
 /// Whether a place got another manifest than the last one. A fresh checkout gets its folder again, which is no news.
@@ -107,6 +117,8 @@ fn superseded(plan: Plan) -> Sync {
     Sync {
         plan,
         results,
+        courses: BTreeMap::new(),
+        requests: Requests::default(),
         embedding: EmbeddingNumbers::default(),
         published: None,
         has_new_manifest: false,

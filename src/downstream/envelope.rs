@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::slice::Delta;
 use crate::ids::{AssetKey, CommitId, CorrelationId, RepoSlug, Sha256Hex};
@@ -58,6 +58,9 @@ pub struct Envelope {
     pub delta: DeltaMessage,
     /// The schema versions in use, by the schema's name; null when they do not fit: read the manifest then.
     pub schemas: Option<BTreeMap<String, Vec<String>>>,
+    /// What the library tells this downstream beside the change: `payload` in stockroom.yml, filled in; null without one.
+    #[serde(default)]
+    pub extra: Option<Map<String, Value>>,
     /// The id of this delivery, the same when it is sent again. A workflow that puts it into its `run-name` can be found.
     #[schemars(with = "String")]
     pub correlation_id: CorrelationId,
@@ -114,11 +117,49 @@ struct AssetKeySchema {
     id: String,
 }
 
+/// How much an envelope may take, as its receiver counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// The most bytes.
+    pub bytes: usize,
+    /// Whether the envelope goes as a text within JSON, in which every quotation mark takes two bytes.
+    pub is_quoted: bool,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { bytes: MAX_PAYLOAD_BYTES, is_quoted: false }
+    }
+}
+
+impl Room {
+    /// How much of it a value takes, counted as if it were written in ASCII.
+    fn taken<T: Serialize>(self, value: &T) -> usize {
+        match serde_json::to_string(value) {
+            Ok(json) if self.is_quoted => json_weight(&json),
+            Ok(json) => weight(&json),
+            Err(_) => usize::MAX,
+        }
+    }
+}
+
 impl Envelope {
     /// The envelope for one downstream. `complete` is false when the downstream may have had more than `delta` starts from.
     ///
     /// What would exceed the limits is left out, from the end of the lists on; the counts always tell the whole.
     pub fn new(news: &Announcement, delta: &Delta, complete: bool, correlation: &CorrelationId) -> Self {
+        Self::within(Room::default(), news, delta, complete, correlation, None)
+    }
+
+    /// The same with what is told beside the change, which is never cut, for a receiver with so much room.
+    pub fn within(
+        room: Room,
+        news: &Announcement,
+        delta: &Delta,
+        complete: bool,
+        correlation: &CorrelationId,
+        extra: Option<Map<String, Value>>,
+    ) -> Self {
         let short = |text: &Option<String>| text.clone().filter(|text| weight(text) <= MAX_TEXT);
         let counts =
             DeltaCounts { added: delta.added.len(), changed: delta.changed.len(), removed: delta.removed.len() };
@@ -136,18 +177,19 @@ impl Envelope {
                 counts,
             },
             schemas: Some(news.schemas.clone()),
+            extra,
             correlation_id: correlation.clone(),
         };
-        if envelope.size() > MAX_PAYLOAD_BYTES / 2 {
+        if room.taken(&envelope) > room.bytes / 2 {
             envelope.schemas = None;
         }
-        envelope.fill(delta);
+        envelope.fill(delta, room);
         envelope
     }
 
     /// Lists as much of `delta` as fits.
-    fn fill(&mut self, delta: &Delta) {
-        let mut left = MAX_PAYLOAD_BYTES.saturating_sub(self.size());
+    fn fill(&mut self, delta: &Delta, room: Room) {
+        let mut left = room.bytes.min(MAX_PAYLOAD_BYTES).saturating_sub(room.taken(self));
         let mut cut = false;
         let lists = [
             (&delta.added, &mut self.delta.added),
@@ -157,7 +199,7 @@ impl Envelope {
         for (wanted, list) in lists {
             for key in wanted {
                 // One more for the comma. Nothing is listed after the first that does not fit: the order stays whole.
-                let size = json_weight(key) + 1;
+                let size = room.taken(key) + 1;
                 cut = cut || size > left;
                 if cut {
                     break;
@@ -167,11 +209,6 @@ impl Envelope {
             }
         }
         self.delta.truncated |= cut;
-    }
-
-    /// The size of the payload, counted as if it were written in ASCII.
-    fn size(&self) -> usize {
-        json_weight(self)
     }
 
     /// The payload as it is sent.
@@ -252,6 +289,7 @@ mod tests {
         ],
         "truncated": false
       },
+      "extra": null,
       "manifest": {
         "digest": "05b3abf2579a5eb66403cd78be557fd860633a1fe2103c7642030defe32c657f",
         "url": "https://cdn.example/manifest.json"
@@ -305,9 +343,25 @@ mod tests {
         let delta = Delta { added: keys(["a".into()]), ..Delta::default() };
         let mut payload = Envelope::new(&news(), &delta, true, &correlation()).payload();
         assert!(validator.is_valid(&payload), "{payload}");
+        let extra = serde_json::json!({"environment": "prod", "n": 3}).as_object().cloned();
+        let told = Envelope::within(Room::default(), &news(), &delta, true, &correlation(), extra).payload();
+        assert!(validator.is_valid(&told) && told["extra"]["n"] == 3, "{told}");
         assert!(validator.is_valid(&Envelope::new(&Announcement::default(), &delta, true, &correlation()).payload()));
         payload["delta"]["added"][0] = Value::from("products/a");
         assert!(!validator.is_valid(&payload), "an asset is named by its collection and its id");
+    }
+
+    #[test]
+    fn what_is_told_beside_is_never_cut_and_leaves_no_room_that_there_is_not() {
+        let delta = Delta { changed: keys((0..10_000).map(|i| format!("asset {i}"))), ..Delta::default() };
+        let extra = serde_json::json!({"note": "\"".repeat(7_000)}).as_object().cloned();
+        let room = Room { bytes: 40_000, is_quoted: true };
+        let envelope = Envelope::within(room, &news(), &delta, true, &correlation(), extra.clone());
+        let quoted = Value::from(envelope.payload().to_string()).to_string().len();
+        assert!(quoted <= 40_000 && quoted > 39_000, "{quoted}");
+        assert!(envelope.extra == extra && envelope.delta.truncated && envelope.delta.counts.changed == 10_000);
+        let none = Envelope::within(Room { bytes: 10, is_quoted: true }, &news(), &delta, true, &correlation(), extra);
+        assert!(none.delta.changed.is_empty() && none.schemas.is_none());
     }
 
     fn any_ids() -> impl Strategy<Value = Vec<AssetKey>> {
@@ -323,13 +377,15 @@ mod tests {
         fn every_payload_is_within_the_limits(
             (added, changed, removed) in (any_ids(), any_ids(), any_ids()),
             texts in proptest::array::uniform2(proptest::option::of(("\\PC{0,4}", 0..5_000usize))),
+            noted in 0..15_000_usize,
             (names, versions) in (0..80_usize, proptest::collection::vec("\\PC{0,12}", 0..100)),
         ) {
             let [reference, manifest_url] = texts.map(|text| text.map(|(text, times)| text.repeat(times)));
             let schemas = (0..names).map(|i| (format!("schema-{i}"), versions.clone())).collect();
             let news = Announcement { reference, manifest_url, schemas, ..news() };
             let delta = Delta { added, changed, removed };
-            let payload = Envelope::new(&news, &delta, true, &correlation()).payload();
+            let extra = serde_json::json!({"note": "x".repeat(noted)}).as_object().cloned();
+            let payload = Envelope::within(Room::default(), &news, &delta, true, &correlation(), extra).payload();
             prop_assert!(json_weight(&payload) <= MAX_PAYLOAD_BYTES);
             prop_assert!(payload.as_object().unwrap().len() <= MAX_KEYS);
             let listed = |list: &str| payload["delta"][list].as_array().unwrap().len();

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::course::Course;
 use super::human::Style;
 use super::log_text::for_people;
 use super::targets::{Outcome, Sync, library, rows};
@@ -52,6 +53,12 @@ pub fn sync(sync: &Sync, style: Style) -> String {
             Outcome::Superseded | Outcome::Unchanged => style.quiet("superseded"),
         };
         let _ = writeln!(out, "  {word} {}: {}", result.name, for_people(&result.message));
+        if let Some(line) = sync.courses.get(&result.name).and_then(Course::line) {
+            let _ = writeln!(out, "    {}", style.quiet(&line));
+        }
+    }
+    if let Some(said) = sync.requests.sentence() {
+        let _ = writeln!(out, "  {}", style.quiet(&said));
     }
     let place = library(sync.plan.commit.as_ref(), sync.plan.dirty);
     let count = |outcome| sync.results.iter().filter(|result| result.outcome == outcome).count();

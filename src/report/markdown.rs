@@ -48,6 +48,11 @@ impl Cell {
         Self(n.to_string())
     }
 
+    /// Words of ours that lead to an address. The caller vouches that nothing in it means anything to a renderer.
+    pub(super) fn link(words: &'static str, address: &str) -> Self {
+        Self(format!("[{words}]({address})"))
+    }
+
     /// Foreign text, shortened, as a code span in which no `|` ends the cell.
     pub fn code(text: &str) -> Self {
         let mut out = String::new();

@@ -17,6 +17,7 @@ pub mod changelog;
 pub mod check_run;
 pub mod comment;
 pub mod connections;
+pub mod course;
 pub mod dependencies;
 pub mod doctor;
 pub mod excerpt;
@@ -47,6 +48,7 @@ pub mod summary_targets;
 pub mod targets;
 pub mod touched;
 pub mod verify;
+pub mod waves;
 pub mod workflow_command;
 
 #[cfg(test)]

@@ -1,12 +1,17 @@
 //! What a state is and how large, and whose its lock is.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::human::Style;
 use super::log_text::for_people;
 use super::moments;
 use crate::finding::words::count;
+use crate::ids::TargetName;
 use crate::state::{Lock, State, Survey, Timestamp};
+
+/// How many targets that a run waits for are named.
+const AWAITED: usize = 3;
 
 /// What `state show` tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,12 +84,35 @@ impl Held {
     }
 }
 
-/// What a run says that waits for a lock: whose it is, for how long at most, and who tells more.
-pub fn waiting(lock: &Lock) -> String {
+/// What keeps a run waiting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The lock.
+    pub lock: Lock,
+    /// What its holder waits for, as far as is known: targets that have taken their delivery, with the runs that they began.
+    pub awaited: Vec<(TargetName, String)>,
+    /// How long it is waited for at most.
+    pub most: Duration,
+}
+
+/// What a run says that waits for a lock: whose it is, what that one waits for, for how long at most, and who tells more.
+pub fn waiting(waiting: &Waiting) -> String {
+    let Waiting { lock, awaited, most } = waiting;
     let (holder, until) = (for_people(&lock.holder), moments::for_people(lock.expires));
+    let named = |(target, run): &(TargetName, String)| match run.as_str() {
+        "" => target.to_string(),
+        run => format!("{target} ({})", for_people(run)),
+    };
+    let shown = awaited.iter().take(AWAITED).map(named).collect::<Vec<_>>().join(", ");
+    let further = match awaited.len().saturating_sub(AWAITED) {
+        0 => String::new(),
+        further => format!(" and {further} more"),
+    };
+    let at = if awaited.is_empty() { String::new() } else { format!(", which waits for {shown}{further}") };
     format!(
-        "the state is locked by {holder}: waiting until it is given back or expires, {until} unless it is renewed; ten minutes \
-         at most. `stockroom state unlock` shows the lock\n"
+        "the state is locked by {holder}{at}: waiting until it is given back or expires, {until} unless it is renewed; {} \
+         at most. `stockroom state unlock` shows the lock\n",
+        moments::length(*most)
     )
 }
 
@@ -181,8 +209,17 @@ pub(crate) mod tests {
 
     #[test]
     fn who_waits_says_until_when() {
-        let said = waiting(&lock());
+        let most = Duration::from_secs(600);
+        let said = waiting(&Waiting { lock: lock(), awaited: Vec::new(), most });
         assert!(said.contains("process 77: waiting until") && said.contains("2026-11-20 12:05 UTC"), "{said}");
+        assert!(said.contains("; 10 minutes at most."), "{said}");
+        let link = "https://github.com/org/site/actions/runs/7\u{1b}[2J";
+        let names =
+            (0..5).map(|n| (TargetName::new(format!("downstream/{n}")), if n == 0 { link } else { "" }.to_owned()));
+        let said = waiting(&Waiting { lock: lock(), awaited: names.collect(), most });
+        let wanted = ", which waits for downstream/0 (https://github.com/org/site/actions/runs/7\\u{1b}[2J), downstream/1, \
+                      downstream/2 and 2 more: waiting until";
+        assert!(said.contains(wanted), "{said}");
     }
 
     #[test]

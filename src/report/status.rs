@@ -159,7 +159,7 @@ fn level(known: &TargetState, is_in_step: bool, is_at_work: bool) -> Level {
     match known {
         TargetState { intent: Some(_), .. } if is_at_work => Level::Syncing,
         _ if is_in_step => Level::Synced,
-        TargetState { failure: Some(_), .. } => Level::Failed,
+        TargetState { failure: Some(_), .. } | TargetState { withheld: Some(_), .. } => Level::Failed,
         TargetState { .. } => Level::Outdated,
     }
 }
@@ -172,14 +172,7 @@ fn status(
     lacks: String,
     behind: Option<Vec<(&'static str, u64)>>,
 ) -> TargetStatus {
-    let why = match (level, &known.failure, &known.intent) {
-        (Level::Failed, Some(failure), _) => failure.clone(),
-        (Level::Outdated, _, Some(_)) => {
-            let doubt = "a run ended before it was known what became of it, which the next one finds out";
-            format!("{doubt}; {lacks}")
-        }
-        _ => lacks,
-    };
+    let why = why(level, known, lacks);
     let (commit, synced_at) = match &known.delivered {
         Some(delivered) => (delivered.commit.clone(), Some(delivered.at)),
         None => (None, None),
@@ -193,6 +186,30 @@ fn status(
         why,
         behind,
         pending: known.intent.as_ref().map(|intent| intent.at),
+    }
+}
+
+/// Why a target stands so that lacks this.
+fn why(level: Level, known: &TargetState, lacks: String) -> String {
+    let arrived = known.intent.as_ref().and_then(|intent| intent.arrived.as_deref());
+    match (level, known) {
+        (Level::Syncing, _) => match arrived {
+            Some("") => "it has taken its delivery, and is being waited for".to_owned(),
+            Some(run) => format!("its run is being waited for: {run}"),
+            None => lacks,
+        },
+        (Level::Failed, TargetState { withheld: Some(withheld), .. }) => {
+            format!("not delivered again by itself: {}", withheld.why)
+        }
+        (Level::Failed, TargetState { failure: Some(failure), .. }) => failure.clone(),
+        (Level::Outdated, TargetState { intent: Some(_), .. }) => {
+            let doubt = match arrived {
+                Some(run) if !run.is_empty() => format!("nobody has waited for the end of its run {run}"),
+                _ => "a run ended before it was known what became of it".to_owned(),
+            };
+            format!("{doubt}, which the next one finds out; {lacks}")
+        }
+        _ => lacks,
     }
 }
 
@@ -303,7 +320,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::ids::{CorrelationId, LockToken, RunId, Sha256Hex};
     use crate::report::targets::tests::{busy, idle};
-    use crate::state::{Change, Delivered, Intent, Lock};
+    use crate::state::{Change, Delivered, Intent, Lock, Withheld};
 
     const NOON: Timestamp = Timestamp(1_795_176_000);
 
@@ -319,7 +336,10 @@ pub(crate) mod tests {
 
     fn intend(name: &str) -> Change {
         let (correlation, digest) = (CorrelationId::new("sr-1"), Sha256Hex::of(b"new"));
-        Change::Intend { target: TargetName::new(name), intent: Intent { correlation, digest, at: NOON, arrived: None } }
+        Change::Intend {
+            target: TargetName::new(name),
+            intent: Intent { correlation, digest, at: NOON, arrived: None },
+        }
     }
 
     fn fail(name: &str, why: &str) -> Change {
@@ -385,6 +405,41 @@ pub(crate) mod tests {
         let [manifest, ..] = &by_plan(&busy(), &state(&[intend("manifest")]), false)[..] else { panic!("no target") };
         assert_eq!((manifest.level, manifest.pending), (Level::Outdated, Some(NOON)));
         assert!(manifest.why.starts_with("a run ended before it was known"), "{}", manifest.why);
+    }
+
+    fn arrive(name: &str, run: &str) -> Change {
+        Change::Arrive { target: TargetName::new(name), run: run.to_owned(), at: NOON }
+    }
+
+    fn withhold(name: &str) -> Change {
+        let withheld = Withheld { digest: Sha256Hex::of(b"new"), why: "its run failed".to_owned(), at: NOON };
+        Change::Withhold { target: TargetName::new(name), withheld }
+    }
+
+    #[test]
+    fn a_run_that_is_awaited_is_shown_and_one_that_nobody_awaits_is_a_doubt() {
+        let link = "https://github.com/org/site/actions/runs/7";
+        let state = state(&[intend("outbox/site"), arrive("outbox/site", link)]);
+        let shown = |is_at_work| {
+            let target = by_plan(&busy(), &state, is_at_work).remove(2);
+            (target.level, target.why)
+        };
+        assert_eq!(shown(true), (Level::Syncing, format!("its run is being waited for: {link}")));
+        let (level, why) = shown(false);
+        assert_eq!(level, Level::Outdated);
+        assert!(
+            why.starts_with(&format!("nobody has waited for the end of its run {link}, which the next one")),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn what_is_withheld_has_failed_until_the_library_has_what_the_target_has() {
+        let state = state(&[deliver("outbox/site", "9f"), withhold("outbox/site"), withhold("downstream/addon")]);
+        let targets = by_plan(&busy(), &state, false);
+        assert_eq!(targets[2].level, Level::Failed);
+        assert_eq!(targets[2].why, "not delivered again by itself: its run failed");
+        assert_eq!(targets[1].level, Level::Synced, "it has what the plan wants");
     }
 
     #[test]

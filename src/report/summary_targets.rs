@@ -1,6 +1,10 @@
 //! A plan and its outcome on the page of the run.
 
+use std::collections::BTreeMap;
+
+use super::course;
 use super::markdown::{Cell, SUMMARY_LIMIT, Table, code_span};
+use super::waves;
 use super::summary::section;
 use super::targets::{Outcome, Row, Sync, TargetResult, library, rows};
 use crate::finding::words::count;
@@ -31,7 +35,15 @@ pub fn plan(plan: &Plan) -> String {
         texts.map(Cell::code).to_vec()
     });
     section(&mut out, "Targets", table, left_out, "target");
+    graph_of_waves(&mut out, waves::plan(plan));
     out
+}
+
+fn graph_of_waves(out: &mut String, graph: Option<String>) {
+    if let Some(graph) = graph {
+        out.push_str("\n### Downstreams\n\n");
+        out.push_str(&graph);
+    }
 }
 
 /// The section on a run: what became of each target.
@@ -53,6 +65,14 @@ pub fn sync(sync: &Sync) -> String {
         vec![Cell::words(mark), Cell::code(result.name.as_str()), Cell::code(&result.message)]
     });
     section(&mut out, "Targets", table, left_out, "target");
+    if let Some((table, left_out)) = course::table(sync, MOST_TARGETS, TABLE_BYTES) {
+        section(&mut out, "Deliveries", table, left_out, "downstream");
+    }
+    if let Some(said) = sync.requests.sentence() {
+        out.push_str(&format!("\nTo the servers of the downstreams: {said}.\n"));
+    }
+    let outcomes: BTreeMap<_, _> = sync.results.iter().map(|result| (&result.name, result.outcome)).collect();
+    graph_of_waves(&mut out, waves::outcomes(&sync.plan, &outcomes));
     out
 }
 
@@ -63,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_plan_is_a_table_of_its_targets() {
-        insta::assert_snapshot!(plan(&busy()), @r"
+        insta::assert_snapshot!(plan(&busy()), @r#"
         ## Plan
 
         For `commit a1a1a1a`: 3 targets to serve.
@@ -76,7 +96,21 @@ mod tests {
         | `downstream/addon` | `none` | `org/site` | *(empty)* | `in step` |
         | `outbox/site` | `deliver` | `org/site (no token, so a file in the outbox)` | `2 changed` | `a run died half-way` |
         | `embedding` | `embed` | `vector index` | `1 chunk to embed (about 7 tokens), 0 known, 0 to delete` | `4 unchanged` |
-        ");
+
+        ### Downstreams
+
+        ```mermaid
+        flowchart LR
+          subgraph w0["wave 1"]
+            d0["addon<br/>in step"]
+            d1["site<br/>to deliver"]
+          end
+          classDef quiet stroke:#818b98,stroke-dasharray:4 3
+          class d0 quiet
+          classDef waiting stroke:#9a6700,stroke-width:2px
+          class d1 waiting
+        ```
+        "#);
     }
 
     #[test]
@@ -96,7 +130,7 @@ mod tests {
             (Outcome::Failed, "403 for @org/site <b>|"),
             (Outcome::Skipped, "left out"),
         ];
-        insta::assert_snapshot!(sync(&run(busy(), &outcomes)), @r"
+        insta::assert_snapshot!(sync(&run(busy(), &outcomes)), @r#"
         ## Sync
 
         ❌ Partly done; the next run goes on from here.
@@ -109,7 +143,21 @@ mod tests {
         | ✅ | `downstream/addon` | `in step` |
         | ❌ | `outbox/site` | `403 for @org/site <b>\|` |
         | ⚠️ | `embedding` | `left out` |
-        ");
+
+        ### Downstreams
+
+        ```mermaid
+        flowchart LR
+          subgraph w0["wave 1"]
+            d0["addon<br/>in step"]
+            d1["site<br/>❌ failed"]
+          end
+          classDef quiet stroke:#818b98,stroke-dasharray:4 3
+          class d0 quiet
+          classDef bad stroke:#d1242f,stroke-width:3px
+          class d1 bad
+        ```
+        "#);
     }
 
     #[test]

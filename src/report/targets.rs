@@ -1,7 +1,10 @@
 //! A plan and what came of it, as rows: one for each target, the same in every report.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
+use super::course::{Course, Requests};
 use crate::downstream::{self, Channel, Delivery};
 use crate::embedding;
 use crate::finding::words::count;
@@ -102,6 +105,10 @@ pub struct Sync {
     pub plan: Plan,
     /// What came of it, in the order in which it was done.
     pub results: Vec<TargetResult>,
+    /// What deliveries led to, by their targets, as far as they were followed.
+    pub courses: BTreeMap<TargetName, Course>,
+    /// What the servers of the downstreams were asked.
+    pub requests: Requests,
     /// What the vector index took.
     pub embedding: EmbeddingNumbers,
     /// The digest of the manifest that every place has now; none where one of them has another, or none.
@@ -295,6 +302,16 @@ pub(crate) mod tests {
         }
     }
 
+    /// A plan that delivers to these: each with its wave and what it needs.
+    pub(crate) fn waves(of: &[(&str, usize, &[&str])]) -> Plan {
+        let one = |(name, wave, needs): &(&str, usize, &[&str])| Delivery {
+            wave: *wave,
+            needs: needs.iter().map(|need| DownstreamName::new(*need)).collect(),
+            ..delivery(name, Channel::Remote, downstream::Action::Deliver)
+        };
+        Plan { deliveries: of.iter().map(one).collect(), ..busy() }
+    }
+
     /// A plan with nothing to do.
     pub(crate) fn idle() -> Plan {
         Plan {
@@ -314,7 +331,16 @@ pub(crate) mod tests {
         };
         let results = rows(&plan).into_iter().zip(outcomes).map(result).collect();
         let embedding = EmbeddingNumbers { embedded: 1, reused: 0, upserted: 1, deleted: 2, tokens: 7 };
-        Sync { results, plan, embedding, published: None, has_new_manifest: true, stopped: None }
+        Sync {
+            results,
+            plan,
+            courses: BTreeMap::new(),
+            requests: Requests::default(),
+            embedding,
+            published: None,
+            has_new_manifest: true,
+            stopped: None,
+        }
     }
 
     fn words(plan: &Plan) -> Vec<[String; 4]> {

@@ -307,12 +307,12 @@ async fn a_refusal_names_the_permission_and_never_the_token() {
         let results: Vec<_> = scene.run_with(BOLT, token).await.into_iter().map(|receipt| receipt.result).collect();
         let (why, certain) = failure(&results);
         assert!(certain && !why.contains("canary"), "{why}");
-        told.push(why.to_owned());
+        told.push(why.replace(scene.github.url(), "https://github.com"));
     }
     insta::assert_snapshot!(told.join("\n"), @r#"
-    org/website is out of reach (404: Not Found); needs a token with `contents: write` on org/website; GITHUB_TOKEN cannot reach another repository; or the repository does not exist
-    org/website must not be told (403: Resource not accessible by personal access token); needs a token with `contents: write` on org/website; GITHUB_TOKEN cannot reach another repository
-    GitHub does not know the token for org/website (401: Bad credentials); needs a token with `contents: write` on org/website; GITHUB_TOKEN cannot reach another repository
+    org/website is out of reach (404: Not Found); needs `contents: write` on org/website: GITHUB_TOKEN has what the job's `permissions` say, and cannot reach another repository; for that make a token at https://github.com/settings/personal-access-tokens; or the repository does not exist
+    org/website must not be told (403: Resource not accessible by personal access token); needs a token with the scope `repo`, to be given at https://github.com/settings/tokens, of somebody who may write to org/website
+    GitHub does not know the token for org/website (401: Bad credentials); it is wrong, was revoked or has expired: make a new one at https://github.com/settings/personal-access-tokens, with `contents: write` on org/website
     "#);
     assert_eq!(scene.run(BOLT).await, sent(), "with the right token it goes on");
 }

@@ -18,8 +18,9 @@ use stockroom::commands::outside::Outside;
 use stockroom::commands::plan::{Desired, Scope, plan};
 use stockroom::commands::sync::carry_out;
 use stockroom::ids::{LockToken, RunId, TargetName};
+use stockroom::report::state::Waiting;
 use stockroom::report::targets::Outcome;
-use stockroom::state::{Claim, Lock, Run, RunResult, Timestamp};
+use stockroom::state::{Claim, Run, RunResult, Timestamp};
 
 use crate::program::Library;
 
@@ -111,6 +112,7 @@ fn outside(root: &std::path::Path, state: &MemoryState, pace: Arc<dyn Pace>) -> 
         dispatchers: std::collections::BTreeMap::new(),
         model: Arc::new(Deterministic::new(16)),
         vectors: Arc::new(Memory::default()),
+        budgets: stockroom::adapters::http::Budgets::new(Arc::clone(&pace), None),
         pace,
         // It stands still: that a lock has expired can be seen by waiting alone.
         clock: Arc::new(|| Timestamp(0)),
@@ -136,7 +138,7 @@ async fn second(meanwhile: Meanwhile) -> (anyhow::Result<(Desired, Option<Held>)
     let outside = outside(&root, &state, Arc::clone(&pace) as Arc<dyn Pace>);
     let claimant = Claimant { token: LockToken::new("ours"), holder: "alice on laptop".to_owned(), alone: false };
     let mut told = Vec::new();
-    let mut tell = |lock: &Lock| told.push(lock.holder.clone());
+    let mut tell = |what: &Waiting| told.push(what.lock.holder.clone());
     let got = plan_locked(&library(&root), &outside, Scope::default(), &claimant, &mut tell).await;
     (got, pace.now(), told, state)
 }

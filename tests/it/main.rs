@@ -24,6 +24,7 @@ mod clients;
 mod convergence;
 mod corpora;
 mod dispatch;
+mod dispatch_command;
 mod doctor;
 mod documents;
 mod example_library;

@@ -50,6 +50,7 @@ impl Scene {
             dispatchers: BTreeMap::from(dispatchers),
             model: Arc::new(Deterministic::new(16)),
             vectors: Arc::clone(&vectors) as Arc<_>,
+            budgets: stockroom::adapters::http::Budgets::new(Arc::new(SteppedPace::default()), None),
             pace: Arc::new(SteppedPace::default()),
             clock: Arc::new(|| Timestamp(7)),
             index_apart: false,

@@ -37,7 +37,10 @@ impl Dispatcher for EventDispatcher {
         let body = self.body(&dispatch.envelope);
         let path = format!("/repos/{}/{}/dispatches", repo.owner(), repo.name());
         match github.api.call(policy, Method::POST, &path, Some(&body)).await {
-            Ok(reply) => settled(repo, &reply, &github.api.said(&reply)),
+            Ok(reply) => {
+                let advice = github.api.advice(&reply, "contents: write", repo.as_str());
+                settled(repo, &reply, &github.api.said(&reply), &advice)
+            }
             Err(error) if error.certain => {
                 Err(DispatchError::Unavailable { why: format!("{repo} was not told: {error}") })
             }
@@ -58,9 +61,8 @@ impl Dispatcher for EventDispatcher {
     }
 }
 
-/// What a final answer to a dispatch means.
-fn settled(repo: &RepoSlug, reply: &Reply, said: &str) -> Result<Outcome, DispatchError> {
-    let needs = format!("needs a token with `contents: write` on {repo}; GITHUB_TOKEN cannot reach another repository");
+/// What a final answer to a dispatch means; `needs` is what to do where it is a refusal for want of a permission.
+fn settled(repo: &RepoSlug, reply: &Reply, said: &str, needs: &str) -> Result<Outcome, DispatchError> {
     let status = reply.status;
     match status {
         204 => Ok(Outcome::Delivered { place: repo.to_string(), run: None }),
@@ -99,7 +101,8 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> String {
         let reply = Reply { body: body.as_bytes().to_vec(), ..Reply::with_status(status) };
-        settled(&repo(), &reply, &said(&reply, &Secret::new("ghp_canary")))
+        let said = said(&reply, &|text| text.replace("ghp_canary", "***"));
+        settled(&repo(), &reply, &said, "do this")
             .map_or_else(|error| error.to_string(), |outcome| format!("{outcome:?}"))
     }
 
@@ -118,9 +121,9 @@ mod tests {
         insta::assert_snapshot!(told.join("\n"), @r#"
         Delivered { place: "org/website", run: None }
         Unknown { why: "the answer for org/website was 200, where GitHub says 204" }
-        GitHub does not know the token for org/website (401: Bad credentials); needs a token with `contents: write` on org/website; GITHUB_TOKEN cannot reach another repository
-        org/website must not be told (403: Resource not accessible by integration); needs a token with `contents: write` on org/website; GITHUB_TOKEN cannot reach another repository
-        org/website is out of reach (404: Not Found); needs a token with `contents: write` on org/website; GITHUB_TOKEN cannot reach another repository; or the repository does not exist
+        GitHub does not know the token for org/website (401: Bad credentials); do this
+        org/website must not be told (403: Resource not accessible by integration); do this
+        org/website is out of reach (404: Not Found); do this; or the repository does not exist
         org/website has another name now (307); correct `repo` in stockroom.yml
         GitHub refuses the event for org/website (422: Invalid request.; No more than 10 properties are allowed)
         GitHub answered 418 to the event for org/website

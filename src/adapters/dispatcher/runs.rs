@@ -1,7 +1,6 @@
 //! Workflow runs of a repository: found by the correlation id in their title, and looked at until they end.
 
 use chrono::{DateTime, SecondsFormat};
-use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -70,17 +69,15 @@ impl Runs {
         let reply = self
             .github
             .api
-            .call(&policy, Method::GET, path, None)
+            .look(&policy, path)
             .await
             .map_err(|error| DispatchError::Unavailable { why: format!("{what} cannot be looked at: {error}") })?;
         match reply.status {
             200 => serde_json::from_slice(&reply.body).map_err(|_| strange(what)),
-            status => Err(DispatchError::NotAllowed {
-                why: format!(
-                    "{what} cannot be looked at ({status}): needs a token with `actions: read` on {}",
-                    self.repo
-                ),
-            }),
+            status => {
+                let advice = self.github.api.advice(&reply, "actions: read", self.repo.as_str());
+                Err(DispatchError::NotAllowed { why: format!("{what} cannot be looked at ({status}): {advice}") })
+            }
         }
     }
 }

@@ -1,16 +1,16 @@
-//! GitHub's API as every adapter of this kind reaches it: one token, octocrab over our own client, our own retries.
-//!
-//! octocrab gets no retry layer and follows no redirect: a POST is sent exactly as often as its [`Policy`] says.
+//! GitHub's API as every adapter of this kind reaches it: as one who may ask, within a budget, with our own retries.
 
 use std::sync::Arc;
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH};
 use http::{Method, request};
-use octocrab::service::middleware::reqwest_connector::ReqwestConnector;
-use octocrab::{AuthState, Octocrab, OctocrabBuilder};
 use serde_json::Value;
 
-use crate::adapters::http::{Budget, HttpError, Kind, Pace, Policy, Reply, Trouble, read, send_within};
+use super::access::{Access, Credentials, Transport};
+use super::advice::advice;
+use crate::adapters::http::{
+    Budget, HttpError, Kind, Pace, Policy, Reply, ReplyCache, ReplyKey, Trouble, read, send_within,
+};
 use crate::secret::Secret;
 
 /// No answer that we read is larger: a hundred runs take about 1.5 MB.
@@ -19,14 +19,96 @@ const BODY_CAP: usize = 16 << 20;
 /// The media type of GitHub's answers.
 const JSON: &str = "application/vnd.github+json";
 
-/// The API with one token.
-pub(in crate::adapters) struct Api {
-    octocrab: Octocrab,
+/// Asks for the bytes of what the API would describe.
+const BYTES: &str = "application/octet-stream";
+
+/// A server's API within a budget, whoever asks.
+#[derive(Clone)]
+pub struct Server {
+    transport: Transport,
     base: String,
-    authorization: HeaderValue,
-    /// Taken out of whatever an answer says.
-    token: Secret,
     budget: Arc<Budget>,
+}
+
+/// What is sent along.
+#[derive(Clone, Copy)]
+enum Content<'a> {
+    Nothing,
+    Json(&'a Value),
+    Bytes(&'static str, &'a [u8]),
+}
+
+/// One request.
+struct Asked<'a> {
+    method: Method,
+    address: String,
+    accept: &'static str,
+    content: Content<'a>,
+    /// The tag of the answer that is known already.
+    known: Option<&'a HeaderValue>,
+    /// The most bytes of an answer.
+    cap: usize,
+}
+
+impl Server {
+    /// The API at `base`.
+    pub fn new(transport: impl Into<Transport>, base: &str, budget: Arc<Budget>) -> Self {
+        Self { transport: transport.into(), base: base.trim_end_matches('/').to_owned(), budget }
+    }
+
+    /// What may be asked.
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// One request in the name of whoever has the token, as often as `policy` allows.
+    pub(super) async fn call(
+        &self,
+        policy: &Policy,
+        token: &Secret,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Reply, HttpError> {
+        let content = body.map_or(Content::Nothing, Content::Json);
+        let address = format!("{}{path}", self.base);
+        self.ask(policy, token, Asked { method, address, accept: JSON, content, known: None, cap: BODY_CAP }).await
+    }
+
+    async fn ask(&self, policy: &Policy, token: &Secret, asked: Asked<'_>) -> Result<Reply, HttpError> {
+        let authorization = authorization(token).map_err(|why| HttpError { certain: true, why, attempts: 0 })?;
+        let kind = if asked.method == Method::GET { Kind::Read } else { Kind::Write };
+        send_within(policy, &self.budget, kind, || self.attempt(&authorization, &asked)).await
+    }
+
+    async fn attempt(&self, authorization: &HeaderValue, asked: &Asked<'_>) -> Result<Reply, Trouble> {
+        let builder = request::Builder::new().method(asked.method.clone()).uri(&asked.address);
+        let builder = builder.header(AUTHORIZATION, authorization.clone()).header(ACCEPT, asked.accept);
+        let builder = match asked.known {
+            Some(tag) => builder.header(IF_NONE_MATCH, tag.clone()),
+            None => builder,
+        };
+        let not_sent = |error: String| Trouble::NotSent(format!("the request cannot be made: {error}"));
+        let request = match asked.content {
+            Content::Nothing => self.transport.0.build_request(builder, None::<&Value>),
+            Content::Json(body) => self.transport.0.build_request(builder, Some(body)),
+            Content::Bytes(kind, bytes) => {
+                let request = builder.header(CONTENT_TYPE, kind).body(bytes.to_vec());
+                let request = request.map_err(|error| not_sent(error.to_string()))?;
+                Ok(request.map(Into::into))
+            }
+        };
+        let request = request.map_err(|error| not_sent(error.to_string()))?;
+        let response = self.transport.0.execute(request).await.map_err(|error| trouble(&error))?;
+        read(reqwest::Response::from(response.map(reqwest::Body::wrap)), asked.cap).await
+    }
+}
+
+/// The API as one who may ask.
+pub(in crate::adapters) struct Api {
+    server: Server,
+    credentials: Credentials,
+    cache: Option<Arc<ReplyCache>>,
 }
 
 impl Api {
@@ -38,27 +120,16 @@ impl Api {
         token: &Secret,
         pace: Arc<dyn Pace>,
     ) -> Result<Self, String> {
-        Self::within(client, base, token, Arc::new(Budget::new(pace)))
+        Self::with(Access::new(client, base, token, Arc::new(Budget::new(pace))))
     }
 
-    /// The same, with the budget that all share who use this token.
-    pub(in crate::adapters) fn within(
-        client: reqwest::Client,
-        base: &str,
-        token: &Secret,
-        budget: Arc<Budget>,
-    ) -> Result<Self, String> {
-        let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.reveal())).map_err(|_| {
-            "the token holds characters that no token has; set the variable again, without line breaks".to_owned()
-        })?;
-        authorization.set_sensitive(true);
-        // The empty builder: no default layers, so no second user agent and nothing that would repeat a request.
-        let service = OctocrabBuilder::new_empty().with_service(ReqwestConnector::new(client));
-        let octocrab = match service.with_auth(AuthState::None).build() {
-            Ok(octocrab) => octocrab,
-            Err(never) => match never {},
-        };
-        Ok(Self { octocrab, base: base.trim_end_matches('/').to_owned(), authorization, token: token.clone(), budget })
+    /// The API, reached so. The error is a sentence about the token.
+    pub(in crate::adapters) fn with(access: Access) -> Result<Self, String> {
+        let Access { transport, base, credentials, budget, cache } = access;
+        if let Credentials::Token(token) = &credentials {
+            authorization(token)?;
+        }
+        Ok(Self { server: Server::new(transport, &base, budget), credentials, cache })
     }
 
     /// One request, as often as `policy` allows.
@@ -69,16 +140,32 @@ impl Api {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Reply, HttpError> {
-        let kind = if method == Method::GET { Kind::Read } else { Kind::Write };
-        send_within(policy, &self.budget, kind, || self.attempt(method.clone(), path, body)).await
+        self.server.call(policy, &self.token().await?, method, path, body).await
     }
 
-    async fn attempt(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Reply, Trouble> {
-        let builder = self.request(method, &format!("{}{path}", self.base)).header(ACCEPT, JSON);
-        let not_sent = |error: octocrab::Error| Trouble::NotSent(format!("the request cannot be made: {error}"));
-        let request = self.octocrab.build_request(builder, body).map_err(not_sent)?;
-        let response = self.octocrab.execute(request).await.map_err(|error| trouble(&error))?;
-        read(reqwest::Response::from(response.map(reqwest::Body::wrap)), BODY_CAP).await
+    /// Asks for what is asked for again and again: what has not changed since costs nothing, where answers are kept.
+    pub(in crate::adapters) async fn look(&self, policy: &Policy, path: &str) -> Result<Reply, HttpError> {
+        let Some(cache) = &self.cache else { return self.call(policy, Method::GET, path, None).await };
+        let address = format!("{}{path}", self.server.base);
+        let key = ReplyKey { whose: &self.credentials.whose(), address: &address, accept: JSON };
+        let kept = cache.get(&key);
+        let asked = |known| Asked {
+            method: Method::GET,
+            address: address.clone(),
+            accept: JSON,
+            content: Content::Nothing,
+            known,
+            cap: BODY_CAP,
+        };
+        let token = self.token().await?;
+        let reply = self.server.ask(policy, &token, asked(kept.as_ref().map(|kept| &kept.tag))).await?;
+        match kept {
+            Some(kept) if reply.status == 304 => Ok(kept.reply(reply.headers)),
+            _ => {
+                cache.put(&key, &reply);
+                Ok(reply)
+            }
+        }
     }
 
     /// Sends bytes as they are to a whole address that GitHub has given, as often as `policy` allows.
@@ -89,49 +176,59 @@ impl Api {
         media_type: &'static str,
         bytes: &[u8],
     ) -> Result<Reply, HttpError> {
-        send_within(policy, &self.budget, Kind::Write, || async {
-            let builder = self.request(Method::POST, address).header(ACCEPT, JSON).header(CONTENT_TYPE, media_type);
-            let request = builder.body(bytes.to_vec());
-            let request = request.map_err(|error| Trouble::NotSent(format!("the request cannot be made: {error}")))?;
-            let response = self.octocrab.execute(request).await.map_err(|error| trouble(&error))?;
-            read(reqwest::Response::from(response.map(reqwest::Body::wrap)), BODY_CAP).await
-        })
-        .await
+        let (method, address) = (Method::POST, address.to_owned());
+        let content = Content::Bytes(media_type, bytes);
+        let asked = Asked { method, address, accept: JSON, content, known: None, cap: BODY_CAP };
+        self.server.ask(policy, &self.token().await?, asked).await
     }
 
     /// Asks for the bytes themselves of what the API would describe, of `cap` bytes at most.
     ///
     /// The answer may be another address, to which the token must not go along.
     pub(in crate::adapters) async fn raw(&self, policy: &Policy, path: &str, cap: usize) -> Result<Reply, HttpError> {
-        send_within(policy, &self.budget, Kind::Read, || async {
-            let builder = self.request(Method::GET, &format!("{}{path}", self.base));
-            let request = builder.header(ACCEPT, "application/octet-stream").body(String::new());
-            let request = request.map_err(|error| Trouble::NotSent(format!("the request cannot be made: {error}")))?;
-            let response = self.octocrab.execute(request).await.map_err(|error| trouble(&error))?;
-            read(reqwest::Response::from(response.map(reqwest::Body::wrap)), cap).await
-        })
-        .await
-    }
-
-    fn request(&self, method: Method, address: &str) -> request::Builder {
-        request::Builder::new().method(method).uri(address).header(AUTHORIZATION, self.authorization.clone())
+        let (method, address) = (Method::GET, format!("{}{path}", self.server.base));
+        let asked = Asked { method, address, accept: BYTES, content: Content::Nothing, known: None, cap };
+        self.server.ask(policy, &self.token().await?, asked).await
     }
 
     /// The clock for waits.
     pub(in crate::adapters) fn pace(&self) -> &dyn Pace {
-        &**self.budget.pace()
+        &**self.server.budget.pace()
     }
 
     /// What GitHub says in the body, led by a colon; without the token.
     pub(in crate::adapters) fn said(&self, reply: &Reply) -> String {
-        said(reply, &self.token)
+        said(reply, &|text| self.credentials.redacted(text))
     }
+
+    /// What to do about a refusal of what needs a permission, such as `contents: write`, on a repository.
+    pub(in crate::adapters) fn advice(&self, reply: &Reply, permission: &str, on: &str) -> String {
+        advice(&self.server.base, &self.credentials, reply, permission, on)
+    }
+
+    /// Whether the token may be the one that a workflow's job is given: it looks like no person's.
+    pub(in crate::adapters) fn is_jobs_own(&self) -> bool {
+        let is_persons = |token: &str| token.starts_with("ghp_") || token.starts_with("github_pat_");
+        !matches!(&self.credentials, Credentials::Token(token) if is_persons(token.reveal()))
+    }
+
+    async fn token(&self) -> Result<Secret, HttpError> {
+        self.credentials.token().await.map_err(|why| HttpError { certain: true, why, attempts: 0 })
+    }
+}
+
+fn authorization(token: &Secret) -> Result<HeaderValue, String> {
+    let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.reveal())).map_err(|_| {
+        "the token holds characters that no token has; set the variable again, without line breaks".to_owned()
+    })?;
+    authorization.set_sensitive(true);
+    Ok(authorization)
 }
 
 /// What GitHub says in the body: its message and the details of each error, in one line of bounded length.
 ///
-/// The token goes before the line is cut: what is left of one at the cut nobody would know for a secret.
-pub(in crate::adapters) fn said(reply: &Reply, token: &Secret) -> String {
+/// Secrets go, by `redacted`, before the line is cut: what is left of one at the cut nobody would know for a secret.
+pub(in crate::adapters) fn said(reply: &Reply, redacted: &dyn Fn(&str) -> String) -> String {
     let Ok(body) = serde_json::from_slice::<Value>(&reply.body) else { return String::new() };
     let message = body.get("message").and_then(Value::as_str).map(str::to_owned);
     let details = body.get("errors").and_then(Value::as_array).into_iter().flatten().map(|error| {
@@ -142,7 +239,7 @@ pub(in crate::adapters) fn said(reply: &Reply, token: &Secret) -> String {
         return String::new();
     }
     let all = all.join("; ");
-    let shown = if token.is_empty() { all } else { all.replace(token.reveal(), &token.to_string()) };
+    let shown = redacted(&all);
     let line: String = shown.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect();
     format!(": {line}")
 }

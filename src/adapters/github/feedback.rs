@@ -74,7 +74,15 @@ impl GitHubFeedback {
         let said = self.api.said(&reply);
         match reply.status {
             200 | 201 => Ok(reply),
-            401 => Err(FeedbackError { why: format!("GitHub does not know the token (401{said})") }),
+            401 => {
+                let advice = self.api.advice(&reply, needs, "the repository");
+                Err(FeedbackError { why: format!("GitHub does not know the token (401{said}): {advice}") })
+            }
+            // A person's token: GitHub names its page.
+            status @ (403 | 404) if !self.api.is_jobs_own() => {
+                let advice = self.api.advice(&reply, needs, "the repository");
+                Err(FeedbackError { why: format!("the token may not do that ({status}{said}): {advice}") })
+            }
             status @ (403 | 404) => Err(FeedbackError {
                 why: format!(
                     "the token may not do that ({status}{said}): give the job the permission `{needs}`; a pull request \

@@ -1,6 +1,10 @@
 //! GitHub's API, telling a pull request what was found, and looking at tokens and repositories.
 
+pub mod access;
+mod advice;
 pub(in crate::adapters) mod api;
+pub mod app;
+pub mod app_key;
 pub mod feedback;
 pub mod inspection;
 mod outcomes;
@@ -11,6 +15,11 @@ use api::Api;
 
 use crate::adapters::http::Budget;
 use crate::secret::Secret;
+
+pub use access::{Access, Credentials, Transport};
+pub use api::Server;
+pub use app::{App, Use};
+pub use app_key::AppKey;
 
 /// GitHub's own API; an Enterprise Server's is at `https://HOST/api/v3`.
 pub const GITHUB_API: &str = "https://api.github.com";
@@ -26,7 +35,12 @@ impl GitHub {
     ///
     /// The error is a sentence about the token.
     pub fn new(client: reqwest::Client, base: &str, token: &Secret, budget: Arc<Budget>) -> Result<Self, String> {
-        Api::within(client, base, token, budget).map(|api| Self { api: Arc::new(api) })
+        Self::with(Access::new(client, base, token, budget))
+    }
+
+    /// The API, reached so. The error is a sentence about the token.
+    pub fn with(access: Access) -> Result<Self, String> {
+        Api::with(access).map(|api| Self { api: Arc::new(api) })
     }
 }
 

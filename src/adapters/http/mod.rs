@@ -4,6 +4,7 @@
 //! repetition does harm, how often, and until when.
 
 mod budget;
+mod cache;
 mod client;
 mod pace;
 mod policy;
@@ -13,6 +14,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use budget::{Budget, Budgets, Kind, Numbers, Permit, Warn, fingerprint};
+pub use cache::{Kept, ReplyCache, ReplyKey};
 pub use client::client;
 pub use pace::{Pace, RealPace, SteppedPace};
 pub use policy::{Decision, Event, Policy, decide};
@@ -31,7 +33,7 @@ pub struct HttpError {
 
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let times = if self.attempts == 1 { String::new() } else { format!(" (tried {} times)", self.attempts) };
+        let times = if self.attempts <= 1 { String::new() } else { format!(" (tried {} times)", self.attempts) };
         write!(f, "{}{times}", self.why)
     }
 }

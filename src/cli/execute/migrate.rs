@@ -88,7 +88,9 @@ impl Execution<'_> {
     /// does not wait for it.
     async fn turn_for(&self, command: &MigrateCommand, opened: &Opened) -> anyhow::Result<Option<Turn>> {
         match command {
-            MigrateCommand::Run { .. } | MigrateCommand::Cleanup { .. } => self.turn(&opened.worktree).await.map(Some),
+            MigrateCommand::Run { .. } | MigrateCommand::Cleanup { .. } => {
+                self.turn(&opened.worktree, &opened.config).await.map(Some)
+            }
             MigrateCommand::Check { .. } | MigrateCommand::Validate { .. } => {
                 Ok(Turn::take(&opened.worktree.private_folder()))
             }

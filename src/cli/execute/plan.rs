@@ -5,7 +5,7 @@ use super::{Ending, Execution};
 use crate::cli::wiring::{Reach, outside};
 use crate::cli::words::{Common, Limits, Part, PlanFormat};
 use crate::commands::plan as planning;
-use crate::commands::plan::{Plan, Scope};
+use crate::commands::plan::{Choice, Plan, Scope};
 use crate::report::{human_targets, json, summary_targets};
 
 impl Execution<'_> {
@@ -40,5 +40,6 @@ pub(super) fn scope(limits: &Limits) -> Scope {
         dispatch: wants(Part::Dispatch),
         embed: wants(Part::Embed),
         allow_mass_delete: limits.allow_mass_delete,
+        choice: Choice::default(),
     }
 }

@@ -1,6 +1,5 @@
 //! Carries out `sync`: brings every target into step, and says what came of it.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
@@ -20,31 +19,42 @@ use crate::cli::wiring::{Reach, carries, outside, set_damaged_aside, set_state_a
 use crate::cli::words::{Common, Format, Limits, Part};
 use crate::commands::gather::Library;
 use crate::commands::outside::Outside;
-use crate::commands::plan::Desired;
+use crate::commands::plan::{Desired, Scope};
 use crate::commands::{lock, sync as syncing};
-use crate::report::state::waiting;
+use crate::config::Config;
+use crate::report::state::{Waiting, waiting};
 use crate::report::targets::{Outcome, Sync, TargetResult};
-use crate::report::{human_targets, json, summary_targets};
-use crate::state::{Kind, Lock, Run};
+use crate::report::{course, human_targets, json, summary_targets};
+use crate::state::{Kind, Run};
 
 /// How often a log hears of progress.
 const LOG_EVERY: Duration = Duration::from_secs(10);
-/// How long one sync waits for another in the same clone.
-const PATIENCE: Duration = Duration::from_secs(600);
 /// How often it looks whether the other has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 impl Execution<'_> {
-    /// Brings every target into step, and tells those who want to know what came of it.
-    pub(super) async fn synced(&self, common: &Common, limits: &Limits, format: Format) -> anyhow::Result<Ending> {
+    /// Brings every target into step.
+    pub(super) async fn sync(&self, common: &Common, limits: &Limits, format: Format) -> anyhow::Result<Ending> {
+        self.bring_into_step(common, format, |_| Ok(scope(limits)), command(limits)).await
+    }
+
+    /// Brings the targets into step that `scope` leaves, and tells those who want to know what came of it.
+    pub(super) async fn serve(
+        &self,
+        common: &Common,
+        format: Format,
+        scope: impl FnOnce(&Config) -> anyhow::Result<Scope>,
+        command: String,
+    ) -> anyhow::Result<Ending> {
         let begun = Instant::now();
         let Some(library) = self.checked(common, format.into(), &Asked::default()).await? else {
             return Ok(Ending::Findings);
         };
+        let scope = scope(&library.config)?;
         // What the one before has recorded decides what is left to do: nothing is planned before it has ended.
-        let _turn = self.turn(&library.worktree).await?;
+        let _turn = self.turn(&library.worktree, &library.config).await?;
         set_damaged_aside(&library.worktree, self.console)?;
-        let (desired, outside, lock) = self.planned(&library, limits).await?;
+        let (desired, outside, lock) = self.planned(&library, &scope).await?;
         // From here on things are done that must not be cut off half-way: a signal waits for them to end, and they hurry.
         let under_way = match self.stop.hold() {
             Ok(hold) => hold,
@@ -53,8 +63,7 @@ impl Execution<'_> {
                 return Err(stopped.into());
             }
         };
-        let sync =
-            self.apply(desired, &outside, self.this_run(&library, command(limits), (outside.clock)()), format).await;
+        let sync = self.apply(desired, &outside, self.this_run(&library, command, (outside.clock)()), format).await;
         self.give_back(lock).await;
         let sync = sync?;
         self.console.end_progress();
@@ -68,7 +77,10 @@ impl Execution<'_> {
         self.settled(self.outputs("sync", &library.check, common.fail_on));
         self.settled(self.sync_outputs(&library, &sync));
         self.settled(self.console.add_summary(&summary_targets::sync(&sync)).map_err(Into::into));
-        self.tell(&library, &sync, &BTreeMap::new(), begun.elapsed()).await;
+        for command in course::annotations(&sync) {
+            self.console.command(&command);
+        }
+        self.tell(&library, &sync, begun.elapsed()).await;
         drop(under_way);
         Ok(if sync.is_partial() { Ending::Partial } else { Ending::Done })
     }
@@ -83,13 +95,13 @@ impl Execution<'_> {
     async fn planned(
         &self,
         library: &Library,
-        limits: &Limits,
+        scope: &Scope,
     ) -> anyhow::Result<(Desired, Outside, Option<lock::Held>)> {
         let mut claimant = self.claimant();
         // Who has this clone's turn knows nothing of other clones' runs.
         claimant.alone &= library.config.settings.state.kind == Kind::Sqlite
             && !carries(&library.worktree, &library.config, self.environment);
-        let mut told = |lock: &Lock| self.console.talk(&waiting(lock));
+        let mut told = |what: &Waiting| self.console.talk(&waiting(what));
         let mut is_mended = false;
         loop {
             let mut outside = outside(
@@ -100,11 +112,10 @@ impl Execution<'_> {
                 self.console,
                 &self.stop,
             )?;
-            let scope = scope(limits);
             if scope.manifest {
                 outside.sign = sign(&library.config, self.environment, self.console)?;
             }
-            match lock::plan_locked(library, &outside, scope, &claimant, &mut told).await {
+            match lock::plan_locked(library, &outside, scope.clone(), &claimant, &mut told).await {
                 Ok((desired, held)) => return Ok((desired, outside, held)),
                 Err(error) => match error.downcast_ref::<StateError>() {
                     Some(unfit) if unfit.is_unfit() && !std::mem::replace(&mut is_mended, true) => {
@@ -143,8 +154,9 @@ impl Execution<'_> {
         Ok(sync)
     }
 
-    /// Waits until no other sync is at work in this clone.
-    pub(super) async fn turn(&self, worktree: &Worktree) -> anyhow::Result<Turn> {
+    /// Waits until no other sync is at work in this clone, as long as one can take.
+    pub(super) async fn turn(&self, worktree: &Worktree, config: &Config) -> anyhow::Result<Turn> {
+        let most = lock::patience(&config.settings.downstreams);
         let folder = worktree.private_folder();
         let begun = Instant::now();
         let mut is_told = false;
@@ -152,14 +164,18 @@ impl Execution<'_> {
             if let Some(turn) = Turn::take(&folder) {
                 return Ok(turn);
             }
-            if begun.elapsed() >= PATIENCE {
-                let minutes = PATIENCE.as_secs() / 60;
+            if begun.elapsed() >= most {
+                let minutes = most.as_secs() / 60;
                 return Err(anyhow!(
                     "another sync has been at work in this clone for {minutes} minutes; wait for it or end it"
                 ));
             }
             if !std::mem::replace(&mut is_told, true) {
-                self.console.talk("another sync is at work in this clone: waiting for it\n");
+                let minutes = most.as_secs() / 60;
+                self.console.talk(&format!(
+                    "another sync is at work in this clone: waiting for it, {minutes} minutes at most. `stockroom status` shows \
+                     what it is at\n"
+                ));
             }
             self.stop.sleep(LOOK_EVERY).await;
             if let Some(signal) = self.stop.asked() {

@@ -92,7 +92,7 @@ impl<'a> Expressions<'a> {
     }
 }
 
-/// How a value stands in a text. What is not known is nothing, and not the word `none`.
+/// How a value stands in a text: as in JSON, not as in Python.
 fn written(out: &mut Output<'_>, state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
     let many = |what: &str| Err(Error::new(ErrorKind::InvalidOperation, what.to_owned()));
     match value.kind() {
@@ -127,6 +127,10 @@ fn join(list: &Value, between: Option<&str>) -> Result<String, Error> {
 fn safe(text: &str) -> Result<(), String> {
     if text.chars().count() > MAX_TEMPLATE {
         return Err(format!("is a template of more than {MAX_TEMPLATE} characters; say less in it"));
+    }
+    if text.contains("${{") {
+        let why = "refers to a variable of the environment; a payload is for everybody to read, and holds no secrets";
+        return Err(why.to_owned());
     }
     if text.contains("{%") || text.contains("{#") {
         return Err("holds `{%` or `{#`; only values can be filled in, as in `{{ delta.counts.added }} new`".to_owned());

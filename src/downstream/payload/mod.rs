@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::envelope::{Announcement, weight};
+use super::receiver::Receiver;
 use super::settings::Problem;
 use super::slice::Delta;
 use crate::ids::CorrelationId;
@@ -47,10 +48,14 @@ impl Facts {
         let lists = [&delta.added, &delta.changed, &delta.removed];
         let is_cut = lists.iter().any(|list| list.len() > MAX_LISTED);
         Self(json!({
-            "repository": news.repository,
-            "commit": news.commit,
-            "ref": news.reference,
-            "manifest": { "url": news.manifest_url, "digest": news.manifest_digest },
+            // What is not known is the empty text: it can be cut and joined like any other.
+            "repository": news.repository.as_ref().map_or("", |slug| slug.as_str()),
+            "commit": news.commit.as_ref().map_or("", |commit| commit.as_str()),
+            "ref": news.reference.as_deref().unwrap_or_default(),
+            "manifest": {
+                "url": news.manifest_url.as_deref().unwrap_or_default(),
+                "digest": news.manifest_digest.as_ref().map_or("", |digest| digest.as_str()),
+            },
             "delta": {
                 "added": some(&delta.added),
                 "changed": some(&delta.changed),
@@ -83,10 +88,10 @@ impl Facts {
             "correlation_id": "sr-5feceb66ffc86f38",
         });
         let bare = json!({
-            "repository": null,
-            "commit": null,
-            "ref": null,
-            "manifest": { "url": null, "digest": null },
+            "repository": "",
+            "commit": "",
+            "ref": "",
+            "manifest": { "url": "", "digest": "" },
             "delta": {
                 "added": [], "changed": [], "removed": [],
                 "truncated": false, "counts": { "added": 0, "changed": 0, "removed": 0 },
@@ -141,10 +146,10 @@ fn token(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-/// Everything that is wrong with a payload; pointers are relative to it.
+/// Everything that is wrong with a payload for this receiver; pointers are relative to it.
 ///
 /// Its templates are tried, which is bounded in time and memory whatever they hold.
-pub fn problems(payload: &BTreeMap<String, Value>) -> Vec<Problem> {
+pub fn problems(payload: &BTreeMap<String, Value>, receiver: &Receiver) -> Vec<Problem> {
     let mut found = Vec::new();
     if payload.len() > MAX_PAYLOAD_KEYS {
         let sentence = format!("a payload has at most {MAX_PAYLOAD_KEYS} keys, this one has {}", payload.len());
@@ -155,7 +160,7 @@ pub fn problems(payload: &BTreeMap<String, Value>) -> Vec<Problem> {
     let (full, bare) = (Expressions::new(&full.0), Expressions::new(&bare.0));
     for (key, value) in payload.iter().take(MAX_PAYLOAD_KEYS) {
         let at = format!("/{}", token(key));
-        if let Some(sentence) = bad_key(key) {
+        if let Some(sentence) = bad_key(key).or_else(|| taken(key, receiver)) {
             found.push((at.clone(), sentence));
         }
         let mut try_it = |text: &str| {
@@ -184,4 +189,20 @@ fn bad_key(key: &str) -> Option<String> {
         return None;
     }
     Some(format!("{key:?} cannot be a key of a payload; use at most 100 letters, digits, `_` and `-`, a letter first"))
+}
+
+/// A key that this receiver cannot take.
+fn taken(key: &str, receiver: &Receiver) -> Option<String> {
+    match receiver {
+        Receiver::Workflow { .. } if matches!(key, "correlation_id" | "envelope") => {
+            Some(format!("{key:?} is an input that every delivery has; call this one otherwise"))
+        }
+        Receiver::Pipeline(_) if matches!(key, "STOCKROOM_CORRELATION_ID" | "STOCKROOM_ENVELOPE") => {
+            Some(format!("{key:?} is a variable that every delivery has; call this one otherwise"))
+        }
+        Receiver::Pipeline(_) if key.contains('-') => {
+            Some(format!("{key:?} cannot be a variable on GitLab, whose names have no `-`; write `_`"))
+        }
+        _ => None,
+    }
 }

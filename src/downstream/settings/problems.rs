@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Endpoint, Health, Settings, When};
-use crate::downstream::Receiver;
+use crate::downstream::{Receiver, payload};
 use crate::ids::{CollectionName, DownstreamName, RepoSlug};
 
 /// A JSON Pointer into `downstreams`, and a sentence on what is wrong there.
@@ -29,6 +29,12 @@ pub fn problems(all: &BTreeMap<DownstreamName, Settings>, known: &BTreeSet<Colle
         {
             let sentence = format!("{pointer:?} is no JSON Pointer; it begins with `/`, such as `/manifest/digest`");
             found.push((format!("{at}/health/pointer"), sentence));
+        }
+        let payload = payload::problems(&settings.payload, &settings.receiver).into_iter();
+        found.extend(payload.map(|(place, sentence)| (format!("{at}/payload{place}"), sentence)));
+        if settings.wait.is_some() && matches!(settings.receiver, Receiver::Webhook { .. }) {
+            let sentence = "a webhook begins no run that could be waited for; take `wait` away, and look at `health`";
+            found.push((format!("{at}/wait"), sentence.to_owned()));
         }
         found.extend(unknown_collections(&at, &settings.when, known));
         found.extend(unknown_needs(&at, &settings.needs, all));

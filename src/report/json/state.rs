@@ -104,7 +104,7 @@ struct ChangeV1 {
     at: String,
     /// The target that it was about.
     target: Option<String>,
-    /// `intend`, `deliver` or `fail`.
+    /// `begin`, `intend`, `arrive`, `deliver`, `fail`, `withhold` or `end`.
     kind: String,
     /// What else there is to say.
     detail: String,

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::plan::Plan;
+use crate::report::course::{Course, Requests};
 use crate::report::targets::{EmbeddingNumbers, Kind, Row, Sync, rows};
 
 /// What `stockroom sync` would do.
@@ -54,6 +55,8 @@ struct SyncV1 {
     plan: PlanV1,
     /// What became of each target.
     results: Vec<ResultV1>,
+    /// What the servers of the downstreams were asked.
+    requests: Requests,
     /// What the vector index took.
     embedding: EmbeddingV1,
     /// The signal that asked the run to stop, such as `SIGTERM`; else null.
@@ -70,6 +73,38 @@ struct ResultV1 {
     outcome: &'static str,
     /// What was done, or why not.
     message: String,
+    /// What a delivery led to, as far as it was followed; null for other targets, and where nothing was delivered.
+    delivery: Option<DeliveryV1>,
+}
+
+/// What a delivery led to.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DeliveryCourse")]
+struct DeliveryV1 {
+    /// The id that went with it; null where nothing was sent.
+    correlation_id: Option<String>,
+    /// Where the run that it began can be looked at, or what else names that run; null where it is not known.
+    run: Option<String>,
+    /// How that run ended, in its receiver's word, such as `success`; null where that was not waited for, or not known.
+    conclusion: Option<String>,
+    /// How many seconds it was waited for; null where it was not.
+    waited_seconds: Option<u64>,
+    /// What the health gate said; null where there is none, or where it was not come to.
+    health: Option<HealthV1>,
+    /// Whose failure brought the downstream back to what it had before; null where it was not brought back.
+    rolled_back: Option<String>,
+}
+
+/// What the health gate said.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DeliveryHealth")]
+struct HealthV1 {
+    /// Whether all was well in the end.
+    well: bool,
+    /// What was seen last, in a sentence.
+    said: String,
+    /// How many seconds that was waited for.
+    waited_seconds: u64,
 }
 
 /// What the vector index took.
@@ -100,14 +135,31 @@ pub fn sync(sync: &Sync) -> String {
         name: result.name.to_string(),
         outcome: result.outcome.as_str(),
         message: result.message.clone(),
+        delivery: sync.courses.get(&result.name).map(delivery),
     };
     let document = SyncV1 {
         plan: plan_v1(&sync.plan),
         results: sync.results.iter().map(result).collect(),
+        requests: sync.requests,
         embedding: EmbeddingV1 { embedded, reused, upserted, deleted, tokens },
         stopped: sync.stopped.clone(),
     };
     super::pretty(&document)
+}
+
+fn delivery(course: &Course) -> DeliveryV1 {
+    DeliveryV1 {
+        correlation_id: course.correlation.as_ref().map(ToString::to_string),
+        run: course.run.clone(),
+        conclusion: course.conclusion.clone(),
+        waited_seconds: course.waited.map(|waited| waited.as_secs()),
+        health: course.health.as_ref().map(|health| HealthV1 {
+            well: health.is_well,
+            said: health.said.clone(),
+            waited_seconds: health.waited.as_secs(),
+        }),
+        rolled_back: course.rolled_back.clone(),
+    }
 }
 
 /// The JSON Schema of [`plan`].
@@ -146,7 +198,11 @@ fn plan_v1(plan: &Plan) -> PlanV1 {
 mod tests {
     use serde_json::Value;
 
+    use std::time::Duration;
+
     use super::*;
+    use crate::ids::CorrelationId;
+    use crate::report::course::Healthy;
     use crate::report::targets::Outcome;
     use crate::report::targets::tests::{busy, idle, run};
 
@@ -166,7 +222,17 @@ mod tests {
     #[test]
     fn the_shape_is_frozen() {
         let outcomes = [(Outcome::Done, "published"), (Outcome::Unchanged, "in step"), (Outcome::Failed, "403")];
-        let document: Value = serde_json::from_str(&sync(&run(busy(), &outcomes))).unwrap();
+        let mut made = run(busy(), &outcomes);
+        let course = Course {
+            correlation: Some(CorrelationId::new("sr-1")),
+            run: Some("https://github.com/org/site/actions/runs/7".to_owned()),
+            conclusion: Some("failure".to_owned()),
+            waited: Some(Duration::from_secs(480)),
+            health: Some(Healthy { is_well: false, said: "503".to_owned(), waited: Duration::from_secs(9) }),
+            rolled_back: None,
+        };
+        made.courses.insert(made.results[2].name.clone(), course);
+        let document: Value = serde_json::from_str(&sync(&made)).unwrap();
         assert!(follows(&document, &sync_schema()));
         insta::assert_json_snapshot!(document, @r#"
     {
@@ -180,18 +246,42 @@ mod tests {
         "upserted": 1
       },
       "refusal": null,
+      "requests": {
+        "limit": null,
+        "limited": 0,
+        "remaining": null,
+        "requests": 0,
+        "retries": 0,
+        "unchanged": 0,
+        "waited_seconds": 0,
+        "writes": 0
+      },
       "results": [
         {
+          "delivery": null,
           "message": "published",
           "name": "manifest",
           "outcome": "done"
         },
         {
+          "delivery": null,
           "message": "in step",
           "name": "downstream/addon",
           "outcome": "unchanged"
         },
         {
+          "delivery": {
+            "conclusion": "failure",
+            "correlation_id": "sr-1",
+            "health": {
+              "said": "503",
+              "waited_seconds": 9,
+              "well": false
+            },
+            "rolled_back": null,
+            "run": "https://github.com/org/site/actions/runs/7",
+            "waited_seconds": 480
+          },
           "message": "403",
           "name": "outbox/site",
           "outcome": "failed"

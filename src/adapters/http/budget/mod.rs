@@ -268,7 +268,15 @@ impl Budgets {
 
     /// The budget of whoever is known at the server by this token; without one, of this machine.
     pub fn of(&self, server: &str, token: Option<&Secret>) -> Arc<Budget> {
-        let whose = token.map(fingerprint).unwrap_or_default();
+        self.shared(server, token.map(fingerprint).unwrap_or_default())
+    }
+
+    /// The budget of a GitHub App: GitHub counts what it writes for all its installations together.
+    pub fn of_app(&self, server: &str, id: &str) -> Arc<Budget> {
+        self.shared(server, format!("app {id}"))
+    }
+
+    fn shared(&self, server: &str, whose: String) -> Arc<Budget> {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let budget = all.entry((server.trim_end_matches('/').to_owned(), whose)).or_insert_with(|| {
             let budget = Budget::new(Arc::clone(&self.pace));
