@@ -40,7 +40,7 @@ const ROOMS: &[Room] = &[
     pure("schema", &["ids", "finding", "catalog"], "the registry and validation"),
     pure("manifest", &["ids", "finding", "catalog"], "what is published"),
     pure("mirror", &["ids", "catalog", "manifest"], "what a folder that follows a manifest has, lacks and may take"),
-    pure("downstream", &["ids", "state"], "who is told what, in which order"),
+    pure("downstream", &["ids", "finding", "state", "catalog", "schema"], "who is told what, in which order"),
     pure("diagnosis", &["ids"], "what is concluded from what was seen of all that a run needs"),
     pure("embedding", &["ids", "catalog"], "texts, chunks and what to embed"),
     pure("plan", &["ids", "manifest", "downstream", "embedding"], "what is to be done, for all targets"),

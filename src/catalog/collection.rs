@@ -215,7 +215,7 @@ fn declared_rules(settings: &[settings::Declared], problems: &mut Vec<Problem>) 
 }
 
 /// A pointer into a record; the error is at `place`.
-pub(super) fn pointer(text: &str, place: &str) -> Result<PointerPattern, Problem> {
+pub fn pointer(text: &str, place: &str) -> Result<PointerPattern, Problem> {
     // A plain name is a key; what has a slash or a star in it and none before it names nothing that anybody has.
     if !text.starts_with('/') && text.contains(['/', '*']) {
         return Err((place.to_owned(), format!("{text:?} does not begin with `/`: write \"/{text}\"")));

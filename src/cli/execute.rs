@@ -21,6 +21,7 @@ mod federate;
 mod feedback;
 mod identity;
 mod init;
+mod loops;
 mod manifest;
 mod migrate;
 mod plan;

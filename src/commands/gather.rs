@@ -16,6 +16,7 @@ use crate::catalog::neighbours::Neighbours;
 use crate::catalog::record::candidates;
 use crate::catalog::tree::{Contents, Tree};
 use crate::config::Config;
+use crate::downstream::Acceptance;
 use crate::ids::RepoPath;
 use crate::manifest::exports::Lacks;
 use crate::report::{Check, Policy};
@@ -23,6 +24,7 @@ use crate::schema::registry::Registry;
 use crate::schema::settings as schemas;
 
 mod absent;
+mod accepted;
 mod between;
 mod look;
 mod seen;
@@ -98,12 +100,14 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
         focus: Arc::clone(&focus),
         wanted,
         lacks: Arc::new(Lacks::new(&config.settings.manifest)),
+        acceptance: Acceptance::of(&config.settings.downstreams),
     };
     let seen = Seen::of(found, sight, &config);
     let between = between_records(&seen, &tree, contents.as_ref(), &focus);
     let of_files =
         inspect(&seen.found, &seen.beside(), &near, contents.as_ref(), &lint, &|path| focus.of_file(path).is_named);
     let records = if focus.lists_records { seen.by_name() } else { BTreeMap::new() };
+    findings.extend(accepted::findings(&seen));
     let (by_schema, unusable) = (seen.by_schema(), seen.unusable());
     let (mut named, touched) = (seen.concerned(|it| it.is_named), seen.concerned(|it| it.is_touched));
     if !seen.is_whole() {

@@ -14,6 +14,7 @@ pub mod gather;
 pub mod infer;
 pub mod init;
 pub mod lock;
+pub mod loops;
 pub mod moving;
 pub mod open;
 pub mod outside;

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::embed;
 use super::excerpts::has_place;
 use super::gather::Library;
+use super::loops::{self, Looked};
 use super::outside::Outside;
 use super::places::{Found, Publishable};
 use crate::adapters::state_store::StateError;
@@ -17,7 +18,7 @@ use crate::catalog::asset::CompanionFile;
 use crate::catalog::lfs;
 use crate::catalog::tree::{Entry, EntryKind};
 pub use crate::downstream::{BadChoice, Choice};
-use crate::downstream::{self, Announcement, Slice};
+use crate::downstream::{self, Announcement, Concerns, Slice};
 use crate::embedding::plan::Actual;
 use crate::embedding::{self, Chunk, Namespace, Text, TextRules, chunks};
 use crate::finding::Finding;
@@ -97,6 +98,8 @@ pub struct Desired {
     pub is_published: bool,
     /// Folders of this clone that have to get again what they are known to have had: a fresh checkout. That is no change.
     pub restored: BTreeSet<TargetName>,
+    /// What was seen of loops, where something is to be delivered.
+    pub loops: Looked,
 }
 
 impl Desired {
@@ -145,6 +148,7 @@ struct Present {
 /// What a library amounts to.
 struct Made {
     publishable: Publishable,
+    concerns: Concerns,
     chunks: Vec<Chunk>,
     namespace: Namespace,
 }
@@ -171,6 +175,7 @@ pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: 
     if let Some(newer) = unseen(library, outside, &desired).await {
         desired.plan = desired.plan.superseded_by(newer);
     }
+    desired.loops = loops::look(library, &desired.plan.deliveries);
     Ok(desired)
 }
 
@@ -194,7 +199,7 @@ pub async fn plan_merge(library: &Library, base: &Library, outside: &Outside) ->
     let before = make(base, outside, false).await?;
     let mut state = State::new("", "");
     for (name, settings) in &base.config.settings.downstreams {
-        let slice = Slice::of(&settings.receiver.identity(), &settings.when, &before.publishable.manifest.assets);
+        let slice = Slice::of(&settings.receiver.identity(), &settings.when, before.concerns.of(&settings.when));
         let delivered = Delivered {
             commit: base.tree.commit.clone(),
             digest: slice.digest,
@@ -229,6 +234,7 @@ async fn make(library: &Library, outside: &Outside, remember: bool) -> anyhow::R
     let facts = file_facts(library, outside, remember).await?;
     let settings = &library.config.settings;
     let manifest = build(&library.assets, &facts, &settings.manifest, source(library, outside))?;
+    let concerns = Concerns::new(&settings.downstreams, manifest.assets.clone(), &library.assets, &facts);
     let habits = outside.targets.iter().map(|(_, target)| target.habits());
     let means = ((outside.clock)(), outside.sign.clone());
     let publishable = Publishable::new(manifest, settings.manifest.clone(), shown_findings(library), means, habits)?;
@@ -239,7 +245,7 @@ async fn make(library: &Library, outside: &Outside, remember: bool) -> anyhow::R
         Some(settings) => texts(library, settings)?,
         None => Vec::new(),
     };
-    Ok(Made { publishable, chunks, namespace })
+    Ok(Made { publishable, concerns, chunks, namespace })
 }
 
 /// What there is to look at, as far as it is published: for the catalogue page.
@@ -277,7 +283,7 @@ fn compare(
     present: Present,
     scope: Scope,
 ) -> anyhow::Result<Desired> {
-    let Made { publishable, chunks, namespace } = made;
+    let Made { publishable, concerns, chunks, namespace } = made;
     let settings = &library.config.settings;
     let publications = outside.targets.iter().zip(&present.found).map(|((name, target), found)| {
         let (offer, layout) = (publishable.offer(target.as_ref()), publishable.layout(target.habits())?);
@@ -292,9 +298,7 @@ fn compare(
         superseded: None,
         refusal: None,
         publications: publications.collect::<anyhow::Result<_>>()?,
-        deliveries: downstream::plan(&settings.downstreams, &publishable.manifest.assets, &present.state, &|name| {
-            outside.channel(name)
-        }),
+        deliveries: downstream::plan(&settings.downstreams, &concerns, &present.state, &|name| outside.channel(name)),
         embedding: settings
             .embed
             .as_ref()
@@ -322,6 +326,7 @@ fn compare(
         is_index_strange,
         is_published,
         restored,
+        loops: Looked::default(),
     })
 }
 

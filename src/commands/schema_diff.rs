@@ -10,8 +10,9 @@ use super::proving::prove;
 use crate::catalog::pointer::PointerPattern;
 use crate::catalog::record::{Candidate, Record, candidates};
 use crate::catalog::tree::Contents;
+use crate::downstream::Acceptance;
 use crate::finding::{Finding, Severity};
-use crate::report::schema_diff::{self as report, Records, SchemaDiff};
+use crate::report::schema_diff::{self as report, LeftBehind, Records, SchemaDiff};
 use crate::schema::compile::Compiled;
 use crate::schema::diff::bump::Bump;
 use crate::schema::diff::changes::{Change, Changes, Effect, changes};
@@ -58,12 +59,23 @@ pub fn diff(
         return Ok(result);
     };
     let mut pair = Comparison { old, new, before, after, policy, version_field: None, evidence: Evidence::default() };
+    result.downstreams = library.as_ref().map(|library| left_behind(library, &pair.new)).unwrap_or_default();
     match library.and_then(|library| library.at(records)) {
         Ok(library) => pair.ask_records(&library, records, &mut result),
         Err(why) => result.reasons.push(format!("no records were asked: {why:#}")),
     }
     pair.conclude(&mut result);
     Ok(result)
+}
+
+/// The downstreams whose range of versions the new schema leaves.
+fn left_behind(library: &Opened, new: &Chosen) -> Vec<LeftBehind> {
+    let (Some(name), Some(version)) = (&new.name, &new.version) else { return Vec::new() };
+    let config = &library.config;
+    let acceptance = Acceptance::of(&config.settings.downstreams);
+    let told = acceptance.of_version(name, version, &config.users(name));
+    let left = told.into_iter().filter(|(_, _, is_accepted)| !is_accepted);
+    left.map(|(name, accepts, _)| LeftBehind { name: name.to_string(), accepts: accepts.to_owned() }).collect()
 }
 
 fn error_words(old: &str, new: &str) -> String {

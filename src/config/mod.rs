@@ -136,6 +136,12 @@ impl Config {
         self.settings.collections.values().filter_map(|c| c.schema.as_deref()).map(SchemaName::new).collect()
     }
 
+    /// The collections whose records follow this schema.
+    pub fn users(&self, schema: &SchemaName) -> Vec<&CollectionName> {
+        let collections = self.settings.collections.iter();
+        collections.filter(|(_, it)| it.schema.as_deref() == Some(schema.as_str())).map(|(name, _)| name).collect()
+    }
+
     /// A finding at the value at this pointer of the configuration.
     pub fn finding(&self, code: &'static Code, pointer: &str, message: String) -> Finding {
         Finding::error(code, self.path.clone(), message).at(self.places.nearest(pointer)).about(pointer)

@@ -1,6 +1,6 @@
 //! All that is wrong with a configuration: first its shape, then what each room makes of its part.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -142,15 +142,16 @@ impl Told<'_> {
     }
 
     fn downstreams(&mut self, value: &Value) {
-        let collections: BTreeSet<_> =
-            members(value, "collections").map(|(name, _)| CollectionName::new(name)).collect();
+        let schema = |part: &Value| part.get("schema").and_then(Value::as_str).map(SchemaName::new);
+        let collections: BTreeMap<_, _> =
+            members(value, "collections").map(|(name, part)| (CollectionName::new(name), schema(part))).collect();
         let mut all = BTreeMap::new();
         for (name, part) in members(value, "downstreams") {
             let settings = self.part::<downstream::Settings>(part, &child_pointer("/downstreams", name));
             // One that cannot be read must not look unknown to those that need it, and its other parts count.
             let stand_in = || {
                 let mut kept = Map::from_iter([("repo".to_owned(), Value::from("stand/in"))]);
-                let others = part.as_object()?.iter().filter(|(key, _)| matches!(key.as_str(), "needs" | "when"));
+                let others = part.as_object()?.iter().filter(|(key, _)| matches!(key.as_str(), "needs" | "when" | "accepts"));
                 kept.extend(others.map(|(key, value)| (key.clone(), value.clone())));
                 serde_json::from_value(Value::Object(kept)).ok()
             };

@@ -1,8 +1,11 @@
 //! The repositories that build on the library: what concerns them, what they are told, and in which order.
 
+mod acceptance;
 mod badge;
 mod choice;
 mod envelope;
+mod interest;
+pub mod loops;
 mod patience;
 pub mod payload;
 mod plan;
@@ -10,6 +13,7 @@ mod receiver;
 mod settings;
 mod slice;
 
+pub use acceptance::{Acceptance, Range, Refusal, unaccepted};
 pub use badge::{Badge, Taken};
 pub use choice::{BadChoice, Choice};
 pub use envelope::{
@@ -17,6 +21,7 @@ pub use envelope::{
     envelope_schema,
 };
 pub use patience::{LONGEST_WAIT, longest_wait};
+pub use interest::{Concerns, Interest};
 pub use plan::{Action, Channel, Delivery, plan, waves};
 pub use receiver::Receiver;
 pub use settings::{
@@ -24,3 +29,10 @@ pub use settings::{
     Problem, ReportTo, Settings, Wait, When, problems,
 };
 pub use slice::{Delta, Slice};
+
+use crate::finding::Code;
+
+/// The finding codes of this room.
+pub fn codes() -> Vec<&'static Code> {
+    [acceptance::CODES, loops::CODES].concat()
+}

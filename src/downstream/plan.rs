@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::interest::Concerns;
 use super::settings::Settings;
 use super::slice::{Delta, Slice};
 use super::receiver::Receiver;
@@ -85,10 +86,10 @@ impl Channel {
 
 /// The plan for every downstream, ordered by wave and name.
 ///
-/// `assets` holds the digest of what each asset means; `channel` says how a downstream is reached.
+/// `concerns` holds the digest of what each asset is to each; `channel` says how a downstream is reached.
 pub fn plan(
     all: &BTreeMap<DownstreamName, Settings>,
-    assets: &BTreeMap<AssetKey, Sha256Hex>,
+    concerns: &Concerns,
     state: &State,
     channel: &dyn Fn(&DownstreamName) -> Channel,
 ) -> Vec<Delivery> {
@@ -97,7 +98,7 @@ pub fn plan(
         .iter()
         .map(|(name, settings)| {
             let wave = waves.get(name).copied().unwrap_or_default();
-            delivery(name, settings, assets, state, channel(name), wave)
+            delivery(name, settings, concerns.of(&settings.when), state, channel(name), wave)
         })
         .collect();
     deliveries.sort_by(|a, b| (a.wave, &a.name).cmp(&(b.wave, &b.name)));
@@ -230,13 +231,13 @@ mod tests {
         all(&[("website", "repo: org/website")])
     }
 
-    fn assets(of: &[(&str, &str)]) -> BTreeMap<AssetKey, Sha256Hex> {
+    fn concerns(of: &[(&str, &str)]) -> Concerns {
         let key = |id: &str| AssetKey { collection: CollectionName::new("products"), id: AssetId::new(id) };
         of.iter().map(|(id, text)| (key(id), Sha256Hex::of(text.as_bytes()))).collect()
     }
 
     fn one(settings: &BTreeMap<DownstreamName, Settings>, of: &[(&str, &str)], state: &State) -> Delivery {
-        plan(settings, &assets(of), state, &|_| Channel::Remote).remove(0)
+        plan(settings, &concerns(of), state, &|_| Channel::Remote).remove(0)
     }
 
     fn intend(state: &mut State, delivery: &Delivery) {
@@ -356,7 +357,7 @@ mod tests {
     fn what_went_to_the_outbox_is_still_to_be_sent_to_github() {
         let mut state = state();
         let settings = website();
-        let outbox = plan(&settings, &assets(&[("bolt", "1")]), &state, &|_| Channel::Outbox).remove(0);
+        let outbox = plan(&settings, &concerns(&[("bolt", "1")]), &state, &|_| Channel::Outbox).remove(0);
         assert_eq!(outbox.target.as_str(), "outbox/website");
         deliver(&mut state, &outbox);
         assert_eq!(one(&settings, &[("bolt", "1")], &state).action, Action::Deliver);
@@ -370,7 +371,7 @@ mod tests {
             ("docs", "{repo: o/d, needs: [cdn]}"),
             ("website", "{repo: o/w, needs: [docs]}"),
         ]);
-        let order: Vec<_> = plan(&all, &assets(&[("a", "1")]), &state(), &|_| Channel::Remote)
+        let order: Vec<_> = plan(&all, &concerns(&[("a", "1")]), &state(), &|_| Channel::Remote)
             .into_iter()
             .map(|delivery| (delivery.wave, delivery.name.to_string()))
             .collect();
@@ -405,14 +406,14 @@ mod tests {
 
         #[test]
         fn the_second_plan_is_empty(all in any_downstreams(), ids in proptest::collection::btree_set("[a-d]", 0..4)) {
-            let assets = assets(&ids.iter().map(|id| (id.as_str(), "1")).collect::<Vec<_>>());
+            let concerns = concerns(&ids.iter().map(|id| (id.as_str(), "1")).collect::<Vec<_>>());
             let mut state = state();
-            for delivery in plan(&all, &assets, &state.clone(), &|_| Channel::Remote) {
+            for delivery in plan(&all, &concerns, &state.clone(), &|_| Channel::Remote) {
                 if delivery.action != Action::None {
                     deliver(&mut state, &delivery);
                 }
             }
-            let again = plan(&all, &assets, &state, &|_| Channel::Remote);
+            let again = plan(&all, &concerns, &state, &|_| Channel::Remote);
             prop_assert!(again.iter().all(|delivery| delivery.action == Action::None));
         }
     }

@@ -33,6 +33,8 @@ pub struct SchemaDiff {
     pub bump: Option<String>,
     /// The part that did move, where both versions are known.
     pub moved: Option<String>,
+    /// The downstreams that cannot read what follows the new schema.
+    pub downstreams: Vec<LeftBehind>,
     /// What the records say, where there were any to ask.
     pub records: Option<Records>,
     /// What is wrong with the schemas and their versions.
@@ -50,6 +52,15 @@ pub struct Side {
     pub name: Option<String>,
     /// Its version, where it has one.
     pub version: Option<String>,
+}
+
+/// A downstream whose range of versions a schema leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftBehind {
+    /// Its name.
+    pub name: String,
+    /// The versions that it accepts, as stockroom.yml has them.
+    pub accepts: String,
 }
 
 /// Whether records that follow the old schema follow the new one.
@@ -156,6 +167,10 @@ pub fn human(diff: &SchemaDiff, style: Style, most: usize) -> String {
     if let Some(line) = version(diff) {
         let _ = writeln!(out, "{}", for_people(&line));
     }
+    for LeftBehind { name, accepts } in &diff.downstreams {
+        let line = format!("downstream: {name} cannot read {}: it accepts {accepts}", diff.new.label);
+        let _ = writeln!(out, "{}", for_people(&line));
+    }
     out
 }
 
@@ -259,6 +274,7 @@ pub(crate) mod tests {
             ],
             bump: Some("major".to_owned()),
             moved: Some("minor".to_owned()),
+            downstreams: vec![LeftBehind { name: "addon".to_owned(), accepts: "~1.0".to_owned() }],
             records: Some(Records {
                 moment: "HEAD".to_owned(),
                 records: 4,
@@ -282,6 +298,7 @@ pub(crate) mod tests {
           2 records: "use-cases" is missing [required]
         a.json:1:1: error: "use-cases" is missing [required]
         version: a major change; the version moved its minor part
+        downstream: addon cannot read icon@1.1.0: it accepts ~1.0
         "#);
     }
 }

@@ -118,6 +118,7 @@ fn the_typescript_types_of_the_manifest_are_those_of_the_code() {
 fn codes() -> Vec<&'static Code> {
     let mut codes = stockroom::catalog::codes();
     codes.extend(stockroom::schema::codes());
+    codes.extend(stockroom::downstream::codes());
     codes.extend(stockroom::manifest::codes());
     codes.extend(stockroom::config::CODES);
     codes.extend(stockroom::adapters::worktree::CODES);

@@ -1,5 +1,7 @@
 //! What the last commits did to the library: which files they changed, and who wrote them.
 
+use std::cmp::Ordering;
+
 use git2::{Commit, ErrorCode, ObjectType, Oid, Tree, TreeEntry};
 
 use super::listing::kind_of_mode;
@@ -67,14 +69,16 @@ impl Worktree {
         let mut left = reach.entries;
         let mut commit = self.commit(tip.as_str())?;
         let newest = commit.time().seconds();
-        for _ in 0..reach.commits {
+        for looked in 1..=reach.commits {
+            let is_recent = newest.saturating_sub(commit.time().seconds()) <= reach.seconds;
             let Ok(parent) = commit.parent(0) else {
                 // To the clone, the last one that it has looks like a first one.
-                history.is_cut_off = self.is_shallow() || commit.parent_count() > 0;
+                let is_last = self.is_shallow() || commit.parent_count() > 0;
+                history.is_cut_off = is_last && is_recent && looked < reach.commits;
                 break;
             };
             // Clocks differ, so an older date does not mean that the rest is older too.
-            if newest.saturating_sub(commit.time().seconds()) <= reach.seconds {
+            if is_recent {
                 history.commits.extend(self.past(&commit, &parent, reach.files, &mut left)?);
             }
             if left == 0 {
@@ -165,15 +169,18 @@ impl<'w> Comparison<'w, '_> {
             return Ok(());
         }
         *self.left -= entries;
-        // Git sorts a folder as if its name ended in `/`, so that one name may stand at two places: each is looked up.
-        for entry in new.into_iter().flatten() {
-            let before = old.and_then(|old| old.get_name_bytes(entry.name_bytes()));
-            self.entry(before.as_ref(), Some(&entry), folder, depth)?;
-        }
-        for entry in old.into_iter().flatten() {
-            if new.is_none_or(|new| new.get_name_bytes(entry.name_bytes()).is_none()) {
-                self.entry(Some(&entry), None, folder, depth)?;
-            }
+        let (mut olds, mut news) = (old.into_iter().flatten().peekable(), new.into_iter().flatten().peekable());
+        while self.is_whole {
+            let (ahead, behind) = match (olds.peek(), news.peek()) {
+                (None, None) => break,
+                (Some(old), Some(new)) => {
+                    let order = order(old, new);
+                    (order != Ordering::Greater, order != Ordering::Less)
+                }
+                (old, new) => (old.is_some(), new.is_some()),
+            };
+            let (old, new) = (olds.next_if(|_| ahead), news.next_if(|_| behind));
+            self.entry(old.as_ref(), new.as_ref(), folder, depth)?;
         }
         Ok(())
     }
@@ -186,7 +193,7 @@ impl<'w> Comparison<'w, '_> {
         depth: usize,
     ) -> Result<(), WorktreeError> {
         let what = |entry: Option<&TreeEntry<'_>>| entry.map(|entry| (entry.id(), entry.filemode()));
-        if what(old) == what(new) || !self.is_whole {
+        if what(old) == what(new) {
             return Ok(());
         }
         let Some(name) = new.or(old).and_then(|entry| std::str::from_utf8(entry.name_bytes()).ok()) else {
@@ -221,6 +228,18 @@ impl<'w> Comparison<'w, '_> {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Git's order of names in a folder, in which a folder counts as if its name ended in `/`: a file and a folder of one name
+/// are two things.
+fn order(old: &TreeEntry<'_>, new: &TreeEntry<'_>) -> Ordering {
+    let is_folder = |entry: &TreeEntry<'_>| entry.kind() == Some(ObjectType::Tree);
+    let name = |entry: &TreeEntry<'_>| entry.name_bytes().to_vec();
+    if is_folder(old) == is_folder(new) && old.name_bytes() == new.name_bytes() {
+        return Ordering::Equal;
+    }
+    let ended = |entry: &TreeEntry<'_>| if is_folder(entry) { [name(entry), vec![b'/']].concat() } else { name(entry) };
+    ended(old).cmp(&ended(new))
 }
 
 /// The content of an entry that is a regular file.

@@ -17,6 +17,7 @@ impl Execution<'_> {
         let outside =
             outside(&library.worktree, &library.config, self.environment, Reach::Look, self.console, &self.stop)?;
         let desired = planning::plan(&library, &outside, scope(limits), false).await?;
+        self.say_loops(&library, &desired.loops);
         self.say_plan(&desired.plan, format)?;
         self.outputs("plan", &library.check, common.fail_on)?;
         Ok(if desired.is_partial() { Ending::Partial } else { Ending::Done })

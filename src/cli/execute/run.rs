@@ -83,6 +83,7 @@ impl Execution<'_> {
             Some(base) => (planning::plan_merge(&library, base, &outside).await?, false),
             None => {
                 let desired = planning::plan(&library, &outside, Scope::default(), false).await?;
+                self.say_loops(&library, &desired.loops);
                 let is_partial = desired.is_partial();
                 (desired.plan, is_partial)
             }

@@ -38,8 +38,9 @@ impl Execution<'_> {
         self.bring_into_step(common, format, |_| Ok(scope(limits)), command(limits)).await
     }
 
-    /// Brings the targets into step that `scope` leaves, and tells those who want to know what came of it.
-    pub(super) async fn serve(
+    /// Brings the targets into step that `scope` leaves, and tells those who want to know what came of it; `command` is what
+    /// the history calls the run.
+    pub(super) async fn synced(
         &self,
         common: &Common,
         format: Format,
@@ -55,6 +56,7 @@ impl Execution<'_> {
         let _turn = self.turn(&library.worktree, &library.config).await?;
         set_damaged_aside(&library.worktree, self.console)?;
         let (desired, outside, lock) = self.planned(&library, &scope).await?;
+        self.say_loops(&library, &desired.loops);
         // From here on things are done that must not be cut off half-way: a signal waits for them to end, and they hurry.
         let under_way = match self.stop.hold() {
             Ok(hold) => hold,

@@ -26,8 +26,7 @@ use crate::report::targets::{Outcome, Sync, TargetResult};
 use crate::secret::SecretRef;
 
 impl Execution<'_> {
-    /// Brings the targets into step that `scope` leaves; `command` is what the history calls the run. A run that comes to
-    /// nothing is told of too.
+    /// Brings the targets into step that `scope` leaves; a run that comes to nothing is told of too.
     pub(super) async fn bring_into_step(
         &self,
         common: &Common,
@@ -35,7 +34,7 @@ impl Execution<'_> {
         scope: impl FnOnce(&Config) -> anyhow::Result<Scope>,
         command: String,
     ) -> anyhow::Result<Ending> {
-        let ended = self.serve(common, format, scope, command).await;
+        let ended = self.synced(common, format, scope, command).await;
         let why = match &ended {
             Ok(Ending::Findings) => {
                 Some("The records have errors (`stockroom check` names them), so nothing was sent.".to_owned())

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::accepted::Refused;
 use crate::catalog::asset::{Asset, CompanionFile, UsedSchema, meaning};
 use crate::catalog::beside::Beside;
 use crate::catalog::collection::Collection;
@@ -20,6 +21,7 @@ use crate::catalog::{leaks, lint};
 use crate::commands::crew;
 use crate::commands::focus::{Concern, Focus};
 use crate::config::Config;
+use crate::downstream::Acceptance;
 use crate::finding::{Code, Finding, codes};
 use crate::ids::{AssetKey, RepoPath};
 use crate::manifest::exports::Lacks;
@@ -58,6 +60,8 @@ pub(super) struct Look {
     pub(super) concern: Concern,
     /// The schema that it should be checked with, where that is broken.
     pub(super) unusable: Option<RepoPath>,
+    /// The downstreams that cannot read it.
+    pub(super) refused: Refused,
 }
 
 /// Looks at every record, under a watch.
@@ -115,6 +119,7 @@ pub(super) struct Sight {
     pub(super) focus: Arc<Focus>,
     pub(super) wanted: Wanted,
     pub(super) lacks: Arc<Lacks>,
+    pub(super) acceptance: Acceptance,
 }
 
 impl Sight {
@@ -172,6 +177,8 @@ impl Sight {
         look.findings.extend(self.focus.lowered(&record, collection, look.schema.as_ref()));
         let (beside, more) = Beside::of(&record, collection, &self.near);
         look.findings.extend(more);
+        let near = (&beside, self.near.tree.as_ref());
+        look.refused = Refused::of(&record, collection, look.schema.as_ref(), near, &self.acceptance);
         match record.key(collection) {
             Ok(key) => look.key = Some(key),
             Err(finding) => look.findings.push(*finding),
@@ -182,7 +189,8 @@ impl Sight {
         one_for_each_path(&mut look.findings);
         // Where a schema is asked for and none could be used, nobody knows whether the record is valid.
         let is_checked = look.schema.is_some() || collection.settings.schema.is_none();
-        look.is_valid = is_checked && !look.findings.iter().any(Finding::is_error);
+        let is_wrong = look.findings.iter().any(Finding::is_error) || !look.refused.refusals.is_empty();
+        look.is_valid = is_checked && !is_wrong;
         if let (Some(key), true, false) = (&look.key, look.is_valid, self.lacks.is_nothing()) {
             let files: Vec<&RepoPath> = beside.files(&self.near.tree).map(|entry| &entry.path).collect();
             let meant = meaning(collection, record.document.value.clone());

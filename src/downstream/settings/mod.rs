@@ -1,6 +1,7 @@
 //! One entry of `downstreams` in stockroom.yml.
 
 mod access;
+mod concern;
 mod gates;
 mod problems;
 mod receivers;

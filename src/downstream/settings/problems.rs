@@ -2,16 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Endpoint, Health, Settings, When};
+use super::{Endpoint, Health, Settings, When, concern};
 use crate::downstream::{Receiver, payload};
-use crate::ids::{CollectionName, DownstreamName, RepoSlug};
+use crate::ids::{CollectionName, DownstreamName, RepoSlug, SchemaName};
 
 /// A JSON Pointer into `downstreams`, and a sentence on what is wrong there.
 pub type Problem = (String, String);
 
 /// Everything that is wrong with the downstreams, in the order of their names; pointers are relative to `downstreams`.
-pub fn problems(all: &BTreeMap<DownstreamName, Settings>, known: &BTreeSet<CollectionName>) -> Vec<Problem> {
+///
+/// `known` are the collections and the schemas that they have.
+pub fn problems(
+    all: &BTreeMap<DownstreamName, Settings>,
+    known: &BTreeMap<CollectionName, Option<SchemaName>>,
+) -> Vec<Problem> {
     let mut found = Vec::new();
+    let schemas: BTreeSet<SchemaName> = known.values().flatten().cloned().collect();
+    let known: BTreeSet<CollectionName> = known.keys().cloned().collect();
     for (name, settings) in all {
         let at = format!("/{}", name.as_str().replace('~', "~0").replace('/', "~1"));
         if let Some(sentence) = bad_name(name.as_str()) {
@@ -36,7 +43,9 @@ pub fn problems(all: &BTreeMap<DownstreamName, Settings>, known: &BTreeSet<Colle
             let sentence = "a webhook begins no run that could be waited for; take `wait` away, and look at `health`";
             found.push((format!("{at}/wait"), sentence.to_owned()));
         }
-        found.extend(unknown_collections(&at, &settings.when, known));
+        found.extend(unknown_collections(&at, &settings.when, &known));
+        found.extend(concern::of_when(&at, &settings.when));
+        found.extend(settings.accepts.iter().flat_map(|accepts| concern::of_accepts(&at, accepts, &schemas)));
         found.extend(unknown_needs(&at, &settings.needs, all));
     }
     found.extend(cycles(all));

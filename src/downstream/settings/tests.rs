@@ -1,6 +1,5 @@
-use std::collections::BTreeSet;
-
 use super::*;
+use crate::ids::SchemaName;
 
 fn settings(yaml: &str) -> Settings {
     serde_yaml::from_str(yaml).unwrap()
@@ -10,8 +9,9 @@ fn all(entries: &[(&str, &str)]) -> BTreeMap<DownstreamName, Settings> {
     entries.iter().map(|(name, yaml)| (DownstreamName::new(*name), settings(yaml))).collect()
 }
 
-fn known() -> BTreeSet<CollectionName> {
-    [CollectionName::new("products")].into()
+fn known() -> BTreeMap<CollectionName, Option<SchemaName>> {
+    let schema = |name: &str| Some(SchemaName::new(name));
+    [(CollectionName::new("products"), schema("product")), (CollectionName::new("notes"), None)].into()
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn every_problem_is_named_at_its_place() {
         ),
         (
             "/website/when/collections/0",
-            "there is no collection \"prodcts\"; known collections: `products`",
+            "there is no collection \"prodcts\"; known collections: `notes`, `products`",
         ),
         (
             "/zip/when/collections",
@@ -189,4 +189,25 @@ fn an_app_of_all_stands_where_a_downstream_names_nothing_of_its_own() {
     assert_eq!(told("repo: o/w", &app), "app 12 KEY");
     assert_eq!(told("{repo: o/w, token: '${T}'}", &app), "T");
     assert_eq!(told("{repo: o/w, app: {id: Iv23x, key: '${K}'}}", &app), "app Iv23x K");
+}
+
+#[test]
+fn globs_pointers_and_ranges_that_would_say_nothing_are_problems() {
+    let all = all(&[
+        ("addon", "{repo: o/a, when: {paths: ['/a/*.glb', 'a[', ok], pointers: [/title, 'a/b', '/a~']}}"),
+        ("shop", "{repo: o/s, accepts: {prodcut: '^1.0', icon: '1.0', product: '>=1.0 <2.0'}}"),
+        ("website", "{repo: o/w, accepts: latest}"),
+    ]);
+    let told: Vec<String> =
+        problems(&all, &known()).into_iter().map(|(at, sentence)| format!("{at}: {sentence}")).collect();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    /addon/when/paths/0: "/a/*.glb" matches no file: paths begin at the library's root; write "a/*.glb"
+    /addon/when/paths/1: error parsing glob 'a[': unclosed character class; missing ']'
+    /addon/when/pointers/1: "a/b" does not begin with `/`: write "/a/b"
+    /addon/when/pointers/2: "/a~" is no JSON Pointer such as `/title`
+    /shop/accepts/icon: no collection has the schema "icon"; known schemas: `product`
+    /shop/accepts/prodcut: no collection has the schema "prodcut"; did you mean `product`?
+    /shop/accepts/product: ">=1.0 <2.0" is no range of versions, such as ">=1.0, <2.0" or "^1.2"
+    /website/accepts: `latest` is no range: it is another version tomorrow
+    "#);
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::check::FindingV1;
-use crate::report::schema_diff::{Change, Kind, Records, SchemaDiff, Side, Verdict};
+use crate::report::schema_diff::{Change, Kind, LeftBehind, Records, SchemaDiff, Side, Verdict};
 
 /// What `stockroom schema diff` found.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -33,6 +33,18 @@ struct SchemaDiffV1<'a> {
     records: Option<RecordsV1<'a>>,
     /// What is wrong with the schemas and their versions.
     findings: Vec<FindingV1<'a>>,
+    /// The downstreams that cannot read what follows the new schema.
+    downstreams: Vec<LeftBehindV1<'a>>,
+}
+
+/// A downstream whose range of versions the new schema leaves.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "LeftBehind")]
+struct LeftBehindV1<'a> {
+    /// Its name.
+    name: &'a str,
+    /// The versions that it accepts, as stockroom.yml has them.
+    accepts: &'a str,
 }
 
 /// One of the two schemas.
@@ -143,6 +155,12 @@ impl<'a> From<&'a Records> for RecordsV1<'a> {
     }
 }
 
+impl<'a> From<&'a LeftBehind> for LeftBehindV1<'a> {
+    fn from(LeftBehind { name, accepts }: &'a LeftBehind) -> Self {
+        Self { name, accepts }
+    }
+}
+
 /// The document, indented, ending in a line break.
 pub fn render(diff: &SchemaDiff) -> String {
     super::pretty(&SchemaDiffV1 {
@@ -157,6 +175,7 @@ pub fn render(diff: &SchemaDiff) -> String {
         changes: diff.changes.iter().map(ChangeV1::from).collect(),
         records: diff.records.as_ref().map(RecordsV1::from),
         findings: diff.findings.iter().map(FindingV1::from).collect(),
+        downstreams: diff.downstreams.iter().map(LeftBehindV1::from).collect(),
     })
 }
 
@@ -187,6 +206,7 @@ mod tests {
             "assumptions",
             "bump",
             "changes",
+            "downstreams",
             "findings",
             "moved",
             "new",

@@ -182,9 +182,9 @@ impl Account {
                 CONTENT_AN_HOUR.1,
             ),
         ];
-        let waits = over.into_iter().filter_map(|(is_over, oldest, window)| {
-            is_over.then(|| oldest.map_or(1, |(at, _)| (at + window - now).div_ceil(1_000).max(1)))
-        });
+        let exceeded = over.into_iter().filter(|(is_over, ..)| *is_over);
+        let waits =
+            exceeded.map(|(_, oldest, window)| oldest.map_or(1, |(at, _)| (at + window - now).div_ceil(1_000).max(1)));
         waits.max()
     }
 }

@@ -80,7 +80,8 @@ fn respond(world: &mut World, method: &str, uri: &str, headers: &HeaderMap, body
     }
     let query = pairs(query);
     let is_upload = path.starts_with(UPLOADS);
-    let path = path.strip_prefix(UPLOADS).unwrap_or(path);
+    // An Enterprise Server's API is below a folder.
+    let path = path.strip_prefix(UPLOADS).or_else(|| path.strip_prefix("/api/v3")).unwrap_or(path);
     let operation = contract.operation(method, path);
     let takes_uploads = operation.as_ref().is_some_and(|operation| operation.takes_bytes());
     if is_upload != takes_uploads {
