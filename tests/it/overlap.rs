@@ -148,7 +148,7 @@ async fn a_plan_for_an_older_commit_writes_nothing_not_even_that_a_failure_is_ov
 async fn nobody_is_told_of_a_manifest_that_is_not_published() {
     let scene = Scene::new();
     let dispatch_alone = Scope { manifest: false, embed: false, ..Scope::default() };
-    let desired = scene.plan("a bolt", dispatch_alone).await;
+    let desired = scene.plan("a bolt", dispatch_alone.clone()).await;
     let early = scene.apply(desired).await;
     assert_eq!(outcomes(&early), [("outbox/website", Outcome::Skipped)]);
     assert!(early.is_partial() && early.results[0].message.contains("not published"), "{early:?}");
