@@ -16,6 +16,7 @@ pub mod catalog;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod diagnosis;
 pub mod downstream;
 pub mod embedding;
 pub mod event;

@@ -41,11 +41,12 @@ const ROOMS: &[Room] = &[
     pure("manifest", &["ids", "finding", "catalog"], "what is published"),
     pure("mirror", &["ids", "catalog", "manifest"], "what a folder that follows a manifest has, lacks and may take"),
     pure("downstream", &["ids", "finding", "state", "catalog", "schema"], "who is told what, in which order"),
+    pure("diagnosis", &["ids"], "what is concluded from what was seen of all that a run needs"),
     pure("embedding", &["ids", "catalog"], "texts, chunks and what to embed"),
     pure("plan", &["ids", "manifest", "downstream", "embedding"], "what is to be done, for all targets"),
     pure(
         "report",
-        &["ids", "finding", "manifest", "mirror", "downstream", "embedding", "plan", "state"],
+        &["ids", "finding", "manifest", "mirror", "downstream", "diagnosis", "embedding", "plan", "state"],
         "renderers, one per format",
     ),
     effects(
@@ -60,6 +61,7 @@ const ROOMS: &[Room] = &[
             "manifest",
             "mirror",
             "downstream",
+            "diagnosis",
             "embedding",
             "plan",
         ],
@@ -82,6 +84,7 @@ const ROOMS: &[Room] = &[
             "manifest",
             "mirror",
             "downstream",
+            "diagnosis",
             "embedding",
             "plan",
             "report",
@@ -92,7 +95,7 @@ const ROOMS: &[Room] = &[
     ),
     effects(
         "cli",
-        &["ids", "finding", "state", "event", "manifest", "mirror", "downstream", "config", "commands", "report", "adapters"],
+        &["ids", "finding", "state", "event", "manifest", "mirror", "downstream", "diagnosis", "config", "commands", "report", "adapters"],
         "the words of the command line and the environment",
     ),
 ];

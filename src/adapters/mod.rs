@@ -14,10 +14,12 @@ pub mod http;
 pub(crate) mod loopback;
 pub mod mirror_folder;
 pub mod model;
+pub mod notifier;
 pub mod origin;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod publication;
+pub mod reach;
 pub mod schema_source;
 mod sqlite;
 pub mod state_store;

@@ -15,6 +15,8 @@ use crate::report::{Check, workflow_command};
 
 mod check;
 mod dispatch;
+mod docs;
+mod doctor;
 mod federate;
 mod feedback;
 mod identity;
@@ -32,6 +34,7 @@ mod search;
 mod state;
 mod status;
 mod sync;
+mod tell;
 
 use check::{Asked, Since};
 
@@ -108,6 +111,8 @@ impl Execution<'_> {
             Command::Pull(words) => self.pull(&words).await,
             Command::Verify(words) => self.verify(&words).await,
             Command::Federate(words) => self.federate(&words).await,
+            Command::Doctor { format } => self.doctor(format).await,
+            Command::Docs(words) => self.docs(&words).await,
             Command::Run => self.run().await,
         }
     }

@@ -2,6 +2,8 @@
 
 pub mod buckets;
 pub mod carried;
+mod dispatchers;
+pub mod doctor;
 mod githubs;
 pub mod places;
 #[cfg(feature = "postgres")]
@@ -18,8 +20,8 @@ use super::console::Console;
 use super::environment::Environment;
 use super::rehearsal;
 use crate::adapters::clock;
-use crate::adapters::dispatcher::{Dispatcher, EventDispatcher, OutboxDispatcher};
-use crate::adapters::http::Policy;
+use crate::adapters::health::HttpProbe;
+use crate::adapters::http::client as http_client;
 use crate::adapters::model::local::Local;
 use crate::adapters::state_store::{CarriedState, MemoryState, Redacted, SqliteState, StateError, StateLock, Store};
 use crate::adapters::stop::Stop;
@@ -27,8 +29,7 @@ use crate::adapters::vector_store::Embedded;
 use crate::adapters::worktree::Worktree;
 use crate::commands::outside::Outside;
 use crate::config::Config;
-use crate::downstream::Receiver;
-use crate::ids::{DownstreamName, RepoSlug};
+use crate::ids::RepoSlug;
 use crate::report::workflow_command;
 use crate::state::Kind;
 
@@ -121,7 +122,9 @@ pub fn outside(
     let mut githubs = githubs::GitHubs::new(worktree, config, environment, &pace, console);
     let dispatchers = match reach {
         Reach::Local => BTreeMap::new(),
-        Reach::Look | Reach::Network => dispatchers(worktree, config, &mut githubs)?,
+        Reach::Look | Reach::Network => {
+            dispatchers::dispatchers(worktree, config, environment, &pace, console, &mut githubs)?
+        }
     };
     let is_shared = config.settings.state.kind == Kind::Postgres || carries(worktree, config, environment);
     let places =
@@ -139,6 +142,10 @@ pub fn outside(
         targets,
         dispatchers,
         budgets: githubs.budgets().clone(),
+        probe: match config.settings.downstreams.values().any(|downstream| downstream.health.is_some()) {
+            true => Some(Arc::new(HttpProbe::new(http_client()?, Arc::clone(&pace)))),
+            false => None,
+        },
         model: Arc::new(Local::new()?),
         vectors: Arc::new(Embedded::at(private.join(VECTORS))),
         pace,
@@ -198,22 +205,4 @@ fn state(place: PathBuf, repository: Option<&RepoSlug>, prefix: &str) -> SqliteS
         Some(slug) => SqliteState::new(place, format!("{slug}:{prefix}")).adopting(local),
         None => SqliteState::new(place, local),
     }
-}
-
-fn dispatchers(
-    worktree: &Worktree,
-    config: &Config,
-    githubs: &mut githubs::GitHubs<'_>,
-) -> anyhow::Result<BTreeMap<DownstreamName, Arc<dyn Dispatcher>>> {
-    let outbox = worktree.private_folder().join("outbox");
-    let mut all: BTreeMap<DownstreamName, Arc<dyn Dispatcher>> = BTreeMap::new();
-    for (name, settings) in &config.settings.downstreams {
-        let Receiver::Event { repo, event } = &settings.receiver else { continue };
-        let dispatcher: Arc<dyn Dispatcher> = match githubs.reach(settings, repo)? {
-            None => Arc::new(OutboxDispatcher::new(&outbox, settings.receiver.clone())),
-            Some(github) => Arc::new(EventDispatcher::new(github, repo.clone(), event.clone(), Policy::once())),
-        };
-        all.insert(name.clone(), dispatcher);
-    }
-    Ok(all)
 }

@@ -7,6 +7,7 @@ use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser as 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub mod dispatch;
+pub mod docs;
 pub mod federate;
 pub mod migrate;
 pub mod pull;
@@ -14,6 +15,7 @@ pub mod schema;
 pub mod state;
 
 use dispatch::DispatchWords;
+use docs::DocsWords;
 use federate::FederateWords;
 use pull::{PullWords, VerifyWords};
 use schema::SchemaCommand;
@@ -177,6 +179,24 @@ pub enum Command {
         #[command(subcommand)]
         command: SchemaCommand,
     },
+    /// Look at everything that a run would need: access, downstreams and their workflows, stores; changes nothing.
+    #[command(
+        after_help = "The exit code is 0 where all is healthy, 3 where something is degraded (a run works, and something is left \
+                      out), and 2 where something is unhealthy.\n\n\
+                      Example: stockroom doctor --format json"
+    )]
+    Doctor {
+        /// How the result is written.
+        #[arg(long, value_enum, default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// Write REPOSITORY_CONNECTIONS.md and DEPENDENCIES.md: whom the library is connected with, and who builds on which schema.
+    #[command(
+        after_help = "Both say the same for the same stockroom.yml and records, on every machine. Commit them, and let \
+                      `stockroom docs --check` tell when they are out of date.\n\n\
+                      Example: stockroom docs -o docs"
+    )]
+    Docs(DocsWords),
     /// Do what the GitHub event asks for; this is what the action runs.
     #[command(
         after_help = "A pull request or merge group is checked and planned, without side effects; a push to the default branch, a \

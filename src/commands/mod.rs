@@ -4,6 +4,8 @@
 pub mod before;
 pub mod crew;
 pub mod dispatch;
+pub mod docs;
+pub mod doctor;
 pub mod embed;
 pub mod excerpts;
 pub mod federate;

@@ -1,8 +1,10 @@
 //! The repositories that build on the library: what concerns them, what they are told, and in which order.
 
 mod acceptance;
+mod badge;
 mod choice;
 mod envelope;
+mod group;
 mod interest;
 pub mod loops;
 mod patience;
@@ -12,15 +14,16 @@ mod receiver;
 mod settings;
 mod slice;
 
-pub use choice::{BadChoice, Choice};
 pub use acceptance::{Acceptance, Range, Refusal, unaccepted};
+pub use badge::{Badge, Taken};
+pub use choice::{BadChoice, Choice};
 pub use envelope::{
     Announcement, DeltaCounts, DeltaMessage, Envelope, MAX_KEYS, MAX_PAYLOAD_BYTES, ManifestMessage, Room,
     envelope_schema,
 };
 pub use patience::{LONGEST_WAIT, longest_wait};
 pub use interest::{Concerns, Interest};
-pub use plan::{Action, Channel, Delivery, plan};
+pub use plan::{Action, Channel, Delivery, plan, waves};
 pub use receiver::Receiver;
 pub use settings::{
     Accepts, App, AppId, Credentials, DispatchSettings, Endpoint, GitLab, Health, HealthValue, OnFailure, OnLoop, Passing, Period,

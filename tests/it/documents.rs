@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use stockroom::finding::Code;
 use stockroom::manifest::format;
-use stockroom::report::json::{check, schema_diff, state, status, targets};
+use stockroom::report::json::{check, doctor, schema_diff, state, status, targets};
 
 use blocks::{filled, sessions};
 use sample::Sample;
@@ -76,6 +76,7 @@ fn schemas() -> BTreeMap<String, Value> {
         ("plan", targets::plan_schema()),
         ("sync", targets::sync_schema()),
         ("status", status::schema()),
+        ("doctor", doctor::schema()),
         ("state", state::show_schema()),
         ("state-history", state::history_schema()),
         ("state-migrate", stockroom::report::moving::schema()),

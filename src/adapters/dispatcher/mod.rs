@@ -2,9 +2,12 @@
 //! folder where there is no token.
 
 mod event;
+mod gitlab;
 mod memory;
 mod outbox;
 mod runs;
+mod webhook;
+mod workflow;
 
 use std::fmt;
 
@@ -15,8 +18,11 @@ use crate::ids::{CorrelationId, DownstreamName};
 use crate::state::Timestamp;
 
 pub use event::EventDispatcher;
+pub use gitlab::GitLabDispatcher;
 pub use memory::{MemoryDispatcher, Script};
 pub use outbox::OutboxDispatcher;
+pub use webhook::{Clock, WebhookDispatcher};
+pub use workflow::WorkflowDispatcher;
 
 /// One delivery for one downstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,5 +187,24 @@ pub(crate) mod conformance {
         assert!(absent(&dispatcher.find(&dispatch("sr-second"), since).await), "another id is not found");
         dispatcher.deliver(&dispatch("sr-second")).await.unwrap();
         assert_eq!(holds(), 2);
+    }
+
+    /// What one promises whose receiver cannot be asked: nothing is ever found, and what is delivered again is the same again.
+    ///
+    /// `holds` tells how many deliveries the receiver can tell apart.
+    pub(crate) async fn run_blind(dispatcher: &dyn Dispatcher, holds: impl Fn() -> usize) {
+        let first = dispatch("sr-first");
+        let absent = Ok(Search::Absent { others: 0 });
+        assert_eq!(dispatcher.find(&first, Timestamp(0)).await, absent);
+        for _ in 0..2 {
+            let outcome = dispatcher.deliver(&first).await;
+            let Ok(Outcome::Delivered { place, run: None }) = outcome else { panic!("{outcome:?}") };
+            assert!(!place.is_empty());
+            assert_eq!(dispatcher.find(&first, Timestamp(0)).await, absent);
+        }
+        assert_eq!(holds(), 1);
+        dispatcher.deliver(&dispatch("sr-second")).await.unwrap();
+        assert_eq!(holds(), 2);
+        assert!(matches!(dispatcher.look(&RunRef::new("1")).await, Err(DispatchError::Refused { .. })));
     }
 }

@@ -61,7 +61,13 @@ impl GitHubFeedback {
         Api::new(client, base, token, pace).map(|api| Self { api }).map_err(|why| FeedbackError { why })
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<&Value>, needs: &str) -> Result<Reply, FeedbackError> {
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        needs: &str,
+    ) -> Result<Reply, FeedbackError> {
         // What is shown twice does harm, but a comment or a run that is read does not.
         let policy = if method == Method::GET { Policy::idempotent() } else { Policy::once() };
         let reply = self.api.call(&policy, method, path, body).await.map_err(|error| unreached(&error))?;
@@ -135,7 +141,7 @@ impl Held {
     }
 }
 
-fn parsed(reply: &Reply) -> Option<Value> {
+pub(super) fn parsed(reply: &Reply) -> Option<Value> {
     serde_json::from_slice(&reply.body).ok()
 }
 

@@ -1,4 +1,4 @@
-//! GitHub's API, and telling a pull request what was found.
+//! GitHub's API, telling a pull request what was found, and looking at tokens and repositories.
 
 pub mod access;
 mod advice;
@@ -6,6 +6,8 @@ pub(in crate::adapters) mod api;
 pub mod app;
 pub mod app_key;
 pub mod feedback;
+pub mod inspection;
+mod outcomes;
 
 use std::sync::Arc;
 

@@ -87,7 +87,7 @@ impl Execution<'_> {
     }
 
     /// The way to GitHub; the token is read here and nowhere else.
-    fn feedback(&self) -> anyhow::Result<(GitHubFeedback, RepoSlug)> {
+    pub(super) fn feedback(&self) -> anyhow::Result<(GitHubFeedback, RepoSlug)> {
         let repo = self.environment.repository().ok_or_else(|| anyhow!("GITHUB_REPOSITORY names no repository"))?;
         let token = TOKENS.iter().find_map(|name| self.environment.get(name)).map(Secret::new);
         let token = token.ok_or_else(|| anyhow!("there is no token: set the action's `github-token`"))?;
@@ -106,7 +106,7 @@ impl Execution<'_> {
     }
 
     /// The same body; what is redacted are its texts one by one, so that it stays a body whatever they hold.
-    fn without_secrets(&self, body: Value) -> Value {
+    pub(super) fn without_secrets(&self, body: Value) -> Value {
         match body {
             Value::String(text) => Value::String(self.console.redacted(&text)),
             Value::Array(items) => items.into_iter().map(|item| self.without_secrets(item)).collect(),

@@ -38,14 +38,16 @@ impl Execution<'_> {
         self.bring_into_step(common, format, |_| Ok(scope(limits)), command(limits)).await
     }
 
-    /// Brings the targets into step that `scope` leaves; `command` is what the history calls the run.
-    pub(super) async fn bring_into_step(
+    /// Brings the targets into step that `scope` leaves, and tells those who want to know what came of it; `command` is what
+    /// the history calls the run.
+    pub(super) async fn synced(
         &self,
         common: &Common,
         format: Format,
         scope: impl FnOnce(&Config) -> anyhow::Result<Scope>,
         command: String,
     ) -> anyhow::Result<Ending> {
+        let begun = Instant::now();
         let Some(library) = self.checked(common, format.into(), &Asked::default()).await? else {
             return Ok(Ending::Findings);
         };
@@ -80,6 +82,8 @@ impl Execution<'_> {
         for command in course::annotations(&sync) {
             self.console.command(&command);
         }
+        let links = sync.courses.iter().filter_map(|(name, course)| Some((name.clone(), course.run.clone()?)));
+        self.tell(&library, &sync, &links.collect(), begun.elapsed()).await;
         drop(under_way);
         Ok(if sync.is_partial() { Ending::Partial } else { Ending::Done })
     }

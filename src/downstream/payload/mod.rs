@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::envelope::{Announcement, weight};
+use super::envelope::{Announcement, Envelope, weight};
 use super::receiver::Receiver;
 use super::settings::Problem;
 use super::slice::Delta;
@@ -103,6 +103,23 @@ impl Facts {
     }
 }
 
+/// What a receiver is told of a delivery, its payload filled in.
+pub fn envelope(
+    receiver: &Receiver,
+    payload: &BTreeMap<String, Value>,
+    news: &Announcement,
+    delta: &Delta,
+    complete: bool,
+    correlation: &CorrelationId,
+) -> Result<Envelope, PayloadError> {
+    let extra = match payload.is_empty() {
+        true => None,
+        false => Some(render(payload, &Facts::new(news, delta, complete, correlation))?),
+    };
+    let room = receiver.room(extra.as_ref());
+    Ok(Envelope::within(room, news, delta, complete, correlation, extra))
+}
+
 /// The values with every template in them filled in.
 pub fn render(payload: &BTreeMap<String, Value>, facts: &Facts) -> Result<Map<String, Value>, PayloadError> {
     let expressions = Expressions::new(&facts.0);
@@ -151,6 +168,9 @@ fn token(key: &str) -> String {
 /// Its templates are tried, which is bounded in time and memory whatever they hold.
 pub fn problems(payload: &BTreeMap<String, Value>, receiver: &Receiver) -> Vec<Problem> {
     let mut found = Vec::new();
+    if payload.is_empty() {
+        return found;
+    }
     if payload.len() > MAX_PAYLOAD_KEYS {
         let sentence = format!("a payload has at most {MAX_PAYLOAD_KEYS} keys, this one has {}", payload.len());
         found.push((String::new(), sentence));

@@ -3,6 +3,7 @@
 //! Nothing here derives from an inner type. Fields may be added within a version, never renamed or removed.
 
 pub mod check;
+pub mod doctor;
 pub mod schema_diff;
 pub mod state;
 pub mod status;
