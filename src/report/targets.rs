@@ -170,10 +170,12 @@ fn delivery(of: &Delivery) -> Row {
         downstream::Action::None => "none",
         downstream::Action::Deliver => "deliver",
         downstream::Action::Resolve => "resolve",
+        downstream::Action::Restore => "restore",
+        downstream::Action::Withheld => "withhold",
     };
     let place = match of.channel {
-        Channel::Remote => of.receiver.place(),
-        Channel::Outbox => format!("{} (no token, so a file in the outbox)", of.receiver.place()),
+        Channel::Remote => of.settings.receiver.place(),
+        Channel::Outbox => format!("{} (no token, so a file in the outbox)", of.settings.receiver.place()),
     };
     Row {
         name: of.target.clone(),
@@ -230,7 +232,7 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::downstream::{Delta, Receiver, Slice};
+    use crate::downstream::{Delta, Slice};
     use crate::embedding::Namespace;
     use crate::embedding::plan::MassDelete;
     use crate::ids::{ChunkId, CorrelationId, DownstreamName, RepoSlug, Sha256Hex};
@@ -256,7 +258,8 @@ pub(crate) mod tests {
         Delivery {
             target: channel.target(&name),
             slice: Slice::new(repo.as_str(), BTreeMap::new()),
-            receiver: Receiver::Event { repo, event: "asset-updated".to_owned() },
+            settings: serde_yaml::from_str(&format!("repo: {repo}")).unwrap(),
+            group: None,
             why: if changed == 0 { "in step" } else { "a run died half-way" }.to_owned(),
             added: 0,
             changed,

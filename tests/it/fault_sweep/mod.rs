@@ -46,7 +46,7 @@ fn sweep(fault: Fault) {
 
 #[test]
 fn killed_before_the_effect_of_a_request() {
-    killed(Fault::HangBefore);
+    killed(Fault::HangBefore, "");
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn killed(at: Fault) {
             let github = scene.github();
             github.strike(struck, at);
             let library = scene.library();
-            let mut child = scene.program(&library, &github).begin();
+            let mut child = scene.program(&library, &github).env("STOCKROOM_TEST_ORDER", order).begin();
             github.wait_until_seen(struck + 1);
             child.kill().unwrap();
             child.wait().unwrap();
