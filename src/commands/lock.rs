@@ -16,7 +16,7 @@ use crate::adapters::stop::Hold;
 use crate::downstream::{LONGEST_WAIT, Settings, longest_wait};
 use crate::ids::{DownstreamName, LockToken, TargetName};
 use crate::report::state::Waiting;
-use crate::state::{Claim, Lock, State, TargetState};
+use crate::state::{Arrival, Claim, Lock, State, TargetState};
 
 /// For how long a lock is taken, in seconds: so long a run that was killed keeps others waiting at most.
 const SECONDS: i64 = 300;
@@ -177,6 +177,9 @@ async fn wait_for(
 
 /// The targets that have taken what is under way, with the runs that it began there.
 fn awaited(state: State) -> Vec<(TargetName, String)> {
-    let arrived = |(name, target): (TargetName, TargetState)| Some((name, target.intent?.arrived?));
+    let arrived = |(name, target): (TargetName, TargetState)| {
+        let arrival = Arrival::parse(&target.intent?.arrived?);
+        Some((name, arrival.for_people().to_owned()))
+    };
     state.targets.into_iter().filter_map(arrived).collect()
 }

@@ -52,7 +52,7 @@ impl Steps<'_> {
     }
 
     /// Records that the target has taken what is under way, provided that no other run has begun with it since. `run` names
-    /// the run that it began there; empty where nothing does.
+    /// the run that it began there ([`crate::state::Arrival`]); empty where nothing does.
     pub async fn arrived(&self, run: &str) -> Result<(), NotRecorded> {
         let change = Change::Arrive { target: self.target.clone(), run: run.to_owned(), at: (self.clock)() };
         self.record(&change, |state| self.is_ours(state)).await.map(drop)

@@ -126,7 +126,7 @@ mod tests {
 
     fn planned(state: &State) -> Vec<Delivery> {
         let key = AssetKey { collection: CollectionName::new("products"), id: AssetId::new("bolt") };
-        plan(&all(), &[(key, Sha256Hex::of(b"1"))].into(), state, &|_| WAY)
+        plan(&all(), &[(key, Sha256Hex::of(b"1"))].into_iter().collect(), state, &|_| WAY)
     }
 
     fn told(state: &mut State, name: &str) {

@@ -10,7 +10,7 @@ use super::targets::{Kind, Row, library, rows};
 use crate::finding::words::count;
 use crate::ids::{CommitId, TargetName};
 use crate::plan::Plan;
-use crate::state::{Run, State, TargetState, Timestamp};
+use crate::state::{Arrival, Run, State, TargetState, Timestamp};
 
 /// How a target stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +98,11 @@ pub fn by_plan(plan: &Plan, state: &State, is_at_work: bool) -> Vec<TargetStatus
     let of = |row: Row| {
         let known = state.target(&row.name);
         let is_in_step = row.action == "none";
-        let level = level(&known, is_in_step, is_at_work);
+        // One of those that are linked by `needs` remembers for all of them what is withheld.
+        let level = match level(&known, is_in_step, is_at_work) {
+            Level::Outdated if row.action == "withhold" => Level::Failed,
+            level => level,
+        };
         let lacks = if row.what.is_empty() { row.why.clone() } else { format!("{} ({})", row.what, row.why) };
         let why = if is_in_step { String::new() } else { lacks };
         let behind = row.counts.iter().filter(|(name, _)| is_lack(name)).copied().collect();
@@ -191,7 +195,8 @@ fn status(
 
 /// Why a target stands so that lacks this.
 fn why(level: Level, known: &TargetState, lacks: String) -> String {
-    let arrived = known.intent.as_ref().and_then(|intent| intent.arrived.as_deref());
+    let arrived = known.intent.as_ref().and_then(|intent| intent.arrived.as_deref()).map(Arrival::parse);
+    let arrived = arrived.as_ref().map(Arrival::for_people);
     match (level, known) {
         (Level::Syncing, _) => match arrived {
             Some("") => "it has taken its delivery, and is being waited for".to_owned(),
@@ -419,7 +424,7 @@ pub(crate) mod tests {
     #[test]
     fn a_run_that_is_awaited_is_shown_and_one_that_nobody_awaits_is_a_doubt() {
         let link = "https://github.com/org/site/actions/runs/7";
-        let state = state(&[intend("outbox/site"), arrive("outbox/site", link)]);
+        let state = state(&[intend("outbox/site"), arrive("outbox/site", &format!("7 {link}"))]);
         let shown = |is_at_work| {
             let target = by_plan(&busy(), &state, is_at_work).remove(2);
             (target.level, target.why)

@@ -1,11 +1,12 @@
 //! The waves of downstreams as a graph that GitHub draws: who waits for whom, and what became of each.
 //!
-//! What stands in it are words of ours and names of the configuration, and of the latter no character that could mean
-//! anything to the renderer. Links and messages are foreign; they stay in the table below the graph.
+//! What stands in it are words of ours, and names of the configuration as labels. Links and messages are foreign; they stay
+//! in the tables above the graph.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::mermaid::label;
 use super::targets::Outcome;
 use crate::downstream::{Action, Delivery};
 use crate::ids::{DownstreamName, TargetName};
@@ -15,8 +16,6 @@ use crate::plan::Plan;
 const MOST_NODES: usize = 100;
 /// Beyond so many arrows neither.
 const MOST_ARROWS: usize = 300;
-/// How much of a name is shown, in characters.
-const LONGEST_NAME: usize = 64;
 
 /// How a node looks, and the word beside its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,7 +98,7 @@ fn graph(plan: &Plan, look: &dyn Fn(&Delivery) -> (Look, &'static str)) -> Optio
         let _ = writeln!(out, "  subgraph w{at}[\"wave {wave}\"]");
         for (n, delivery) in members {
             let (look, word) = look(delivery);
-            let _ = writeln!(out, "    d{n}[\"{}<br/>{word}\"]", harmless(delivery.name.as_str()));
+            let _ = writeln!(out, "    d{n}[\"{}<br/>{word}\"]", label(delivery.name.as_str()));
             classes.entry(look).or_default().push(format!("d{n}"));
         }
         out.push_str("  end\n");
@@ -115,22 +114,6 @@ fn graph(plan: &Plan, look: &dyn Fn(&Delivery) -> (Look, &'static str)) -> Optio
     }
     out.push_str("```\n");
     Some(out)
-}
-
-/// The name as a label: letters, digits and a few marks as they are, all else by its number, as the renderer writes it.
-fn harmless(name: &str) -> String {
-    let mut out = String::new();
-    for c in name.chars().take(LONGEST_NAME) {
-        if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') {
-            out.push(c);
-        } else {
-            let _ = write!(out, "#{};", u32::from(c));
-        }
-    }
-    if name.chars().nth(LONGEST_NAME).is_some() {
-        out.push('…');
-    }
-    out
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ impl HistoryEntry {
             Change::Begin { run } => ("begin", run.command.clone()),
             Change::Intend { intent, .. } => ("intend", format!("{} for {}", intent.correlation, intent.digest)),
             Change::Arrive { run, .. } if run.is_empty() => ("arrive", "the target has taken it".to_owned()),
-            Change::Arrive { run, .. } => ("arrive", format!("the target has taken it: run {run}")),
+            Change::Arrive { run, .. } => ("arrive", format!("the target has taken it: run {}", run.trim_start())),
             Change::Deliver { delivered, .. } => match &delivered.commit {
                 Some(commit) => ("deliver", format!("{} from commit {commit}", delivered.digest)),
                 None => ("deliver", delivered.digest.to_string()),

@@ -3,6 +3,7 @@
 //! A state changes only by a [`Change`]. [`State::apply`] says what a change means; every store must agree with it
 //! (the conformance suite in `adapters::state_store` holds them to it).
 
+mod arrival;
 mod history;
 mod lock;
 pub mod moving;
@@ -11,6 +12,7 @@ mod run;
 mod settings;
 mod survey;
 
+pub use arrival::Arrival;
 pub use history::HistoryEntry;
 pub use lock::{Claim, Lock};
 pub use run::{Run, RunEnd, RunResult};
@@ -83,7 +85,8 @@ pub struct Intent {
     pub digest: Sha256Hex,
     /// When it was recorded.
     pub at: Timestamp,
-    /// What names the run that it began at the target, once the target is known to have taken it; empty where nothing does.
+    /// What names the run that it began at the target ([`Arrival`]), once the target is known to have taken it; empty where
+    /// nothing does.
     pub arrived: Option<String>,
 }
 
@@ -112,7 +115,7 @@ pub enum Change {
     Arrive {
         /// Which target.
         target: TargetName,
-        /// What names the run that it began there: an id or an address; empty where nothing does. No secret in it.
+        /// What names the run that it began there ([`Arrival`]); empty where nothing does. No secret in it.
         run: String,
         /// When.
         at: Timestamp,

@@ -48,6 +48,7 @@ impl Scene {
             state: Arc::new(state.clone()),
             targets: vec![(TargetName::new("manifest"), Arc::new(target))],
             dispatchers: BTreeMap::from(dispatchers),
+            probe: None,
             model: Arc::new(Deterministic::new(16)),
             vectors: Arc::clone(&vectors) as Arc<_>,
             budgets: stockroom::adapters::http::Budgets::new(Arc::new(SteppedPace::default()), None),
@@ -116,7 +117,7 @@ async fn an_older_plan_that_is_applied_late_writes_nothing() {
         let (state, told) = (scene.state().await, scene.website.received().len());
 
         let late = scene.apply(older).await;
-        let superseded = ["manifest", "outbox/website", "embedding"].map(|name| (name, Outcome::Superseded));
+        let superseded = ["manifest", "downstream/website", "embedding"].map(|name| (name, Outcome::Superseded));
         assert_eq!(outcomes(&late), superseded);
         assert!(!late.is_partial(), "it is no failure: {late:?}");
         assert_eq!(scene.published().await, Some(digest));
@@ -133,14 +134,14 @@ async fn a_plan_for_an_older_commit_writes_nothing_not_even_that_a_failure_is_ov
     scene.apply(first).await;
     let newer = scene.plan("a newer bolt", Scope::default()).await;
     scene.apply(newer).await;
-    let target = TargetName::new("outbox/website");
+    let target = TargetName::new("downstream/website");
     let failed = Change::Fail { target, why: "the disk is full".into(), certain: true, at: Timestamp(8) };
     scene.state.record(scene.state().await.serial, &failed).await.unwrap();
     let before = scene.state().await;
 
     let late = scene.plan_at(&older, Scope::default()).await;
     let done = scene.apply(late).await;
-    assert_eq!(outcomes(&done), ["manifest", "outbox/website"].map(|name| (name, Outcome::Superseded)));
+    assert_eq!(outcomes(&done), ["manifest", "downstream/website"].map(|name| (name, Outcome::Superseded)));
     assert_eq!(scene.state().await, before);
 }
 
@@ -150,7 +151,7 @@ async fn nobody_is_told_of_a_manifest_that_is_not_published() {
     let dispatch_alone = Scope { manifest: false, embed: false, ..Scope::default() };
     let desired = scene.plan("a bolt", dispatch_alone.clone()).await;
     let early = scene.apply(desired).await;
-    assert_eq!(outcomes(&early), [("outbox/website", Outcome::Skipped)]);
+    assert_eq!(outcomes(&early), [("downstream/website", Outcome::Skipped)]);
     assert!(early.is_partial() && early.results[0].message.contains("not published"), "{early:?}");
     assert_eq!(scene.website.received(), []);
 
@@ -158,7 +159,7 @@ async fn nobody_is_told_of_a_manifest_that_is_not_published() {
     let desired = scene.plan("a bolt", publish_alone).await;
     scene.apply(desired).await;
     let desired = scene.plan("a bolt", dispatch_alone).await;
-    assert_eq!(outcomes(&scene.apply(desired).await), [("outbox/website", Outcome::Done)]);
+    assert_eq!(outcomes(&scene.apply(desired).await), [("downstream/website", Outcome::Done)]);
     assert_eq!(scene.website.received().len(), 1);
 }
 
