@@ -171,11 +171,15 @@ pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: 
         (present.vectors, present.is_listed) = indexed(outside, &present.state).await?;
         present.is_strange = present.is_listed && !present.vectors.is_empty() && !outside.index_apart;
     }
+    let is_forced = scope.choice.force;
     let mut desired = compare(library, outside, made, present, scope)?;
     if let Some(newer) = unseen(library, outside, &desired).await {
         desired.plan = desired.plan.superseded_by(newer);
     }
     desired.loops = loops::look(library, &desired.plan.deliveries);
+    if is_forced {
+        desired.loops.withheld.clear();
+    }
     for delivery in &mut desired.plan.deliveries {
         if let Some(why) = desired.loops.withheld.get(&delivery.name) {
             delivery.why.clone_from(why);
