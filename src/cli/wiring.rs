@@ -3,8 +3,8 @@
 pub mod buckets;
 pub mod carried;
 mod dispatchers;
-mod githubs;
 pub mod doctor;
+mod githubs;
 pub mod places;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -20,6 +20,8 @@ use super::console::Console;
 use super::environment::Environment;
 use super::rehearsal;
 use crate::adapters::clock;
+use crate::adapters::health::HttpProbe;
+use crate::adapters::http::client as http_client;
 use crate::adapters::model::local::Local;
 use crate::adapters::state_store::{CarriedState, MemoryState, Redacted, SqliteState, StateError, StateLock, Store};
 use crate::adapters::stop::Stop;
@@ -140,6 +142,10 @@ pub fn outside(
         targets,
         dispatchers,
         budgets: githubs.budgets().clone(),
+        probe: match config.settings.downstreams.values().any(|downstream| downstream.health.is_some()) {
+            true => Some(Arc::new(HttpProbe::new(http_client()?, Arc::clone(&pace)))),
+            false => None,
+        },
         model: Arc::new(Local::new()?),
         vectors: Arc::new(Embedded::at(private.join(VECTORS))),
         pace,

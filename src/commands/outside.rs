@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::places::Sign;
 use crate::adapters::dispatcher::Dispatcher;
+use crate::adapters::health::Probe;
 use crate::adapters::http::{Budgets, Pace};
 use crate::adapters::model::EmbeddingModel;
 use crate::adapters::publication::PublishTarget;
@@ -28,6 +29,8 @@ pub struct Outside {
     pub sign: Option<Sign>,
     /// How each downstream is reached.
     pub dispatchers: BTreeMap<DownstreamName, Arc<dyn Dispatcher>>,
+    /// Asks downstreams how they are; none where no downstream says where to ask.
+    pub probe: Option<Arc<dyn Probe>>,
     /// Turns texts into vectors.
     pub model: Arc<dyn EmbeddingModel>,
     /// Keeps the vectors.

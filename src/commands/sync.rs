@@ -1,6 +1,7 @@
 //! Applies a plan: publish, deliver, embed, and remember each as soon as it is done.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use super::dispatch::{self, Settled};
 use super::embed;
@@ -10,13 +11,13 @@ use super::plan::Desired;
 use super::record::{NotRecorded, STOPPED, SUPERSEDED, Steps};
 use crate::adapters::http::Numbers;
 use crate::adapters::state_store::StateError;
-use crate::downstream::{self, Delivery};
+use crate::downstream::{self, Announcement, Delivery};
 use crate::embedding::plan::digest as chunks_digest;
 use crate::finding::words::count;
-use crate::ids::{CorrelationId, Sha256Hex, TargetName};
+use crate::ids::{CommitId, CorrelationId, Sha256Hex, TargetName};
 use crate::manifest::plan::{Action as ManifestAction, Publication};
 use crate::plan::{Plan, embedding_target};
-use crate::report::course::Requests;
+use crate::report::course::{Course, Requests};
 use crate::report::targets::{EmbeddingNumbers, Outcome, Sync, TargetResult};
 use crate::state::row::IndexMark;
 use crate::state::{Change, Delivered, Run, RunEnd, RunResult, TargetState};
@@ -79,7 +80,8 @@ pub async fn apply(desired: Desired, outside: &Outside, progress: &mut (dyn FnMu
     let gate = Gate::of(&results, desired.is_published);
     let published = (gate == Gate::Open).then(|| desired.publishable.manifest.digest.clone());
     let has_new_manifest = results.iter().any(|result| is_new(result, &desired));
-    results.extend(deliver(&desired, outside, gate).await);
+    let (told, courses) = deliver(&desired, outside, gate, progress).await;
+    results.extend(told);
     let mut numbers = EmbeddingNumbers::default();
     if desired.plan.embedding.is_some() {
         let (result, taken) = index(&desired, outside, progress).await;
@@ -90,7 +92,7 @@ pub async fn apply(desired: Desired, outside: &Outside, progress: &mut (dyn FnMu
     Sync {
         plan: desired.plan,
         results,
-        courses: BTreeMap::new(),
+        courses,
         requests: requests(outside),
         embedding: numbers,
         published,
@@ -207,7 +209,10 @@ impl Gate {
     }
 }
 
-async fn deliver(desired: &Desired, outside: &Outside, gate: Gate) -> Vec<TargetResult> {
+/// What became of the deliveries, and what they led to.
+type Told = (Vec<TargetResult>, BTreeMap<TargetName, Course>);
+
+async fn deliver(desired: &Desired, outside: &Outside, gate: Gate, progress: &mut (dyn FnMut(&str) + Send)) -> Told {
     let left_out = |outcome, delivery: &Delivery, message: &str| TargetResult {
         name: delivery.target.clone(),
         outcome,
@@ -229,7 +234,7 @@ async fn deliver(desired: &Desired, outside: &Outside, gate: Gate) -> Vec<Target
             true => left_out(Outcome::Unchanged, delivery, "in step"),
             false => left_out(outcome, delivery, why),
         };
-        return deliveries.iter().map(result).collect();
+        return (deliveries.iter().map(result).collect(), BTreeMap::new());
     }
     // A downstream fetches what it is told of, and what is not committed it cannot fetch.
     // What is nothing but a loop is not delivered at all.
@@ -255,15 +260,40 @@ async fn deliver(desired: &Desired, outside: &Outside, gate: Gate) -> Vec<Target
         dispatchers: &outside.dispatchers,
         store: outside.state.as_ref(),
         pace: outside.pace.as_ref(),
+        before: &|commit| before(commit, desired),
+        probe: outside.probe.as_deref(),
+        voice: &Mutex::new(progress),
         clock,
     };
-    let receipts = dispatch::apply(&open, &means).await;
-    results.extend(receipts.into_iter().map(|receipt| {
+    let mut courses = BTreeMap::new();
+    for receipt in dispatch::apply(&open, &means).await {
         let is_file = outside.channel(&receipt.name) == downstream::Channel::Outbox;
         let (outcome, message) = in_words(receipt.result, is_file);
-        TargetResult { name: receipt.target, outcome, message }
-    }));
-    results
+        if receipt.course != Course::default() {
+            courses.insert(receipt.target.clone(), receipt.course);
+        }
+        results.push(TargetResult { name: receipt.target, outcome, message });
+    }
+    (results, courses)
+}
+
+/// What was told of an earlier commit, as far as some place still holds its edition.
+fn before(commit: Option<&CommitId>, desired: &Desired) -> Announcement {
+    let root = desired.found.iter().filter_map(|found| found.held.as_ref()).map(|held| &held.root);
+    let root =
+        root.into_iter().find(|root| commit.is_some_and(|it| root.source.commit.as_deref() == Some(it.as_str())));
+    Announcement {
+        commit: commit.cloned(),
+        // The address is that of the last edition, whatever it is.
+        manifest_url: None,
+        manifest_digest: root.and_then(|root| Sha256Hex::parse(&root.digest).ok()),
+        schemas: root.map(|root| versions(&root.schemas)).unwrap_or_default(),
+        ..desired.news.clone()
+    }
+}
+
+fn versions(schemas: &BTreeMap<String, BTreeMap<String, String>>) -> BTreeMap<String, Vec<String>> {
+    schemas.iter().map(|(name, versions)| (name.clone(), versions.keys().cloned().collect())).collect()
 }
 
 fn in_words(settled: Settled, is_file: bool) -> (Outcome, String) {
@@ -272,8 +302,12 @@ fn in_words(settled: Settled, is_file: bool) -> (Outcome, String) {
             (Outcome::Done, format!("no token is set, so the event was written to {place} and not sent"))
         }
         Settled::Unchanged => (Outcome::Unchanged, "in step".to_owned()),
-        Settled::Done { place, found: false } => (Outcome::Done, format!("delivered: {place}")),
-        Settled::Done { place, found: true } => (Outcome::Done, format!("an earlier run had delivered it: {place}")),
+        Settled::Done { place, found, note } => {
+            let said = if found { "an earlier run had delivered it" } else { "delivered" };
+            let note = if note.is_empty() { note } else { format!(", {note}") };
+            (Outcome::Done, format!("{said}{note}: {place}"))
+        }
+        Settled::Restored { why } => (Outcome::Failed, why),
         Settled::Skipped { why } => (Outcome::Skipped, why),
         Settled::Superseded { why } => (Outcome::Superseded, why),
         Settled::Failed { why, .. } => (Outcome::Failed, why),

@@ -71,7 +71,7 @@ impl Choice {
 
 /// A delivery that goes out even if nothing is to be done; one whose fate is not known is still looked for first.
 fn forced(delivery: Delivery, state: &State) -> Delivery {
-    if !matches!(delivery.action, Action::None) {
+    if !matches!(delivery.action, Action::None | Action::Withheld | Action::Restore) {
         return delivery;
     }
     // Not the id of an earlier one: whoever looks for its run must not find that one's.

@@ -93,6 +93,10 @@ pub struct DeltaMessage {
     pub truncated: bool,
     /// How many assets were added, changed and removed in all.
     pub counts: DeltaCounts,
+    /// Whether this takes back what the last delivery told, because another downstream failed: `commit` and `manifest` are
+    /// those from before it.
+    #[serde(default)]
+    pub rollback: bool,
 }
 
 /// How many assets a change is about, whether they are listed or not.
@@ -175,6 +179,7 @@ impl Envelope {
                 removed: Vec::new(),
                 truncated: !complete,
                 counts,
+                rollback: false,
             },
             schemas: Some(news.schemas.clone()),
             extra,

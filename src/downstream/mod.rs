@@ -4,6 +4,7 @@ mod acceptance;
 mod badge;
 mod choice;
 mod envelope;
+mod group;
 mod interest;
 pub mod loops;
 mod patience;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::group::{groups, rolls_back};
 use super::interest::Concerns;
 use super::settings::Settings;
 use super::slice::{Delta, Slice};
-use super::receiver::Receiver;
 use crate::ids::{AssetKey, CorrelationId, DownstreamName, Sha256Hex, TargetName};
 use crate::state::{Intent, State, TargetState};
 
@@ -31,6 +31,10 @@ pub enum Action {
     Deliver,
     /// It may have been told by an earlier run: find out, else tell it again under the same id.
     Resolve,
+    /// A rollback was not finished: it gets again what it had before.
+    Restore,
+    /// It was rolled back, so it is not told the same again by itself.
+    Withheld,
 }
 
 /// The plan for one downstream.
@@ -40,9 +44,13 @@ pub struct Delivery {
     pub name: DownstreamName,
     /// The name under which the state knows it on this way.
     pub target: TargetName,
-    /// What takes it.
+    /// What stockroom.yml says of it.
     #[serde(skip)]
-    pub receiver: Receiver,
+    pub settings: Settings,
+    /// Those of one number are linked by `needs`, where the failure of one takes back what the others were told; none where
+    /// nothing is taken back.
+    #[serde(skip)]
+    pub group: Option<usize>,
     /// The way to it.
     pub channel: Channel,
     /// What is to be done.
@@ -102,7 +110,34 @@ pub fn plan(
         })
         .collect();
     deliveries.sort_by(|a, b| (a.wave, &a.name).cmp(&(b.wave, &b.name)));
+    let groups = groups(all);
+    for delivery in &mut deliveries {
+        delivery.group = groups.get(&delivery.name).copied().filter(|group| rolls_back(all, &groups, *group));
+    }
+    withhold(&mut deliveries);
     deliveries
+}
+
+/// Holds back what a group was rolled back from: the member that failed remembers what it was.
+fn withhold(deliveries: &mut [Delivery]) {
+    let failed = |one: &Delivery| {
+        let withheld = one.known.withheld.as_ref().filter(|withheld| withheld.digest == one.slice.digest)?;
+        Some((one.group?, withheld.why.clone()))
+    };
+    let held: BTreeMap<usize, String> = deliveries.iter().filter_map(failed).collect();
+    for one in deliveries {
+        let Some(why) = one.group.and_then(|group| held.get(&group)) else { continue };
+        (one.action, one.why) = match (one.action, &one.known) {
+            (Action::None, _) => continue,
+            (_, TargetState { intent: Some(_), delivered: Some(_), .. }) => {
+                (Action::Restore, format!("it is not yet brought back to what it had before ({why})"))
+            }
+            _ => (
+                Action::Withheld,
+                format!("{why}. It is told when the library changes, or by `stockroom dispatch --force`"),
+            ),
+        };
+    }
 }
 
 fn delivery(
@@ -128,7 +163,8 @@ fn delivery(
     Delivery {
         name: name.clone(),
         target,
-        receiver: settings.receiver.clone(),
+        settings: settings.clone(),
+        group: None,
         channel,
         action,
         why,

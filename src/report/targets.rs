@@ -170,10 +170,12 @@ fn delivery(of: &Delivery) -> Row {
         downstream::Action::None => "none",
         downstream::Action::Deliver => "deliver",
         downstream::Action::Resolve => "resolve",
+        downstream::Action::Restore => "restore",
+        downstream::Action::Withheld => "withhold",
     };
     let place = match of.channel {
-        Channel::Remote => of.receiver.place(),
-        Channel::Outbox => format!("{} (no token, so a file in the outbox)", of.receiver.place()),
+        Channel::Remote => of.settings.receiver.place(),
+        Channel::Outbox => format!("{} (no token, so a file in the outbox)", of.settings.receiver.place()),
     };
     Row {
         name: of.target.clone(),

@@ -55,6 +55,8 @@ pub fn plan(plan: &Plan) -> Option<String> {
         Action::None => (Look::Quiet, "in step"),
         Action::Deliver => (Look::Waiting, "to deliver"),
         Action::Resolve => (Look::Waiting, "to find out"),
+        Action::Restore => (Look::Waiting, "to bring back"),
+        Action::Withheld => (Look::Bad, "withheld"),
     })
 }
 

@@ -37,7 +37,7 @@ struct TargetV1 {
     name: String,
     /// `manifest`, `downstream` or `embedding`.
     kind: &'static str,
-    /// `none`, `publish`, `deliver`, `resolve`, `embed` or `refuse`.
+    /// `none`, `publish`, `deliver`, `resolve`, `restore`, `withhold`, `embed` or `refuse`.
     action: &'static str,
     /// Why, in a sentence.
     why: String,

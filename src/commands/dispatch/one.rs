@@ -1,0 +1,468 @@
+//! One delivery from its intent to its record: looked for, sent, waited for, asked how it is.
+
+use std::time::Duration;
+
+use super::{Means, Settled};
+use crate::adapters::dispatcher::{Dispatch, DispatchError, Dispatcher, Outcome, Progress, RunRef, Search, Sighting};
+use crate::commands::record::{NotRecorded, STOPPED, SUPERSEDED, Steps};
+use crate::downstream::payload::{Facts, render};
+use crate::downstream::{Action, Announcement, Delivery, Delta, Envelope, Health, HealthValue, OnFailure, Slice, Wait};
+use crate::ids::{CommitId, CorrelationId, Sha256Hex};
+use crate::report::course::{Course, Healthy};
+use crate::state::{Arrival, Change, Delivered, TargetState};
+
+/// How long a run may take to be seen; after that it is not waited for.
+const TO_APPEAR: Duration = Duration::from_secs(90);
+/// The pauses between looks at a run; the last one stays.
+const PAUSES: [u64; 7] = [2, 2, 3, 4, 5, 8, 10];
+
+/// What became of a delivery.
+#[derive(Debug, Clone)]
+pub(super) struct End {
+    pub settled: Settled,
+    pub course: Course,
+    /// What is recorded once the whole group has passed; none where nothing is held.
+    pub held: Option<Box<Held>>,
+}
+
+/// A delivery that has passed and is not recorded yet.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    /// The id of the delivery, which is the target's intent.
+    pub correlation: CorrelationId,
+}
+
+impl End {
+    pub(super) fn without_effect(settled: Settled) -> Self {
+        Self { settled, course: Course::default(), held: None }
+    }
+}
+
+/// What is delivered: the news, or what was before.
+#[derive(Clone)]
+pub(super) struct Parcel {
+    pub correlation: CorrelationId,
+    pub slice: Slice,
+    pub delta: Delta,
+    pub complete: bool,
+    pub news: Announcement,
+    pub commit: Option<CommitId>,
+    pub rollback: bool,
+    /// What the target is known to have, and what is under way there.
+    pub known: TargetState,
+    /// Whether that may have arrived, so that it is looked for first.
+    pub in_doubt: bool,
+}
+
+/// One delivery under way.
+pub(super) struct One<'a, 'm> {
+    pub delivery: &'a Delivery,
+    pub parcel: Parcel,
+    pub means: &'a Means<'m>,
+    course: Course,
+}
+
+/// What is known of a delivery after looking for it or sending it.
+struct There {
+    place: String,
+    run: Option<RunRef>,
+    found: bool,
+}
+
+/// How waiting for a run ended.
+enum Followed {
+    /// It has passed, or there is nothing to wait for.
+    Passed,
+    /// It cannot be waited for, for this reason.
+    Unseen(String),
+    /// It did not pass.
+    Failed(String),
+    /// Its time is over, or this run's: it may still pass.
+    Open(String),
+}
+
+impl<'a, 'm> One<'a, 'm> {
+    /// The delivery as it was planned.
+    pub(super) fn planned(delivery: &'a Delivery, means: &'a Means<'m>) -> Self {
+        let parcel = Parcel {
+            correlation: delivery.correlation.clone(),
+            slice: delivery.slice.clone(),
+            delta: delivery.delta.clone(),
+            complete: delivery.complete,
+            news: means.news.clone(),
+            commit: means.commit.cloned(),
+            rollback: false,
+            known: delivery.known.clone(),
+            in_doubt: delivery.action == Action::Resolve,
+        };
+        Self::of(delivery, parcel, means)
+    }
+
+    pub(super) fn of(delivery: &'a Delivery, parcel: Parcel, means: &'a Means<'m>) -> Self {
+        Self { delivery, parcel, means, course: Course::default() }
+    }
+
+    fn steps(&self) -> Steps<'_> {
+        let Parcel { correlation, slice, known, .. } = &self.parcel;
+        let Means { store, clock, .. } = *self.means;
+        Steps {
+            store,
+            clock,
+            target: &self.delivery.target,
+            correlation: correlation.clone(),
+            digest: &slice.digest,
+            known,
+        }
+    }
+
+    /// Carries it out.
+    pub(super) async fn settle(mut self) -> End {
+        let settled = match self.delivery.action {
+            Action::None => self.clear_failure().await,
+            Action::Restore => return super::back::restore(self.delivery, self.means).await,
+            _ => match self.deliver().await {
+                Ok((place, found, note)) => return self.passed(place, found, note).await,
+                Err(settled) => settled,
+            },
+        };
+        End { settled, course: self.course, held: None }
+    }
+
+    /// The same for what is brought back, which is recorded at once.
+    pub(super) async fn bring_back(mut self) -> (Result<(), Settled>, Course) {
+        let done = match self.deliver().await {
+            Ok((place, found, note)) => match self.record_delivered(place, found, note).await {
+                Settled::Done { .. } => Ok(()),
+                other => Err(other),
+            },
+            Err(settled) => Err(settled),
+        };
+        (done, self.course)
+    }
+
+    /// A downstream that is in step again, because the library went back, has no failure any more.
+    async fn clear_failure(&self) -> Settled {
+        if let TargetState { delivered: Some(delivered), failure: Some(_), intent: None, .. } = &self.parcel.known {
+            let change = Change::Deliver { target: self.delivery.target.clone(), delivered: delivered.clone() };
+            // Only the status would stay out of date; the next run tries again.
+            let _ = self.steps().record(&change, |state| *state == self.parcel.known).await;
+        }
+        Settled::Unchanged
+    }
+
+    /// Everything up to the point at which it may be recorded as delivered.
+    async fn deliver(&mut self) -> Result<(String, bool, String), Settled> {
+        let Some(dispatcher) = self.means.dispatchers.get(&self.delivery.name).cloned() else {
+            return Err(failed("there is no way to reach it".to_owned(), true));
+        };
+        let found = match self.parcel.in_doubt {
+            true => self.look_for(&*dispatcher).await?,
+            false => None,
+        };
+        let there = match found {
+            Some(there) => there,
+            None => self.send(&*dispatcher).await?,
+        };
+        self.course.correlation = Some(self.parcel.correlation.clone());
+        // Where nothing runs there is nothing to see.
+        if !dispatcher.is_remote() {
+            return Ok((there.place, there.found, String::new()));
+        }
+        let is_followed = self.delivery.settings.wait.is_some() || self.delivery.settings.health.is_some();
+        if (is_followed || self.delivery.group.is_some()) && !there.found {
+            let run = there.run.as_ref().map(RunRef::as_str).unwrap_or_default();
+            self.steps().arrived(run).await.map_err(|why| not_recorded(why, &there.place))?;
+        }
+        let note = self.wait(&*dispatcher, &there).await?;
+        self.check_health().await?;
+        let place = self.course.run.clone().unwrap_or(there.place);
+        Ok((place, there.found, note))
+    }
+
+    async fn wait(&mut self, dispatcher: &dyn Dispatcher, there: &There) -> Result<String, Settled> {
+        let Some(wait) = self.delivery.settings.wait.clone() else { return Ok(String::new()) };
+        match self.follow(dispatcher, there.run.clone(), &wait).await {
+            Followed::Passed => Ok(String::new()),
+            Followed::Unseen(why) => Ok(format!("not awaited: {why}")),
+            Followed::Failed(why) => {
+                // Where it is rolled back, what has certainly failed is not under way any more.
+                let certain = self.delivery.settings.on_failure == OnFailure::Rollback && !self.parcel.rollback;
+                Err(match self.record_failure(why, certain).await {
+                    Settled::Failed { why, .. } => failed(why, false),
+                    other => other,
+                })
+            }
+            Followed::Open(why) if self.means.pace.stop().is_asked() => Err(Settled::Skipped { why }),
+            Followed::Open(why) => Err(self.record_failure(why, false).await),
+        }
+    }
+
+    async fn check_health(&mut self) -> Result<(), Settled> {
+        let Some(health) = self.delivery.settings.health.clone() else { return Ok(()) };
+        let begun = self.means.pace.now();
+        let seen = match self.means.probe {
+            Some(probe) => probe.probe(&health, self.wanted(&health).as_deref()).await,
+            None => Err("there is no way to ask".to_owned()),
+        };
+        let waited = self.means.pace.now().saturating_sub(begun);
+        if self.means.pace.stop().is_asked() && seen.is_err() {
+            return Err(Settled::Skipped {
+                why: "stopped while its health was asked for; the next run asks again".to_owned(),
+            });
+        }
+        let (is_well, said) = match seen {
+            Ok(said) => (true, said),
+            Err(said) => (false, said),
+        };
+        self.course.health = Some(Healthy { is_well, said: said.clone(), waited });
+        if is_well {
+            return Ok(());
+        }
+        Err(self.record_failure(format!("it was told, and is not healthy: {said}"), false).await)
+    }
+
+    fn wanted(&self, health: &Health) -> Option<String> {
+        match health.equals {
+            HealthValue::ManifestDigest => self.parcel.news.manifest_digest.as_ref().map(ToString::to_string),
+            HealthValue::Commit => self.parcel.news.commit.as_ref().map(ToString::to_string),
+        }
+    }
+
+    /// Looks for what an earlier run sent. A receiver whose runs may not be read gets it again: the id is the same.
+    async fn look_for(&mut self, dispatcher: &dyn Dispatcher) -> Result<Option<There>, Settled> {
+        let Some(intent) = self.parcel.known.intent.clone() else { return Ok(None) };
+        let there = match &intent.arrived {
+            // It is known to have arrived: whatever cannot be seen of it, it is not sent again.
+            Some(run) => {
+                let Arrival { run, .. } = Arrival::parse(run);
+                let run = (!run.is_empty()).then(|| RunRef::new(run));
+                There { place: self.delivery.settings.receiver.place(), run, found: true }
+            }
+            None => {
+                let found = dispatcher.find(&self.dispatch()?, intent.at).await;
+                match found {
+                    Ok(Search::Found(Sighting { place, run, .. })) => There { place, run, found: true },
+                    Ok(Search::Absent { .. }) | Err(DispatchError::NotAllowed { .. }) => return Ok(None),
+                    Err(error) => {
+                        let why = format!("whether {} has arrived is still not known: {error}", intent.correlation);
+                        return Err(self.record_failure(why, false).await);
+                    }
+                }
+            }
+        };
+        if self.has_failed_before(dispatcher, &there).await {
+            // Nobody began its run anew, so it is told anew, under an id of its own by which that run is not found.
+            self.parcel.correlation = CorrelationId::of(
+                &self.delivery.target,
+                &self.parcel.slice.digest,
+                &format!("again\0{}", intent.correlation),
+            );
+            return Ok(None);
+        }
+        Ok(Some(there))
+    }
+
+    /// Whether the run did not pass, and people were told so.
+    async fn has_failed_before(&self, dispatcher: &dyn Dispatcher, there: &There) -> bool {
+        let Some(wait) = &self.delivery.settings.wait else {
+            return self.parcel.known.failure.is_some() && self.is_unwell();
+        };
+        if self.parcel.known.failure.is_none() {
+            return false;
+        }
+        let seen = match &there.run {
+            Some(run) => dispatcher.look(run).await.ok(),
+            None => None,
+        };
+        match seen.map(|seen| seen.progress) {
+            Some(Progress::Ended { conclusion }) => !wait.passes(&conclusion) || self.is_unwell(),
+            _ => false,
+        }
+    }
+
+    /// Whether its health was what failed: then only another delivery can change that.
+    fn is_unwell(&self) -> bool {
+        self.delivery.settings.health.is_some()
+            && self.parcel.known.failure.as_ref().is_some_and(|failure| failure.contains("is not healthy"))
+    }
+
+    async fn send(&mut self, dispatcher: &dyn Dispatcher) -> Result<There, Settled> {
+        if self.means.pace.stop().is_asked() {
+            return Err(Settled::Skipped { why: STOPPED.to_owned() });
+        }
+        let dispatch = self.dispatch()?;
+        match self.begin().await {
+            Ok(()) => {}
+            Err(NotRecorded::Superseded) => return Err(superseded()),
+            Err(NotRecorded::Store(error)) => return Err(failed(format!("nothing was sent: {error}"), true)),
+        }
+        match dispatcher.deliver(&dispatch).await {
+            Ok(Outcome::Delivered { place, run }) => Ok(There { place, run, found: false }),
+            Ok(Outcome::Unknown { why }) => Err(self.record_failure(why, false).await),
+            Err(error) => {
+                // An earlier send of the same, whose fate is not known, stays in doubt.
+                Err(self.record_failure(error.to_string(), !self.parcel.in_doubt).await)
+            }
+        }
+    }
+
+    /// Records that it is about to be sent, unless another run is at this target.
+    async fn begin(&self) -> Result<(), NotRecorded> {
+        let Parcel { known, correlation, .. } = &self.parcel;
+        let mut expected = known.clone();
+        // A state holds one intent. Before this one takes the place of another, that one's doubt is written down: it must
+        // outlive this delivery, should this one certainly fail. What is taken back is no doubt: it goes to where it was.
+        let doubtful = known.intent.as_ref().filter(|intent| intent.correlation != *correlation);
+        let is_of_ours = |digest: &Sha256Hex| *digest == self.parcel.slice.digest;
+        if let Some(doubtful) = doubtful.filter(|intent| !self.parcel.rollback && !is_of_ours(&intent.digest)) {
+            let Slice { assets, digest } = Slice::in_doubt(&doubtful.correlation);
+            let delivered = Delivered { commit: None, digest, assets, at: (self.means.clock)() };
+            let change = Change::Deliver { target: self.delivery.target.clone(), delivered: delivered.clone() };
+            self.steps().record(&change, |state| *state == expected).await?;
+            expected = TargetState { delivered: Some(delivered), ..TargetState::default() };
+        }
+        self.steps().intend(&expected).await.map(drop)
+    }
+
+    /// What is told; a payload that cannot be filled in is a failure before anything is sent.
+    fn dispatch(&self) -> Result<Dispatch, Settled> {
+        let Parcel { news, delta, complete, correlation, rollback, .. } = &self.parcel;
+        let Delivery { name, settings, .. } = self.delivery;
+        let extra = match settings.payload.is_empty() {
+            true => None,
+            false => {
+                let facts = Facts::new(news, delta, *complete, correlation);
+                let extra = render(&settings.payload, &facts);
+                Some(extra.map_err(|error| failed(format!("nothing was sent: {error}; correct stockroom.yml"), true))?)
+            }
+        };
+        let room = settings.receiver.room(extra.as_ref());
+        let mut envelope = Envelope::within(room, news, delta, *complete, correlation, extra);
+        envelope.delta.rollback = *rollback;
+        Ok(Dispatch { downstream: name.clone(), envelope: envelope.payload(), correlation: correlation.clone() })
+    }
+
+    /// Waits until the run has ended.
+    async fn follow(&mut self, dispatcher: &dyn Dispatcher, run: Option<RunRef>, wait: &Wait) -> Followed {
+        let (begun, limit) = (self.means.pace.now(), wait.timeout.duration());
+        let since = self.parcel.known.intent.as_ref().filter(|intent| intent.correlation == self.parcel.correlation);
+        let since = since.map_or_else(|| (self.means.clock)(), |intent| intent.at);
+        let dispatch = match self.dispatch() {
+            Ok(dispatch) => dispatch,
+            Err(_) => return Followed::Unseen("its id cannot be told".to_owned()),
+        };
+        let (mut run, mut trouble, mut looks) = (run, None, 0_usize);
+        let mut shown = None;
+        loop {
+            let seen = match &run {
+                Some(run) => dispatcher.look(run).await.map(Search::Found),
+                None => dispatcher.find(&dispatch, since).await,
+            };
+            let waited = self.means.pace.now().saturating_sub(begun);
+            self.course.waited = Some(waited);
+            let has_time = waited < limit;
+            match seen {
+                Ok(Search::Found(sighting)) => {
+                    run = sighting.run.or(run);
+                    self.course.run = Some(sighting.place.clone());
+                    match sighting.progress {
+                        Progress::Still => return Followed::Passed,
+                        Progress::Ended { conclusion } => return self.ended(&conclusion, &sighting.place, wait),
+                        Progress::Queued | Progress::Running => {
+                            let run = run.as_ref().map(ToString::to_string).unwrap_or_default();
+                            let arrival = Arrival { run, place: sighting.place }.to_text();
+                            if shown.as_ref() != Some(&arrival) {
+                                // Whoever asks for the status sees what is waited for; nothing else depends on it.
+                                let _ = self.steps().arrived(&arrival).await;
+                                shown = Some(arrival);
+                            }
+                        }
+                    }
+                }
+                Ok(Search::Absent { others }) if waited >= TO_APPEAR.min(limit) => {
+                    return Followed::Unseen(unseen(others));
+                }
+                Ok(Search::Absent { .. }) => {}
+                Err(DispatchError::NotAllowed { why }) => return Followed::Unseen(why),
+                Err(DispatchError::Refused { why }) => {
+                    return Followed::Failed(format!("its run cannot be seen any more: {why}"));
+                }
+                Err(DispatchError::Unavailable { why }) => trouble = Some(why),
+            }
+            let at = self.course.run.clone().unwrap_or_else(|| "its run".to_owned());
+            if self.means.pace.stop().is_asked() {
+                return Followed::Open(format!("stopped while {at} was waited for; the next run goes on waiting"));
+            }
+            if !has_time {
+                let more = trouble.map(|why| format!(" (last seen: {why})")).unwrap_or_default();
+                let within = crate::report::moments::length(limit);
+                return Followed::Open(format!("{at} has not ended within {within}{more}; the next run looks again"));
+            }
+            self.means.say(&format!("waiting for {}: {at}, {} s", self.delivery.name, waited.as_secs()));
+            let pause = PAUSES.get(looks).or(PAUSES.last()).copied().unwrap_or_default();
+            looks += 1;
+            self.means.pace.sleep(Duration::from_secs(pause).min(limit.saturating_sub(waited))).await;
+        }
+    }
+
+    fn ended(&mut self, conclusion: &str, place: &str, wait: &Wait) -> Followed {
+        self.course.conclusion = Some(conclusion.to_owned());
+        match wait.passes(conclusion) {
+            true => Followed::Passed,
+            false => Followed::Failed(format!("its run ended with `{conclusion}`: {place}")),
+        }
+    }
+
+    /// It has passed: recorded now, or when its whole group has.
+    async fn passed(self, place: String, found: bool, note: String) -> End {
+        if self.delivery.group.is_some() {
+            let held = Some(Box::new(Held { correlation: self.parcel.correlation.clone() }));
+            return End { settled: Settled::Done { place, found, note }, course: self.course, held };
+        }
+        let settled = self.record_delivered(place, found, note).await;
+        End { settled, course: self.course, held: None }
+    }
+
+    /// Records that it has been delivered.
+    pub(super) async fn record_delivered(&self, place: String, found: bool, note: String) -> Settled {
+        let Slice { digest, assets } = self.parcel.slice.clone();
+        let delivered = Delivered { commit: self.parcel.commit.clone(), digest, assets, at: (self.means.clock)() };
+        match self.steps().delivered(delivered).await {
+            Ok(()) => Settled::Done { place, found, note },
+            Err(error) => not_recorded(error, &place),
+        }
+    }
+
+    async fn record_failure(&self, why: String, certain: bool) -> Settled {
+        match self.steps().failed(&why, certain).await {
+            Ok(()) => failed(why, certain),
+            Err(NotRecorded::Superseded) => superseded(),
+            Err(NotRecorded::Store(error)) => failed(format!("{why}; nor could that be recorded: {error}"), certain),
+        }
+    }
+}
+
+fn unseen(others: usize) -> String {
+    match others {
+        0 => "no run of it has appeared. Does a workflow there listen to it? `stockroom doctor` looks".to_owned(),
+        _ => "no run shows the correlation id: put it into `run-name` of the workflow there".to_owned(),
+    }
+}
+
+fn not_recorded(why: NotRecorded, place: &str) -> Settled {
+    match why {
+        NotRecorded::Superseded => superseded(),
+        NotRecorded::Store(error) => failed(
+            format!("it was told ({place}), but that could not be recorded: {error}. The next run finds out"),
+            false,
+        ),
+    }
+}
+
+pub(super) fn failed(why: String, certain: bool) -> Settled {
+    Settled::Failed { why, certain }
+}
+
+pub(super) fn superseded() -> Settled {
+    Settled::Superseded { why: SUPERSEDED.to_owned() }
+}

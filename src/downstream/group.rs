@@ -1,0 +1,58 @@
+//! Downstreams that are linked by `needs`, in either direction: what is rolled back, is rolled back for all of them.
+
+use std::collections::BTreeMap;
+
+use super::settings::{OnFailure, Settings};
+use crate::ids::DownstreamName;
+
+/// For each downstream the number of its group; those of one group are linked with each other by `needs`.
+pub fn groups(all: &BTreeMap<DownstreamName, Settings>) -> BTreeMap<&DownstreamName, usize> {
+    let mut of: BTreeMap<&DownstreamName, usize> =
+        all.keys().enumerate().map(|(number, name)| (name, number)).collect();
+    for (name, settings) in all {
+        for need in &settings.needs {
+            if let (Some(&mine), Some(&other)) = (of.get(name), of.get(need)) {
+                let (kept, gone) = (mine.min(other), mine.max(other));
+                of.values_mut().filter(|number| **number == gone).for_each(|number| *number = kept);
+            }
+        }
+    }
+    of
+}
+
+/// Whether somebody's failure takes back what the others of this group were told.
+pub fn rolls_back(
+    all: &BTreeMap<DownstreamName, Settings>,
+    groups: &BTreeMap<&DownstreamName, usize>,
+    group: usize,
+) -> bool {
+    let members = groups.iter().filter(|(_, number)| **number == group).filter_map(|(name, _)| all.get(*name));
+    members.into_iter().any(|settings| settings.on_failure == OnFailure::Rollback)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(entries: &[(&str, &str)]) -> BTreeMap<DownstreamName, Settings> {
+        entries.iter().map(|(name, yaml)| (DownstreamName::new(*name), serde_yaml::from_str(yaml).unwrap())).collect()
+    }
+
+    #[test]
+    fn whoever_is_linked_by_needs_is_of_one_group() {
+        let all = all(&[
+            ("a", "{repo: o/a, needs: [d]}"),
+            ("b", "{repo: o/b, needs: [c]}"),
+            ("c", "{repo: o/c, on_failure: rollback}"),
+            ("d", "repo: o/d"),
+            ("e", "{repo: o/e, needs: [c, unknown]}"),
+            ("f", "repo: o/f"),
+        ]);
+        let of = groups(&all);
+        let same = |x: &str, y: &str| of[&DownstreamName::new(x)] == of[&DownstreamName::new(y)];
+        assert!(same("a", "d") && same("b", "c") && same("b", "e"));
+        assert!(!same("a", "b") && !same("f", "a") && !same("f", "b"));
+        assert!(rolls_back(&all, &of, of[&DownstreamName::new("b")]));
+        assert!(!rolls_back(&all, &of, of[&DownstreamName::new("a")]));
+    }
+}
