@@ -7,6 +7,10 @@
 //! what is wanted. [`commands`] gather, plan and apply through [`adapters`]; [`cli`], the only room that reads the environment
 //! and its [`secret`]s, calls them and hands the outcome to [`report`]. [`ids`] name things everywhere.
 
+// The fakes of `tests/it` name this crate as those tests do, and serve the tests in here as well.
+#[cfg(test)]
+extern crate self as stockroom;
+
 pub mod adapters;
 pub mod catalog;
 pub mod cli;
@@ -25,7 +29,3 @@ pub mod report;
 pub mod schema;
 pub mod secret;
 pub mod state;
-
-// The fake GitHub of the integration tests serves the unit tests as well, and names the crate as those do.
-#[cfg(test)]
-extern crate self as stockroom;

@@ -335,13 +335,13 @@ fn findings<'f>(library: &Library, found: impl Iterator<Item = (&'f RepoPath, &'
             count(records.len(), "record"),
         );
         let known = library.config.collections.iter().find(|it| it.name == *collection)?;
-        let volatile =
-            known.settings.volatile.iter().chain(pointers).map(|text| serde_json::Value::from(text.as_str()));
+        let volatile = known.settings.volatile.iter().chain(pointers);
+        let volatile: Vec<String> = volatile.map(|text| serde_json::Value::from(text.as_str()).to_string()).collect();
         let help = format!(
-            "if these values mean nothing to those who read the library, write below {collection} in {}: volatile: {}; if \
-             they do, set `dispatch: {{ on_loop: off }}`",
+            "if these values mean nothing to those who read the library, write below {collection} in {}: volatile: [{}]; \
+             if they do, set `dispatch: {{ on_loop: off }}`",
             library.config.path,
-            serde_json::Value::from_iter(volatile)
+            volatile.join(", ")
         );
         let (place, pointer) = place(library, known, first, pointers);
         let finding = Finding::warning(&SYNC_LOOP, (*first).clone(), message).at(place).about(pointer).help(help);

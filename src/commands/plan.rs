@@ -176,6 +176,11 @@ pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: 
         desired.plan = desired.plan.superseded_by(newer);
     }
     desired.loops = loops::look(library, &desired.plan.deliveries);
+    for delivery in &mut desired.plan.deliveries {
+        if let Some(why) = desired.loops.withheld.get(&delivery.name) {
+            delivery.why.clone_from(why);
+        }
+    }
     Ok(desired)
 }
 

@@ -232,7 +232,7 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::downstream::{Delta, Receiver, Slice};
+    use crate::downstream::{Delta, Slice};
     use crate::embedding::Namespace;
     use crate::embedding::plan::MassDelete;
     use crate::ids::{ChunkId, CorrelationId, DownstreamName, RepoSlug, Sha256Hex};
@@ -258,7 +258,8 @@ pub(crate) mod tests {
         Delivery {
             target: channel.target(&name),
             slice: Slice::new(repo.as_str(), BTreeMap::new()),
-            receiver: Receiver::Event { repo, event: "asset-updated".to_owned() },
+            settings: serde_yaml::from_str(&format!("repo: {repo}")).unwrap(),
+            group: None,
             why: if changed == 0 { "in step" } else { "a run died half-way" }.to_owned(),
             added: 0,
             changed,

@@ -166,6 +166,7 @@ fn run(
     let deliveries = plan(settings, &assets, &state, &|_| Channel::Remote);
     let dispatchers =
         settings.keys().map(|name| (name.clone(), Arc::new(Way(Arc::clone(receiver))) as Arc<dyn Dispatcher>));
+    let mut silence = |_: &str| {};
     let means = Means {
         news: &Announcement::default(),
         commit: None,
@@ -173,6 +174,9 @@ fn run(
         store,
         pace: &SteppedPace::default(),
         clock: &move || clock,
+        before: &|_| Announcement::default(),
+        probe: None,
+        voice: &Mutex::new(&mut silence),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(apply(&deliveries, &means)).remove(0).result

@@ -97,12 +97,16 @@ impl Scene {
         let dispatchers = self.dispatchers(self.github.url(), token);
         let news = Announcement { repository: RepoSlug::parse("org/library").ok(), ..Announcement::default() };
         let clock = || Timestamp(self.clock.fetch_add(1, Ordering::Relaxed));
+        let mut silence = |_: &str| {};
         let means = Means {
             news: &news,
             commit: news.commit.as_ref(),
             dispatchers: &dispatchers,
             store: &self.store,
             pace: &*self.pace,
+            before: &|_| Announcement::default(),
+            probe: None,
+            voice: &Mutex::new(&mut silence),
             clock: &clock,
         };
         apply(&self.plan(assets), &means).await
@@ -126,7 +130,7 @@ impl Scene {
 const BOLT: &[(&str, &str)] = &[("bolt", "1")];
 
 fn sent() -> Vec<Settled> {
-    vec![Settled::Done { place: "org/website".into(), found: false }]
+    vec![Settled::Done { place: "org/website".into(), found: false, note: String::new() }]
 }
 
 fn failure(results: &[Settled]) -> (&str, bool) {
@@ -157,7 +161,7 @@ async fn an_event_that_took_effect_in_spite_of_an_error_is_found_and_not_sent_tw
         assert!(!failure(&first).1, "{first:?}: nobody knows");
         assert_eq!(scene.plan(BOLT)[0].action, Action::Resolve);
         let place = "https://github.com/octo-org/octo-repo/actions/runs/1000".to_owned();
-        assert_eq!(scene.run(BOLT).await, [Settled::Done { place, found: true }]);
+        assert_eq!(scene.run(BOLT).await, [Settled::Done { place, found: true, note: String::new() }]);
         assert_eq!(scene.posts(), 1);
         assert_eq!(scene.run(BOLT).await, [Settled::Unchanged]);
     }
@@ -311,7 +315,7 @@ async fn a_refusal_names_the_permission_and_never_the_token() {
     }
     insta::assert_snapshot!(told.join("\n"), @r#"
     org/website is out of reach (404: Not Found); needs `contents: write` on org/website: GITHUB_TOKEN has what the job's `permissions` say, and cannot reach another repository; for that make a token at https://github.com/settings/personal-access-tokens; or the repository does not exist
-    org/website must not be told (403: Resource not accessible by personal access token); needs a token with the scope `repo`, to be given at https://github.com/settings/tokens, of somebody who may write to org/website
+    org/website must not be told (403: Resource not accessible by personal access token); the token has the scope `repo`; its owner may lack the role to write to org/website
     GitHub does not know the token for org/website (401: Bad credentials); it is wrong, was revoked or has expired: make a new one at https://github.com/settings/personal-access-tokens, with `contents: write` on org/website
     "#);
     assert_eq!(scene.run(BOLT).await, sent(), "with the right token it goes on");
@@ -359,12 +363,16 @@ async fn another_run_that_was_faster_is_not_repeated() {
     let dispatchers = scene.dispatchers(scene.github.url(), TOKEN);
     let news = Announcement::default();
     let clock = || Timestamp(0);
+    let mut silence = |_: &str| {};
     let means = Means {
         news: &news,
         commit: news.commit.as_ref(),
         dispatchers: &dispatchers,
         store: &scene.store,
         pace: &*scene.pace,
+        before: &|_| Announcement::default(),
+        probe: None,
+        voice: &Mutex::new(&mut silence),
         clock: &clock,
     };
     let receipts = apply(&planned, &means).await;

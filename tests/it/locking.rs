@@ -110,6 +110,7 @@ fn outside(root: &std::path::Path, state: &MemoryState, pace: Arc<dyn Pace>) -> 
         state: Arc::new(state.clone()),
         targets: vec![(TargetName::new("manifest"), Arc::new(target))],
         dispatchers: std::collections::BTreeMap::new(),
+        probe: None,
         model: Arc::new(Deterministic::new(16)),
         vectors: Arc::new(Memory::default()),
         budgets: stockroom::adapters::http::Budgets::new(Arc::clone(&pace), None),

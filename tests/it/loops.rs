@@ -88,7 +88,7 @@ fn a_loop_is_stopped_and_what_a_person_changes_in_between_is_delivered() {
         ),
         "{said}"
     );
-    let lines = r#"volatile: ["/seen","/polar/etag","/polar/last_synced","/polar/state"]"#;
+    let lines = r#"volatile: ["/seen", "/polar/etag", "/polar/last_synced", "/polar/state"]"#;
     assert!(said.contains(lines), "{said}");
     assert!(said.contains("Knob $1 Big v01/Knob $1 Big v01.json"), "{said}");
     scene.sync().ends(3);

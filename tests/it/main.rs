@@ -36,8 +36,10 @@ mod fault_sweep;
 mod federation;
 mod file_server;
 mod files;
+mod frugality;
 mod guards;
 mod hostile_log;
+mod hundred;
 mod init;
 mod kill_sweep;
 mod launcher;
@@ -63,6 +65,7 @@ mod runner_log;
 mod schema_diff;
 mod secrets;
 mod signals;
+mod simulated_github;
 #[cfg(feature = "postgres")]
 mod state_migrate;
 mod status;

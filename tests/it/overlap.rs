@@ -48,6 +48,7 @@ impl Scene {
             state: Arc::new(state.clone()),
             targets: vec![(TargetName::new("manifest"), Arc::new(target))],
             dispatchers: BTreeMap::from(dispatchers),
+            probe: None,
             model: Arc::new(Deterministic::new(16)),
             vectors: Arc::clone(&vectors) as Arc<_>,
             budgets: stockroom::adapters::http::Budgets::new(Arc::new(SteppedPace::default()), None),

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::program::Library;
+use crate::program::{Library, named};
 
 const SECRET: &str = "whsec_Y2FuYXJ5IGNhbmFyeSBjYW5hcnkgY2FuYXJ5";
 
@@ -80,13 +80,13 @@ fn the_receiver_of_the_documentation_verifies_what_it_is_sent() {
     let Some(mut receiver) = Receiver::start() else { return };
     let library = library();
     let sync = |secret: &str, code: i32| {
-        let program = library.program(&["sync", "--only", "dispatch", "--format", "json"]);
+        let program = library.program(&["sync", "--only", "manifest,dispatch", "--format", "json"]);
         let run = program.env("SHOP_HOOK", &receiver.url).env("SHOP_HOOK_SECRET", secret).run().ends(code);
         assert!(!run.both().contains("canary") && !run.both().contains("Y2Fu"), "{}", run.both());
         run
     };
     let told = sync(SECRET, 0).json();
-    assert_eq!(told["results"][0]["outcome"], "done", "{told:#}");
+    assert_eq!(named(&told["results"], "name", "downstream/shop")["outcome"], "done", "{told:#}");
     sync(SECRET, 0);
     library.write("nut/nut.json", r#"{"title": "Nut"}"#);
     library.commit();
@@ -103,8 +103,8 @@ fn the_receiver_of_the_documentation_verifies_what_it_is_sent() {
 #[test]
 fn without_its_secret_an_envelope_goes_to_the_outbox() {
     let library = library();
-    let told = library.program(&["sync", "--only", "dispatch", "--format", "json"]).run().ends(0).json();
-    assert_eq!(told["results"][0]["outcome"], "done", "{told:#}");
+    let told = library.program(&["sync", "--only", "manifest,dispatch", "--format", "json"]).run().ends(0).json();
+    assert_eq!(named(&told["results"], "name", "outbox/shop")["outcome"], "done", "{told:#}");
     let outbox = library.path(".git/stockroom/outbox/shop");
     let file = std::fs::read_dir(outbox).unwrap().next().unwrap().unwrap().path();
     let envelope: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();

@@ -82,8 +82,7 @@ impl WorkflowDispatcher {
     fn settled(&self, reply: &Reply, reference: &str) -> Result<Outcome, DispatchError> {
         let (repo, status, said) = (&self.runs.repo, reply.status, self.runs.github.api.said(reply));
         let place = self.receiver(reference).place();
-        let needs =
-            format!("needs a token with `actions: write` on {repo}; GITHUB_TOKEN cannot reach another repository");
+        let needs = self.runs.github.api.advice(reply, "actions: write", repo.as_str());
         let told = begun(&reply.body);
         match (status, told) {
             (204, _) => Ok(Outcome::Delivered { place, run: None }),

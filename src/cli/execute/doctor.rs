@@ -46,8 +46,7 @@ impl Execution<'_> {
         );
         diagnosis.add("configuration", Conclusion::healthy(said));
         diagnosis.add("git", doctor::git(&opened.worktree, &opened.tree, self.needs_origin(&opened)));
-        let outbox = opened.worktree.private_folder().join("outbox").display().to_string();
-        let mut ways = Ways::new(&opened.config, self.environment, self.console, outbox, &self.stop)?;
+        let mut ways = Ways::new(&opened.worktree, &opened.config, self.environment, self.console, &self.stop)?;
         let sites = ways.sites();
         doctor::tokens(diagnosis, &ways.tokens()).await;
         doctor::sites(diagnosis, sites).await;

@@ -82,8 +82,7 @@ impl Execution<'_> {
         for command in course::annotations(&sync) {
             self.console.command(&command);
         }
-        let links = sync.courses.iter().filter_map(|(name, course)| Some((name.clone(), course.run.clone()?)));
-        self.tell(&library, &sync, &links.collect(), begun.elapsed()).await;
+        self.tell(&library, &sync, begun.elapsed()).await;
         drop(under_way);
         Ok(if sync.is_partial() { Ending::Partial } else { Ending::Done })
     }

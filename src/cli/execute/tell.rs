@@ -2,7 +2,6 @@
 //!
 //! Neither decides how a run ends: what cannot be told is said as a warning.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use crate::commands::open::open;
 use crate::commands::plan::Scope;
 use crate::config::Config;
 use crate::downstream::{Badge, Channel, ReportTo, Taken};
-use crate::ids::{DownstreamName, TargetName};
+use crate::ids::DownstreamName;
 use crate::report::notify::Occasion;
 use crate::report::slack::{self, News};
 use crate::report::targets::{Outcome, Sync, TargetResult};
@@ -61,30 +60,18 @@ impl Execution<'_> {
         self.post(&slack.webhook, slack::failure(why, repository.as_ref(), self.page().as_deref())).await
     }
 
-    /// Tells everybody whom stockroom.yml names; `links` lead to where the effect on a target can be seen.
-    pub(super) async fn tell(
-        &self,
-        library: &Library,
-        sync: &Sync,
-        links: &BTreeMap<TargetName, String>,
-        took: Duration,
-    ) {
+    /// Tells everybody whom stockroom.yml names.
+    pub(super) async fn tell(&self, library: &Library, sync: &Sync, took: Duration) {
         // Who is asked to end makes no request any more.
         if self.stop.is_asked() {
             return;
         }
-        self.tell_commit(library, sync, links).await;
-        let told = self.tell_slack(library, sync, links, took).await;
+        self.tell_commit(library, sync).await;
+        let told = self.tell_slack(library, sync, took).await;
         self.settled(told.map_err(|error| error.context("Slack was not told")));
     }
 
-    async fn tell_slack(
-        &self,
-        library: &Library,
-        sync: &Sync,
-        links: &BTreeMap<TargetName, String>,
-        took: Duration,
-    ) -> anyhow::Result<()> {
+    async fn tell_slack(&self, library: &Library, sync: &Sync, took: Duration) -> anyhow::Result<()> {
         let Some(settings) = &library.config.settings.notify.slack else { return Ok(()) };
         if !slack::is_wanted(sync, &settings.on) {
             return Ok(());
@@ -96,7 +83,6 @@ impl Execution<'_> {
             server: self.environment.get("GITHUB_SERVER_URL").unwrap_or("https://github.com"),
             page: page.as_deref(),
             seconds: took.as_secs(),
-            links,
         });
         self.post(&settings.webhook, message).await
     }
@@ -112,14 +98,14 @@ impl Execution<'_> {
     }
 
     /// Shows on the commit how each downstream took it that wants that. What has not changed is not shown anew.
-    async fn tell_commit(&self, library: &Library, sync: &Sync, links: &BTreeMap<TargetName, String>) {
+    async fn tell_commit(&self, library: &Library, sync: &Sync) {
         let badges: Vec<(Badge, &[ReportTo])> = library
             .config
             .settings
             .downstreams
             .iter()
             .filter(|(_, settings)| !settings.report.is_empty())
-            .filter_map(|(name, settings)| Some((self.badge(name, sync, links)?, settings.report.as_slice())))
+            .filter_map(|(name, settings)| Some((self.badge(name, sync)?, settings.report.as_slice())))
             .collect();
         if badges.is_empty() {
             return;
@@ -148,7 +134,7 @@ impl Execution<'_> {
         }
     }
 
-    fn badge(&self, name: &DownstreamName, sync: &Sync, links: &BTreeMap<TargetName, String>) -> Option<Badge> {
+    fn badge(&self, name: &DownstreamName, sync: &Sync) -> Option<Badge> {
         // What lies in the outbox has not been taken by anybody.
         let target = Channel::Remote.target(name);
         let TargetResult { outcome, message, .. } = sync.results.iter().find(|result| result.name == target)?;
@@ -159,7 +145,8 @@ impl Execution<'_> {
             Outcome::Unchanged | Outcome::Superseded => return None,
         };
         let page = self.page();
-        let links = links.get(&target).map(String::as_str).into_iter().chain(page.as_deref());
+        let links =
+            sync.courses.get(&target).and_then(|course| course.run.as_deref()).into_iter().chain(page.as_deref());
         Some(Badge::new(name, taken, &self.console.redacted(message), links))
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::adapters::github::GitHub;
+use super::githubs::GitHubs;
 use crate::adapters::github::inspection::GitHubInspection;
 use crate::adapters::http;
 use crate::adapters::notifier::SlackNotifier;
 use crate::adapters::stop::Stop;
+use crate::adapters::worktree::Worktree;
 use crate::cli::console::Console;
 use crate::cli::environment::Environment;
 use crate::cli::rehearsal;
@@ -30,23 +31,25 @@ pub struct Ways<'a> {
     pub environment: &'a Environment,
     /// Where secrets are made known, so that they are not shown.
     pub console: &'a Console,
-    /// Where the outbox is, for people.
-    pub outbox: String,
+    outbox: String,
     means: Means,
-    tokens: BTreeMap<(String, String), Inspection>,
+    githubs: GitHubs<'a>,
+    tokens: BTreeMap<(String, String), Token>,
 }
 
 impl<'a> Ways<'a> {
     /// None is made yet.
     pub fn new(
+        worktree: &Worktree,
         config: &'a Config,
         environment: &'a Environment,
         console: &'a Console,
-        outbox: String,
         stop: &Stop,
     ) -> anyhow::Result<Self> {
         let means = Means { client: http::client()?, pace: rehearsal::pace(environment, stop) };
-        Ok(Self { config, environment, console, outbox, means, tokens: BTreeMap::new() })
+        let githubs = GitHubs::new(worktree, config, environment, &means.pace, console).without_trace();
+        let outbox = worktree.private_folder().join("outbox").display().to_string();
+        Ok(Self { config, environment, console, outbox, means, githubs, tokens: BTreeMap::new() })
     }
 
     fn secret(&self, reference: &SecretRef) -> Option<Secret> {
@@ -61,13 +64,9 @@ impl<'a> Ways<'a> {
         config.settings.downstreams.iter().map(|(name, settings)| self.site(name, settings)).collect()
     }
 
-    /// The tokens that the downstreams asked for, in the order of their variables.
-    pub fn tokens(&self) -> Vec<Token> {
-        let token = |((variable, _), inspection): (&(String, String), &Inspection)| Token {
-            variable: variable.clone(),
-            inspection: inspection.clone(),
-        };
-        self.tokens.iter().map(token).collect()
+    /// The tokens and apps that the downstreams asked for, in the order of their names.
+    pub fn tokens(&mut self) -> Vec<Token> {
+        std::mem::take(&mut self.tokens).into_values().collect()
     }
 
     fn site(&mut self, name: &DownstreamName, settings: &Settings) -> Site {
@@ -114,29 +113,32 @@ impl<'a> Ways<'a> {
         let Some(repo) = settings.receiver.repo().cloned() else {
             return Way::Unasked(Conclusion::unhealthy("it names no repository"));
         };
-        let reference = match settings.credentials(&self.config.settings.dispatch) {
-            Credentials::Token(reference) => reference,
-            Credentials::App(app) => return self.app(name, &app.key),
+        let (variable, label, kind) = match settings.credentials(&self.config.settings.dispatch) {
+            Credentials::Token(reference) => {
+                let label = format!("token/{}", reference.variable());
+                let kind = self.secret(&reference).map(|token| TokenKind::of(token.reveal()));
+                (reference, label, kind)
+            }
+            Credentials::App(app) => {
+                let kind = self.secret(&app.key).map(|_| TokenKind::Installation);
+                (app.key, format!("app/{}", app.id), kind)
+            }
         };
-        let base = settings.api.clone().unwrap_or_else(|| self.environment.api().to_owned());
-        let Some(token) = self.secret(&reference) else { return self.outbox(name, &reference) };
-        let key = (reference.variable().to_owned(), base.clone());
-        let inspection = self.tokens.entry(key).or_insert_with(|| {
-            let budget = Arc::new(http::Budget::new(Arc::clone(&self.means.pace)));
-            let github = GitHub::new(self.means.client.clone(), &base, &token, budget);
-            let inspection = github.map(|github| GitHubInspection::new(github, TokenKind::of(token.reveal())));
-            inspection.map(Arc::new).map_err(|why| format!("{}: {why}", reference.variable()))
+        let Some(kind) = kind else { return self.outbox(name, &variable) };
+        let github = self.githubs.reach(settings, &repo);
+        let inspection: Inspection = match github {
+            Ok(Some(github)) => Ok(Arc::new(GitHubInspection::new(github, kind))),
+            Ok(None) => return self.outbox(name, &variable),
+            Err(error) => Err(format!("{}: {error:#}", variable.variable())),
+        };
+        let base = settings.api.as_deref().unwrap_or(self.environment.api()).to_owned();
+        let known = self.tokens.entry((label.clone(), base));
+        known.or_insert_with(|| Token {
+            label,
+            variable: variable.variable().to_owned(),
+            inspection: inspection.clone(),
         });
-        Way::GitHub { repo, wanted, inspection: inspection.clone() }
-    }
-
-    fn app(&self, name: &DownstreamName, key: &SecretRef) -> Way {
-        match self.secret(key) {
-            None => self.outbox(name, key),
-            Some(_) => Way::Unasked(Conclusion::degraded(
-                "it is told by a GitHub App, which this command cannot look through yet",
-            )),
-        }
+        Way::GitHub { repo, wanted, inspection }
     }
 
     /// The channel of Slack, where stockroom.yml names one; else the variable that is not set.

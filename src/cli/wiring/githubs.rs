@@ -19,7 +19,7 @@ pub struct GitHubs<'a> {
     environment: &'a Environment,
     console: &'a Console,
     budgets: Budgets,
-    cache: Arc<ReplyCache>,
+    cache: Option<Arc<ReplyCache>>,
     transport: Option<Transport>,
     apps: BTreeMap<(String, AppSettings), Arc<App>>,
 }
@@ -35,9 +35,15 @@ impl<'a> GitHubs<'a> {
     ) -> Self {
         let talk = console.clone();
         let warn: http::Warn = Arc::new(move |sentence: &str| talk.talk(&format!("warning: {sentence}\n")));
-        let cache = Arc::new(ReplyCache::at(worktree.private_folder().join("http")));
+        let cache = Some(Arc::new(ReplyCache::at(worktree.private_folder().join("http"))));
         let budgets = Budgets::new(Arc::clone(pace), Some(warn));
         Self { config, environment, console, budgets, cache, transport: None, apps: BTreeMap::new() }
+    }
+
+    /// The same for who must leave no trace: nothing is kept.
+    #[must_use]
+    pub fn without_trace(self) -> Self {
+        Self { cache: None, ..self }
     }
 
     /// The budgets of all that are reached.
@@ -60,7 +66,10 @@ impl<'a> GitHubs<'a> {
                 (Credentials::App { app, repo: repo.clone() }, self.budgets.of_app(&base, &named.id.to_string()))
             }
         };
-        let access = Access::new(self.transport()?, &base, credentials, budget).keeping(Arc::clone(&self.cache));
+        let mut access = Access::new(self.transport()?, &base, credentials, budget);
+        if let Some(cache) = &self.cache {
+            access = access.keeping(Arc::clone(cache));
+        }
         GitHub::with(access).map(Some).map_err(anyhow::Error::msg)
     }
 

@@ -21,8 +21,10 @@ use crate::diagnosis::{Conclusion, Diagnosis, token};
 /// How long one look may take.
 const PATIENCE: Duration = Duration::from_secs(45);
 
-/// A token by its variable, and the way to ask about it.
+/// A token, or an app's, and the way to ask about it.
 pub struct Token {
+    /// What the diagnosis calls it.
+    pub label: String,
     /// The variable that holds it.
     pub variable: String,
     /// The way; else why there is none.
@@ -37,7 +39,7 @@ async fn within(look: impl Future<Output = Conclusion>) -> Conclusion {
 
 /// Looks at each token.
 pub async fn tokens(diagnosis: &mut Diagnosis, tokens: &[Token]) {
-    for Token { variable, inspection } in tokens {
+    for Token { label, variable, inspection } in tokens {
         let conclusion = match inspection {
             Err(why) => Conclusion::unhealthy(why.clone()),
             Ok(inspection) => {
@@ -50,7 +52,7 @@ pub async fn tokens(diagnosis: &mut Diagnosis, tokens: &[Token]) {
                 .await
             }
         };
-        diagnosis.add(format!("token/{variable}"), conclusion);
+        diagnosis.add(label, conclusion);
     }
 }
 

@@ -7,15 +7,13 @@ mod text;
 #[cfg(test)]
 pub(crate) mod rules;
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use self::text::{TEXT, link, shown};
 use super::notify::Occasion;
 use super::targets::{Outcome, Sync, TargetResult};
 use crate::finding::words::count;
-use crate::ids::{RepoSlug, TargetName};
+use crate::ids::RepoSlug;
 use crate::manifest::plan::Publication;
 
 /// Slack takes 50 blocks; some are the head and the foot.
@@ -38,8 +36,6 @@ pub struct News<'a> {
     pub page: Option<&'a str>,
     /// How long it took, in seconds.
     pub seconds: u64,
-    /// Where the effect on a target can be seen, such as the run that a delivery began.
-    pub links: &'a BTreeMap<TargetName, String>,
 }
 
 /// Whether a run is worth a message to somebody who wants these.
@@ -62,7 +58,7 @@ pub fn message(news: &News<'_>) -> Value {
         .copied()
         .partition(|result: &&TargetResult| matches!(result.outcome, Outcome::Failed | Outcome::Skipped));
     for result in bad.into_iter().chain(good).take(MOST_LINES) {
-        blocks.push(json!({ "type": "section", "text": markdown(&line(result, news.links)) }));
+        blocks.push(json!({ "type": "section", "text": markdown(&line(result, news.sync)) }));
     }
     if told.len() > MOST_LINES {
         let more = format!("and {}", count(told.len() - MOST_LINES, "more target"));
@@ -149,7 +145,7 @@ fn assets(publications: &[Publication]) -> String {
     format!("{assets}: {added} added, {changed} changed, {removed} removed")
 }
 
-fn line(result: &TargetResult, links: &BTreeMap<TargetName, String>) -> String {
+fn line(result: &TargetResult, sync: &Sync) -> String {
     let sign = match result.outcome {
         Outcome::Done => ":white_check_mark:",
         Outcome::Failed => ":x:",
@@ -157,7 +153,7 @@ fn line(result: &TargetResult, links: &BTreeMap<TargetName, String>) -> String {
         Outcome::Superseded | Outcome::Unchanged => ":fast_forward:",
     };
     let name = shown(result.name.as_str(), FIELD);
-    let linked = links.get(&result.name).and_then(|address| link(address, "the run"));
+    let linked = sync.courses.get(&result.name).and_then(|course| link(course.run.as_deref()?, "the run"));
     let linked = linked.map(|link| format!(" ({link})")).unwrap_or_default();
     let head = format!("{sign} *{name}* {}{linked}", result.outcome.as_str());
     if result.message.is_empty() {

@@ -2,24 +2,26 @@ use proptest::prelude::*;
 
 use super::rules::{complaints, specials};
 use super::*;
+use crate::ids::TargetName;
+use crate::report::course::Course;
 use crate::report::runner_parser::hostile_text;
 use crate::report::targets::tests::{busy, idle, run};
 
-fn news<'a>(sync: &'a Sync, repo: Option<&'a RepoSlug>, links: &'a BTreeMap<TargetName, String>) -> News<'a> {
+fn news<'a>(sync: &'a Sync, repo: Option<&'a RepoSlug>) -> News<'a> {
     let page = Some("https://github.com/org/library/actions/runs/7");
-    News { sync, repository: repo, server: "https://github.com", page, seconds: 75, links }
+    News { sync, repository: repo, server: "https://github.com", page, seconds: 75 }
 }
 
 #[test]
 fn a_message_tells_who_was_told_and_what_failed() {
-    let sync = run(
+    let mut sync = run(
         busy(),
         &[(Outcome::Done, "13 assets published"), (Outcome::Failed, "it's <down> & out"), (Outcome::Done, "")],
     );
     let repo = RepoSlug::parse("org/library").unwrap();
-    let link = "https://github.com/org/site/actions/runs/1".to_owned();
-    let links = BTreeMap::from([(TargetName::new("downstream/addon"), link)]);
-    let message = message(&news(&sync, Some(&repo), &links));
+    let run = Some("https://github.com/org/site/actions/runs/1".to_owned());
+    sync.courses.insert(TargetName::new("downstream/addon"), Course { run, ..Course::default() });
+    let message = message(&news(&sync, Some(&repo)));
     assert_eq!(complaints(&message), [""; 0]);
     insta::assert_json_snapshot!(message, @r#"
     {
@@ -129,7 +131,7 @@ fn many_targets_and_long_texts_stay_within_the_limits() {
         message: long.clone(),
     };
     sync.results = (0..500).map(result).collect();
-    let message = message(&news(&sync, None, &BTreeMap::new()));
+    let message = message(&news(&sync, None));
     assert_eq!(complaints(&message), [""; 0]);
     assert!(message.to_string().contains("and 470 more targets"));
     assert_eq!(complaints(&failure(&long, None, None)), [""; 0]);
@@ -149,7 +151,7 @@ proptest! {
         let text = format!("{text}<!channel> <@U1> <https://evil|ok>");
         let mut sync = run(busy(), &[(Outcome::Failed, &text)]);
         sync.results[0].name = TargetName::new(format!("downstream/{name}"));
-        let message = message(&news(&sync, None, &BTreeMap::new()));
+        let message = message(&news(&sync, None));
         prop_assert_eq!(complaints(&message), [""; 0]);
         prop_assert_eq!(specials(&message), ["https://github.com/org/library/actions/runs/7|the run"]);
     }

@@ -31,7 +31,7 @@ sweeps! {
 
 /// Each request of a quiet run in turn meets the fault.
 fn sweep(fault: Fault) {
-    for story in [Story::Forward] {
+    for story in [Story::Forward, Story::Rollback] {
         let scene = Scene::new(story);
         for struck in 0..scene.requests() {
             let github = scene.github();
@@ -46,22 +46,38 @@ fn sweep(fault: Fault) {
 
 #[test]
 fn killed_before_the_effect_of_a_request() {
-    killed(Fault::HangBefore);
+    killed(Fault::HangBefore, "");
 }
 
 #[test]
 fn killed_after_the_effect_of_a_request() {
-    killed(Fault::HangAfter);
+    killed(Fault::HangAfter, "");
 }
 
-fn killed(at: Fault) {
-    for story in [Story::Forward] {
+/// The sweep would notice.
+#[cfg(debug_assertions)]
+#[test]
+#[should_panic(expected = "Forward, killed at request 0 (HangBefore)")]
+fn a_downstream_that_counts_as_told_before_it_is_told_is_noticed() {
+    killed(Fault::HangBefore, "state-first");
+}
+
+#[cfg(debug_assertions)]
+#[test]
+#[should_panic(expected = "Forward, killed at request 0 (HangAfter)")]
+fn a_downstream_that_is_told_without_an_intent_is_noticed() {
+    killed(Fault::HangAfter, "no-intent");
+}
+
+/// Each request of a quiet run in turn is the last of a run that is killed. The run writes its state in this order.
+fn killed(at: Fault, order: &str) {
+    for story in [Story::Forward, Story::Rollback] {
         let scene = Scene::new(story);
         for struck in 0..scene.requests() {
             let github = scene.github();
             github.strike(struck, at);
             let library = scene.library();
-            let mut child = scene.program(&library, &github).begin();
+            let mut child = scene.program(&library, &github).env("STOCKROOM_TEST_ORDER", order).begin();
             github.wait_until_seen(struck + 1);
             child.kill().unwrap();
             child.wait().unwrap();
