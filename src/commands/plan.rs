@@ -171,13 +171,18 @@ pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: 
         (present.vectors, present.is_listed) = indexed(outside, &present.state).await?;
         present.is_strange = present.is_listed && !present.vectors.is_empty() && !outside.index_apart;
     }
+    let is_forced = scope.choice.force;
     let mut desired = compare(library, outside, made, present, scope)?;
     if let Some(newer) = unseen(library, outside, &desired).await {
         desired.plan = desired.plan.superseded_by(newer);
     }
     desired.loops = loops::look(library, &desired.plan.deliveries);
+    if is_forced {
+        desired.loops.withheld.clear();
+    }
     for delivery in &mut desired.plan.deliveries {
         if let Some(why) = desired.loops.withheld.get(&delivery.name) {
+            delivery.action = downstream::Action::Withheld;
             delivery.why.clone_from(why);
         }
     }
@@ -392,6 +397,7 @@ fn announcement(library: &Library, outside: &Outside, manifest: &Manifest) -> An
         // Another commit than HEAD's has no branch that we know of.
         reference: library.head.branch.clone().filter(|_| library.head.commit == library.tree.commit),
         manifest_url: outside.targets.iter().find_map(|(_, target)| target.address()),
+        rollback: false,
         manifest_digest: Some(manifest.digest.clone()),
         schemas: manifest
             .schemas

@@ -29,6 +29,11 @@ impl TokenKind {
         }
     }
 
+    /// Whether a person's rights stand behind it.
+    pub fn is_personal(self) -> bool {
+        matches!(self, Self::Classic | Self::FineGrained)
+    }
+
     fn words(self) -> &'static str {
         match self {
             Self::Classic => "a classic personal token",

@@ -14,7 +14,7 @@ mod receiver;
 mod settings;
 mod slice;
 
-pub use acceptance::{Acceptance, Range, Refusal, unaccepted};
+pub use acceptance::{Acceptance, Range, Refusal, VERSION_NOT_ACCEPTED, unaccepted};
 pub use badge::{Badge, Taken};
 pub use choice::{BadChoice, Choice};
 pub use envelope::{

@@ -1,20 +1,25 @@
 //! A hundred downstreams within GitHub's published limits, by a clock that costs no time.
 //!
-//! The dispatchers, the API, the budget and the cache are the real ones; GitHub is in memory.
+//! The engine that delivers, the dispatchers, the API, the budget and the cache are the real ones; GitHub is in memory.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use serde_json::json;
-use stockroom::adapters::dispatcher::{Dispatch, Dispatcher, EventDispatcher, Outcome, Progress, Search};
+use stockroom::adapters::dispatcher::{Dispatch, Dispatcher, EventDispatcher};
 use stockroom::adapters::github::{Access, Credentials, GitHub};
 use stockroom::adapters::http::{Budget, Policy, RealPace, ReplyCache};
-use stockroom::ids::{CorrelationId, DownstreamName, RepoSlug};
+use stockroom::adapters::state_store::MemoryState;
+use stockroom::commands::dispatch::{Means, Settled, apply};
+use stockroom::downstream::{Announcement, Channel, Settings, plan};
+use stockroom::ids::{AssetId, AssetKey, CollectionName, CorrelationId, DownstreamName, RepoSlug, Sha256Hex};
 use stockroom::secret::Secret;
 use stockroom::state::Timestamp;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::simulated_github::{EPOCH, Hits, Manner, SimulatedGitHub};
 
@@ -31,7 +36,7 @@ fn dispatch(number: usize) -> Dispatch {
 struct Simulation {
     github: SimulatedGitHub,
     budget: Arc<Budget>,
-    dispatchers: Vec<EventDispatcher>,
+    dispatchers: Vec<Arc<dyn Dispatcher>>,
     _cache: tempfile::TempDir,
 }
 
@@ -43,51 +48,48 @@ impl Simulation {
         let token = Credentials::Token(Secret::new("github_pat_simulated"));
         let access = Access::new(github.transport(), "https://api.github.com", token, Arc::clone(&budget));
         let through = GitHub::with(access.keeping(cache)).unwrap();
-        let way = |number| {
+        let way = |number| -> Arc<dyn Dispatcher> {
             let slug = RepoSlug::parse(&repo(number)).unwrap();
-            EventDispatcher::new(through.clone(), slug, "asset-updated".to_owned(), Policy::once())
+            Arc::new(EventDispatcher::new(through.clone(), slug, "asset-updated".to_owned(), Policy::once()))
         };
         let dispatchers = (0..count).map(way).collect();
         Self { github, budget, dispatchers, _cache: folder }
     }
 
-    /// Delivers to all at once and, where that is wanted, waits for each run to end; gives what became of each.
-    async fn run(&self, is_awaited: bool) -> Vec<String> {
-        let one = |number: usize| async move {
-            let (dispatcher, dispatch) = (&self.dispatchers[number], dispatch(number));
-            let told = match dispatcher.deliver(&dispatch).await {
-                Ok(Outcome::Delivered { .. }) if is_awaited => self.conclusion(dispatcher, &dispatch).await,
-                Ok(Outcome::Delivered { .. }) => "delivered".to_owned(),
-                Ok(Outcome::Unknown { .. }) => "unknown".to_owned(),
-                Err(error) => error.to_string(),
-            };
-            (number, told)
+    /// Delivers to all, by the plan for downstreams with these further settings; gives what became of each.
+    async fn run(&self, more: &str) -> Vec<Settled> {
+        let mut yaml = String::new();
+        for number in 0..self.dispatchers.len() {
+            writeln!(yaml, "site-{number:03}: {{repo: {}{more}}}", repo(number)).unwrap();
+        }
+        let settings: BTreeMap<DownstreamName, Settings> = serde_yaml::from_str(&yaml).unwrap();
+        let store = MemoryState::new("acme/library");
+        let bolt = AssetKey { collection: CollectionName::new("products"), id: AssetId::new("bolt") };
+        let concerns = [(bolt, Sha256Hex::of(b"1"))].into_iter().collect();
+        let state = stockroom::adapters::state_store::StateStore::load(&store).await.unwrap();
+        let deliveries = plan(&settings, &concerns, &state, &|_| Channel::Remote);
+        let ways = settings.keys().cloned().zip(self.dispatchers.iter().cloned()).collect();
+        let pace = Arc::clone(self.budget.pace());
+        let begun = pace.now();
+        let clock = || Timestamp(EPOCH + i64::try_from((pace.now() - begun).as_secs()).unwrap());
+        let mut hear = |_: &str| {};
+        let means = Means {
+            news: &Announcement::default(),
+            before: &|_| Announcement::default(),
+            commit: None,
+            dispatchers: &ways,
+            probe: None,
+            store: &store,
+            pace: &*pace,
+            clock: &clock,
+            voice: &Mutex::new(&mut hear),
         };
-        let mut all: FuturesUnordered<_> = (0..self.dispatchers.len()).map(one).collect();
-        let mut found = vec![String::new(); self.dispatchers.len()];
-        while let Some((number, told)) = all.next().await {
-            found[number] = told;
-        }
-        found
+        apply(&deliveries, &means).await.into_iter().map(|receipt| receipt.result).collect()
     }
+}
 
-    async fn conclusion(&self, dispatcher: &EventDispatcher, dispatch: &Dispatch) -> String {
-        let mut run = None;
-        loop {
-            sleep(Duration::from_secs(10)).await;
-            let sighting = match &run {
-                None => match dispatcher.find(dispatch, Timestamp(EPOCH)).await.unwrap() {
-                    Search::Found(sighting) => sighting,
-                    Search::Absent { .. } => continue,
-                },
-                Some(run) => dispatcher.look(run).await.unwrap(),
-            };
-            if let Progress::Ended { conclusion } = sighting.progress {
-                return conclusion;
-            }
-            run = sighting.run;
-        }
-    }
+fn is_done(settled: &Settled) -> bool {
+    matches!(settled, Settled::Done { .. })
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,13 +99,15 @@ async fn a_hundred_deliveries_break_no_limit_and_neither_a_dead_nor_a_broken_one
     github.behave(&repo(40), Manner::Broken);
     let simulation = Simulation::of(100, github);
     let begun = Instant::now();
-    let found = simulation.run(false).await;
+    let found = simulation.run("").await;
     let took = begun.elapsed();
     eprintln!("100 deliveries took {:.1} s\n{}", took.as_secs_f32(), simulation.github.figures());
     assert!(took <= Duration::from_secs(110), "{took:?}");
-    for (number, told) in found.iter().enumerate() {
-        let wanted = if [3, 40].contains(&number) { "unknown" } else { "delivered" };
-        assert_eq!(told, wanted, "{number}");
+    for (number, settled) in found.iter().enumerate() {
+        match settled {
+            Settled::Failed { certain: false, .. } => assert!([3, 40].contains(&number), "{number}"),
+            other => assert!(is_done(other) && ![3, 40].contains(&number), "{number}: {other:?}"),
+        }
     }
     assert_eq!((simulation.github.hits(), simulation.github.told().len()), (Hits::default(), 98));
     let last = simulation.github.told().values().max().copied().unwrap();
@@ -116,10 +120,10 @@ async fn a_hundred_deliveries_break_no_limit_and_neither_a_dead_nor_a_broken_one
 async fn a_hundred_runs_are_waited_for_and_no_limit_is_broken() {
     let simulation = Simulation::of(100, SimulatedGitHub::new(Duration::from_secs(60)));
     let begun = Instant::now();
-    let found = simulation.run(true).await;
+    let found = simulation.run(", wait: 15m").await;
     let took = begun.elapsed();
     eprintln!("100 deliveries with their runs took {:.1} s\n{}", took.as_secs_f32(), simulation.github.figures());
-    assert!(found.iter().all(|told| told == "success"), "{found:?}");
+    assert!(found.iter().all(is_done), "{found:?}");
     assert_eq!(simulation.github.hits(), Hits::default());
     // The last event after a hundred seconds, its run of a minute, and until somebody looks.
     assert!(took <= Duration::from_secs(175), "{took:?}");
@@ -129,20 +133,20 @@ async fn a_hundred_runs_are_waited_for_and_no_limit_is_broken() {
 #[tokio::test(start_paused = true)]
 async fn six_hundred_at_once_are_told_as_far_as_the_hour_allows_and_the_others_hear_why() {
     let simulation = Simulation::of(600, SimulatedGitHub::new(Duration::from_secs(60)));
-    let found = simulation.run(false).await;
-    let told = found.iter().filter(|told| *told == "delivered").count();
+    let found = simulation.run("").await;
+    let told = found.iter().filter(|settled| is_done(settled)).count();
     assert_eq!((told, simulation.github.hits()), (500, Hits::default()));
-    let why = found.iter().find(|told| *told != "delivered").unwrap();
+    let Some(Settled::Failed { why, certain: true }) = found.iter().find(|settled| !is_done(settled)) else { panic!() };
     assert!(why.contains("GitHub lets 500 writes pass in an hour"), "{why}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_token_with_few_requests_left_breaks_no_limit_either() {
     let simulation = Simulation::of(60, SimulatedGitHub::new(Duration::from_secs(60)).with_limit(40));
-    let found = simulation.run(false).await;
-    let told = found.iter().filter(|told| *told == "delivered").count();
+    let found = simulation.run("").await;
+    let told = found.iter().filter(|settled| is_done(settled)).count();
     assert_eq!((told, simulation.github.hits()), (40, Hits::default()));
-    let why = found.iter().find(|told| *told != "delivered").unwrap();
+    let Some(Settled::Failed { why, certain: true }) = found.iter().find(|settled| !is_done(settled)) else { panic!() };
     assert!(why.contains("all 40 requests that GitHub lets pass in an hour are used up"), "{why}");
 }
 

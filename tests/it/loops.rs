@@ -92,6 +92,7 @@ fn a_loop_is_stopped_and_what_a_person_changes_in_between_is_delivered() {
     assert!(said.contains(lines), "{said}");
     assert!(said.contains("Knob $1 Big v01/Knob $1 Big v01.json"), "{said}");
     scene.sync().ends(3);
+    assert_eq!(scene.told("website"), 2);
 
     // A person mends a title while the tool goes on: that is delivered, and all that is new with it.
     let titles = [(7, "Large knob")];
@@ -174,4 +175,15 @@ fn a_plan_tells_of_a_loop_and_a_shallow_clone_of_what_it_lacks() {
     let run = scene.sync().ends(0);
     assert!(run.err.contains("loops were looked for in 1 commit alone: the clone is shallow"), "{}", run.err);
     assert_eq!(scene.told("website"), 2, "what cannot be seen is not held back");
+}
+
+#[test]
+fn what_was_withheld_goes_out_when_somebody_asks_for_it() {
+    let mut scene = Scene::new(CONFIG);
+    scene.sync().ends(0);
+    scene.bot(4, &[]);
+    scene.sync().ends(3);
+    scene.library.run(&["dispatch", "--force", "--to", "website"]).ends(0);
+    assert_eq!(scene.told("website"), 2);
+    scene.sync().ends(0);
 }

@@ -90,7 +90,7 @@ fn the_receiver_of_the_documentation_verifies_what_it_is_sent() {
     sync(SECRET, 0);
     library.write("nut/nut.json", r#"{"title": "Nut"}"#);
     library.commit();
-    let refused = sync("whsec_b3RoZXIgb3RoZXIgb3RoZXIgb3RoZXI=", 3);
+    let refused = sync("whsec_b3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXI=", 3);
     assert!(refused.both().contains("is its secret the same as here?"), "{}", refused.both());
     sync(SECRET, 0);
     let commits = library.git(&["rev-list", "--reverse", "HEAD"]);

@@ -113,7 +113,8 @@ impl GitHubInspection {
             is_archived: is("archived"),
             is_disabled: is("disabled"),
             default_branch: text(&body, "default_branch"),
-            may_push: body.pointer("/permissions/push").and_then(Value::as_bool),
+            // It is the role of a person; an app has none.
+            may_push: body.pointer("/permissions/push").and_then(Value::as_bool).filter(|_| self.kind.is_personal()),
         })
     }
 

@@ -8,7 +8,7 @@ use super::one::{End, Held, One, Parcel, failed};
 use super::schedule::Group;
 use super::{Means, Settled};
 use crate::commands::record::{NotRecorded, Steps};
-use crate::downstream::{Delivery, Delta, OnFailure, Slice};
+use crate::downstream::{Announcement, Delivery, Delta, OnFailure, Slice};
 use crate::ids::CorrelationId;
 use crate::report::course::Course;
 use crate::state::{Intent, TargetState};
@@ -44,6 +44,10 @@ pub(super) async fn finish(group: Group, deliveries: &[Delivery], means: &Means<
             _ => end,
         };
         ends.push((index, Box::new(end)));
+    }
+    if ends.iter().any(|(_, end)| end.course.rolled_back.is_some()) {
+        // It may have been brought back itself, and what is delivered to it takes that memory away.
+        let _ = remember(culprit, &said, means).await;
     }
     ends
 }
@@ -145,9 +149,8 @@ fn parcel(one: &Delivery, known: TargetState, means: &Means<'_>) -> Option<Parce
         delta: Delta::between(&one.slice.assets, &slice.assets),
         in_doubt: begun.is_some(),
         complete: true,
-        news: (means.before)(before.commit.as_ref()),
+        news: Announcement { rollback: true, ..(means.before)(before.commit.as_ref()) },
         commit: before.commit,
-        rollback: true,
         correlation,
         slice,
         known,

@@ -5,11 +5,10 @@ use std::time::Duration;
 use super::{Means, Settled};
 use crate::adapters::dispatcher::{Dispatch, DispatchError, Dispatcher, Outcome, Progress, RunRef, Search, Sighting};
 use crate::commands::record::{NotRecorded, STOPPED, SUPERSEDED, Steps};
-use crate::downstream::payload::{Facts, render};
-use crate::downstream::{Action, Announcement, Delivery, Delta, Envelope, Health, HealthValue, OnFailure, Slice, Wait};
+use crate::downstream::{Action, Announcement, Delivery, Delta, Health, HealthValue, OnFailure, Slice, Wait, payload};
 use crate::ids::{CommitId, CorrelationId, Sha256Hex};
 use crate::report::course::{Course, Healthy};
-use crate::state::{Arrival, Change, Delivered, TargetState};
+use crate::state::{Arrival, Change, Delivered, TargetState, Timestamp};
 
 /// How long a run may take to be seen; after that it is not waited for.
 const TO_APPEAR: Duration = Duration::from_secs(90);
@@ -47,7 +46,6 @@ pub(super) struct Parcel {
     pub complete: bool,
     pub news: Announcement,
     pub commit: Option<CommitId>,
-    pub rollback: bool,
     /// What the target is known to have, and what is under way there.
     pub known: TargetState,
     /// Whether that may have arrived, so that it is looked for first.
@@ -91,7 +89,6 @@ impl<'a, 'm> One<'a, 'm> {
             complete: delivery.complete,
             news: means.news.clone(),
             commit: means.commit.cloned(),
-            rollback: false,
             known: delivery.known.clone(),
             in_doubt: delivery.action == Action::Resolve,
         };
@@ -186,7 +183,7 @@ impl<'a, 'm> One<'a, 'm> {
             Followed::Unseen(why) => Ok(format!("not awaited: {why}")),
             Followed::Failed(why) => {
                 // Where it is rolled back, what has certainly failed is not under way any more.
-                let certain = self.delivery.settings.on_failure == OnFailure::Rollback && !self.parcel.rollback;
+                let certain = self.delivery.settings.on_failure == OnFailure::Rollback && !self.parcel.news.rollback;
                 Err(match self.record_failure(why, certain).await {
                     Settled::Failed { why, .. } => failed(why, false),
                     other => other,
@@ -250,7 +247,7 @@ impl<'a, 'm> One<'a, 'm> {
                 }
             }
         };
-        if self.has_failed_before(dispatcher, &there).await {
+        if self.has_failed_before(dispatcher, &there, intent.at).await {
             // Nobody began its run anew, so it is told anew, under an id of its own by which that run is not found.
             self.parcel.correlation = CorrelationId::of(
                 &self.delivery.target,
@@ -262,22 +259,21 @@ impl<'a, 'm> One<'a, 'm> {
         Ok(Some(there))
     }
 
-    /// Whether the run did not pass, and people were told so.
-    async fn has_failed_before(&self, dispatcher: &dyn Dispatcher, there: &There) -> bool {
-        let Some(wait) = &self.delivery.settings.wait else {
-            return self.parcel.known.failure.is_some() && self.is_unwell();
-        };
+    /// Whether it did not pass, and people were told so.
+    async fn has_failed_before(&self, dispatcher: &dyn Dispatcher, there: &There, since: Timestamp) -> bool {
         if self.parcel.known.failure.is_none() {
             return false;
         }
-        let seen = match &there.run {
-            Some(run) => dispatcher.look(run).await.ok(),
-            None => None,
+        let Some(wait) = &self.delivery.settings.wait else { return self.is_unwell() };
+        let progress = match (&there.run, self.dispatch()) {
+            (Some(run), _) => dispatcher.look(run).await.ok().map(|seen| seen.progress),
+            (None, Ok(dispatch)) => match dispatcher.find(&dispatch, since).await {
+                Ok(Search::Found(seen)) => Some(seen.progress),
+                _ => None,
+            },
+            (None, Err(_)) => None,
         };
-        match seen.map(|seen| seen.progress) {
-            Some(Progress::Ended { conclusion }) => !wait.passes(&conclusion) || self.is_unwell(),
-            _ => false,
-        }
+        matches!(progress, Some(Progress::Ended { conclusion }) if !wait.passes(&conclusion) || self.is_unwell())
     }
 
     /// Whether its health was what failed: then only another delivery can change that.
@@ -314,7 +310,7 @@ impl<'a, 'm> One<'a, 'm> {
         // outlive this delivery, should this one certainly fail. What is taken back is no doubt: it goes to where it was.
         let doubtful = known.intent.as_ref().filter(|intent| intent.correlation != *correlation);
         let is_of_ours = |digest: &Sha256Hex| *digest == self.parcel.slice.digest;
-        if let Some(doubtful) = doubtful.filter(|intent| !self.parcel.rollback && !is_of_ours(&intent.digest)) {
+        if let Some(doubtful) = doubtful.filter(|intent| !self.parcel.news.rollback && !is_of_ours(&intent.digest)) {
             let Slice { assets, digest } = Slice::in_doubt(&doubtful.correlation);
             let delivered = Delivered { commit: None, digest, assets, at: (self.means.clock)() };
             let change = Change::Deliver { target: self.delivery.target.clone(), delivered: delivered.clone() };
@@ -326,19 +322,11 @@ impl<'a, 'm> One<'a, 'm> {
 
     /// What is told; a payload that cannot be filled in is a failure before anything is sent.
     fn dispatch(&self) -> Result<Dispatch, Settled> {
-        let Parcel { news, delta, complete, correlation, rollback, .. } = &self.parcel;
+        let Parcel { news, delta, complete, correlation, .. } = &self.parcel;
         let Delivery { name, settings, .. } = self.delivery;
-        let extra = match settings.payload.is_empty() {
-            true => None,
-            false => {
-                let facts = Facts::new(news, delta, *complete, correlation);
-                let extra = render(&settings.payload, &facts);
-                Some(extra.map_err(|error| failed(format!("nothing was sent: {error}; correct stockroom.yml"), true))?)
-            }
-        };
-        let room = settings.receiver.room(extra.as_ref());
-        let mut envelope = Envelope::within(room, news, delta, *complete, correlation, extra);
-        envelope.delta.rollback = *rollback;
+        let envelope = payload::envelope(&settings.receiver, &settings.payload, news, delta, *complete, correlation);
+        let envelope =
+            envelope.map_err(|error| failed(format!("nothing was sent: {error}; correct stockroom.yml"), true))?;
         Ok(Dispatch { downstream: name.clone(), envelope: envelope.payload(), correlation: correlation.clone() })
     }
 

@@ -155,7 +155,7 @@ async fn a_run_that_hangs_is_left_at_its_time_and_looked_at_by_the_next() {
     let first = scene.run("one").await;
     assert_eq!(
         first,
-        ["website: failed (false), memory of website has not ended within 10 min; the next run looks again"]
+        ["website: failed (false), memory of website has not ended within 10 minutes; the next run looks again"]
     );
     assert_eq!(scene.pace.now(), Duration::from_secs(600));
     scene.receivers[&DownstreamName::new("website")].rerun("success");

@@ -2,10 +2,10 @@
 
 use crate::adapters::worktree::Worktree;
 use crate::catalog::tree::Tree;
-use crate::commands::docs::dependencies;
 use crate::commands::gather::Library;
 use crate::commands::open::Opened;
 use crate::diagnosis::Conclusion;
+use crate::downstream::VERSION_NOT_ACCEPTED;
 use crate::finding::words::count;
 
 /// How the repository is that the library lies in. `needs_origin` says for what, where something is kept there.
@@ -60,19 +60,14 @@ pub fn records(library: &anyhow::Result<Library>) -> Conclusion {
 
 /// Whether every downstream can read the versions that the records follow.
 pub fn alignment(library: &Library) -> Conclusion {
-    let accepted = dependencies::of(library).accepted;
-    let beyond = accepted.iter().flat_map(|one| {
-        let versions = one.in_use.iter().filter(|(_, is_in)| !is_in);
-        versions.map(move |(version, _)| {
-            format!("{} takes {} {}, and not {version}", one.downstream, one.schema, one.range)
-        })
-    });
-    let beyond: Vec<String> = beyond.collect();
+    let beyond = library.check.findings.iter().filter(|finding| finding.code.id == VERSION_NOT_ACCEPTED.id);
+    let beyond: Vec<_> = beyond.collect();
     match beyond.first() {
         None => Conclusion::healthy("every downstream that says what it accepts can read today's records"),
         Some(first) => {
             let more = if beyond.len() == 1 { String::new() } else { format!(" (and {} more)", beyond.len() - 1) };
-            Conclusion::unhealthy(format!("{first}{more}: teach it the version, and then widen `accepts`"))
+            let (path, message) = (&first.path, &first.message);
+            Conclusion::unhealthy(format!("{path}: {message}{more}: teach it the version, and then widen `accepts`"))
         }
     }
 }

@@ -45,6 +45,8 @@ pub fn repository(slug: &str, repo: &Repo) -> Answer {
     body["default_branch"] = json!(repo.default_branch);
     body["archived"] = json!(repo.is_archived);
     body["disabled"] = json!(repo.is_disabled);
+    // The role of whose token it is; what the token itself may do is another matter, and GitHub does not say it here.
+    body["permissions"]["push"] = json!(true);
     Answer::json(200, &body)
 }
 
