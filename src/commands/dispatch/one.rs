@@ -8,7 +8,7 @@ use crate::commands::record::{NotRecorded, STOPPED, SUPERSEDED, Steps};
 use crate::downstream::{Action, Announcement, Delivery, Delta, Health, HealthValue, OnFailure, Slice, Wait, payload};
 use crate::ids::{CommitId, CorrelationId, Sha256Hex};
 use crate::report::course::{Course, Healthy};
-use crate::state::{Change, Delivered, TargetState, Timestamp};
+use crate::state::{Arrival, Change, Delivered, TargetState, Timestamp};
 
 /// How long a run may take to be seen; after that it is not waited for.
 const TO_APPEAR: Duration = Duration::from_secs(90);
@@ -231,7 +231,8 @@ impl<'a, 'm> One<'a, 'm> {
         let there = match &intent.arrived {
             // It is known to have arrived: whatever cannot be seen of it, it is not sent again.
             Some(run) => {
-                let run = (!run.is_empty()).then(|| RunRef::new(run.clone()));
+                let Arrival { run, .. } = Arrival::parse(run);
+                let run = (!run.is_empty()).then(|| RunRef::new(run));
                 There { place: self.delivery.settings.receiver.place(), run, found: true }
             }
             None => {
@@ -339,6 +340,7 @@ impl<'a, 'm> One<'a, 'm> {
             Err(_) => return Followed::Unseen("its id cannot be told".to_owned()),
         };
         let (mut run, mut trouble, mut looks) = (run, None, 0_usize);
+        let mut shown = None;
         loop {
             let seen = match &run {
                 Some(run) => dispatcher.look(run).await.map(Search::Found),
@@ -354,7 +356,15 @@ impl<'a, 'm> One<'a, 'm> {
                     match sighting.progress {
                         Progress::Still => return Followed::Passed,
                         Progress::Ended { conclusion } => return self.ended(&conclusion, &sighting.place, wait),
-                        Progress::Queued | Progress::Running => {}
+                        Progress::Queued | Progress::Running => {
+                            let run = run.as_ref().map(ToString::to_string).unwrap_or_default();
+                            let arrival = Arrival { run, place: sighting.place }.to_text();
+                            if shown.as_ref() != Some(&arrival) {
+                                // Whoever asks for the status sees what is waited for; nothing else depends on it.
+                                let _ = self.steps().arrived(&arrival).await;
+                                shown = Some(arrival);
+                            }
+                        }
                     }
                 }
                 Ok(Search::Absent { others }) if waited >= TO_APPEAR.min(limit) => {
