@@ -18,11 +18,19 @@ pub(super) async fn finish(group: Group, deliveries: &[Delivery], means: &Means<
     let members = group.ends.into_iter().filter_map(|(index, end)| Some((index, deliveries.get(index)?, end)));
     let members: Vec<(usize, &Delivery, End)> = members.collect();
     let culprit = members.iter().find_map(|(_, one, end)| match &end.settled {
-        Settled::Failed { why, .. } if one.settings.on_failure == OnFailure::Rollback => Some((*one, why.clone())),
+        Settled::Failed { why, verdict: true, .. } if one.settings.on_failure == OnFailure::Rollback => {
+            Some((*one, why.clone()))
+        }
         _ => None,
     });
     let mut ends = Vec::new();
     let Some((culprit, why)) = culprit else {
+        if let Some(open) = members.iter().find(|(_, one, end)| is_open(one, end, means)) {
+            // It may still pass, or take the others back: they stay as they are, and the next run goes on.
+            let name = &open.1.name;
+            let why = format!("it was told, and counts when {name} has passed too; the next run goes on");
+            return members.into_iter().map(|(index, _, end)| (index, Box::new(left_open(end, &why)))).collect();
+        }
         for (index, one, end) in members {
             ends.push((index, Box::new(record(one, end, means).await)));
         }
@@ -50,6 +58,23 @@ pub(super) async fn finish(group: Group, deliveries: &[Delivery], means: &Means<
         let _ = remember(culprit, &said, means).await;
     }
     ends
+}
+
+/// Whether it is not known yet whether this one passes.
+fn is_open(one: &Delivery, end: &End, means: &Means<'_>) -> bool {
+    one.settings.on_failure == OnFailure::Rollback
+        && match end.settled {
+            Settled::Failed { verdict, .. } => !verdict,
+            Settled::Skipped { .. } => means.pace.stop().is_asked(),
+            _ => false,
+        }
+}
+
+fn left_open(end: End, why: &str) -> End {
+    match end.held {
+        Some(_) => End { settled: Settled::Skipped { why: why.to_owned() }, held: None, ..end },
+        None => end,
+    }
 }
 
 /// Records one that has passed.
@@ -116,8 +141,8 @@ fn told_back(one: &Delivery, done: Result<(), Settled>, course: Course, culprit:
     let course = Course { rolled_back: done.is_ok().then(|| culprit.to_owned()), ..course };
     let settled = match (done, end.settled) {
         // Its own failure is what people should read.
-        (Ok(()), Settled::Failed { why, certain }) => {
-            Settled::Failed { why: format!("{why}; it has what it had before again"), certain }
+        (Ok(()), Settled::Failed { why, certain, verdict }) => {
+            Settled::Failed { why: format!("{why}; it has what it had before again"), certain, verdict }
         }
         (Ok(()), _) => {
             Settled::Restored { why: format!("{culprit} failed, so {} has what it had before again", one.name) }

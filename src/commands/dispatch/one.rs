@@ -182,15 +182,12 @@ impl<'a, 'm> One<'a, 'm> {
             Followed::Passed => Ok(String::new()),
             Followed::Unseen(why) => Ok(format!("not awaited: {why}")),
             Followed::Failed(why) => {
-                // Where it is rolled back, what has certainly failed is not under way any more.
-                let certain = self.delivery.settings.on_failure == OnFailure::Rollback && !self.parcel.news.rollback;
-                Err(match self.record_failure(why, certain).await {
-                    Settled::Failed { why, .. } => failed(why, false),
-                    other => other,
-                })
+                // Where it is rolled back, what has failed is not under way any more.
+                let is_over = self.delivery.settings.on_failure == OnFailure::Rollback && !self.parcel.news.rollback;
+                Err(verdict(self.record_failure(why, is_over).await))
             }
             Followed::Open(why) if self.means.pace.stop().is_asked() => Err(Settled::Skipped { why }),
-            Followed::Open(why) => Err(self.record_failure(why, false).await),
+            Followed::Open(why) => Err(verdict(self.record_failure(why, false).await)),
         }
     }
 
@@ -215,7 +212,7 @@ impl<'a, 'm> One<'a, 'm> {
         if is_well {
             return Ok(());
         }
-        Err(self.record_failure(format!("it was told, and is not healthy: {said}"), false).await)
+        Err(verdict(self.record_failure(format!("it was told, and is not healthy: {said}"), false).await))
     }
 
     fn wanted(&self, health: &Health) -> Option<String> {
@@ -422,6 +419,8 @@ impl<'a, 'm> One<'a, 'm> {
     }
 
     async fn record_failure(&self, why: String, certain: bool) -> Settled {
+        // What is taken back stays to be done, whatever becomes of a try.
+        let certain = certain && !self.parcel.news.rollback;
         match self.steps().failed(&why, certain).await {
             Ok(()) => failed(why, certain),
             Err(NotRecorded::Superseded) => superseded(),
@@ -448,7 +447,15 @@ fn not_recorded(why: NotRecorded, place: &str) -> Settled {
 }
 
 pub(super) fn failed(why: String, certain: bool) -> Settled {
-    Settled::Failed { why, certain }
+    Settled::Failed { why, certain, verdict: false }
+}
+
+/// It was told, and it is the downstream itself that did not pass.
+fn verdict(settled: Settled) -> Settled {
+    match settled {
+        Settled::Failed { why, .. } => Settled::Failed { why, certain: false, verdict: true },
+        other => other,
+    }
 }
 
 pub(super) fn superseded() -> Settled {

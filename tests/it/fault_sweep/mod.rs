@@ -19,7 +19,6 @@ macro_rules! sweeps {
 
             $(
                 #[test]
-                #[ignore = "what could not be delivered for a moment is taken back at once, where the next run could deliver it"]
                 fn $name() { sweep(Story::Rollback, $fault); }
             )*
         }
