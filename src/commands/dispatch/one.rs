@@ -15,6 +15,11 @@ const TO_APPEAR: Duration = Duration::from_secs(90);
 /// The pauses between looks at a run; the last one stays.
 const PAUSES: [u64; 7] = [2, 2, 3, 4, 5, 8, 10];
 
+/// What begins a failure that the state keeps of a run that did not pass. The next run knows by it that people were told.
+const ENDED: &str = "its run ended with";
+/// The same of a downstream that was not healthy.
+const UNWELL: &str = "it was told, and is not healthy";
+
 /// What became of a delivery.
 #[derive(Debug, Clone)]
 pub(super) struct End {
@@ -77,6 +82,8 @@ enum Followed {
     Failed(String),
     /// Its time is over, or this run's: it may still pass.
     Open(String),
+    /// Its time is over, and it could not be looked at in the end.
+    Lost(String),
 }
 
 impl<'a, 'm> One<'a, 'm> {
@@ -166,7 +173,9 @@ impl<'a, 'm> One<'a, 'm> {
             return Ok((there.place, there.found, String::new()));
         }
         let is_followed = self.delivery.settings.wait.is_some() || self.delivery.settings.health.is_some();
-        if (is_followed || self.delivery.group.is_some()) && !there.found {
+        let is_recorded =
+            there.found && self.parcel.known.intent.as_ref().is_some_and(|intent| intent.arrived.is_some());
+        if (is_followed || self.delivery.group.is_some()) && !is_recorded {
             let run = there.run.as_ref().map(RunRef::as_str).unwrap_or_default();
             self.steps().arrived(run).await.map_err(|why| not_recorded(why, &there.place))?;
         }
@@ -188,6 +197,7 @@ impl<'a, 'm> One<'a, 'm> {
             }
             Followed::Open(why) if self.means.pace.stop().is_asked() => Err(Settled::Skipped { why }),
             Followed::Open(why) => Err(verdict(self.record_failure(why, false).await)),
+            Followed::Lost(why) => Err(self.record_failure(why, false).await),
         }
     }
 
@@ -212,7 +222,7 @@ impl<'a, 'm> One<'a, 'm> {
         if is_well {
             return Ok(());
         }
-        Err(verdict(self.record_failure(format!("it was told, and is not healthy: {said}"), false).await))
+        Err(verdict(self.record_failure(format!("{UNWELL}: {said}"), false).await))
     }
 
     fn wanted(&self, health: &Health) -> Option<String> {
@@ -244,7 +254,7 @@ impl<'a, 'm> One<'a, 'm> {
                 }
             }
         };
-        if self.has_failed_before(dispatcher, &there, intent.at).await {
+        if intent.arrived.is_some() && self.has_failed_before(dispatcher, &there, intent.at).await {
             // Nobody began its run anew, so it is told anew, under an id of its own by which that run is not found.
             self.parcel.correlation = CorrelationId::of(
                 &self.delivery.target,
@@ -258,10 +268,10 @@ impl<'a, 'm> One<'a, 'm> {
 
     /// Whether it did not pass, and people were told so.
     async fn has_failed_before(&self, dispatcher: &dyn Dispatcher, there: &There, since: Timestamp) -> bool {
-        if self.parcel.known.failure.is_none() {
+        if !self.was_told(ENDED) && !self.was_told(UNWELL) {
             return false;
         }
-        let Some(wait) = &self.delivery.settings.wait else { return self.is_unwell() };
+        let Some(wait) = &self.delivery.settings.wait else { return self.was_told(UNWELL) };
         let progress = match (&there.run, self.dispatch()) {
             (Some(run), _) => dispatcher.look(run).await.ok().map(|seen| seen.progress),
             (None, Ok(dispatch)) => match dispatcher.find(&dispatch, since).await {
@@ -270,13 +280,12 @@ impl<'a, 'm> One<'a, 'm> {
             },
             (None, Err(_)) => None,
         };
-        matches!(progress, Some(Progress::Ended { conclusion }) if !wait.passes(&conclusion) || self.is_unwell())
+        matches!(progress, Some(Progress::Ended { conclusion }) if !wait.passes(&conclusion) || self.was_told(UNWELL))
     }
 
-    /// Whether its health was what failed: then only another delivery can change that.
-    fn is_unwell(&self) -> bool {
-        self.delivery.settings.health.is_some()
-            && self.parcel.known.failure.as_ref().is_some_and(|failure| failure.contains("is not healthy"))
+    /// Whether the last failure that people were told of is of this kind.
+    fn was_told(&self, kind: &str) -> bool {
+        self.parcel.known.failure.as_ref().is_some_and(|failure| failure.starts_with(kind))
     }
 
     async fn send(&mut self, dispatcher: &dyn Dispatcher) -> Result<There, Settled> {
@@ -348,6 +357,7 @@ impl<'a, 'm> One<'a, 'm> {
             let has_time = waited < limit;
             match seen {
                 Ok(Search::Found(sighting)) => {
+                    trouble = None;
                     run = sighting.run.or(run);
                     self.course.run = Some(sighting.place.clone());
                     match sighting.progress {
@@ -379,9 +389,11 @@ impl<'a, 'm> One<'a, 'm> {
                 return Followed::Open(format!("stopped while {at} was waited for; the next run goes on waiting"));
             }
             if !has_time {
-                let more = trouble.map(|why| format!(" (last seen: {why})")).unwrap_or_default();
                 let within = crate::report::moments::length(limit);
-                return Followed::Open(format!("{at} has not ended within {within}{more}; the next run looks again"));
+                return match trouble {
+                    None => Followed::Open(format!("{at} has not ended within {within}; the next run looks again")),
+                    Some(why) => Followed::Lost(format!("{at} could not be seen to end within {within}: {why}")),
+                };
             }
             self.means.say(&format!("waiting for {}: {at}, {} s", self.delivery.name, waited.as_secs()));
             let pause = PAUSES.get(looks).or(PAUSES.last()).copied().unwrap_or_default();
@@ -394,7 +406,7 @@ impl<'a, 'm> One<'a, 'm> {
         self.course.conclusion = Some(conclusion.to_owned());
         match wait.passes(conclusion) {
             true => Followed::Passed,
-            false => Followed::Failed(format!("its run ended with `{conclusion}`: {place}")),
+            false => Followed::Failed(format!("{ENDED} `{conclusion}`: {place}")),
         }
     }
 
