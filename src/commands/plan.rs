@@ -182,6 +182,7 @@ pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: 
     }
     for delivery in &mut desired.plan.deliveries {
         if let Some(why) = desired.loops.withheld.get(&delivery.name) {
+            delivery.action = downstream::Action::Withheld;
             delivery.why.clone_from(why);
         }
     }
@@ -396,6 +397,7 @@ fn announcement(library: &Library, outside: &Outside, manifest: &Manifest) -> An
         // Another commit than HEAD's has no branch that we know of.
         reference: library.head.branch.clone().filter(|_| library.head.commit == library.tree.commit),
         manifest_url: outside.targets.iter().find_map(|(_, target)| target.address()),
+        rollback: false,
         manifest_digest: Some(manifest.digest.clone()),
         schemas: manifest
             .schemas

@@ -238,20 +238,15 @@ async fn deliver(desired: &Desired, outside: &Outside, gate: Gate, progress: &mu
         return (deliveries.iter().map(result).collect(), BTreeMap::new());
     }
     // A downstream fetches what it is told of, and what is not committed it cannot fetch.
-    // What is nothing but a loop is not delivered at all.
-    let loops = &desired.loops.withheld;
     let (held, open): (Vec<_>, Vec<_>) = deliveries.iter().cloned().partition(|delivery| {
-        let is_busy = delivery.action != downstream::Action::None;
-        if loops.contains_key(&delivery.name) {
-            return true;
-        }
+        let is_busy = !matches!(delivery.action, downstream::Action::None | downstream::Action::Withheld);
         desired.plan.dirty && is_busy && delivery.channel == downstream::Channel::Remote
     });
     let mut results: Vec<TargetResult> = held
         .iter()
         .map(|delivery| {
             let why = "there are uncommitted changes, which it could not fetch; commit and push first";
-            left_out(Outcome::Skipped, delivery, loops.get(&delivery.name).map_or(why, String::as_str))
+            left_out(Outcome::Skipped, delivery, why)
         })
         .collect();
     let clock = outside.clock.as_ref();

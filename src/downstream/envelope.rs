@@ -33,6 +33,8 @@ pub struct Announcement {
     pub manifest_digest: Option<Sha256Hex>,
     /// The schema versions in use, by the schema's name.
     pub schemas: BTreeMap<String, Vec<String>>,
+    /// Whether it takes back what was told last: everything else is that of before.
+    pub rollback: bool,
 }
 
 /// The `client_payload` that Stockroom sends with a `repository_dispatch` event, version 1.
@@ -179,7 +181,7 @@ impl Envelope {
                 removed: Vec::new(),
                 truncated: !complete,
                 counts,
-                rollback: false,
+                rollback: news.rollback,
             },
             schemas: Some(news.schemas.clone()),
             extra,
@@ -261,6 +263,7 @@ mod tests {
             reference: Some("refs/heads/main".into()),
             manifest_url: Some("https://cdn.example/manifest.json".into()),
             manifest_digest: Some(Sha256Hex::of(b"manifest")),
+            rollback: false,
             schemas: [("product-metadata".to_owned(), vec!["1.0.0".to_owned(), "1.1.0".to_owned()])].into(),
         }
     }
@@ -292,6 +295,7 @@ mod tests {
             "id": "Nut"
           }
         ],
+        "rollback": false,
         "truncated": false
       },
       "extra": null,

@@ -56,7 +56,7 @@ jobs:
         run: |
           digest=$(printf '%s\n' "$ENVELOPE" | jq --raw-output .manifest.digest)
           [[ $digest =~ ^[0-9a-f]{64}$ ]]
-          rollback=$(printf '%s\n' "$ENVELOPE" | jq '.rollback == true')
+          rollback=$(printf '%s\n' "$ENVELOPE" | jq '.delta.rollback == true')
           printf 'digest=%s\nrollback=%s\nsource=%s\n' "$digest" "$rollback" "$EDITIONS/$digest/" >>"$GITHUB_OUTPUT"
       - id: assets
         uses: stockroom/stockroom@v1
@@ -89,7 +89,7 @@ jobs:
       - env:
           ENVELOPE: ${{ inputs.envelope }}
         run: |
-          printf '%s\n' "$ENVELOPE" | jq --raw-output '"package rollback=\(.rollback == true)"' >>"$PACKAGES"
+          printf '%s\n' "$ENVELOPE" | jq --raw-output '"package rollback=\(.delta.rollback == true)"' >>"$PACKAGES"
           [[ ! -e $BROKEN ]]
 "#;
 
@@ -236,7 +236,11 @@ fn from_a_push_to_the_downstreams_and_back_and_a_failure_takes_back_what_had_wor
     let envelopes = world.envelopes(WEBSITE);
     assert_eq!(envelopes[2]["commit"], envelopes[0]["commit"]);
     assert!(run.log.contains("Summary - "), "there is no job summary:\n{}", run.log);
-    assert!(run.log.to_lowercase().contains("rolled back"), "the summary does not say so:\n{}", logs(&run));
+    assert!(
+        run.log.contains("addon failed, so website has what it had before again"),
+        "the summary does not say so:\n{}",
+        logs(&run)
+    );
 
     let again = world.sync(&"0".repeat(40), &git(&world.path("assets"), &["rev-parse", "HEAD"]));
     assert_eq!(world.done("site").len(), 3, "what was taken back is not delivered again by itself:\n{}", logs(&again));

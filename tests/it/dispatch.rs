@@ -135,7 +135,7 @@ fn sent() -> Vec<Settled> {
 
 fn failure(results: &[Settled]) -> (&str, bool) {
     match results {
-        [Settled::Failed { why, certain }] => (why, *certain),
+        [Settled::Failed { why, certain, .. }] => (why, *certain),
         other => panic!("{other:?} is no failure"),
     }
 }

@@ -75,7 +75,7 @@ fn the_receiver_rebuilds_whatever_the_envelope_holds() {
         assert!(!run.log.contains("goes back"), "{}", run.log);
     }
     let mut back = envelope(&"a".repeat(64));
-    back["rollback"] = json!(true);
+    back["delta"]["rollback"] = json!(true);
     for run in receiver.run_by_both("website-repo-receiver.yml", &back, "nowhere") {
         assert!(run.succeeded && run.log.contains("goes back"), "{}", run.log);
     }
@@ -106,7 +106,7 @@ fn the_gate_tests_what_is_announced_and_nothing_else() {
         assert!(!run.succeeded && !run.log.contains("Here the "), "{}", run.log);
     }
     let mut back = envelope(&"b".repeat(64));
-    back["rollback"] = json!(true);
+    back["delta"]["rollback"] = json!(true);
     for run in receiver.run_by_both("integration-gate.yml", &back, source) {
         assert!(run.succeeded && !run.log.contains("Here the tests run"), "{}", run.log);
     }

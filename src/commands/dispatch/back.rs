@@ -8,7 +8,7 @@ use super::one::{End, Held, One, Parcel, failed};
 use super::schedule::Group;
 use super::{Means, Settled};
 use crate::commands::record::{NotRecorded, Steps};
-use crate::downstream::{Delivery, Delta, OnFailure, Slice};
+use crate::downstream::{Announcement, Delivery, Delta, OnFailure, Slice};
 use crate::ids::CorrelationId;
 use crate::report::course::Course;
 use crate::state::{Intent, TargetState};
@@ -18,11 +18,19 @@ pub(super) async fn finish(group: Group, deliveries: &[Delivery], means: &Means<
     let members = group.ends.into_iter().filter_map(|(index, end)| Some((index, deliveries.get(index)?, end)));
     let members: Vec<(usize, &Delivery, End)> = members.collect();
     let culprit = members.iter().find_map(|(_, one, end)| match &end.settled {
-        Settled::Failed { why, .. } if one.settings.on_failure == OnFailure::Rollback => Some((*one, why.clone())),
+        Settled::Failed { why, verdict: true, .. } if one.settings.on_failure == OnFailure::Rollback => {
+            Some((*one, why.clone()))
+        }
         _ => None,
     });
     let mut ends = Vec::new();
     let Some((culprit, why)) = culprit else {
+        if let Some(open) = members.iter().find(|(_, one, end)| is_open(one, end, means)) {
+            // It may still pass, or take the others back: they stay as they are, and the next run goes on.
+            let name = &open.1.name;
+            let why = format!("it was told, and counts when {name} has passed too; the next run goes on");
+            return members.into_iter().map(|(index, _, end)| (index, Box::new(left_open(end, &why)))).collect();
+        }
         for (index, one, end) in members {
             ends.push((index, Box::new(record(one, end, means).await)));
         }
@@ -45,7 +53,28 @@ pub(super) async fn finish(group: Group, deliveries: &[Delivery], means: &Means<
         };
         ends.push((index, Box::new(end)));
     }
+    if ends.iter().any(|(_, end)| end.course.rolled_back.is_some()) {
+        // It may have been brought back itself, and what is delivered to it takes that memory away.
+        let _ = remember(culprit, &said, means).await;
+    }
     ends
+}
+
+/// Whether it is not known yet whether this one passes.
+fn is_open(one: &Delivery, end: &End, means: &Means<'_>) -> bool {
+    one.settings.on_failure == OnFailure::Rollback
+        && match end.settled {
+            Settled::Failed { verdict, .. } => !verdict,
+            Settled::Skipped { .. } => means.pace.stop().is_asked(),
+            _ => false,
+        }
+}
+
+fn left_open(end: End, why: &str) -> End {
+    match end.held {
+        Some(_) => End { settled: Settled::Skipped { why: why.to_owned() }, held: None, ..end },
+        None => end,
+    }
 }
 
 /// Records one that has passed.
@@ -112,8 +141,8 @@ fn told_back(one: &Delivery, done: Result<(), Settled>, course: Course, culprit:
     let course = Course { rolled_back: done.is_ok().then(|| culprit.to_owned()), ..course };
     let settled = match (done, end.settled) {
         // Its own failure is what people should read.
-        (Ok(()), Settled::Failed { why, certain }) => {
-            Settled::Failed { why: format!("{why}; it has what it had before again"), certain }
+        (Ok(()), Settled::Failed { why, certain, verdict }) => {
+            Settled::Failed { why: format!("{why}; it has what it had before again"), certain, verdict }
         }
         (Ok(()), _) => {
             Settled::Restored { why: format!("{culprit} failed, so {} has what it had before again", one.name) }
@@ -145,9 +174,8 @@ fn parcel(one: &Delivery, known: TargetState, means: &Means<'_>) -> Option<Parce
         delta: Delta::between(&one.slice.assets, &slice.assets),
         in_doubt: begun.is_some(),
         complete: true,
-        news: (means.before)(before.commit.as_ref()),
+        news: Announcement { rollback: true, ..(means.before)(before.commit.as_ref()) },
         commit: before.commit,
-        rollback: true,
         correlation,
         slice,
         known,

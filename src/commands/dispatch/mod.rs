@@ -110,6 +110,9 @@ pub enum Settled {
         why: String,
         /// Whether it is certain that it was not told.
         certain: bool,
+        /// Whether it was told and did not pass: its run, its health or its time says no. That takes others back, where it
+        /// is wanted; what did not get through does not.
+        verdict: bool,
     },
 }
 

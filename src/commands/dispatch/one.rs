@@ -5,16 +5,20 @@ use std::time::Duration;
 use super::{Means, Settled};
 use crate::adapters::dispatcher::{Dispatch, DispatchError, Dispatcher, Outcome, Progress, RunRef, Search, Sighting};
 use crate::commands::record::{NotRecorded, STOPPED, SUPERSEDED, Steps};
-use crate::downstream::payload::{Facts, render};
-use crate::downstream::{Action, Announcement, Delivery, Delta, Envelope, Health, HealthValue, OnFailure, Slice, Wait};
+use crate::downstream::{Action, Announcement, Delivery, Delta, Health, HealthValue, OnFailure, Slice, Wait, payload};
 use crate::ids::{CommitId, CorrelationId, Sha256Hex};
 use crate::report::course::{Course, Healthy};
-use crate::state::{Change, Delivered, TargetState};
+use crate::state::{Arrival, Change, Delivered, TargetState, Timestamp};
 
 /// How long a run may take to be seen; after that it is not waited for.
 const TO_APPEAR: Duration = Duration::from_secs(90);
 /// The pauses between looks at a run; the last one stays.
 const PAUSES: [u64; 7] = [2, 2, 3, 4, 5, 8, 10];
+
+/// What begins a failure that the state keeps of a run that did not pass. The next run knows by it that people were told.
+const ENDED: &str = "its run ended with";
+/// The same of a downstream that was not healthy.
+const UNWELL: &str = "it was told, and is not healthy";
 
 /// What became of a delivery.
 #[derive(Debug, Clone)]
@@ -47,7 +51,6 @@ pub(super) struct Parcel {
     pub complete: bool,
     pub news: Announcement,
     pub commit: Option<CommitId>,
-    pub rollback: bool,
     /// What the target is known to have, and what is under way there.
     pub known: TargetState,
     /// Whether that may have arrived, so that it is looked for first.
@@ -79,6 +82,8 @@ enum Followed {
     Failed(String),
     /// Its time is over, or this run's: it may still pass.
     Open(String),
+    /// Its time is over, and it could not be looked at in the end.
+    Lost(String),
 }
 
 impl<'a, 'm> One<'a, 'm> {
@@ -91,7 +96,6 @@ impl<'a, 'm> One<'a, 'm> {
             complete: delivery.complete,
             news: means.news.clone(),
             commit: means.commit.cloned(),
-            rollback: false,
             known: delivery.known.clone(),
             in_doubt: delivery.action == Action::Resolve,
         };
@@ -169,7 +173,9 @@ impl<'a, 'm> One<'a, 'm> {
             return Ok((there.place, there.found, String::new()));
         }
         let is_followed = self.delivery.settings.wait.is_some() || self.delivery.settings.health.is_some();
-        if (is_followed || self.delivery.group.is_some()) && !there.found {
+        let is_recorded =
+            there.found && self.parcel.known.intent.as_ref().is_some_and(|intent| intent.arrived.is_some());
+        if (is_followed || self.delivery.group.is_some()) && !is_recorded {
             let run = there.run.as_ref().map(RunRef::as_str).unwrap_or_default();
             self.steps().arrived(run).await.map_err(|why| not_recorded(why, &there.place))?;
         }
@@ -185,15 +191,13 @@ impl<'a, 'm> One<'a, 'm> {
             Followed::Passed => Ok(String::new()),
             Followed::Unseen(why) => Ok(format!("not awaited: {why}")),
             Followed::Failed(why) => {
-                // Where it is rolled back, what has certainly failed is not under way any more.
-                let certain = self.delivery.settings.on_failure == OnFailure::Rollback && !self.parcel.rollback;
-                Err(match self.record_failure(why, certain).await {
-                    Settled::Failed { why, .. } => failed(why, false),
-                    other => other,
-                })
+                // Where it is rolled back, what has failed is not under way any more.
+                let is_over = self.delivery.settings.on_failure == OnFailure::Rollback && !self.parcel.news.rollback;
+                Err(verdict(self.record_failure(why, is_over).await))
             }
             Followed::Open(why) if self.means.pace.stop().is_asked() => Err(Settled::Skipped { why }),
-            Followed::Open(why) => Err(self.record_failure(why, false).await),
+            Followed::Open(why) => Err(verdict(self.record_failure(why, false).await)),
+            Followed::Lost(why) => Err(self.record_failure(why, false).await),
         }
     }
 
@@ -218,7 +222,7 @@ impl<'a, 'm> One<'a, 'm> {
         if is_well {
             return Ok(());
         }
-        Err(self.record_failure(format!("it was told, and is not healthy: {said}"), false).await)
+        Err(verdict(self.record_failure(format!("{UNWELL}: {said}"), false).await))
     }
 
     fn wanted(&self, health: &Health) -> Option<String> {
@@ -234,7 +238,8 @@ impl<'a, 'm> One<'a, 'm> {
         let there = match &intent.arrived {
             // It is known to have arrived: whatever cannot be seen of it, it is not sent again.
             Some(run) => {
-                let run = (!run.is_empty()).then(|| RunRef::new(run.clone()));
+                let Arrival { run, .. } = Arrival::parse(run);
+                let run = (!run.is_empty()).then(|| RunRef::new(run));
                 There { place: self.delivery.settings.receiver.place(), run, found: true }
             }
             None => {
@@ -249,7 +254,7 @@ impl<'a, 'm> One<'a, 'm> {
                 }
             }
         };
-        if self.has_failed_before(dispatcher, &there).await {
+        if intent.arrived.is_some() && self.has_failed_before(dispatcher, &there, intent.at).await {
             // Nobody began its run anew, so it is told anew, under an id of its own by which that run is not found.
             self.parcel.correlation = CorrelationId::of(
                 &self.delivery.target,
@@ -261,28 +266,26 @@ impl<'a, 'm> One<'a, 'm> {
         Ok(Some(there))
     }
 
-    /// Whether the run did not pass, and people were told so.
-    async fn has_failed_before(&self, dispatcher: &dyn Dispatcher, there: &There) -> bool {
-        let Some(wait) = &self.delivery.settings.wait else {
-            return self.parcel.known.failure.is_some() && self.is_unwell();
-        };
-        if self.parcel.known.failure.is_none() {
+    /// Whether it did not pass, and people were told so.
+    async fn has_failed_before(&self, dispatcher: &dyn Dispatcher, there: &There, since: Timestamp) -> bool {
+        if !self.was_told(ENDED) && !self.was_told(UNWELL) {
             return false;
         }
-        let seen = match &there.run {
-            Some(run) => dispatcher.look(run).await.ok(),
-            None => None,
+        let Some(wait) = &self.delivery.settings.wait else { return self.was_told(UNWELL) };
+        let progress = match (&there.run, self.dispatch()) {
+            (Some(run), _) => dispatcher.look(run).await.ok().map(|seen| seen.progress),
+            (None, Ok(dispatch)) => match dispatcher.find(&dispatch, since).await {
+                Ok(Search::Found(seen)) => Some(seen.progress),
+                _ => None,
+            },
+            (None, Err(_)) => None,
         };
-        match seen.map(|seen| seen.progress) {
-            Some(Progress::Ended { conclusion }) => !wait.passes(&conclusion) || self.is_unwell(),
-            _ => false,
-        }
+        matches!(progress, Some(Progress::Ended { conclusion }) if !wait.passes(&conclusion) || self.was_told(UNWELL))
     }
 
-    /// Whether its health was what failed: then only another delivery can change that.
-    fn is_unwell(&self) -> bool {
-        self.delivery.settings.health.is_some()
-            && self.parcel.known.failure.as_ref().is_some_and(|failure| failure.contains("is not healthy"))
+    /// Whether the last failure that people were told of is of this kind.
+    fn was_told(&self, kind: &str) -> bool {
+        self.parcel.known.failure.as_ref().is_some_and(|failure| failure.starts_with(kind))
     }
 
     async fn send(&mut self, dispatcher: &dyn Dispatcher) -> Result<There, Settled> {
@@ -313,7 +316,7 @@ impl<'a, 'm> One<'a, 'm> {
         // outlive this delivery, should this one certainly fail. What is taken back is no doubt: it goes to where it was.
         let doubtful = known.intent.as_ref().filter(|intent| intent.correlation != *correlation);
         let is_of_ours = |digest: &Sha256Hex| *digest == self.parcel.slice.digest;
-        if let Some(doubtful) = doubtful.filter(|intent| !self.parcel.rollback && !is_of_ours(&intent.digest)) {
+        if let Some(doubtful) = doubtful.filter(|intent| !self.parcel.news.rollback && !is_of_ours(&intent.digest)) {
             let Slice { assets, digest } = Slice::in_doubt(&doubtful.correlation);
             let delivered = Delivered { commit: None, digest, assets, at: (self.means.clock)() };
             let change = Change::Deliver { target: self.delivery.target.clone(), delivered: delivered.clone() };
@@ -325,19 +328,11 @@ impl<'a, 'm> One<'a, 'm> {
 
     /// What is told; a payload that cannot be filled in is a failure before anything is sent.
     fn dispatch(&self) -> Result<Dispatch, Settled> {
-        let Parcel { news, delta, complete, correlation, rollback, .. } = &self.parcel;
+        let Parcel { news, delta, complete, correlation, .. } = &self.parcel;
         let Delivery { name, settings, .. } = self.delivery;
-        let extra = match settings.payload.is_empty() {
-            true => None,
-            false => {
-                let facts = Facts::new(news, delta, *complete, correlation);
-                let extra = render(&settings.payload, &facts);
-                Some(extra.map_err(|error| failed(format!("nothing was sent: {error}; correct stockroom.yml"), true))?)
-            }
-        };
-        let room = settings.receiver.room(extra.as_ref());
-        let mut envelope = Envelope::within(room, news, delta, *complete, correlation, extra);
-        envelope.delta.rollback = *rollback;
+        let envelope = payload::envelope(&settings.receiver, &settings.payload, news, delta, *complete, correlation);
+        let envelope =
+            envelope.map_err(|error| failed(format!("nothing was sent: {error}; correct stockroom.yml"), true))?;
         Ok(Dispatch { downstream: name.clone(), envelope: envelope.payload(), correlation: correlation.clone() })
     }
 
@@ -351,6 +346,7 @@ impl<'a, 'm> One<'a, 'm> {
             Err(_) => return Followed::Unseen("its id cannot be told".to_owned()),
         };
         let (mut run, mut trouble, mut looks) = (run, None, 0_usize);
+        let mut shown = None;
         loop {
             let seen = match &run {
                 Some(run) => dispatcher.look(run).await.map(Search::Found),
@@ -361,12 +357,21 @@ impl<'a, 'm> One<'a, 'm> {
             let has_time = waited < limit;
             match seen {
                 Ok(Search::Found(sighting)) => {
+                    trouble = None;
                     run = sighting.run.or(run);
                     self.course.run = Some(sighting.place.clone());
                     match sighting.progress {
                         Progress::Still => return Followed::Passed,
                         Progress::Ended { conclusion } => return self.ended(&conclusion, &sighting.place, wait),
-                        Progress::Queued | Progress::Running => {}
+                        Progress::Queued | Progress::Running => {
+                            let run = run.as_ref().map(ToString::to_string).unwrap_or_default();
+                            let arrival = Arrival { run, place: sighting.place }.to_text();
+                            if shown.as_ref() != Some(&arrival) {
+                                // Whoever asks for the status sees what is waited for; nothing else depends on it.
+                                let _ = self.steps().arrived(&arrival).await;
+                                shown = Some(arrival);
+                            }
+                        }
                     }
                 }
                 Ok(Search::Absent { others }) if waited >= TO_APPEAR.min(limit) => {
@@ -384,9 +389,11 @@ impl<'a, 'm> One<'a, 'm> {
                 return Followed::Open(format!("stopped while {at} was waited for; the next run goes on waiting"));
             }
             if !has_time {
-                let more = trouble.map(|why| format!(" (last seen: {why})")).unwrap_or_default();
                 let within = crate::report::moments::length(limit);
-                return Followed::Open(format!("{at} has not ended within {within}{more}; the next run looks again"));
+                return match trouble {
+                    None => Followed::Open(format!("{at} has not ended within {within}; the next run looks again")),
+                    Some(why) => Followed::Lost(format!("{at} could not be seen to end within {within}: {why}")),
+                };
             }
             self.means.say(&format!("waiting for {}: {at}, {} s", self.delivery.name, waited.as_secs()));
             let pause = PAUSES.get(looks).or(PAUSES.last()).copied().unwrap_or_default();
@@ -399,7 +406,7 @@ impl<'a, 'm> One<'a, 'm> {
         self.course.conclusion = Some(conclusion.to_owned());
         match wait.passes(conclusion) {
             true => Followed::Passed,
-            false => Followed::Failed(format!("its run ended with `{conclusion}`: {place}")),
+            false => Followed::Failed(format!("{ENDED} `{conclusion}`: {place}")),
         }
     }
 
@@ -424,6 +431,8 @@ impl<'a, 'm> One<'a, 'm> {
     }
 
     async fn record_failure(&self, why: String, certain: bool) -> Settled {
+        // What is taken back stays to be done, whatever becomes of a try.
+        let certain = certain && !self.parcel.news.rollback;
         match self.steps().failed(&why, certain).await {
             Ok(()) => failed(why, certain),
             Err(NotRecorded::Superseded) => superseded(),
@@ -450,7 +459,15 @@ fn not_recorded(why: NotRecorded, place: &str) -> Settled {
 }
 
 pub(super) fn failed(why: String, certain: bool) -> Settled {
-    Settled::Failed { why, certain }
+    Settled::Failed { why, certain, verdict: false }
+}
+
+/// It was told, and it is the downstream itself that did not pass.
+fn verdict(settled: Settled) -> Settled {
+    match settled {
+        Settled::Failed { why, .. } => Settled::Failed { why, certain: false, verdict: true },
+        other => other,
+    }
 }
 
 pub(super) fn superseded() -> Settled {

@@ -84,7 +84,7 @@ impl<'a> Schedule<'a> {
             let goes_on = self.deliveries.get(needed).is_some_and(|it| it.settings.on_failure == OnFailure::Continue);
             if !end.settled.is_in_step() && !goes_on {
                 let why = match end.settled {
-                    Settled::Failed { certain: false, .. } => format!("it needs {need}, which did not pass"),
+                    Settled::Failed { verdict: true, .. } => format!("it needs {need}, which did not pass"),
                     _ => format!("it needs {need}, which was not told"),
                 };
                 return Some(Begin::Never(Settled::Skipped { why }));
@@ -97,7 +97,8 @@ impl<'a> Schedule<'a> {
     fn failed_with_rollback(&self, one: &Delivery) -> Option<&DownstreamName> {
         let group = one.group?;
         let failed = self.deliveries.iter().zip(&self.ends).find(|(other, end)| {
-            let is_failed = end.as_ref().is_some_and(|end| matches!(end.settled, Settled::Failed { .. }));
+            let is_failed =
+                end.as_ref().is_some_and(|end| matches!(end.settled, Settled::Failed { verdict: true, .. }));
             other.group == Some(group) && other.settings.on_failure == OnFailure::Rollback && is_failed
         });
         failed.map(|(other, _)| &other.name)

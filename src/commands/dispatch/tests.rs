@@ -117,7 +117,7 @@ fn told(receipt: &Receipt) -> String {
         Settled::Skipped { why } => format!("{name}: skipped, {why}"),
         Settled::Superseded { .. } => format!("{name}: superseded"),
         Settled::Restored { why } => format!("{name}: restored, {why}"),
-        Settled::Failed { why, certain } => format!("{name}: failed ({certain}), {why}"),
+        Settled::Failed { why, certain, .. } => format!("{name}: failed ({certain}), {why}"),
     }
 }
 
@@ -155,7 +155,7 @@ async fn a_run_that_hangs_is_left_at_its_time_and_looked_at_by_the_next() {
     let first = scene.run("one").await;
     assert_eq!(
         first,
-        ["website: failed (false), memory of website has not ended within 10 min; the next run looks again"]
+        ["website: failed (false), memory of website has not ended within 10 minutes; the next run looks again"]
     );
     assert_eq!(scene.pace.now(), Duration::from_secs(600));
     scene.receivers[&DownstreamName::new("website")].rerun("success");
@@ -306,4 +306,36 @@ async fn a_payload_that_cannot_be_filled_in_fails_before_anything_is_sent() {
     let run = scene.run("one").await;
     assert!(run[0].starts_with("website: failed (true), nothing was sent:"), "{run:?}");
     assert_eq!(scene.received("website"), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_did_not_get_through_takes_nobody_back_and_is_gone_on_with() {
+    for trouble in [Script::Refused, Script::Unanswered] {
+        let scene = Scene::new(CHAIN, &[("addon", &[Script::Ends("success", 0), trouble.clone()])]);
+        scene.run("one").await;
+        let run = scene.run("two").await;
+        let open = "website: skipped, it was told, and counts when addon has passed too; the next run goes on";
+        assert_eq!(run[0], open, "{trouble:?}");
+        if trouble == Script::Unanswered {
+            scene.receivers[&DownstreamName::new("addon")].rerun("success");
+        }
+        let run = scene.run("two").await;
+        assert_eq!(run[0], "website: found", "{trouble:?}");
+        assert_eq!((scene.commits("website").len(), scene.commits("addon").len()), (2, 2), "{trouble:?}");
+        assert_eq!(scene.run("two").await, ["website: unchanged", "addon: unchanged"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_that_was_refused_is_tried_again_by_the_next_run() {
+    let scripts: [(&str, &[Script]); 2] = [
+        ("website", &[Script::Ends("success", 0), Script::Ends("success", 0), Script::Refused]),
+        ("addon", &[Script::Ends("success", 0), Script::Ends("failure", 0)]),
+    ];
+    let scene = Scene::new(CHAIN, &scripts);
+    scene.run("one").await;
+    scene.run("two").await;
+    assert_eq!(scene.actions("two").await[0].1, Action::Restore);
+    assert!(scene.run("two").await[0].starts_with("website: restored"));
+    assert_eq!(scene.commits("website"), ["one", "two", "-one"]);
 }

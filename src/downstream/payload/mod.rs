@@ -61,6 +61,7 @@ impl Facts {
                 "changed": some(&delta.changed),
                 "removed": some(&delta.removed),
                 "truncated": !complete || is_cut,
+                "rollback": news.rollback,
                 "counts": {
                     "added": delta.added.len(),
                     "changed": delta.changed.len(),
@@ -82,7 +83,7 @@ impl Facts {
             "manifest": { "url": "https://example.com/manifest.json", "digest": "00" },
             "delta": {
                 "added": asset, "changed": asset, "removed": asset,
-                "truncated": true, "counts": { "added": 1, "changed": 1, "removed": 1 },
+                "truncated": true, "rollback": true, "counts": { "added": 1, "changed": 1, "removed": 1 },
             },
             "schemas": { "product-metadata": ["1.0.0"] },
             "correlation_id": "sr-5feceb66ffc86f38",
@@ -94,7 +95,7 @@ impl Facts {
             "manifest": { "url": "", "digest": "" },
             "delta": {
                 "added": [], "changed": [], "removed": [],
-                "truncated": false, "counts": { "added": 0, "changed": 0, "removed": 0 },
+                "truncated": false, "rollback": false, "counts": { "added": 0, "changed": 0, "removed": 0 },
             },
             "schemas": {},
             "correlation_id": "sr-5feceb66ffc86f38",

@@ -21,6 +21,7 @@ fn keys(ids: impl IntoIterator<Item = String>) -> Vec<AssetKey> {
 
 fn facts(added: Vec<AssetKey>) -> Facts {
     let news = Announcement {
+        rollback: false,
         repository: RepoSlug::parse("org/library").ok(),
         commit: CommitId::parse(&"a".repeat(40)).ok(),
         reference: Some("refs/heads/main".into()),

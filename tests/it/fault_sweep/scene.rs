@@ -13,7 +13,7 @@ const SETTINGS: &str = "version: 1
 collections: {products: {metadata: '*.json'}}
 downstreams:
   website: {repo: org/website, event: asset-updated, wait: 10m}
-  addon: {repo: org/addon, workflow: package.yml, needs: [website], wait: 10m, on_failure: rollback}
+  addon: {repo: org/addon, workflow: package.yml, needs: [website], wait: 10m, on_failure: FAILURE}
 ";
 
 /// What happens in it, if nothing goes wrong on the way.
@@ -33,7 +33,8 @@ pub struct Scene {
 
 impl Scene {
     pub fn new(story: Story) -> Self {
-        let library = Library::of(&[("stockroom.yml", SETTINGS), ("bolt.json", r#"{"title": "one"}"#)]);
+        let settings = SETTINGS.replace("FAILURE", if story == Story::Rollback { "rollback" } else { "stop" });
+        let library = Library::of(&[("stockroom.yml", &settings), ("bolt.json", r#"{"title": "one"}"#)]);
         let scene = Self { story, library };
         if story == Story::Rollback {
             scene.sync(&scene.library, &github_of(Story::Forward)).ends(0);
@@ -81,7 +82,11 @@ impl Scene {
         let quiet = self.sync(library, github);
         assert_eq!(github.seen().len(), seen, "{what}\nthe quiet run asked: {}", quiet.both());
         let results = quiet.json()["results"].clone();
-        let at_rest = |result: &Value| matches!(result["outcome"].as_str(), Some("unchanged" | "withheld"));
+        // What was taken back is kept back until something changes.
+        let at_rest = |result: &Value| match result["outcome"].as_str() {
+            Some("skipped") => self.story == Story::Rollback,
+            outcome => outcome == Some("unchanged"),
+        };
         assert!(results.as_array().unwrap().iter().all(at_rest), "{what}\nthe quiet run: {results:#}");
     }
 
@@ -112,7 +117,7 @@ fn told(github: &FakeGitHub, slug: &str) -> Vec<bool> {
             Value::String(text) => serde_json::from_str(text).unwrap(),
             _ => event["client_payload"].clone(),
         };
-        envelope["rollback"] == true
+        envelope["delta"]["rollback"] == true
     };
     github.dispatches(slug).into_iter().map(is_rollback).collect()
 }
