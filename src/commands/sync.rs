@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::dispatch::{self, Settled};
-use super::earlier;
+use super::earlier::{self, Editions};
 use super::embed;
 use super::outside::Outside;
 use super::places::Given;
@@ -250,13 +250,15 @@ async fn deliver(desired: &Desired, outside: &Outside, gate: Gate, progress: &mu
         })
         .collect();
     let clock = outside.clock.as_ref();
+    let wanted = earlier::wanted(&open);
+    let editions = Editions::read(&outside.targets, &desired.found, &wanted, desired.publishable.now.0).await;
     let means = dispatch::Means {
         news: &desired.news,
         commit: desired.plan.commit.as_ref().filter(|_| !desired.plan.dirty),
         dispatchers: &outside.dispatchers,
         store: outside.state.as_ref(),
         pace: outside.pace.as_ref(),
-        before: &|commit| earlier::announcement(commit, &outside.targets, &desired.found, &desired.news),
+        before: &|commit| editions.announcement(commit, &desired.news),
         probe: outside.probe.as_deref(),
         voice: &Mutex::new(progress),
         clock,
