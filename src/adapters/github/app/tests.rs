@@ -105,8 +105,8 @@ async fn one_token_is_asked_for_all_repositories_of_an_owner_however_many_ask_at
     assert_eq!(log[1].1["repositories"].as_array().unwrap().len(), 100);
     let masked = bench.masked.lock().unwrap();
     assert!(
-        masked.iter().any(|secret| secret == "ghs_1234_a.token.of.any.length") && masked.len() == 3,
-        "and the JWTs"
+        masked.iter().any(|secret| secret == "ghs_1234_a.token.of.any.length") && masked.len() == 2,
+        "and what says who we are"
     );
 }
 
@@ -218,4 +218,32 @@ async fn a_key_of_another_app_and_a_suspended_installation_are_sentences_without
     tokio::time::sleep(Duration::from_secs(61)).await;
     assert!(suspended.app.token(&slug("acme/site")).await.is_err());
     assert_eq!(suspended.log.lock().unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_more_repositories_than_a_token_can_name_gets_several() {
+    let repos: Vec<String> = (0..1_001).map(|number| format!("acme/site-{number:04}")).collect();
+    let targets: Vec<_> = repos.iter().map(|repo| (repo.as_str(), Use::Event)).collect();
+    let bench = bench(&targets, NOW, |line, _, body| match line.ends_with("/installation") {
+        true => installation(all()),
+        false => issued(&format!("ghs_of_{}", body["repositories"][0].as_str().unwrap())),
+    });
+    for (repo, wanted) in [(0, 0), (499, 0), (500, 500), (999, 500), (1_000, 1_000)] {
+        let token = bench.app.token(&slug(&repos[repo])).await.unwrap();
+        assert_eq!(token.reveal(), format!("ghs_of_site-{wanted:04}"));
+    }
+    let log = bench.log.lock().unwrap();
+    let named = log.iter().filter_map(|(_, body)| body["repositories"].as_array().map(Vec::len));
+    assert_eq!(named.collect::<Vec<_>>(), [500, 500, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_token_is_taken_for_none_and_spoils_no_text() {
+    let bench = bench(&[("acme/site", Use::Event)], NOW, |line, _, _| match line.ends_with("/installation") {
+        true => installation(all()),
+        false => issued(""),
+    });
+    let told = bench.app.token(&slug("acme/site")).await.unwrap_err();
+    assert_eq!(told, "GitHub does not answer as it should to the GitHub App 1234 asking for a token");
+    assert_eq!(bench.app.redacted("a text"), "a text");
 }
