@@ -3,7 +3,33 @@
 use std::collections::BTreeMap;
 
 use super::settings::{OnFailure, Settings};
-use crate::ids::DownstreamName;
+use crate::ids::{DownstreamName, Sha256Hex};
+
+/// Downstreams that are linked, where the failure of one takes back what the others were told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Which one it is.
+    pub number: usize,
+    /// The digest of all that its members are to have: what failed once is not the same when anything of it differs.
+    pub digest: Sha256Hex,
+}
+
+impl Group {
+    /// The groups by number, from the number, the name and the digest of each member.
+    pub(super) fn all<'a>(
+        members: impl Iterator<Item = (usize, &'a DownstreamName, &'a Sha256Hex)>,
+    ) -> BTreeMap<usize, Self> {
+        let mut lines: BTreeMap<usize, String> = BTreeMap::new();
+        for (number, name, digest) in members {
+            // The length stands before the name, so that no name can pass for two lines.
+            let line = format!("{digest} {} {name}\n", name.as_str().len());
+            lines.entry(number).or_default().push_str(&line);
+        }
+        let group =
+            |(number, lines): (usize, String)| (number, Self { number, digest: Sha256Hex::of(lines.as_bytes()) });
+        lines.into_iter().map(group).collect()
+    }
+}
 
 /// For each downstream the number of its group; those of one group are linked with each other by `needs`.
 pub fn groups(all: &BTreeMap<DownstreamName, Settings>) -> BTreeMap<&DownstreamName, usize> {
