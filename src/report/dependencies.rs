@@ -115,7 +115,7 @@ mod tests {
                     default_version: Some("^1.0".into()),
                 },
             ],
-            accepted: vec![Acceptance {
+            accepted: vec![AcceptedRange {
                 downstream: "website".into(),
                 schema: "product".into(),
                 range: "<1.10".into(),
