@@ -34,12 +34,19 @@ pub enum Event {
     /// The clock started it, or a person on the default branch.
     Reconcile,
     /// Another repository, or whoever has the right to, says that something has happened.
-    Dispatch {
-        /// Where the manifest is that it is about, if it is about one.
-        manifest: Option<String>,
-    },
+    Dispatch,
     /// Anything else, by its name.
     Other(String),
+}
+
+/// What a delivery of a library's says, which reached this repository as an event or began its workflow. It is foreign data,
+/// from whoever has the right to send such events or to begin the workflow.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Announced {
+    /// Where the manifest is that it is about, if it is about one.
+    pub manifest: Option<String>,
+    /// Whether it takes back what the last one told.
+    pub rollback: bool,
 }
 
 /// What an event asks for.
@@ -95,10 +102,7 @@ impl Event {
                 Self::Release { tag: text("/release/tag_name")?.to_owned() }
             }
             "schedule" => Self::Reconcile,
-            "repository_dispatch" => {
-                let manifest = payload.pointer("/client_payload/manifest/url").and_then(Value::as_str);
-                Self::Dispatch { manifest: manifest.map(str::to_owned) }
-            }
+            "repository_dispatch" => Self::Dispatch,
             // A run by hand on another branch must not publish what is not merged.
             "workflow_dispatch" if is_default_branch(text("/ref")?) => Self::Reconcile,
             // A review of a pull request, say, is as much about what is proposed as the pull request itself.
@@ -117,7 +121,7 @@ impl Event {
             Self::Push { is_deleted: true, .. } => Work::Nothing,
             Self::Push { is_default_branch: true, .. } | Self::Reconcile => Work::Sync,
             Self::Release { tag } => Work::Release { tag: tag.clone() },
-            Self::Push { .. } | Self::Proposal { .. } | Self::Dispatch { .. } | Self::Other(_) => Work::Propose,
+            Self::Push { .. } | Self::Proposal { .. } | Self::Dispatch | Self::Other(_) => Work::Propose,
         }
     }
 
@@ -127,7 +131,7 @@ impl Event {
         match self {
             Self::Push { .. } | Self::Release { .. } | Self::Reconcile => true,
             Self::Other(name) => matches!(name.as_str(), "release" | "workflow_dispatch"),
-            Self::Proposal { .. } | Self::Dispatch { .. } => false,
+            Self::Proposal { .. } | Self::Dispatch => false,
         }
     }
 
@@ -153,6 +157,24 @@ impl Event {
             Self::Proposal { head, .. } => Some(head),
             _ => None,
         }
+    }
+}
+
+impl Announced {
+    /// What an event of this name tells with this payload; none where it is no delivery.
+    pub fn of(name: &str, payload: &Value) -> Option<Self> {
+        let envelope = match name {
+            "repository_dispatch" => payload.get("client_payload").cloned().unwrap_or_default(),
+            "workflow_dispatch" => {
+                let text = payload.pointer("/inputs/envelope").and_then(Value::as_str)?;
+                serde_json::from_str(text).ok().filter(Value::is_object)?
+            }
+            _ => return None,
+        };
+        Some(Self {
+            manifest: envelope.pointer("/manifest/url").and_then(Value::as_str).map(str::to_owned),
+            rollback: envelope.pointer("/delta/rollback") == Some(&Value::Bool(true)),
+        })
     }
 }
 
@@ -278,10 +300,30 @@ mod tests {
         // The payload of a schedule says nothing that counts.
         assert_eq!(Event::parse("schedule", &Value::Null).map(|event| event.work()), Ok(Work::Sync));
         let told = Event::parse("repository_dispatch", &payload!("repository_dispatch"));
-        assert_eq!(told, Ok(Event::Dispatch { manifest: None }));
-        let payload = json!({"client_payload": {"manifest": {"url": "https://example.com/manifest.json"}}});
+        assert_eq!(told, Ok(Event::Dispatch));
+    }
+
+    #[test]
+    fn a_delivery_is_read_from_an_event_or_the_input_of_a_workflow() {
+        let of = |name: &str, payload: &Value| Announced::of(name, payload);
+        let told = of("repository_dispatch", &payload!("repository_dispatch"));
+        assert_eq!(told, Some(Announced::default()));
+        let envelope = json!({"manifest": {"url": "https://example.com/manifest.json"}, "delta": {"rollback": true}});
         let manifest = Some("https://example.com/manifest.json".to_owned());
-        assert_eq!(Event::parse("repository_dispatch", &payload), Ok(Event::Dispatch { manifest }));
+        let wanted = Some(Announced { manifest, rollback: true });
+        assert_eq!(of("repository_dispatch", &json!({"client_payload": envelope})), wanted);
+        assert_eq!(of("workflow_dispatch", &json!({"inputs": {"envelope": envelope.to_string()}})), wanted);
+        // Whatever else is begun by hand is no delivery, and nothing but `true` takes back.
+        let by_hand = [json!(null), json!("{"), json!("[1]"), envelope.clone(), json!("")];
+        for envelope in by_hand {
+            assert_eq!(of("workflow_dispatch", &json!({"inputs": {"envelope": envelope}})), None, "{envelope}");
+        }
+        assert_eq!(of("workflow_dispatch", &payload!("workflow_dispatch")), None);
+        assert_eq!(of("push", &json!({"client_payload": envelope})), None);
+        for word in [json!("true"), json!(1), json!(null)] {
+            let payload = json!({"client_payload": {"delta": {"rollback": word}}});
+            assert_eq!(of("repository_dispatch", &payload), Some(Announced::default()));
+        }
     }
 
     #[test]

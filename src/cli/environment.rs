@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::console::Surroundings;
 use super::step_files::StepFiles;
-use crate::event::{Event, EventError};
+use crate::event::{Announced, Event, EventError};
 use crate::ids::RepoSlug;
 use crate::report::human::Style;
 use crate::secret::{Secret, SecretRef};
@@ -74,6 +74,17 @@ impl Environment {
 
     /// The event that started the workflow; none outside of one.
     pub fn event(&self) -> Result<Option<Event>, EventTrouble> {
+        let Some((name, payload)) = self.payload()? else { return Ok(None) };
+        Ok(Some(Event::parse(name, &payload)?))
+    }
+
+    /// What a library tells this repository, where that is what the workflow was started by.
+    pub fn announced(&self) -> Result<Option<Announced>, EventTrouble> {
+        Ok(self.payload()?.and_then(|(name, payload)| Announced::of(name, &payload)))
+    }
+
+    /// The event's name and its payload.
+    fn payload(&self) -> Result<Option<(&str, Value)>, EventTrouble> {
         let Some(name) = self.get("GITHUB_EVENT_NAME") else { return Ok(None) };
         let payload = match self.get("GITHUB_EVENT_PATH") {
             None => Value::Null,
@@ -82,7 +93,7 @@ impl Environment {
                 serde_json::from_slice(&bytes).map_err(|error| EventTrouble::unreadable(path, &error))?
             }
         };
-        Ok(Some(Event::parse(name, &payload)?))
+        Ok(Some((name, payload)))
     }
 }
 

@@ -162,7 +162,7 @@ impl<'s> Before<'s> {
 
 /// Reads a library, verified as a whole. Where the hub has its edition already, that is read from the hub.
 async fn fetch(library: &Library, before: &Before<'_>, wish: &Wish, stop: &Stop) -> anyhow::Result<Part> {
-    let admitted = admit(library.source.as_ref(), wish.key.as_ref()).await?;
+    let admitted = admit(library.source.as_ref(), None, wish.key.as_ref()).await?;
     let root = admitted.root;
     refuse_expired(&root, wish.now.0)?;
     let known = before.member(&library.name);

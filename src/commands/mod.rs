@@ -6,6 +6,7 @@ pub mod crew;
 pub mod dispatch;
 pub mod docs;
 pub mod doctor;
+mod earlier;
 pub mod embed;
 pub mod excerpts;
 pub mod federate;

@@ -12,12 +12,12 @@ use crate::adapters::publication::{KnownRoot, ManifestSource, PublicationError, 
 use crate::adapters::stop::{Stop, Stopped};
 use crate::adapters::turn::Turn;
 use crate::ids::Sha256Hex;
-use crate::manifest::files::signature_of;
+use crate::manifest::files::{copy_of, signature_of};
 use crate::manifest::format::Root;
 use crate::manifest::signature::{PublicKey, Signature, SignatureError};
-use crate::mirror::admission::{refuse_expired, refuse_older};
+use crate::mirror::admission::{Allowed, refuse_expired, refuse_older};
 use crate::mirror::choice::Choice;
-use crate::mirror::documents::{self, Document};
+use crate::mirror::documents::{self, Document, MOST_ROOT, flaw};
 use crate::mirror::draft::refuse_changed;
 use crate::mirror::outcome::{Fetched, Outcome, Pulled};
 use crate::mirror::plan::{Known, Losses, Origin, Plan, losses, plan};
@@ -57,8 +57,10 @@ pub struct Wish<'w> {
     pub choice: Choice,
     /// The key that must have signed it, if any.
     pub key: Option<PublicKey>,
-    /// Whether an older edition may take the place of a newer one.
-    pub allows_older: bool,
+    /// The SHA-256 of the root of the edition that is wanted; none for the newest one.
+    pub edition: Option<Sha256Hex>,
+    /// What may take the place of the edition that the folder has.
+    pub allowed: Allowed,
     /// Whether files that cannot be fetched may stay away.
     pub keeps_going: bool,
     /// The time now, in seconds since 1970.
@@ -116,17 +118,28 @@ pub struct Admitted {
     pub root: Root,
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// What the source calls it.
-    pub etag: String,
+    /// What the source calls its newest root, where this is that one.
+    pub etag: Option<String>,
     /// The id of the key that has signed it, where one was asked for.
     pub signed_by: Option<String>,
 }
 
-/// Fetches the root, and verifies its signature where a key is given.
-pub async fn admit(source: &dyn ManifestSource, key: Option<&PublicKey>) -> anyhow::Result<Admitted> {
+/// Fetches the root of an edition, or of the newest one, and verifies its signature where a key is given.
+pub async fn admit(
+    source: &dyn ManifestSource,
+    edition: Option<&Sha256Hex>,
+    key: Option<&PublicKey>,
+) -> anyhow::Result<Admitted> {
     let place = source.place();
-    let Stored { bytes, version } =
-        source.root().await?.ok_or_else(|| anyhow!("there is no manifest at {place}: manifest.json is not there"))?;
+    let (bytes, etag) = match edition {
+        Some(edition) => (root_of(source, edition).await?, None),
+        None => {
+            let root = source.root().await?;
+            let absent = || anyhow!("there is no manifest at {place}: manifest.json is not there");
+            let Stored { bytes, version } = root.ok_or_else(absent)?;
+            (bytes, Some(version.0))
+        }
+    };
     let signed_by = match key {
         None => None,
         Some(key) => {
@@ -140,7 +153,24 @@ pub async fn admit(source: &dyn ManifestSource, key: Option<&PublicKey>) -> anyh
         }
     };
     let root = documents::root(&bytes).with_context(|| format!("the manifest at {place} cannot be used"))?;
-    Ok(Admitted { root, bytes, etag: version.0, signed_by })
+    Ok(Admitted { root, bytes, etag, signed_by })
+}
+
+/// The root of one edition: the bytes that its name promises.
+async fn root_of(source: &dyn ManifestSource, edition: &Sha256Hex) -> anyhow::Result<Vec<u8>> {
+    let (place, name) = (source.place(), copy_of(edition));
+    let bytes = source.read(&name, MOST_ROOT).await?.ok_or_else(|| {
+        anyhow!(
+            "{name} is not at {place}: an edition's files stay for a day after the next one, and an older Stockroom does not \
+             publish this one. Name the place alone for its newest edition"
+        )
+    })?;
+    let found = Sha256Hex::of(&bytes);
+    if found != *edition {
+        let why = format!("is not what its name says: its SHA-256 is {found}");
+        return Err(flaw(&name, why)).with_context(|| format!("the edition at {place} cannot be used"));
+    }
+    Ok(bytes)
 }
 
 /// Brings the folder to the state of the manifest. Where it fails, nothing in the folder has changed, unless it says so.
@@ -151,7 +181,7 @@ pub async fn pull(
     wish: &Wish<'_>,
     stop: &Stop,
 ) -> anyhow::Result<Pulled> {
-    let admitted = admit(&*source, wish.key.as_ref()).await?;
+    let admitted = admit(&*source, wish.edition.as_ref(), wish.key.as_ref()).await?;
     let root = &admitted.root;
     let before = begun.record.take();
     refuse_unwanted(root, before.as_ref(), wish)?;
@@ -164,7 +194,7 @@ pub async fn pull(
     let arrival = travel(route, &mut begun, &source, wish, stop).await?;
     let (way, detours) = (arrival.way, arrival.detours.clone());
     let (choice, root_bytes, shown) = (&wish.choice, &admitted.bytes, &wish.shown);
-    let etag = Some(admitted.etag.clone());
+    let etag = admitted.etag.clone();
     let known =
         Known { root, root_bytes, source: shown, etag, choice, before: &whole, record: &record, entries, arrival };
     let mut plan = plan(known, &mut begun.folder)?;
@@ -211,7 +241,7 @@ pub async fn pull(
 fn refuse_unwanted(root: &Root, before: Option<&Record>, wish: &Wish<'_>) -> anyhow::Result<()> {
     let refused = || format!("the manifest at {} is not taken", wish.shown);
     refuse_expired(root, wish.now).with_context(refused)?;
-    refuse_older(root, before, wish.allows_older).with_context(refused)?;
+    refuse_older(root, before, wish.allowed).with_context(refused)?;
     match wish.choice.missing(root).as_slice() {
         [] => Ok(()),
         [missing, ..] => {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::dispatch::{self, Settled};
+use super::earlier::{self, Editions};
 use super::embed;
 use super::outside::Outside;
 use super::places::Given;
@@ -11,10 +12,10 @@ use super::plan::Desired;
 use super::record::{NotRecorded, STOPPED, SUPERSEDED, Steps};
 use crate::adapters::http::Numbers;
 use crate::adapters::state_store::StateError;
-use crate::downstream::{self, Announcement, Delivery};
+use crate::downstream::{self, Delivery};
 use crate::embedding::plan::digest as chunks_digest;
 use crate::finding::words::count;
-use crate::ids::{CommitId, CorrelationId, Sha256Hex, TargetName};
+use crate::ids::{CorrelationId, Sha256Hex, TargetName};
 use crate::manifest::plan::{Action as ManifestAction, Publication};
 use crate::plan::{Plan, embedding_target};
 use crate::report::course::{Course, Requests};
@@ -249,13 +250,15 @@ async fn deliver(desired: &Desired, outside: &Outside, gate: Gate, progress: &mu
         })
         .collect();
     let clock = outside.clock.as_ref();
+    let wanted = earlier::wanted(&open);
+    let editions = Editions::read(&outside.targets, &desired.found, &wanted, desired.publishable.now.0).await;
     let means = dispatch::Means {
         news: &desired.news,
         commit: desired.plan.commit.as_ref().filter(|_| !desired.plan.dirty),
         dispatchers: &outside.dispatchers,
         store: outside.state.as_ref(),
         pace: outside.pace.as_ref(),
-        before: &|commit| before(commit, desired),
+        before: &|commit| editions.announcement(commit, &desired.news),
         probe: outside.probe.as_deref(),
         voice: &Mutex::new(progress),
         clock,
@@ -270,25 +273,6 @@ async fn deliver(desired: &Desired, outside: &Outside, gate: Gate, progress: &mu
         results.push(TargetResult { name: receipt.target, outcome, message });
     }
     (results, courses)
-}
-
-/// What was told of an earlier commit, as far as some place still holds its edition.
-fn before(commit: Option<&CommitId>, desired: &Desired) -> Announcement {
-    let root = desired.found.iter().filter_map(|found| found.held.as_ref()).map(|held| &held.root);
-    let root =
-        root.into_iter().find(|root| commit.is_some_and(|it| root.source.commit.as_deref() == Some(it.as_str())));
-    Announcement {
-        commit: commit.cloned(),
-        // The address is that of the last edition, whatever it is.
-        manifest_url: None,
-        manifest_digest: root.and_then(|root| Sha256Hex::parse(&root.digest).ok()),
-        schemas: root.map(|root| versions(&root.schemas)).unwrap_or_default(),
-        ..desired.news.clone()
-    }
-}
-
-fn versions(schemas: &BTreeMap<String, BTreeMap<String, String>>) -> BTreeMap<String, Vec<String>> {
-    schemas.iter().map(|(name, versions)| (name.clone(), versions.keys().cloned().collect())).collect()
 }
 
 fn in_words(settled: Settled, is_file: bool) -> (Outcome, String) {

@@ -9,6 +9,7 @@ use super::pull::{Progress, admit, read, sum};
 use crate::adapters::download::probe;
 use crate::adapters::publication::{ManifestSource, PublicationError, Web};
 use crate::adapters::stop::{Stop, Stopped};
+use crate::ids::Sha256Hex;
 use crate::manifest::format::{FileRef, Root};
 use crate::manifest::signature::{PublicKey, SignatureError};
 use crate::mirror::admission::refuse_expired;
@@ -22,6 +23,8 @@ const ROOT: &str = "manifest.json";
 
 /// What somebody wants to know of a publication.
 pub struct Question<'q> {
+    /// The SHA-256 of the root of the edition that is looked at; none for the newest one.
+    pub edition: Option<Sha256Hex>,
     /// The key that must have signed it, if any.
     pub key: Option<PublicKey>,
     /// Whether the assets' files are fetched too.
@@ -53,7 +56,7 @@ pub async fn verify(
     stop: &Stop,
 ) -> anyhow::Result<Verified> {
     let mut verified = Verified::default();
-    let admitted = match admit(&*source, question.key.as_ref()).await {
+    let admitted = match admit(&*source, question.edition.as_ref(), question.key.as_ref()).await {
         Ok(admitted) => admitted,
         Err(error) => match told(&error) {
             Some(problem) => {

@@ -9,7 +9,7 @@ use chrono::{DateTime, Days, SecondsFormat, Utc};
 
 use super::build::{BuildError, Manifest, canonical, document};
 use super::difference::Difference;
-use super::files::{Files, RETIRED, add, is_ours, signature_of, size};
+use super::files::{Files, RETIRED, add, add_copy, is_ours, signature_of, size};
 use super::format::{
     Delta, DeltaRef, ExportList, FileRef, Findings, MOST_NUMBER, Prev, PublishedFinding, Root, ShardList, Source,
     Updated, VERSION,
@@ -73,7 +73,7 @@ pub struct Edition {
     pub root: Root,
     /// Its bytes.
     pub root_bytes: Vec<u8>,
-    /// The files that it names.
+    /// The files that it names, and the root under its lasting name where the place is followed.
     pub files: Files,
     /// Files that it names and that the place has already.
     kept: BTreeSet<String>,
@@ -242,6 +242,10 @@ impl Edition {
         let root_bytes = document(&root)?;
         // A root that nobody can read would be the end of the place.
         serde_json::from_slice::<Root>(&root_bytes).map_err(|error| BuildError::Json(error.to_string()))?;
+        // A release keeps the root that it has.
+        if layout.habits == Habits::Followed {
+            add_copy(&mut files, &root_bytes);
+        }
         Ok(Self { root_bytes, root, files, kept })
     }
 

@@ -14,7 +14,9 @@ pub const RETIRED: &str = "retired.json";
 pub type Files = BTreeMap<String, Vec<u8>>;
 
 /// The kinds of files that are named by their SHA-256 and therefore never change.
-const KINDS: [&str; 8] = ["delta", "exports", "findings", "index", "root", "shard", "shards", "updated"];
+const KINDS: [&str; 8] = ["delta", "edition", "exports", "findings", "index", "shard", "shards", "updated"];
+/// The kind of a root that stays readable when another one has taken its place.
+const EDITION: &str = "edition";
 
 /// Puts a file among the others under a name that holds its SHA-256.
 pub fn add(files: &mut Files, kind: &str, bytes: Vec<u8>) -> FileRef {
@@ -30,12 +32,28 @@ pub fn signature_of(root: &[u8]) -> String {
     format!("root-{}.minisig", Sha256Hex::of(root))
 }
 
+/// Puts a root among the files of its edition, so that it can still be read when `manifest.json` is the next one.
+pub fn add_copy(files: &mut Files, root: &[u8]) {
+    files.insert(copy_of(&Sha256Hex::of(root)), root.to_vec());
+}
+
+/// The name under which a root with this SHA-256 stays readable.
+pub fn copy_of(root: &Sha256Hex) -> String {
+    format!("{EDITION}-{root}.json")
+}
+
+/// The SHA-256 of the root that stays readable under this name; none where it is the name of anything else.
+pub fn root_in(name: &str) -> Option<Sha256Hex> {
+    let digest = name.strip_prefix(EDITION)?.strip_prefix('-')?.strip_suffix(".json")?;
+    digest_in(name).and_then(|_| Sha256Hex::parse(digest).ok())
+}
+
 /// The SHA-256 that a name of ours promises of the file; none for a file whose content may change.
 pub fn digest_in(name: &str) -> Option<&str> {
     let (stem, extension) = name.rsplit_once('.')?;
     let (kind, digest) = stem.rsplit_once('-')?;
     let is_digest = digest.len() == 64 && digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    (extension == "json" && is_digest && kind != "root" && KINDS.contains(&kind)).then_some(digest)
+    (extension == "json" && is_digest && KINDS.contains(&kind)).then_some(digest)
 }
 
 /// Whether a file of this name is one that only we write, named by a digest.
@@ -106,6 +124,11 @@ mod tests {
         }
         let signature = signature_of(b"x");
         assert!(digest_in(&signature).is_none() && is_ours(&signature));
+        let copy = copy_of(&digest);
+        assert!(root_in(&copy) == Some(digest.clone()) && is_ours(&copy) && cache_control(&copy).ends_with("immutable"));
+        for name in [signature.clone(), format!("shard-{digest}.json"), copy.to_uppercase(), format!("x/{copy}")] {
+            assert_eq!(root_in(&name), None, "{name}");
+        }
         assert!(is_immutable(&format!("_v1/assets-{digest}.json")) && !is_immutable("_v1/asset-index.json"));
         assert!(cache_control(&signature).ends_with("immutable") && !cache_control(ROOT).contains("immutable"));
     }

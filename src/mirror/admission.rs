@@ -5,6 +5,17 @@ use chrono::DateTime;
 use super::record::Record;
 use crate::manifest::format::Root;
 
+/// What may take the place of the edition that a folder has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowed {
+    /// A later edition of the same library.
+    Forward,
+    /// An earlier one of the same library too.
+    Back,
+    /// Whatever is offered.
+    Anything,
+}
+
 /// Why an edition is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -58,15 +69,15 @@ pub enum Refusal {
 
 /// Refuses an edition that takes a folder back, or is another library's. What the source is called says nothing: there are
 /// many names for one place.
-pub fn refuse_older(root: &Root, held: Option<&Record>, allows_older: bool) -> Result<(), Refusal> {
-    let Some(held) = held.filter(|_| !allows_older) else { return Ok(()) };
+pub fn refuse_older(root: &Root, held: Option<&Record>, allowed: Allowed) -> Result<(), Refusal> {
+    let Some(held) = held.filter(|_| allowed != Allowed::Anything) else { return Ok(()) };
     if let (Some(found), Some(held)) = (&root.source.repository, &held.repository)
         && found != held
     {
         return Err(Refusal::Stranger { found: found.clone(), held: held.clone() });
     }
     match held {
-        held if root.seq < held.seq => Err(Refusal::Older { found: root.seq, held: held.seq }),
+        held if root.seq < held.seq && allowed != Allowed::Back => Err(Refusal::Older { found: root.seq, held: held.seq }),
         held if root.seq == held.seq && root.digest != held.digest => Err(Refusal::Replaced { seq: root.seq }),
         _ => Ok(()),
     }
@@ -95,31 +106,34 @@ mod tests {
         let held =
             |seq: u64, digest: &str| Record { seq, digest: digest.to_owned(), ..Record::empty("x", Choice::default()) };
         let digest = root(1).digest;
-        assert_eq!(refuse_older(&root(5), None, false), Ok(()));
-        assert_eq!(refuse_older(&root(5), Some(&held(5, &digest)), false), Ok(()));
-        assert_eq!(refuse_older(&root(6), Some(&held(5, "other")), false), Ok(()));
-        assert_eq!(refuse_older(&root(5), Some(&held(5, "other")), false), Err(Refusal::Replaced { seq: 5 }));
-        assert_eq!(refuse_older(&root(4), Some(&held(5, "other")), false), Err(Refusal::Older { found: 4, held: 5 }));
-        assert_eq!(refuse_older(&root(4), Some(&held(5, "other")), true), Ok(()));
+        assert_eq!(refuse_older(&root(5), None, Allowed::Forward), Ok(()));
+        assert_eq!(refuse_older(&root(5), Some(&held(5, &digest)), Allowed::Forward), Ok(()));
+        assert_eq!(refuse_older(&root(6), Some(&held(5, "other")), Allowed::Forward), Ok(()));
+        assert_eq!(refuse_older(&root(5), Some(&held(5, "other")), Allowed::Forward), Err(Refusal::Replaced { seq: 5 }));
+        assert_eq!(refuse_older(&root(4), Some(&held(5, "other")), Allowed::Forward), Err(Refusal::Older { found: 4, held: 5 }));
+        assert_eq!(refuse_older(&root(4), Some(&held(5, "other")), Allowed::Anything), Ok(()));
+        assert_eq!(refuse_older(&root(4), Some(&held(5, "other")), Allowed::Back), Ok(()));
+        let replaced = refuse_older(&root(5), Some(&held(5, "other")), Allowed::Back);
+        assert_eq!(replaced, Err(Refusal::Replaced { seq: 5 }));
     }
 
     #[test]
     fn another_library_does_not_take_the_place_of_the_one_that_the_folder_follows() {
         let library = fixture::Library::of(&[("products", "a", 1)]);
         let of = |repository: Option<&str>| repository.map(str::to_owned);
-        let taken = |found: Option<&str>, held: Option<&str>, allows_older: bool| {
+        let taken = |found: Option<&str>, held: Option<&str>, allowed: Allowed| {
             let mut root = Root { seq: 9, ..library.publish(1, None).root() };
             root.source.repository = of(found);
             let held = Record { seq: 1, repository: of(held), ..Record::empty("x", Choice::default()) };
-            refuse_older(&root, Some(&held), allows_older)
+            refuse_older(&root, Some(&held), allowed)
         };
-        let told = taken(Some("b/b"), Some("a/a"), false).unwrap_err().to_string();
+        let told = taken(Some("b/b"), Some("a/a"), Allowed::Back).unwrap_err().to_string();
         assert!(
             told.contains("the repository \"b/b\", and the folder follows \"a/a\"") && told.contains("--allow-older")
         );
-        assert_eq!(taken(Some("b/b"), Some("a/a"), true), Ok(()));
+        assert_eq!(taken(Some("b/b"), Some("a/a"), Allowed::Anything), Ok(()));
         for (found, held) in [(None, None), (Some("a/a"), None), (None, Some("a/a")), (Some("a/a"), Some("a/a"))] {
-            assert_eq!(taken(found, held, false), Ok(()));
+            assert_eq!(taken(found, held, Allowed::Forward), Ok(()));
         }
     }
 

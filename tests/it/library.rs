@@ -93,7 +93,7 @@ fn the_first_sync_publishes_writes_the_event_embeds_remembers_and_says_so() {
 fn the_second_sync_is_in_step_and_changes_no_byte() {
     let library = synced();
     let before = library.digests(&OURS);
-    assert_eq!(before.len(), 11, "{before:#?}");
+    assert_eq!(before.len(), 12, "{before:#?}");
     let run = library.run(&["sync"]).ends(0);
     let commit = library.git(&["rev-parse", "--short=7", "HEAD"]);
     assert_eq!(
@@ -299,7 +299,7 @@ fn build(library: &Library, words: &[&str], change: impl Fn(Program) -> Program)
     let digest = |path: &Path| format!("{:x}", Sha256::digest(fs::read(path).unwrap()));
     let digests: BTreeMap<_, _> =
         files.map(|file| (file.file_name().into_string().unwrap(), digest(&file.path()))).collect();
-    assert_eq!(digests.len(), 6, "{digests:?}");
+    assert_eq!(digests.len(), 7, "{digests:?}");
     (digests, serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap())
 }
 
@@ -477,7 +477,7 @@ fn a_revert_is_delivered_like_any_change() {
     assert_eq!(target(&done, "manifest")["changed"], 1);
     assert_eq!(outcome(&done, "outbox/website"), "done");
     let (digests, root) = build(&Library::example(), &[], |it| it);
-    assert_eq!((manifest(&library)["digest"].clone(), digests.len()), (root["digest"].clone(), 6));
+    assert_eq!((manifest(&library)["digest"].clone(), digests.len()), (root["digest"].clone(), 7));
 }
 
 #[test]

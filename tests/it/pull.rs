@@ -500,6 +500,89 @@ fn a_downstream_repository_pulls_when_it_is_told_to() {
     assert!(shop.folder("site/manifest.json").is_file());
 }
 
+/// The name under which a root stays readable.
+fn copy_of(root: &[u8]) -> String {
+    format!("edition-{}.json", hex::encode(Sha256::digest(root)))
+}
+
+#[test]
+fn a_downstream_repository_goes_back_to_the_edition_that_a_rollback_names_and_to_no_other() {
+    let shop = Shop::open();
+    let pull = |output: &str| shop.pull(output, &["--files", "none"]).ends(0);
+    pull("site");
+    let (of_one, first) = (shop.placed("site"), fs::read(shop.published().join("manifest.json")).unwrap());
+    assert_eq!(fs::read(shop.published().join(copy_of(&first))).unwrap(), first);
+    shop.change("Better");
+    pull("site");
+    let of_two = shop.placed("site");
+    assert_ne!(of_one, of_two);
+    let event = shop.folder("event.json");
+    let run = |name: &str, edition: &str, rollback: bool, source: &str| {
+        let url = format!("https://assets.example.com/m/{edition}");
+        let envelope = serde_json::json!({"manifest": {"url": url}, "delta": {"rollback": rollback}});
+        let payload = match name {
+            "repository_dispatch" => serde_json::json!({"client_payload": envelope}),
+            _ => serde_json::json!({"ref": "refs/heads/main", "inputs": {"envelope": envelope.to_string()}}),
+        };
+        fs::write(&event, payload.to_string()).unwrap();
+        let program = shop.library.program_without_folder(&["run"]).in_folder(&shop.library.beside(""));
+        let program = program.env("GITHUB_EVENT_NAME", name).env("GITHUB_EVENT_PATH", &event);
+        let program = program.env("STOCKROOM_OUTPUT", "site").env("STOCKROOM_FILES", "none");
+        program.env("STOCKROOM_SOURCE", shop.server.url(source)).env("STOCKROOM_TEST_PACE", "none").run()
+    };
+    let copy = copy_of(&first);
+    for name in ["repository_dispatch", "workflow_dispatch"] {
+        // What takes nothing back has no say in which edition it is; nor may it go back where it is told to.
+        run(name, &copy, false, "/m/").ends(0);
+        let told = run(name, &copy, false, &format!("/m/{copy}")).ends(2);
+        assert!(told.err.contains("--allow-older"), "{}", told.err);
+        let told = run(name, &copy_of(b"never published"), true, "/m/").ends(2);
+        assert!(told.err.contains("is not at"), "{}", told.err);
+        assert_eq!(shop.placed("site"), of_two);
+        run(name, &copy, true, "/m/").ends(0);
+        assert_eq!(shop.placed("site"), of_one, "{name}");
+        // Twice is once, and the next news leads forward again.
+        run(name, &copy, true, "/m/").ends(0);
+        assert_eq!(shop.placed("site"), of_one, "{name}");
+        run(name, "manifest.json", false, "/m/").ends(0);
+        assert_eq!(shop.placed("site"), of_two, "{name}");
+    }
+}
+
+#[test]
+fn the_root_of_an_earlier_edition_is_a_source_as_long_as_it_is_there() {
+    let shop = Shop::open();
+    let first = fs::read(shop.published().join("manifest.json")).unwrap();
+    let copy = copy_of(&first);
+    shop.change("Better");
+    let at = |words: &[&str]| {
+        let program = shop.library.program_without_folder(words).env("STOCKROOM_TEST_PACE", "none");
+        program.in_folder(&shop.library.beside("")).run()
+    };
+    let (address, path) = (shop.server.url(&format!("/m/{copy}")), format!("published/{copy}"));
+    for source in [&address, &path] {
+        let told = at(&["verify", source]).ends(0);
+        assert!(told.out.contains(&format!("edition {FIRST}")), "{}", told.out);
+        fs::remove_dir_all(shop.folder("site")).ok();
+        at(&["pull", source, "-o", "site", "--files", "none"]).ends(0);
+        assert_eq!(fs::read(shop.folder("site/manifest.json")).unwrap(), first, "{source}");
+        // The folder follows the place, so its newest edition is news of the same one.
+        let place = source.strip_suffix(&copy).unwrap();
+        let told = at(&["pull", place, "-o", "site", "--files", "none"]).ends(0);
+        assert!(!told.out.contains("another"), "{}", told.out);
+        let older = at(&["pull", source, "-o", "site", "--files", "none"]).ends(2);
+        assert!(older.err.contains("--allow-older"), "{}", older.err);
+        at(&["pull", source, "-o", "site", "--files", "none", "--allow-older"]).ends(0);
+        assert_eq!(fs::read(shop.folder("site/manifest.json")).unwrap(), first, "{source}");
+    }
+    let second = fs::read(shop.published().join("manifest.json")).unwrap();
+    shop.server.put(&format!("/m/{copy}"), Page::Tagged(second));
+    let told = at(&["verify", &address]).ends(1);
+    assert!(told.out.contains("is not what its name says"), "{}", told.out);
+    assert!(at(&["pull", &address, "-o", "new"]).ends(2).err.contains("is not what its name says"));
+    assert!(!shop.folder("new").exists());
+}
+
 #[test]
 #[ignore = "a figure, not a verdict: 30,000 records; `cargo nextest run --run-ignored only thirty_thousand`"]
 fn one_change_of_thirty_thousand_records_costs_little() {

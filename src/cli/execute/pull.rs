@@ -18,9 +18,13 @@ use crate::cli::words::pull::{PullWords, VerifyWords};
 use crate::commands::pull::{Progress, Wish, begin, collections, pull};
 use crate::commands::verify::{Question, verify};
 use crate::manifest::signature::PublicKey;
+use crate::event::Announced;
+use crate::manifest::files::root_in;
+use crate::mirror::admission::Allowed;
 use crate::mirror::choice::Choice;
 use crate::mirror::outcome::Outcome;
-use crate::mirror::source::{Source, address_like};
+use crate::mirror::request::Request;
+use crate::mirror::source::address_like;
 use crate::report::pull as pulling;
 use crate::report::verify as verifying;
 
@@ -30,7 +34,37 @@ const NOW_AND_THEN: Duration = Duration::from_secs(20);
 impl Execution<'_> {
     /// Brings a folder to the state of a manifest.
     pub(super) async fn pull(&self, words: &PullWords) -> anyhow::Result<Ending> {
-        let source = Source::parse(&words.source, words.allow_http)?;
+        let allowed = if words.allow_older { Allowed::Anything } else { Allowed::Forward };
+        self.pull_from(Request::parse(&words.source, words.allow_http)?, words, allowed).await
+    }
+
+    /// Pulls as an event asks for it, in a downstream repository.
+    ///
+    /// A rollback asks for one edition by the digest of its root, and that one alone is taken back to without a flag. Where the
+    /// repository says itself where the manifest is, the event has no say in that.
+    pub(super) async fn pull_announced(&self, announced: Option<&Announced>) -> anyhow::Result<Ending> {
+        let told = announced.and_then(|announced| announced.manifest.as_deref());
+        let words = self.asked_pull(told)?;
+        let mut request = Request::parse(&words.source, words.allow_http)?;
+        let is_rollback = announced.is_some_and(|announced| announced.rollback);
+        if is_rollback && request.edition.is_none() {
+            let told = told.and_then(|address| address.rsplit_once('/'));
+            request.edition = told.and_then(|(_, name)| root_in(name));
+        }
+        let allowed = match &request.edition {
+            Some(_) if is_rollback => Allowed::Back,
+            None if is_rollback => {
+                self.console.talk("the event takes back what was told, and names no edition: the newest one is pulled\n");
+                Allowed::Forward
+            }
+            _ => Allowed::Forward,
+        };
+        self.pull_from(request, &words, allowed).await
+    }
+
+    async fn pull_from(&self, request: Request, words: &PullWords, allowed: Allowed) -> anyhow::Result<Ending> {
+        let shown_request = request.shown();
+        let Request { source, edition } = request;
         let key = self.key(words.key.as_deref())?;
         let choice = Choice { collections: collections(&words.collections), files: words.files.clone() };
         if let Some(address) = words.output.to_str().and_then(address_like) {
@@ -43,7 +77,7 @@ impl Execution<'_> {
         let shown = output.display().to_string();
         let web = web(&source, words.allow_http, self.environment, &self.stop)?;
         let begun = begin(MirrorFolder::at(&output))?;
-        let known = begun.known(&source.to_string());
+        let known = begun.known(&source.to_string()).filter(|_| edition.is_none());
         let place = self.reading(&source, &web, known)?;
         let (last, now) = (Mutex::new(Instant::now()), clock::now().0);
         let watch = |progress: Progress| self.watch(&last, progress);
@@ -51,14 +85,15 @@ impl Execution<'_> {
             shown: source.to_string(),
             choice,
             key,
-            allows_older: words.allow_older,
+            edition,
+            allowed,
             keeps_going: words.keep_going,
             now,
             watch: &watch,
         };
         let pulled = pull(begun, place, &web, &wish, &self.stop).await;
         self.console.end_progress();
-        let pulled = pulled.with_context(|| format!("{shown} was not brought to the state of {source}"))?;
+        let pulled = pulled.with_context(|| format!("{shown} was not brought to the state of {shown_request}"))?;
         match words.format {
             Format::Human => self.console.text(&pulling::human(&pulled, &shown, self.style())),
             Format::Json => self.console.json(&pulling::json(&pulled)),
@@ -75,16 +110,18 @@ impl Execution<'_> {
 
     /// Looks at a publication as a whole.
     pub(super) async fn verify(&self, words: &VerifyWords) -> anyhow::Result<Ending> {
-        let source = Source::parse(&words.source, words.allow_http)?;
+        let request = Request::parse(&words.source, words.allow_http)?;
+        let shown = request.shown();
+        let Request { source, edition } = request;
         let key = self.key(words.key.as_deref())?;
         let web = web(&source, words.allow_http, self.environment, &self.stop)?;
         let place = self.reading(&source, &web, None)?;
         let (last, now) = (Mutex::new(Instant::now()), clock::now().0);
         let watch = |progress: Progress| self.watch(&last, progress);
-        let question = Question { key, files: words.files, now, watch: &watch };
+        let question = Question { edition, key, files: words.files, now, watch: &watch };
         let verified = verify(place, &web, &question, &self.stop).await;
         self.console.end_progress();
-        let (verified, shown) = (verified?, source.to_string());
+        let verified = verified?;
         let told = verifying::Told {
             source: &shown,
             root: verified.root.as_ref(),
@@ -107,7 +144,7 @@ impl Execution<'_> {
 
     /// What the environment asks to be pulled, where the action is in a downstream repository; `manifest` is the address that
     /// the event names.
-    pub(super) fn asked_pull(&self, manifest: Option<&str>) -> anyhow::Result<PullWords> {
+    fn asked_pull(&self, manifest: Option<&str>) -> anyhow::Result<PullWords> {
         let get = |name| self.environment.get(name).map(str::to_owned);
         let source = match (get("STOCKROOM_SOURCE"), manifest) {
             (Some(source), _) => source,

@@ -38,7 +38,7 @@ impl Execution<'_> {
             }
             Some("manifest") => return self.manifest(&common, None).await,
             Some("sync") => return self.sync(&common, &limits, Format::Human, &Metrics::default()).await,
-            Some("pull") => return self.pull(&self.asked_pull(manifest_of(event.as_ref()))?).await,
+            Some("pull") => return self.pull_announced(self.environment.announced()?.as_ref()).await,
             Some(other) => {
                 return Err(anyhow!("command is {other:?}; it is check, plan, sync, manifest or pull, or empty"));
             }
@@ -49,10 +49,10 @@ impl Execution<'_> {
             return Err(anyhow!("`run` does what a GitHub event asks for, and GITHUB_EVENT_NAME is not set; {advice}"));
         };
         // A downstream repository says where the assets go; it has no library.
-        if let Event::Dispatch { manifest } = &event
-            && self.environment.get("STOCKROOM_OUTPUT").is_some()
+        if self.environment.get("STOCKROOM_OUTPUT").is_some()
+            && let Some(announced) = self.environment.announced()?
         {
-            return self.pull(&self.asked_pull(manifest.as_deref())?).await;
+            return self.pull_announced(Some(&announced)).await;
         }
         match event.work() {
             Work::Propose => self.propose(&common, Some(&event)).await,
@@ -107,14 +107,6 @@ impl Execution<'_> {
                 None
             }
         }
-    }
-}
-
-/// The address of a manifest that an event tells of.
-fn manifest_of(event: Option<&Event>) -> Option<&str> {
-    match event {
-        Some(Event::Dispatch { manifest }) => manifest.as_deref(),
-        _ => None,
     }
 }
 

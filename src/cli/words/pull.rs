@@ -44,6 +44,7 @@ impl TypedValueParser for KeyText {
 #[derive(Debug, Clone, Args)]
 pub struct PullWords {
     /// Where the manifest is: https://…, a folder, file://…, git:URL#BRANCH[:FOLDER], github:OWNER/NAME#BRANCH, s3://… (gs, az).
+    /// For one edition there, add edition-SHA256.json.
     #[arg(value_name = "SOURCE")]
     pub source: String,
     /// The folder that is brought to its state.

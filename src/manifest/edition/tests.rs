@@ -345,3 +345,28 @@ fn the_number_grows_with_the_commits_time_where_nothing_is_known_of_earlier_ones
         "a commit of an earlier day"
     );
 }
+
+#[test]
+fn the_root_of_an_edition_stays_readable_for_as_long_as_its_other_files() {
+    let (one, two, three) =
+        (Library::at("a", &[("a", 1)]), Library::at("b", &[("a", 2)]), Library::at("c", &[("a", 3)]));
+    let first = after(None, &one);
+    let copy = crate::manifest::files::copy_of(&Sha256Hex::of(&first.root_bytes));
+    assert_eq!(first.files[&copy], first.root_bytes);
+    let before = held(&first, &BTreeMap::new(), &one, &two);
+    let second = after(Some(&before), &two);
+    let steps = second.steps(Some(&before), &before.names, 0).unwrap();
+    let retired: Retired = serde_json::from_slice(&steps.put[RETIRED]).unwrap();
+    assert!(
+        steps.removed.is_empty() && retired.files[&copy] == 0 && retired.files.contains_key(&first.root.shards.path)
+    );
+    let before = Held { retired, ..held(&second, &before.names, &two, &three) };
+    let third = after(Some(&before), &three);
+    let steps = third.steps(Some(&before), &before.names, crate::manifest::retired::GRACE_SECONDS).unwrap();
+    let own = crate::manifest::files::copy_of(&Sha256Hex::of(&second.root_bytes));
+    assert!(steps.removed.contains(&copy) && !steps.removed.contains(&own));
+    // A release is read once, and has its root alone.
+    let layout = Layout::of(&one.manifest, Habits::Snapshot).unwrap();
+    let release = Edition::after(None, &one.offer(), &layout).unwrap();
+    assert!(!release.files.keys().any(|name| name.starts_with("edition-")));
+}
