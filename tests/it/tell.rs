@@ -120,7 +120,7 @@ fn the_numbers_of_a_run_are_what_prometheus_reads() {
     let read = parser.args(["-c", PARSER]).stdin(std::fs::File::open(&file).unwrap()).output().unwrap();
     assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
     let read = String::from_utf8(read.stdout).unwrap();
-    assert!(read.contains("stockroom_targets downstream,org/library,unchanged 1.0\n"), "{read}");
+    assert!(read.contains("stockroom_targets downstream,org/library,unchanged 1\n"), "{read}");
     assert_eq!(read.lines().count(), again.lines().filter(|line| !line.starts_with('#')).count());
 }
 
