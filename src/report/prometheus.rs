@@ -114,7 +114,10 @@ mod tests {
     #[test]
     fn a_server_that_does_not_count_has_no_budget() {
         let text = render("x", &run(busy(), &[]), Duration::ZERO);
-        assert!(!text.contains("budget") && text.ends_with("stockroom_run_duration_seconds{library=\"x\"} 0\n"), "{text}");
+        assert!(
+            !text.contains("budget") && text.ends_with("stockroom_run_duration_seconds{library=\"x\"} 0\n"),
+            "{text}"
+        );
     }
 
     #[test]

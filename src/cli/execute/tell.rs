@@ -133,12 +133,7 @@ impl Execution<'_> {
         self.settled(told.map_err(|error| error.context("the commit does not show how the downstreams took it")));
     }
 
-    async fn show_badges(
-        &self,
-        sync: &Sync,
-        badges: &[(Badge, &[ReportTo])],
-        budgets: &Budgets,
-    ) -> anyhow::Result<()> {
+    async fn show_badges(&self, sync: &Sync, badges: &[(Badge, &[ReportTo])], budgets: &Budgets) -> anyhow::Result<()> {
         let commit = sync.plan.commit.as_ref().filter(|_| !sync.plan.dirty);
         let commit = commit.ok_or_else(|| anyhow!("what was told is in no commit"))?;
         let (github, repo) = self.feedback(budgets)?;
