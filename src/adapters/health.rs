@@ -8,7 +8,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, LOCATION, PRAGMA};
 use reqwest::Url;
 use serde_json::Value;
 
-use super::http::{Pace, Reply, Trouble, read};
+use super::http::{Pace, Reply, Trouble, head, read};
 use crate::downstream::Health;
 use crate::secret::tokens::masked;
 
@@ -49,42 +49,50 @@ impl HttpProbe {
         Self { client, pace }
     }
 
-    /// One look; what was seen, and in an error why it is not well.
-    async fn look(&self, url: &Url, health: &Health, wanted: Option<&str>) -> Result<String, String> {
-        let mut at = url.clone();
+    /// The answer to one look, wherever on its server that is.
+    pub async fn look(&self, health: &Health) -> Result<Reply, String> {
+        self.look_within(health, ONE_ANSWER).await
+    }
+
+    async fn look_within(&self, health: &Health, most: Duration) -> Result<Reply, String> {
+        let followed = tokio::time::timeout(most, self.follow(health)).await;
+        followed.unwrap_or_else(|_| Err("it did not answer in time".to_owned()))
+    }
+
+    async fn follow(&self, health: &Health) -> Result<Reply, String> {
+        let mut at = Url::parse(&health.url).map_err(|error| format!("`health.url` is no address: {error}"))?;
         for _ in 0..=MAX_REDIRECTS {
-            let reply = self.ask(&at).await.map_err(|trouble| match trouble {
+            let reply = self.ask(&at, health.pointer.is_some()).await.map_err(|trouble| match trouble {
                 Trouble::NotSent(why) | Trouble::NoAnswer(why) => why,
             })?;
             match next(&at, &reply, health)? {
                 Some(elsewhere) => at = elsewhere,
-                None => return judged(&reply, health, wanted),
+                None => return Ok(reply),
             }
         }
         Err("the server sends us round in circles".to_owned())
     }
 
-    async fn ask(&self, url: &Url) -> Result<Reply, Trouble> {
+    /// The body is read where something in it is wanted: a whole page of a website may be larger than any that is.
+    async fn ask(&self, url: &Url, with_body: bool) -> Result<Reply, Trouble> {
         // What a cache in between remembers is what was, and not what is.
         let request = self.client.get(url.clone()).header(CACHE_CONTROL, "no-cache").header(PRAGMA, "no-cache");
         let request = request.header(ACCEPT, "application/json, */*;q=0.5");
-        read(request.send().await.map_err(|error| Trouble::of(&error))?, BODY_CAP).await
+        let response = request.send().await.map_err(|error| Trouble::of(&error))?;
+        if with_body { read(response, BODY_CAP).await } else { Ok(head(response)) }
     }
 }
 
 #[async_trait]
 impl Probe for HttpProbe {
     async fn probe(&self, health: &Health, wanted: Option<&str>) -> Result<String, String> {
-        let url = Url::parse(&health.url).map_err(|error| format!("`health.url` is no address: {error}"))?;
         let (start, most) = (self.pace.now(), health.timeout.duration());
         let mut pause = FIRST_PAUSE;
         loop {
             let left = most.saturating_sub(self.pace.now().saturating_sub(start));
             let answer = left.clamp(LEAST_ANSWER, ONE_ANSWER);
             let looked = tokio::select! {
-                looked = tokio::time::timeout(answer, self.look(&url, health, wanted)) => {
-                    looked.unwrap_or_else(|_| Err("it did not answer in time".to_owned()))
-                }
+                looked = self.look_within(health, answer) => looked.and_then(|reply| judged(&reply, health, wanted)),
                 () = self.pace.stop().until_unanswered() => Err("stopped by a signal while it was asked".to_owned()),
             };
             let why = match looked {
@@ -263,8 +271,10 @@ mod tests {
     #[tokio::test]
     async fn an_endless_answer_is_not_read_to_its_end() {
         let large = Answer::With { status: 200, headers: vec![], body: vec![b' '; BODY_CAP + 1] };
-        let (outcome, ..) = asked(vec![large], "", None).await;
+        let (outcome, ..) = asked(vec![large.clone()], DIGEST, Some("x")).await;
         assert!(outcome.unwrap_err().contains("larger than"));
+        let (outcome, ..) = asked(vec![large], "", None).await;
+        assert_eq!(outcome, Ok("it answered 200".to_owned()), "nothing in it was asked for");
     }
 
     #[tokio::test]

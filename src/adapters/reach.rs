@@ -25,11 +25,6 @@ impl Reach<'_> {
         self.ask(Method::HEAD, url, None).await.map(|reply| reply.status)
     }
 
-    /// The answer to a GET.
-    pub async fn get(&self, url: &str) -> Result<Reply, String> {
-        self.ask(Method::GET, url, None).await
-    }
-
     /// The answer to a GET with a token of GitLab's.
     pub async fn gitlab(&self, url: &str, token: Option<&Secret>) -> Result<Reply, String> {
         let header = |token: &Secret| {

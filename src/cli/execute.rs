@@ -101,7 +101,7 @@ impl Execution<'_> {
                 Ok(verdict(&library.check.findings, common.fail_on))
             }
             Command::Plan { format, common, limits } => self.plan(&common, &limits, format).await,
-            Command::Sync { format, common, limits } => self.sync(&common, &limits, format).await,
+            Command::Sync { format, common, limits, metrics } => self.sync(&common, &limits, format, &metrics).await,
             Command::Dispatch(words) => self.dispatch(&words).await,
             Command::Manifest { output, common } => self.manifest(&common, output).await,
             Command::Search { query, most, format } => self.search(&query, usize::from(most), format).await,

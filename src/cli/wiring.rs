@@ -123,7 +123,7 @@ pub fn outside(
     let dispatchers = match reach {
         Reach::Local => BTreeMap::new(),
         Reach::Look | Reach::Network => {
-            dispatchers::dispatchers(worktree, config, environment, &pace, console, &mut githubs)?
+            dispatchers::dispatchers(worktree, config, environment, &pace, console, &mut githubs)
         }
     };
     let is_shared = config.settings.state.kind == Kind::Postgres || carries(worktree, config, environment);

@@ -103,6 +103,9 @@ pub enum Command {
         /// Which targets, and how much may vanish.
         #[command(flatten)]
         limits: Limits,
+        /// Where its numbers go.
+        #[command(flatten)]
+        metrics: Metrics,
     },
     /// Check, plan, and deliver to the downstreams alone; to some of them, or once more.
     #[command(
@@ -229,6 +232,14 @@ pub struct Limits {
     /// Let more than ten and more than a fifth of a target's assets vanish at once.
     #[arg(long)]
     pub allow_mass_delete: bool,
+}
+
+/// Where the numbers of a run go.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Metrics {
+    /// Write the numbers of the run into a file too, for Prometheus (node_exporter's textfile collector).
+    #[arg(long = "metrics", value_name = "FILE")]
+    pub file: Option<PathBuf>,
 }
 
 /// A kind of target.

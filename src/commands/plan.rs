@@ -172,7 +172,7 @@ pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: 
         present.is_strange = present.is_listed && !present.vectors.is_empty() && !outside.index_apart;
     }
     let is_forced = scope.choice.force;
-    let mut desired = compare(library, outside, made, present, scope)?;
+    let mut desired = compare(library, outside, made, present, &scope)?;
     if let Some(newer) = unseen(library, outside, &desired).await {
         desired.plan = desired.plan.superseded_by(newer);
     }
@@ -237,7 +237,7 @@ pub async fn plan_merge(library: &Library, base: &Library, outside: &Outside) ->
         is_listed: false,
         is_strange: false,
     };
-    Ok(compare(library, outside, made, present, Scope::default())?.plan)
+    Ok(compare(library, outside, made, present, &Scope::default())?.plan)
 }
 
 async fn make(library: &Library, outside: &Outside, remember: bool) -> anyhow::Result<Made> {
@@ -291,7 +291,7 @@ fn compare(
     outside: &Outside,
     made: Made,
     present: Present,
-    scope: Scope,
+    scope: &Scope,
 ) -> anyhow::Result<Desired> {
     let Made { publishable, concerns, chunks, namespace } = made;
     let settings = &library.config.settings;

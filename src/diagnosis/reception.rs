@@ -23,6 +23,8 @@ pub struct Workflow {
     inputs: Option<Vec<(String, bool)>>,
     /// Whether the name of its runs holds the correlation id.
     shows_correlation: bool,
+    /// Whether somebody, or GitHub itself, has switched it off: then nothing begins it.
+    is_disabled: bool,
 }
 
 /// What a delivery needs of a workflow.
@@ -85,7 +87,14 @@ impl Workflow {
             types: types(&file.on),
             inputs: inputs(&file.on),
             shows_correlation: file.run_name.as_str().is_some_and(shows_correlation),
+            is_disabled: false,
         })
+    }
+
+    /// The same, switched off: the file does not say so.
+    #[must_use]
+    pub fn disabled(self) -> Self {
+        Self { is_disabled: true, ..self }
     }
 
     fn hears(&self, event: &str) -> bool {
@@ -143,12 +152,21 @@ fn taken(file: &str, workflow: &Workflow) -> Reception {
     }
 }
 
+fn disabled(file: &str) -> String {
+    format!("{file} would take them, but is disabled: choose *Enable workflow* on its page below Actions")
+}
+
 fn of_event(event: &str, files: &[(String, Result<Workflow, String>)]) -> Reception {
     let readable = || files.iter().filter_map(|(file, read)| Some((file, read.as_ref().ok()?)));
-    let mut listeners = readable().filter(|(_, workflow)| workflow.hears(event));
+    let hears =
+        |wanted: bool| readable().filter(move |(_, workflow)| workflow.hears(event) && workflow.is_disabled == wanted);
+    let mut listeners = hears(false);
     let first = listeners.clone().find(|(_, workflow)| workflow.shows_correlation).or_else(|| listeners.next());
     if let Some((file, workflow)) = first {
         return taken(file, workflow);
+    }
+    if let Some((file, _)) = hears(true).next() {
+        return Reception::Nobody { why: disabled(file) };
     }
     let others: BTreeSet<&str> =
         readable().filter_map(|(_, workflow)| workflow.types.as_ref()).flatten().map(String::as_str).collect();
@@ -179,6 +197,9 @@ fn of_manual(wanted: &str, sent: &BTreeSet<String>, files: &[(String, Result<Wor
         Ok(workflow) => workflow,
         Err(problem) => return nobody(format!("{file} cannot be judged: {problem}")),
     };
+    if workflow.is_disabled {
+        return nobody(disabled(file));
+    }
     let Some(inputs) = &workflow.inputs else {
         return nobody(format!("{file} cannot be begun by `workflow_dispatch`: add that below `on:`"));
     };

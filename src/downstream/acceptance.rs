@@ -124,7 +124,7 @@ impl Acceptance {
         &self,
         collection: &CollectionName,
         record: &RepoPath,
-        files: impl Iterator<Item = &'p RepoPath> + Clone,
+        files: &(impl Iterator<Item = &'p RepoPath> + Clone),
         used: &UsedSchema,
     ) -> Vec<Refusal> {
         let refusal = |reader: &Reader| {

@@ -19,7 +19,7 @@ pub struct Dependencies {
     /// The collections, in the order of their names.
     pub collections: Vec<CollectionUse>,
     /// What downstreams accept, in the order of their names.
-    pub accepted: Vec<Acceptance>,
+    pub accepted: Vec<AcceptedRange>,
     /// The downstreams by wave: a wave begins when those before it are done.
     pub waves: Vec<Vec<(String, Vec<String>)>>,
 }
@@ -37,7 +37,7 @@ pub struct CollectionUse {
 
 /// What a downstream accepts of one schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Acceptance {
+pub struct AcceptedRange {
     /// The downstream.
     pub downstream: String,
     /// The schema.
@@ -115,7 +115,7 @@ mod tests {
                     default_version: Some("^1.0".into()),
                 },
             ],
-            accepted: vec![Acceptance {
+            accepted: vec![AcceptedRange {
                 downstream: "website".into(),
                 schema: "product".into(),
                 range: "<1.10".into(),

@@ -35,6 +35,7 @@ pub mod moments;
 pub mod moving;
 pub mod notify;
 pub mod phrase;
+pub mod prometheus;
 pub mod pull;
 pub mod redaction;
 pub mod sarif;

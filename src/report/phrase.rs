@@ -21,8 +21,8 @@ impl Phrase {
     }
 
     /// A phrase of foreign text alone.
-    pub fn foreign(text: impl ToString) -> Self {
-        Self(vec![Piece::Foreign(text.to_string())])
+    pub fn foreign(text: impl Into<String>) -> Self {
+        Self(vec![Piece::Foreign(text.into())])
     }
 
     /// The same with these words behind it.
@@ -34,8 +34,8 @@ impl Phrase {
 
     /// The same with this text behind it.
     #[must_use]
-    pub fn with(mut self, text: impl ToString) -> Self {
-        self.0.push(Piece::Foreign(text.to_string()));
+    pub fn with(mut self, text: impl Into<String>) -> Self {
+        self.0.push(Piece::Foreign(text.into()));
         self
     }
 

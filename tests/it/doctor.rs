@@ -128,6 +128,35 @@ fn a_workflow_that_is_begun_by_hand_must_have_the_inputs() {
 }
 
 #[test]
+fn a_workflow_that_is_switched_off_takes_nothing() {
+    let scene = Scene::new(SETTINGS).receiver(RECEIVER);
+    scene.github.disable_workflow(WEBSITE, &format!("{FOLDER}/rebuild.yml"));
+    let (status, message) = {
+        let diagnosis = scene.diagnosis(2);
+        let (status, message) = told(&diagnosis, "downstream/website");
+        (status.to_owned(), message.to_owned())
+    };
+    assert!(status == "unhealthy" && message.contains("rebuild.yml would take them, but is disabled"), "{message}");
+}
+
+#[test]
+fn a_secret_that_cannot_sign_is_found_out_and_fails_its_downstream_alone() {
+    let shop = "shop: {webhook: {url: '${{ env.HOOK }}', secret: '${{ env.HOOK_SECRET }}'}}";
+    let settings = SETTINGS.replace(", wait: 5m}", &format!("}}, {shop}")).replace("embed: {text: [/title]}\n", "");
+    let scene = Scene::new(&settings).receiver(RECEIVER);
+    let hook = |program: Program| program.env("HOOK", "https://127.0.0.1:1/canary").env("HOOK_SECRET", "canary");
+    let run = hook(scene.program(&["doctor", "--format", "json"])).run().ends(2);
+    let diagnosis = run.document(&doctor::schema());
+    let (_, message) = told(&diagnosis, "downstream/shop");
+    assert!(message.contains("the webhook's secret has 6 bytes") && !run.both().contains("canary"), "{message}");
+
+    let run = hook(scene.program(&["sync"])).run().ends(3);
+    assert!(run.out.contains("the webhook's secret has 6 bytes") && !run.both().contains("canary"), "{}", run.both());
+    assert_eq!(scene.github.dispatches(WEBSITE).len(), 1, "the others are told");
+    hook(scene.program(&["plan"])).run().ends(0);
+}
+
+#[test]
 fn a_repository_or_a_token_that_is_of_no_use_is_found_out() {
     let scene = Scene::new(SETTINGS).receiver(RECEIVER);
     scene.github.archive(WEBSITE);

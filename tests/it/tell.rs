@@ -30,8 +30,12 @@ impl Scene {
     }
 
     fn sync(&self) -> Program {
+        self.sync_as(&["sync"])
+    }
+
+    fn sync_as(&self, words: &[&str]) -> Program {
         self.library
-            .program(&["sync"])
+            .program(words)
             .env("GITHUB_API_URL", self.github.url())
             .env("GITHUB_REPOSITORY", LIBRARY)
             .env("STOCKROOM_TOKEN", TOKEN)
@@ -65,6 +69,66 @@ fn a_change_is_told_once_and_shown_on_the_commit() {
     let after =
         (scene.slack.told().len(), scene.github.statuses(LIBRARY).len(), scene.github.deployments(LIBRARY).len());
     assert_eq!(after, (1, 1, 1), "what has not changed is told nobody");
+}
+
+/// Prints each sample as a line: its name, its labels, its value.
+const PARSER: &str = "
+import sys
+from prometheus_client.parser import text_string_to_metric_families as families
+for family in families(sys.stdin.read()):
+    assert family.type == 'gauge' and family.documentation
+    for sample in family.samples:
+        labels = ','.join(v for k, v in sorted(sample.labels.items()))
+        print(sample.name, labels, sample.value)
+";
+
+#[test]
+fn the_numbers_of_a_run_are_what_prometheus_reads() {
+    let scene = Scene::new(false);
+    let file = scene.library.path("../metrics/stockroom.prom");
+    let written = |words: &[&str]| {
+        let words = [words, &["--metrics", file.to_str().unwrap()]].concat();
+        let run = scene.sync_as(&words).run().ends(0);
+        assert!(!run.both().contains("warning"), "{}", run.both());
+        std::fs::read_to_string(&file).unwrap()
+    };
+    let text = written(&["sync"]);
+    let value = |text: &str, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(&format!("stockroom_{name}{{"))).unwrap_or_default();
+        line.rsplit(' ').next().unwrap_or_default().to_owned()
+    };
+    assert!(
+        text.contains("stockroom_targets{library=\"org/library\",kind=\"downstream\",outcome=\"done\"} 1"),
+        "{text}"
+    );
+    assert_eq!(
+        (value(&text, "requests_writes").as_str(), value(&text, "budget_limit").as_str()),
+        ("1", "5000"),
+        "{text}"
+    );
+    let again = written(&["dispatch"]);
+    assert_eq!(value(&again, "requests_writes"), "0", "{again}");
+
+    let python = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/python/bin/python");
+    let mut parser = std::process::Command::new(python);
+    let has = parser.args(["-c", "import prometheus_client"]).stderr(std::process::Stdio::null()).status();
+    if !has.is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: prometheus_client for Python is not in .tools; scripts/install-tools.sh installs it");
+        return;
+    }
+    let mut parser = std::process::Command::new(parser.get_program());
+    let read = parser.args(["-c", PARSER]).stdin(std::fs::File::open(&file).unwrap()).output().unwrap();
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    let read = String::from_utf8(read.stdout).unwrap();
+    assert!(read.contains("stockroom_targets downstream,org/library,unchanged 1\n"), "{read}");
+    assert_eq!(read.lines().count(), again.lines().filter(|line| !line.starts_with('#')).count());
+}
+
+#[test]
+fn metrics_that_cannot_be_written_fail_no_run() {
+    let scene = Scene::new(false);
+    let run = scene.sync_as(&["sync", "--metrics", "/dev/null/no.prom"]).run().ends(0);
+    assert!(run.err.contains("warning: the metrics could not be written to /dev/null/no.prom"), "{}", run.err);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod gitlab;
 mod memory;
 mod outbox;
 mod runs;
+mod unfit;
 mod webhook;
 mod workflow;
 
@@ -21,6 +22,7 @@ pub use event::EventDispatcher;
 pub use gitlab::GitLabDispatcher;
 pub use memory::{MemoryDispatcher, Script};
 pub use outbox::OutboxDispatcher;
+pub use unfit::UnfitDispatcher;
 pub use webhook::{Clock, WebhookDispatcher};
 pub use workflow::WorkflowDispatcher;
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{DispatchError, Progress, RunRef, Search, Sighting};
 use crate::adapters::github::GitHub;
-use crate::adapters::http::Policy;
+use crate::adapters::http::{Policy, link};
 use crate::ids::{CorrelationId, RepoSlug};
 use crate::state::Timestamp;
 
@@ -133,9 +133,14 @@ impl Run {
     }
 
     fn sighting(&self, repo: &RepoSlug) -> Sighting {
-        let place = self.html_url.clone().or_else(|| self.id.map(|id| format!("run {id} of {repo}")));
+        let place = self
+            .html_url
+            .as_deref()
+            .and_then(link)
+            .map(str::to_owned)
+            .or_else(|| self.id.map(|id| format!("run {id} of {repo}")));
         let progress = match (self.status.as_deref(), &self.conclusion) {
-            (Some("completed") | None, Some(conclusion)) => Progress::Ended { conclusion: conclusion.clone() },
+            (Some("completed") | None, Some(conclusion)) => Progress::Ended { conclusion: word(conclusion) },
             (Some("in_progress"), _) => Progress::Running,
             _ => Progress::Queued,
         };
@@ -145,6 +150,12 @@ impl Run {
             progress,
         }
     }
+}
+
+/// A conclusion as it is repeated and kept: one of GitHub's words, or one that says that it was none.
+fn word(conclusion: &str) -> String {
+    let is_word = conclusion.len() <= 40 && conclusion.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if is_word { conclusion } else { "unknown" }.to_owned()
 }
 
 fn parse_runs(body: &Value) -> Option<Vec<Run>> {

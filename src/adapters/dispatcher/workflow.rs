@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 use super::runs::Runs;
 use super::{Dispatch, DispatchError, Dispatcher, Outcome, RunRef, Search, Sighting};
 use crate::adapters::github::GitHub;
-use crate::adapters::http::{HttpError, Policy, Reply};
+use crate::adapters::http::{HttpError, Policy, Reply, link};
 use crate::downstream::Receiver;
 use crate::ids::RepoSlug;
 use crate::state::Timestamp;
@@ -18,6 +18,9 @@ const MAX_INPUTS: usize = 25;
 
 /// The most characters of all inputs together, counted as JSON.
 const MAX_CHARACTERS: usize = 65_535;
+
+/// The longest name of a branch on GitHub.
+const LONGEST_NAME: usize = 255;
 
 /// By this the server is asked for the run's id. Enterprise Servers until 3.19 do not know it.
 const RUN_DETAILS: &str = "return_run_details";
@@ -66,8 +69,8 @@ impl WorkflowDispatcher {
             return Err(DispatchError::NotAllowed { why });
         }
         let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-        let branch = body.get("default_branch").and_then(Value::as_str).map(str::to_owned);
-        branch.ok_or_else(|| DispatchError::Unavailable {
+        let branch = body.get("default_branch").and_then(Value::as_str).filter(|name| name.len() <= LONGEST_NAME);
+        branch.map(str::to_owned).ok_or_else(|| DispatchError::Unavailable {
             why: format!("{what}: what came back is not what GitHub answers"),
         })
     }
@@ -181,7 +184,7 @@ fn refuses_details(reply: &Reply, said: &str) -> bool {
 fn begun(body: &[u8]) -> Option<(u64, Option<String>)> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let id = body.get("workflow_run_id").and_then(Value::as_u64)?;
-    Some((id, body.get("html_url").and_then(Value::as_str).map(str::to_owned)))
+    Some((id, body.get("html_url").and_then(Value::as_str).and_then(link).map(str::to_owned)))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub fn advice(base: &str, credentials: &Credentials, reply: &Reply, permission: 
     }
     let token = match credentials {
         Credentials::App { app, .. } => {
-            let needed = needed(header("x-accepted-github-permissions"), permission);
+            let needed = needed(header("x-accepted-github-permissions").as_deref(), permission);
             return format!(
                 "give the GitHub App {} {needed} on {on}: add it among the app's permissions and accept it at \
                  {web}/settings/installations, or on the organization's page of installed apps",
@@ -52,7 +52,7 @@ pub fn advice(base: &str, credentials: &Credentials, reply: &Reply, permission: 
             "needs a token with the scope `{wanted}`{has}, to be given at {pages}, of somebody who may write to {on}"
         );
     }
-    let needed = needed(header("x-accepted-github-permissions"), permission);
+    let needed = needed(header("x-accepted-github-permissions").as_deref(), permission);
     if token.starts_with("ghs_") {
         return format!(
             "needs {needed} on {on}: GITHUB_TOKEN has what the job's `permissions` say, and cannot reach another \
@@ -65,7 +65,7 @@ pub fn advice(base: &str, credentials: &Credentials, reply: &Reply, permission: 
 }
 
 /// GitHub's words (`contents=write; metadata=read, actions=read`: all of a group, any group), or our own.
-fn needed(accepted: Option<String>, permission: &str) -> String {
+fn needed(accepted: Option<&str>, permission: &str) -> String {
     let is_name = |c: char| c.is_ascii_lowercase() || c == '_' || c == '=' || c == '-';
     let group = |text: &str| -> Option<String> {
         let all = text.split(',').map(str::trim).filter(|word| !word.is_empty());
@@ -78,7 +78,7 @@ fn needed(accepted: Option<String>, permission: &str) -> String {
         all.filter(|all| !all.is_empty()).map(|all| all.join(" and "))
     };
     let groups: Option<Vec<String>> =
-        accepted.as_deref().map(|text| text.split(';').map(group).collect()).unwrap_or_default();
+        accepted.map(|text| text.split(';').map(group).collect()).unwrap_or_default();
     match groups {
         Some(groups) if (1..=3).contains(&groups.len()) => groups.join(", or "),
         _ => format!("`{permission}`"),

@@ -3,6 +3,8 @@
 //! A token is asked for once for all repositories of an owner and renewed before it ends. The asking is a task of its own:
 //! whoever waits for a token may stand still without anybody else having to wait for them.
 
+mod answers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,14 +12,14 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use http::Method;
-use http::header::DATE;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
+
+use answers::{Installation, Issued, date};
 
 use super::api::{Server, said};
 use super::app_key::AppKey;
-use crate::adapters::http::{HttpError, Policy, Reply};
+use crate::adapters::http::{HttpError, Policy, Reply, link};
 use crate::ids::RepoSlug;
 use crate::secret::Secret;
 use crate::state::Timestamp;
@@ -26,8 +28,12 @@ use crate::state::Timestamp;
 const MARGIN: Duration = Duration::from_secs(900);
 /// How long a token lives where GitHub does not say.
 const LIFE: Duration = Duration::from_secs(3_600);
-/// GitHub lets a token name so many repositories.
+/// GitHub lets a token name so many repositories; who has more gets one token for each so many.
 const REPOSITORIES: usize = 500;
+/// What is shorter is no token, and to take it out of texts would spoil them.
+const SHORTEST: usize = 4;
+/// For so many seconds we say who we are with the same words: GitHub takes them for nine minutes.
+const SAME_WORDS: i64 = 240;
 
 /// Told every secret that comes up, so that nothing shows it.
 pub type Mask = Arc<dyn Fn(&str) + Send + Sync>;
@@ -50,9 +56,19 @@ pub struct App {
     targets: BTreeMap<String, BTreeMap<RepoSlug, BTreeSet<Use>>>,
     mask: Mask,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-    grants: Mutex<BTreeMap<String, watch::Receiver<Option<Grant>>>>,
+    grants: Mutex<BTreeMap<Group, watch::Receiver<Option<Grant>>>>,
     /// Everything that was ever issued, to be taken out of texts.
     issued: Mutex<Vec<Secret>>,
+    /// What says who we are, and when it was signed.
+    signed: Mutex<Option<(i64, Secret)>>,
+    page: OnceCell<String>,
+}
+
+/// Repositories that one token is good for: those of an owner, in their order, so many at once.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Group {
+    owner: String,
+    number: usize,
 }
 
 /// What became of asking for a token: for some repositories there may be one, for others a sentence.
@@ -62,21 +78,6 @@ struct Grant {
     refused: BTreeMap<RepoSlug, String>,
     /// By our clock for waits.
     until: Duration,
-}
-
-#[derive(Debug, Deserialize)]
-struct Installation {
-    id: u64,
-    html_url: Option<String>,
-    suspended_at: Option<String>,
-    #[serde(default)]
-    permissions: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-struct Issued {
-    token: String,
-    expires_at: Option<String>,
 }
 
 impl fmt::Debug for App {
@@ -98,8 +99,8 @@ impl App {
         for (repo, purpose) in targets {
             by_owner.entry(owner(&repo)).or_default().entry(repo).or_default().insert(purpose);
         }
-        let (grants, issued) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { key, server, targets: by_owner, mask, clock, grants, issued })
+        let (grants, issued, signed) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Arc::new(Self { key, server, targets: by_owner, mask, clock, grants, issued, signed, page: OnceCell::new() })
     }
 
     /// The app's id.
@@ -133,11 +134,28 @@ impl App {
         issued.iter().fold(text.to_owned(), |text, secret| text.replace(secret.reveal(), "***"))
     }
 
-    /// What is known or being asked about the owner of this repository; the asking is begun where it is due.
+    /// The group of a repository. The groups behind the last one hold what nobody has named.
+    fn group(&self, repo: &RepoSlug) -> Group {
+        let owner = owner(repo);
+        let named = self.targets.get(&owner);
+        let place =
+            named.and_then(|repos| repos.keys().position(|one| one == repo).or(Some(repos.len() + REPOSITORIES)));
+        Group { owner, number: place.unwrap_or_default() / REPOSITORIES }
+    }
+
+    /// The repositories of a group with what the token has to be good for.
+    fn members(&self, group: &Group) -> BTreeMap<RepoSlug, BTreeSet<Use>> {
+        let all = self.targets.get(&group.owner).into_iter().flatten();
+        let members = all.skip(group.number.saturating_mul(REPOSITORIES)).take(REPOSITORIES);
+        members.map(|(repo, uses)| (repo.clone(), uses.clone())).collect()
+    }
+
+    /// What is known or being asked about the group of this repository; the asking is begun where it is due.
     fn grant(self: &Arc<Self>, repo: &RepoSlug) -> watch::Receiver<Option<Grant>> {
         let now = self.server.budget().pace().now();
+        let group = self.group(repo);
         let mut grants = lock(&self.grants);
-        if let Some(known) = grants.get(&owner(repo)) {
+        if let Some(known) = grants.get(&group) {
             let is_good = match &*known.borrow() {
                 Some(grant) => grant.until > now,
                 None => known.has_changed().is_ok(),
@@ -147,19 +165,18 @@ impl App {
             }
         }
         let (give, take) = watch::channel(None);
-        grants.insert(owner(repo), take.clone());
-        let (app, repo) = (Arc::clone(self), repo.clone());
+        let (app, mut repos) = (Arc::clone(self), self.members(&group));
+        repos.entry(repo.clone()).or_default();
+        grants.insert(group, take.clone());
         tokio::spawn(async move {
-            let granted = app.ask(&repo).await;
+            let granted = app.ask(repos).await;
             // Nobody may be left who wants it.
             let _ = give.send(Some(granted));
         });
         take
     }
 
-    async fn ask(&self, repo: &RepoSlug) -> Grant {
-        let mut repos = self.targets.get(&owner(repo)).cloned().unwrap_or_default();
-        repos.entry(repo.clone()).or_default();
+    async fn ask(&self, repos: BTreeMap<RepoSlug, BTreeSet<Use>>) -> Grant {
         let mut refused = BTreeMap::new();
         // A refusal is remembered for a little while: what is missing is mended by people.
         let mut until = self.server.budget().pace().now() + Duration::from_secs(60);
@@ -194,7 +211,7 @@ impl App {
             }
         }
         let Some(installation) = found else { return Err(refused.values().next().cloned().unwrap_or_default()) };
-        let permissions = self.permissions(&installation, repos.values().flatten().copied().collect())?;
+        let permissions = self.permissions(&installation, &repos.values().flatten().copied().collect())?;
         match self.access_token(&installation, repos.keys(), &permissions).await? {
             Ok(issued) => Ok(issued),
             Err(why) => {
@@ -223,7 +240,7 @@ impl App {
                 let read = serde_json::from_slice::<Installation>(&reply.body);
                 let installation = read.map_err(|_| self.strange("its installation"))?;
                 if installation.suspended_at.is_some() {
-                    let page = installation.html_url.as_deref().unwrap_or("its page");
+                    let page = installation.page().unwrap_or("its page");
                     let app = self.key.id();
                     return Ok(Err(format!("the GitHub App {app} is suspended for {repo}: unsuspend it at {page}")));
                 }
@@ -239,7 +256,7 @@ impl App {
     }
 
     /// What a token is asked for; or a sentence that names what the installation lacks and where it is given.
-    fn permissions(&self, installation: &Installation, uses: BTreeSet<Use>) -> Result<Map<String, Value>, String> {
+    fn permissions(&self, installation: &Installation, uses: &BTreeSet<Use>) -> Result<Map<String, Value>, String> {
         let has = |name: &str, level: &str| {
             let given = installation.permissions.get(name).map_or("", String::as_str);
             given == level || (given == "write" || given == "admin") && level == "read"
@@ -253,7 +270,7 @@ impl App {
             if has(name, level) || installation.permissions.is_empty() {
                 asked.insert(name.to_owned(), json!(level));
             } else if is_needed {
-                let page = installation.html_url.as_deref().unwrap_or("the page of the installation");
+                let page = installation.page().unwrap_or("the page of the installation");
                 return Err(format!(
                     "the GitHub App {} has no permission `{name}: {level}`: add it among the app's permissions, then \
                      accept it at {page}",
@@ -271,15 +288,16 @@ impl App {
         permissions: &Map<String, Value>,
     ) -> Result<Result<(Secret, Duration), String>, String> {
         let path = format!("/app/installations/{}/access_tokens", installation.id);
-        let names: Vec<&str> = repos.map(RepoSlug::name).take(REPOSITORIES).collect();
+        let names: Vec<&str> = repos.map(RepoSlug::name).collect();
         let body = json!({"repositories": names, "permissions": permissions});
         let reply = self.call(Method::POST, &path, Some(&body)).await?;
         match reply.status {
             201 => {
-                let issued = serde_json::from_slice::<Issued>(&reply.body).map_err(|_| self.strange("a token"))?;
-                (self.mask)(&issued.token);
+                let issued = serde_json::from_slice::<Issued>(&reply.body).ok();
+                let issued =
+                    issued.filter(|issued| issued.token.len() >= SHORTEST).ok_or_else(|| self.strange("a token"))?;
                 let token = Secret::new(issued.token);
-                lock(&self.issued).push(token.clone());
+                self.keep_out(&token);
                 let seconds = |text: &str| DateTime::parse_from_rfc3339(text).ok().map(|date| date.timestamp());
                 let ends = issued.expires_at.as_deref().and_then(seconds);
                 // By GitHub's own clock, which may differ from ours.
@@ -292,33 +310,49 @@ impl App {
     }
 
     /// Where the app is installed by its owner.
-    async fn page(&self) -> String {
+    async fn page(&self) -> &str {
+        self.page.get_or_init(|| self.ask_for_page()).await
+    }
+
+    async fn ask_for_page(&self) -> String {
         let page = match self.call(Method::GET, "/app", None).await {
             Ok(reply) if reply.status == 200 => serde_json::from_slice::<Value>(&reply.body).ok(),
             _ => None,
         };
-        let page = page.as_ref().and_then(|app| app.get("html_url")?.as_str());
+        let page = page.as_ref().and_then(|app| app.get("html_url")?.as_str()).and_then(link);
         page.map_or_else(|| "its page".to_owned(), |page| format!("{page}/installations/new"))
     }
 
     /// A request in the name of the app itself; once more by GitHub's clock where ours is wrong.
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Reply, String> {
         let now = (self.clock)().0;
-        let reply = self.call_at(now, method.clone(), path, body).await?;
+        let known = lock(&self.signed).clone().filter(|(at, _)| (0..SAME_WORDS).contains(&(now - at)));
+        let token = known.map_or_else(|| self.sign(now), |(_, token)| Ok(token))?;
+        let reply = self.call_as(&token, method.clone(), path, body).await?;
         match date(&reply) {
             Some(theirs) if reply.status == 401 && theirs.abs_diff(now) > 30 => {
-                self.call_at(theirs, method, path, body).await
+                self.call_as(&self.sign(theirs)?, method, path, body).await
             }
             _ => Ok(reply),
         }
     }
 
-    async fn call_at(&self, now: i64, method: Method, path: &str, body: Option<&Value>) -> Result<Reply, String> {
+    fn sign(&self, now: i64) -> Result<Secret, String> {
         let token = self.key.sign(now)?;
-        (self.mask)(token.reveal());
-        lock(&self.issued).push(token.clone());
+        self.keep_out(&token);
+        *lock(&self.signed) = Some((now, token.clone()));
+        Ok(token)
+    }
+
+    /// Keeps a secret out of all texts from now on.
+    fn keep_out(&self, secret: &Secret) {
+        (self.mask)(secret.reveal());
+        lock(&self.issued).push(secret.clone());
+    }
+
+    async fn call_as(&self, token: &Secret, method: Method, path: &str, body: Option<&Value>) -> Result<Reply, String> {
         // A second token for the same repositories does no harm.
-        let reply = self.server.call(&Policy::idempotent(), &token, method, path, body).await;
+        let reply = self.server.call(&Policy::idempotent(), token, method, path, body).await;
         reply.map_err(|error: HttpError| format!("no token for the GitHub App {}: {error}", self.key.id()))
     }
 
@@ -340,12 +374,6 @@ impl App {
 
 fn owner(repo: &RepoSlug) -> String {
     repo.owner().to_ascii_lowercase()
-}
-
-/// What time it is where the answer comes from.
-fn date(reply: &Reply) -> Option<i64> {
-    let text = reply.headers.get(DATE)?.to_str().ok()?;
-    DateTime::parse_from_rfc2822(text).ok().map(|date| date.timestamp())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use http::Method;
 use serde_json::{Value, json};
 
+use super::access::Access;
 use super::api::Api;
-use crate::adapters::http::{HttpError, Pace, Policy, Reply};
+use crate::adapters::http::{Budget, HttpError, Policy, Reply};
 use crate::ids::RepoSlug;
 use crate::secret::Secret;
 
@@ -51,14 +52,15 @@ pub struct GitHubFeedback {
 }
 
 impl GitHubFeedback {
-    /// Through the API at `base`, with this token. To be called within a tokio runtime.
+    /// Through the API at `base`, with this token, within the budget that it has there. To be called within a tokio runtime.
     pub fn new(
         client: reqwest::Client,
         base: &str,
         token: &Secret,
-        pace: Arc<dyn Pace>,
+        budget: Arc<Budget>,
     ) -> Result<Self, FeedbackError> {
-        Api::new(client, base, token, pace).map(|api| Self { api }).map_err(|why| FeedbackError { why })
+        let access = Access::new(client, base, token, budget);
+        Api::with(access).map(|api| Self { api }).map_err(|why| FeedbackError { why })
     }
 
     pub(super) async fn ask(

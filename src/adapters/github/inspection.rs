@@ -1,5 +1,6 @@
 //! Looking at a token and at a repository on GitHub, without changing anything.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use super::GitHub;
 use crate::adapters::http::{Policy, Reply};
-use crate::diagnosis::reception::{MAX_WORKFLOW, Workflow};
+use crate::diagnosis::reception::{MAX_WORKFLOW, Wanted, Workflow};
 use crate::diagnosis::repository::RepositoryFacts;
 use crate::diagnosis::token::{TokenFacts, TokenKind};
 use crate::ids::RepoSlug;
@@ -32,6 +33,9 @@ pub struct Unseen {
     /// The sentence.
     pub why: String,
 }
+
+/// A workflow file by its path, as it can be understood.
+pub type WorkflowFile = (String, Result<Workflow, String>);
 
 fn unseen<T>(why: impl Into<String>) -> Result<T, Unseen> {
     Err(Unseen { why: why.into() })
@@ -118,8 +122,8 @@ impl GitHubInspection {
         })
     }
 
-    /// The workflow files on the default branch, by their paths, each as it can be understood.
-    pub async fn workflows(&self, repo: &RepoSlug) -> Result<Vec<(String, Result<Workflow, String>)>, Unseen> {
+    /// The workflow files on the default branch that may take a delivery, by their paths, each as it can be understood.
+    pub async fn workflows(&self, repo: &RepoSlug, wanted: &Wanted) -> Result<Vec<WorkflowFile>, Unseen> {
         let contents = format!("/repos/{}/{}/contents/{FOLDER}", repo.owner(), repo.name());
         let reply = self.get(&contents).await?;
         match reply.status {
@@ -136,13 +140,34 @@ impl GitHubInspection {
         let Some(listed) = body.as_ref().and_then(Value::as_array) else {
             return unseen(format!("{FOLDER} of {repo} is no folder"));
         };
-        let names = listed.iter().filter_map(|entry| text(entry, "name"));
+        let may_take = |name: &String| match wanted {
+            Wanted::Event(_) => is_workflow(name),
+            Wanted::Manual { file, .. } => name == file,
+        };
+        let mut names = listed.iter().filter_map(|entry| text(entry, "name")).filter(may_take);
+        let disabled = self.disabled(repo).await?;
         let mut files = Vec::new();
-        for name in names.filter(|name| is_workflow(name)).take(MOST_FILES) {
+        for name in names.by_ref().take(MOST_FILES) {
             let reply = self.get(&format!("{contents}/{}", utf8_percent_encode(&name, PART))).await?;
-            files.push((format!("{FOLDER}/{name}"), workflow(&reply)));
+            let path = format!("{FOLDER}/{name}");
+            let is_disabled = disabled.contains(&path);
+            let read = workflow(&reply).map(|read| if is_disabled { read.disabled() } else { read });
+            files.push((path, read));
+        }
+        if let Some(next) = names.next() {
+            files.push((format!("{FOLDER}/{next}"), Err(format!("no more than {MOST_FILES} of them are read"))));
         }
         Ok(files)
+    }
+
+    /// The paths of the workflows that are switched off; none where the token may not see that.
+    async fn disabled(&self, repo: &RepoSlug) -> Result<BTreeSet<String>, Unseen> {
+        let reply =
+            self.get(&format!("/repos/{}/{}/actions/workflows?per_page=100", repo.owner(), repo.name())).await?;
+        let body = json(&reply).filter(|_| reply.status == 200).unwrap_or_default();
+        let listed = body.get("workflows").and_then(Value::as_array).into_iter().flatten();
+        let disabled = listed.filter(|one| text(one, "state").is_some_and(|state| state.starts_with("disabled_")));
+        Ok(disabled.filter_map(|one| text(one, "path")).collect())
     }
 }
 

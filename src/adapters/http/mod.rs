@@ -18,7 +18,7 @@ pub use cache::{Kept, ReplyCache, ReplyKey};
 pub use client::client;
 pub use pace::{Pace, RealPace, SteppedPace};
 pub use policy::{Decision, Event, Policy, decide};
-pub use reply::{Quota, Reply, Trouble, read};
+pub use reply::{Quota, Reply, Trouble, head, link, read};
 
 /// Why a request came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -85,7 +85,7 @@ where
             Some((budget, kind)) => match budget.permit(kind, left).await {
                 Ok(permit) => Some(permit),
                 Err(why) => {
-                    let certain = last.as_ref().is_none_or(|event| policy::is_certain(event));
+                    let certain = last.as_ref().is_none_or(policy::is_certain);
                     return Err(HttpError { certain, why, attempts: attempts - 1 });
                 }
             },

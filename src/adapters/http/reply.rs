@@ -18,6 +18,8 @@ pub struct Reply {
 
 /// No limit is longer: what a server says beyond that it does not mean.
 const DAY: u64 = 86_400;
+/// A longer address leads nobody anywhere.
+const LONGEST_LINK: usize = 500;
 
 /// What a server says of its own count of our requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +90,17 @@ pub async fn read(mut response: reqwest::Response, cap: usize) -> Result<Reply, 
     }
 }
 
+/// What an answer says before its body, for whom that is all that counts: a body of any size does no harm.
+pub fn head(mut response: reqwest::Response) -> Reply {
+    Reply { headers: std::mem::take(response.headers_mut()), ..Reply::with_status(response.status().as_u16()) }
+}
+
+/// A server's text, if it is an address of some length and nothing else: only so is it repeated and kept.
+pub fn link(text: &str) -> Option<&str> {
+    let is_web = text.starts_with("https://") || text.starts_with("http://");
+    (is_web && text.len() <= LONGEST_LINK && text.bytes().all(|byte| byte.is_ascii_graphic())).then_some(text)
+}
+
 impl Reply {
     /// A reply without headers and body.
     pub fn with_status(status: u16) -> Self {
@@ -136,13 +149,14 @@ impl Reply {
         let date = |text: &str| DateTime::parse_from_rfc2822(text).ok().map(|date| date.timestamp());
         let now = text(self.headers.get(DATE)).and_then(|now| date(&now));
         let until = |then: i64| u64::try_from(then.saturating_sub(now?)).ok();
-        if let Some(after) = text(self.headers.get(RETRY_AFTER)) {
-            return after.parse().ok().or_else(|| until(date(&after)?));
-        }
-        if text(self.headers.get("x-ratelimit-remaining")).as_deref() == Some("0") {
-            return until(text(self.headers.get("x-ratelimit-reset"))?.parse().ok()?);
-        }
-        None
+        let wait = match text(self.headers.get(RETRY_AFTER)) {
+            Some(after) => after.parse().ok().or_else(|| until(date(&after)?)),
+            None if text(self.headers.get("x-ratelimit-remaining")).as_deref() == Some("0") => {
+                until(text(self.headers.get("x-ratelimit-reset"))?.parse().ok()?)
+            }
+            None => None,
+        };
+        wait.map(|seconds| seconds.min(DAY))
     }
 }
 
@@ -164,12 +178,13 @@ mod tests {
     #[test]
     fn the_server_says_how_long_to_stay_away() {
         type Headers = &'static [(&'static str, &'static str)];
-        let table: [(Headers, Option<u64>); 8] = [
+        let table: [(Headers, Option<u64>); 9] = [
             (&[("retry-after", "7")], Some(7)),
             (&[NOW, ("retry-after", "Wed, 21 Oct 2015 07:28:30 GMT")], Some(30)),
             (&[NOW, ("retry-after", "Wed, 21 Oct 2015 07:00:00 GMT")], None),
             (&[("retry-after", "Wed, 21 Oct 2015 07:28:30 GMT")], None),
             (&[("retry-after", "soon")], None),
+            (&[("retry-after", "18446744073709551615")], Some(DAY)),
             (&[NOW, ("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1445412540")], Some(60)),
             (&[NOW, ("x-ratelimit-remaining", "12"), ("x-ratelimit-reset", "1445412540")], None),
             (&[], None),
@@ -188,6 +203,17 @@ mod tests {
         assert!(!reply(503, &[("retry-after", "1")]).is_rate_limited());
         let body = br#"{"message": "You have exceeded a secondary rate limit."}"#.to_vec();
         assert!(Reply { body, ..Reply::with_status(403) }.is_rate_limited());
+    }
+
+    #[test]
+    fn a_link_is_an_address_and_nothing_else() {
+        for text in ["https://github.com/o/r/actions/runs/1", "http://127.0.0.1:1/x"] {
+            assert_eq!(link(text), Some(text));
+        }
+        let long = format!("https://x/{}", "a".repeat(500));
+        for text in ["", "javascript:x", "https://x/ y", "https://x/\n::add-mask::y", "https://x/\u{202e}", &long] {
+            assert_eq!(link(text), None, "{text}");
+        }
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ impl Execution<'_> {
     /// Delivers to the downstreams, and to nothing else.
     pub(super) async fn dispatch(&self, words: &DispatchWords) -> anyhow::Result<Ending> {
         let scope = |config: &Config| scope(words, config).map_err(Into::into);
-        self.bring_into_step(&words.common, words.format, scope, command(words)).await
+        self.bring_into_step(&words.common, words.format, &words.metrics, scope, command(words)).await
     }
 }
 

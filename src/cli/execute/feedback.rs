@@ -2,14 +2,13 @@
 //!
 //! Neither decides how a run ends: what GitHub refuses is said as a warning.
 
-use std::sync::Arc;
-
 use anyhow::anyhow;
 use serde_json::Value;
 
 use super::{Ending, Execution, verdict};
 use crate::adapters::github::feedback::{Comment, Commented, GitHubFeedback};
-use crate::adapters::http::{self, RealPace};
+use crate::adapters::http::{self, Budgets};
+use crate::cli::rehearsal;
 use crate::cli::words::FailOn;
 use crate::commands::gather::Library;
 use crate::commands::plan::Plan;
@@ -45,7 +44,7 @@ impl Execution<'_> {
             is_valid: verdict(&library.check.findings, fail_on) == Ending::Done,
             page: page.as_deref(),
         };
-        let (github, repo) = self.feedback()?;
+        let (github, repo) = self.feedback(&self.own_budgets())?;
         let requests: Vec<_> =
             requests(&library.check, run).into_iter().map(|body| self.without_secrets(body)).collect();
         Ok(github.check_run(&repo, &requests).await?)
@@ -73,7 +72,7 @@ impl Execution<'_> {
             text: self.console.redacted(&text),
             is_news: comment::is_news(check, plan),
         };
-        let (github, repo) = self.feedback()?;
+        let (github, repo) = self.feedback(&self.own_budgets())?;
         match github.comment(&repo, number, &comment).await? {
             Commented::Created => self.console.talk(&format!("commented on pull request {number}\n")),
             Commented::Updated => self.console.talk(&format!("the comment on pull request {number} was updated\n")),
@@ -86,14 +85,19 @@ impl Execution<'_> {
         self.environment.get(variable) == Some("true")
     }
 
-    /// The way to GitHub; the token is read here and nowhere else.
-    pub(super) fn feedback(&self) -> anyhow::Result<(GitHubFeedback, RepoSlug)> {
+    /// For those who are the only ones to ask anything.
+    fn own_budgets(&self) -> Budgets {
+        Budgets::new(rehearsal::pace(self.environment, &self.stop), None)
+    }
+
+    /// The way to GitHub within these budgets; the token is read here and nowhere else.
+    pub(super) fn feedback(&self, budgets: &Budgets) -> anyhow::Result<(GitHubFeedback, RepoSlug)> {
         let repo = self.environment.repository().ok_or_else(|| anyhow!("GITHUB_REPOSITORY names no repository"))?;
         let token = TOKENS.iter().find_map(|name| self.environment.get(name)).map(Secret::new);
         let token = token.ok_or_else(|| anyhow!("there is no token: set the action's `github-token`"))?;
         self.console.mask(token.reveal());
-        let pace = Arc::new(RealPace::until(self.stop.clone()));
-        Ok((GitHubFeedback::new(http::client()?, self.environment.api(), &token, pace)?, repo))
+        let api = self.environment.api();
+        Ok((GitHubFeedback::new(http::client()?, api, &token, budgets.of(api, Some(&token)))?, repo))
     }
 
     /// The page of the workflow's run.

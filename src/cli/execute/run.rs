@@ -5,7 +5,7 @@ use anyhow::{Context as _, anyhow};
 use super::check::{Asked, Since};
 use super::{Awaited, Ending, Execution, verdict};
 use crate::cli::wiring::{Reach, outside};
-use crate::cli::words::{CheckFormat, Common, FailOn, Format, Limits, PlanFormat};
+use crate::cli::words::{CheckFormat, Common, FailOn, Format, Limits, Metrics, PlanFormat};
 use crate::commands::gather::{Library, Wanted, gather};
 use crate::commands::plan as planning;
 use crate::commands::plan::Scope;
@@ -37,7 +37,7 @@ impl Execution<'_> {
                 return Err(anyhow!("`{command}` is not done for a pull request; leave `command` empty"));
             }
             Some("manifest") => return self.manifest(&common, None).await,
-            Some("sync") => return self.sync(&common, &limits, Format::Human).await,
+            Some("sync") => return self.sync(&common, &limits, Format::Human, &Metrics::default()).await,
             Some("pull") => return self.pull_announced(self.environment.announced()?.as_ref()).await,
             Some(other) => {
                 return Err(anyhow!("command is {other:?}; it is check, plan, sync, manifest or pull, or empty"));
@@ -56,7 +56,7 @@ impl Execution<'_> {
         }
         match event.work() {
             Work::Propose => self.propose(&common, Some(&event)).await,
-            Work::Sync => self.sync(&common, &limits, Format::Human).await,
+            Work::Sync => self.sync(&common, &limits, Format::Human, &Metrics::default()).await,
             Work::Release { tag } => {
                 let common = Common { rev: Some(format!("refs/tags/{tag}")), ..common };
                 self.release(&common, &tag).await.with_context(|| format!("the release {tag}"))

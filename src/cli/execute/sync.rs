@@ -16,7 +16,7 @@ use crate::adapters::vector_store::VectorStoreError;
 use crate::adapters::worktree::Worktree;
 use crate::cli::wiring::source::sign;
 use crate::cli::wiring::{Reach, carries, outside, set_damaged_aside, set_state_aside};
-use crate::cli::words::{Common, Format, Limits, Part};
+use crate::cli::words::{Common, Format, Limits, Metrics, Part};
 use crate::commands::gather::Library;
 use crate::commands::outside::Outside;
 use crate::commands::plan::{Desired, Scope};
@@ -34,8 +34,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 impl Execution<'_> {
     /// Brings every target into step.
-    pub(super) async fn sync(&self, common: &Common, limits: &Limits, format: Format) -> anyhow::Result<Ending> {
-        self.bring_into_step(common, format, |_| Ok(scope(limits)), command(limits)).await
+    pub(super) async fn sync(
+        &self,
+        common: &Common,
+        limits: &Limits,
+        format: Format,
+        metrics: &Metrics,
+    ) -> anyhow::Result<Ending> {
+        self.bring_into_step(common, format, metrics, |_| Ok(scope(limits)), command(limits)).await
     }
 
     /// Brings the targets into step that `scope` leaves, and tells those who want to know what came of it; `command` is what
@@ -44,6 +50,7 @@ impl Execution<'_> {
         &self,
         common: &Common,
         format: Format,
+        metrics: &Metrics,
         scope: impl FnOnce(&Config) -> anyhow::Result<Scope>,
         command: String,
     ) -> anyhow::Result<Ending> {
@@ -82,7 +89,9 @@ impl Execution<'_> {
         for command in course::annotations(&sync) {
             self.console.command(&command);
         }
-        self.tell(&library, &sync, begun.elapsed()).await;
+        let took = begun.elapsed();
+        self.settled(self.write_metrics(metrics, &library, &sync, took));
+        self.tell(&library, &sync, &outside.budgets, took).await;
         drop(under_way);
         Ok(if sync.is_partial() { Ending::Partial } else { Ending::Done })
     }

@@ -5,15 +5,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::anyhow;
-
+use anyhow::{Context as _, anyhow};
 use serde_json::Value;
 
 use super::{Ending, Execution};
-use crate::adapters::http::{self, RealPace};
+use crate::adapters::http::{self, Budgets, RealPace};
 use crate::adapters::notifier::{Notifier as _, SlackNotifier};
 use crate::adapters::stop::Stopped;
-use crate::cli::words::{Common, Format};
+use crate::adapters::whole_file;
+use crate::cli::words::{Common, Format, Metrics};
 use crate::commands::gather::Library;
 use crate::commands::open::open;
 use crate::commands::plan::Scope;
@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::downstream::{Badge, Channel, ReportTo, Taken};
 use crate::ids::DownstreamName;
 use crate::report::notify::Occasion;
+use crate::report::prometheus;
 use crate::report::slack::{self, News};
 use crate::report::targets::{Outcome, Sync, TargetResult};
 use crate::secret::SecretRef;
@@ -31,10 +32,11 @@ impl Execution<'_> {
         &self,
         common: &Common,
         format: Format,
+        metrics: &Metrics,
         scope: impl FnOnce(&Config) -> anyhow::Result<Scope>,
         command: String,
     ) -> anyhow::Result<Ending> {
-        let ended = self.synced(common, format, scope, command).await;
+        let ended = self.synced(common, format, metrics, scope, command).await;
         let why = match &ended {
             Ok(Ending::Findings) => {
                 Some("The records have errors (`stockroom check` names them), so nothing was sent.".to_owned())
@@ -60,13 +62,30 @@ impl Execution<'_> {
         self.post(&slack.webhook, slack::failure(why, repository.as_ref(), self.page().as_deref())).await
     }
 
+    /// Writes the numbers of the run for Prometheus, where a file is named.
+    pub(super) fn write_metrics(
+        &self,
+        metrics: &Metrics,
+        library: &Library,
+        sync: &Sync,
+        took: Duration,
+    ) -> anyhow::Result<()> {
+        let Some(file) = &metrics.file else { return Ok(()) };
+        let repository = self.environment.repository().or_else(|| library.worktree.origin());
+        let name = repository.map_or_else(|| "local".to_owned(), |slug| slug.to_string());
+        let name = format!("{name}:{}", library.worktree.prefix());
+        let text = prometheus::render(name.trim_end_matches(':'), sync, took);
+        let written = whole_file::write(file, self.console.redacted(&text).as_bytes());
+        written.with_context(|| format!("the metrics could not be written to {}", file.display()))
+    }
+
     /// Tells everybody whom stockroom.yml names.
-    pub(super) async fn tell(&self, library: &Library, sync: &Sync, took: Duration) {
+    pub(super) async fn tell(&self, library: &Library, sync: &Sync, budgets: &Budgets, took: Duration) {
         // Who is asked to end makes no request any more.
         if self.stop.is_asked() {
             return;
         }
-        self.tell_commit(library, sync).await;
+        self.tell_commit(library, sync, budgets).await;
         let told = self.tell_slack(library, sync, took).await;
         self.settled(told.map_err(|error| error.context("Slack was not told")));
     }
@@ -98,7 +117,7 @@ impl Execution<'_> {
     }
 
     /// Shows on the commit how each downstream took it that wants that. What has not changed is not shown anew.
-    async fn tell_commit(&self, library: &Library, sync: &Sync) {
+    async fn tell_commit(&self, library: &Library, sync: &Sync, budgets: &Budgets) {
         let badges: Vec<(Badge, &[ReportTo])> = library
             .config
             .settings
@@ -110,14 +129,14 @@ impl Execution<'_> {
         if badges.is_empty() {
             return;
         }
-        let told = self.show_badges(sync, &badges).await;
+        let told = self.show_badges(sync, &badges, budgets).await;
         self.settled(told.map_err(|error| error.context("the commit does not show how the downstreams took it")));
     }
 
-    async fn show_badges(&self, sync: &Sync, badges: &[(Badge, &[ReportTo])]) -> anyhow::Result<()> {
+    async fn show_badges(&self, sync: &Sync, badges: &[(Badge, &[ReportTo])], budgets: &Budgets) -> anyhow::Result<()> {
         let commit = sync.plan.commit.as_ref().filter(|_| !sync.plan.dirty);
         let commit = commit.ok_or_else(|| anyhow!("what was told is in no commit"))?;
-        let (github, repo) = self.feedback()?;
+        let (github, repo) = self.feedback(budgets)?;
         let mut troubles = Vec::new();
         for (badge, report) in badges {
             for to in *report {

@@ -8,7 +8,8 @@ use super::super::environment::Environment;
 use super::githubs::GitHubs;
 use crate::adapters::clock;
 use crate::adapters::dispatcher::{
-    Dispatcher, EventDispatcher, GitLabDispatcher, OutboxDispatcher, WebhookDispatcher, WorkflowDispatcher,
+    Dispatcher, EventDispatcher, GitLabDispatcher, OutboxDispatcher, UnfitDispatcher, WebhookDispatcher,
+    WorkflowDispatcher,
 };
 use crate::adapters::http::{self, Pace, Policy};
 use crate::adapters::worktree::Worktree;
@@ -25,18 +26,20 @@ pub fn dispatchers(
     pace: &Arc<dyn Pace>,
     console: &Console,
     githubs: &mut GitHubs<'_>,
-) -> anyhow::Result<BTreeMap<DownstreamName, Arc<dyn Dispatcher>>> {
+) -> BTreeMap<DownstreamName, Arc<dyn Dispatcher>> {
     let outbox = worktree.private_folder().join("outbox");
     let mut ways = Ways { environment, pace, console, githubs, client: None };
     let mut all: BTreeMap<DownstreamName, Arc<dyn Dispatcher>> = BTreeMap::new();
     for (name, settings) in &config.settings.downstreams {
-        let dispatcher = match ways.to(settings)? {
-            Some(dispatcher) => dispatcher,
-            None => Arc::new(OutboxDispatcher::new(&outbox, settings.receiver.clone())),
+        let dispatcher = match ways.to(settings) {
+            Ok(Some(dispatcher)) => dispatcher,
+            Ok(None) => Arc::new(OutboxDispatcher::new(&outbox, settings.receiver.clone())),
+            // A secret that is of no use for one of them is no reason to leave the others out.
+            Err(error) => Arc::new(UnfitDispatcher::new(format!("{error:#}"))),
         };
         all.insert(name.clone(), dispatcher);
     }
-    Ok(all)
+    all
 }
 
 /// What the ways to all downstreams have in common.

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::githubs::GitHubs;
+use crate::adapters::clock;
+use crate::adapters::dispatcher::WebhookDispatcher;
 use crate::adapters::github::inspection::GitHubInspection;
-use crate::adapters::http;
+use crate::adapters::http::{self, Policy};
 use crate::adapters::notifier::SlackNotifier;
 use crate::adapters::stop::Stop;
 use crate::adapters::worktree::Worktree;
 use crate::cli::console::Console;
 use crate::cli::environment::Environment;
 use crate::cli::rehearsal;
-use crate::commands::doctor::{Gate, Means, Site, Token, Way};
+use crate::commands::doctor::{Means, Site, Token, Way};
 use crate::config::Config;
 use crate::diagnosis::Conclusion;
 use crate::diagnosis::reception::Wanted;
@@ -77,16 +79,7 @@ impl<'a> Ways<'a> {
                 let inputs = settings.payload.keys().cloned().chain(own).collect();
                 self.github(name, settings, Wanted::Manual { file: workflow.clone(), inputs })
             }
-            Receiver::Webhook { url, secret } => match self.secret(secret) {
-                None => self.outbox(name, secret),
-                Some(_) => {
-                    let url = match url {
-                        Endpoint::Open(url) => Some(Secret::new(url.clone())),
-                        Endpoint::Secret(reference) => self.secret(reference),
-                    };
-                    Way::Webhook { url }
-                }
-            },
+            Receiver::Webhook { url, secret } => self.webhook(name, settings, url, secret),
             Receiver::Pipeline(project) => match self.secret(&project.trigger) {
                 None => self.outbox(name, &project.trigger),
                 Some(_) => Way::GitLab {
@@ -97,12 +90,29 @@ impl<'a> Ways<'a> {
                 },
             },
         };
-        let health = settings.health.as_ref().map(|health| Gate {
-            url: health.url.clone(),
-            status: health.status,
-            pointer: health.pointer.clone(),
-        });
-        Site { name: name.clone(), way, is_awaited: settings.wait.is_some(), health, means: self.means.clone() }
+        Site {
+            name: name.clone(),
+            way,
+            is_awaited: settings.wait.is_some(),
+            gate: settings.health.clone(),
+            means: self.means.clone(),
+        }
+    }
+
+    fn webhook(&self, name: &DownstreamName, settings: &Settings, url: &Endpoint, secret: &SecretRef) -> Way {
+        let Some(key) = self.secret(secret) else { return self.outbox(name, secret) };
+        let url = match url {
+            Endpoint::Open(url) => Secret::new(url.clone()),
+            Endpoint::Secret(reference) => match self.secret(reference) {
+                None => return self.outbox(name, reference),
+                Some(url) => url,
+            },
+        };
+        let (Means { client, pace }, clock) = (self.means.clone(), Arc::new(clock::now));
+        match WebhookDispatcher::new(client, settings.receiver.clone(), &url, &key, Policy::once(), pace, clock) {
+            Ok(_) => Way::Webhook { url },
+            Err(error) => Way::Unasked(Conclusion::unhealthy(error.to_string())),
+        }
     }
 
     fn outbox(&self, name: &DownstreamName, variable: &SecretRef) -> Way {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Common, Format};
+use super::{Common, Format, Metrics};
 
 /// What `dispatch` understands.
 #[derive(Debug, Clone, Args)]
@@ -19,6 +19,9 @@ pub struct DispatchWords {
     /// How the result is written.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
+    /// Where its numbers go.
+    #[command(flatten)]
+    pub metrics: Metrics,
     /// What several commands understand.
     #[command(flatten)]
     pub common: Common,

@@ -63,7 +63,7 @@ fn connection(name: &DownstreamName, settings: &downstream::Settings, all: &Disp
     }
     match settings.credentials(all) {
         Credentials::App(app) if settings.receiver.repo().is_some() => {
-            add("Let in as", Phrase::words("the GitHub App ").with(app.id));
+            add("Let in as", Phrase::words("the GitHub App ").with(app.id.to_string()));
         }
         Credentials::Token(token) if settings.receiver.repo().is_some() => {
             add("Let in by", Phrase::words("the token in ").with(token.variable()));
@@ -118,7 +118,7 @@ fn concerned(when: &When) -> Phrase {
 }
 
 fn gate(health: &Health) -> Phrase {
-    let mut told = Phrase::foreign(&health.url).and(" must answer ").with(health.status);
+    let mut told = Phrase::foreign(&health.url).and(" must answer ").with(health.status.to_string());
     if let Some(pointer) = &health.pointer {
         let value = match health.equals {
             HealthValue::ManifestDigest => " must be the manifest's digest",
@@ -156,7 +156,7 @@ fn sources(config: &Config) -> Vec<(&'static str, Phrase)> {
     let schemas = match Source::parse(&settings.schemas.source) {
         Ok(Source::Folder(folder)) if folder.is_empty() => Phrase::words("this repository"),
         Ok(Source::Folder(folder)) => Phrase::words("the folder ").with(folder),
-        Ok(Source::GitHub(at)) => Phrase::words("the repository ").with(at),
+        Ok(Source::GitHub(at)) => Phrase::words("the repository ").with(at.to_string()),
         Ok(Source::Web(file)) => Phrase::words("the download ").with(file.url),
         Err(_) => Phrase::foreign(&settings.schemas.source),
     };

@@ -7,7 +7,7 @@ use semver::VersionReq;
 
 use crate::downstream::{self, Accepts, When};
 use crate::ids::{CollectionName, DownstreamName};
-use crate::report::dependencies::{Acceptance, CollectionUse, Dependencies};
+use crate::report::dependencies::{AcceptedRange, CollectionUse, Dependencies};
 use crate::schema::version;
 
 /// The versions of each schema that a collection's records follow; without versions where a schema has none.
@@ -49,7 +49,7 @@ fn in_use(library: &Library) -> InUse {
 }
 
 /// What each downstream accepts of the schemas that concern it, and of those that it names.
-fn accepted(all: &BTreeMap<DownstreamName, downstream::Settings>, in_use: &InUse) -> Vec<Acceptance> {
+fn accepted(all: &BTreeMap<DownstreamName, downstream::Settings>, in_use: &InUse) -> Vec<AcceptedRange> {
     let mut accepted = Vec::new();
     for (name, settings) in all {
         let found = concerning(&settings.when, in_use);
@@ -66,7 +66,7 @@ fn accepted(all: &BTreeMap<DownstreamName, downstream::Settings>, in_use: &InUse
                 wanted.as_ref().zip(version::parse(text)).is_some_and(|(wanted, it)| wanted.matches(&it))
             };
             let versions = in_order(found.get(schema).into_iter().flatten().copied());
-            accepted.push(Acceptance {
+            accepted.push(AcceptedRange {
                 downstream: name.to_string(),
                 schema: schema.to_owned(),
                 range: range.to_owned(),

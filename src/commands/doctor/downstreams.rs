@@ -8,11 +8,13 @@ use tokio::task::JoinSet;
 
 use super::within;
 use crate::adapters::github::inspection::GitHubInspection;
+use crate::adapters::health::HttpProbe;
 use crate::adapters::http::Pace;
 use crate::adapters::reach::Reach;
 use crate::diagnosis::reception::{Wanted, reception};
 use crate::diagnosis::repository::{conclude, conclude_reception};
 use crate::diagnosis::{Conclusion, Diagnosis, Health};
+use crate::downstream::Health as Gate;
 use crate::ids::{DownstreamName, RepoSlug};
 use crate::secret::Secret;
 
@@ -28,19 +30,9 @@ pub struct Site {
     /// Whether its runs are awaited.
     pub is_awaited: bool,
     /// What must be seen of it after a delivery.
-    pub health: Option<Gate>,
+    pub gate: Option<Gate>,
     /// What servers that are no GitHub are asked with.
     pub means: Means,
-}
-
-/// What is looked at after a delivery.
-pub struct Gate {
-    /// The address.
-    pub url: String,
-    /// The status that it must answer with.
-    pub status: u16,
-    /// Where in its JSON a value must be.
-    pub pointer: Option<String>,
 }
 
 /// What servers that are no GitHub are asked with.
@@ -72,8 +64,8 @@ pub enum Way {
     },
     /// An address that takes POSTs.
     Webhook {
-        /// The address; none where the variable that holds it is not set.
-        url: Option<Secret>,
+        /// The address.
+        url: Secret,
     },
     /// A project on GitLab.
     GitLab {
@@ -120,7 +112,7 @@ pub(super) async fn look(diagnosis: &mut Diagnosis, sites: Vec<Site>) {
 impl Site {
     async fn look(&self) -> Conclusion {
         let reached = self.reach().await;
-        match &self.health {
+        match &self.gate {
             None => reached,
             Some(gate) => reached.and(self.gate(gate).await),
         }
@@ -139,10 +131,7 @@ impl Site {
             Way::Unasked(conclusion) => conclusion.clone(),
             Way::GitHub { inspection: Err(why), .. } => Conclusion::unhealthy(why.clone()),
             Way::GitHub { repo, wanted, inspection: Ok(inspection) } => self.github(repo, wanted, inspection).await,
-            Way::Webhook { url: None } => {
-                Conclusion::unhealthy("the variable that holds its address is not set: set it")
-            }
-            Way::Webhook { url: Some(url) } => match self.servers().knock(url.reveal()).await {
+            Way::Webhook { url } => match self.servers().knock(url.reveal()).await {
                 Ok(status @ (404 | 410)) => Conclusion::degraded(format!(
                     "the server answers {status} to a look at the webhook's address: see whether that is still the right one"
                 )),
@@ -165,7 +154,7 @@ impl Site {
         if repository.health != Health::Healthy {
             return repository;
         }
-        match inspection.workflows(repo).await {
+        match inspection.workflows(repo, wanted).await {
             Ok(files) => repository.and(conclude_reception(&reception(wanted, &files), self.is_awaited)),
             Err(error) => repository.and(Conclusion::degraded(error.to_string())),
         }
@@ -200,8 +189,9 @@ impl Site {
     }
 
     async fn gate(&self, gate: &Gate) -> Conclusion {
-        let Gate { url, status, pointer } = gate;
-        let reply = match self.servers().get(url).await {
+        let Gate { status, pointer, .. } = gate;
+        let probe = HttpProbe::new(self.means.client.clone(), Arc::clone(&self.means.pace));
+        let reply = match probe.look(gate).await {
             Ok(reply) => reply,
             Err(why) => return Conclusion::unhealthy(format!("the address of `health` does not answer: {why}")),
         };
@@ -228,7 +218,7 @@ mod tests {
 
     fn site(name: &str, way: Way) -> Site {
         let means = Means { client: client().unwrap(), pace: Arc::new(SteppedPace::default()) };
-        Site { name: DownstreamName::new(name), way, is_awaited: false, health: None, means }
+        Site { name: DownstreamName::new(name), way, is_awaited: false, gate: None, means }
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use downstreams::{Gate, Means, Site, Way};
+pub use downstreams::{Means, Site, Way};
 pub use library::{alignment, git, records, registry};
 pub use stores::{index, manifest, model, release, state};
 

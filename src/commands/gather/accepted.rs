@@ -37,7 +37,7 @@ impl Refused {
         let Some(used) = used.filter(|_| !acceptance.is_empty()) else { return Self::default() };
         let (beside, tree) = beside;
         let files: Vec<&RepoPath> = beside.files(tree).map(|entry| &entry.path).collect();
-        let refusals = acceptance.refusals(&collection.name, &record.path, files.iter().copied(), used);
+        let refusals = acceptance.refusals(&collection.name, &record.path, &files.iter().copied(), used);
         if refusals.is_empty() {
             return Self::default();
         }

@@ -11,7 +11,7 @@ fn refused(acceptance: &Acceptance, collection: &str, schema: &str, version: Opt
         UsedSchema { name: SchemaName::new(schema), version: version.map(str::to_owned), sha256: Sha256Hex::of(b"") };
     let files = [RepoPath::new("a/bolt.glb")];
     let refusals =
-        acceptance.refusals(&CollectionName::new(collection), &RepoPath::new("a/bolt.json"), files.iter(), &used);
+        acceptance.refusals(&CollectionName::new(collection), &RepoPath::new("a/bolt.json"), &files.iter(), &used);
     refusals.into_iter().map(|refusal| refusal.downstream.to_string()).collect()
 }
 

@@ -138,6 +138,7 @@ pub fn answer(
     match template {
         "/repos/{owner}/{repo}" => repository::repository(&slug, repo),
         "/repos/{owner}/{repo}/dispatches" => workflows::dispatch(world, &slug, body),
+        "/repos/{owner}/{repo}/actions/workflows" => workflows::list(world, &slug),
         "/repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches" => {
             workflows::start(world, &slug, &part(6), body)
         }

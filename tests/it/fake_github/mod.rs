@@ -91,6 +91,8 @@ pub struct Repo {
     default_branch: String,
     is_archived: bool,
     is_disabled: bool,
+    /// The paths of its workflows that are switched off.
+    disabled_workflows: std::collections::BTreeSet<String>,
     dispatches: Vec<Value>,
     runs: Vec<Run>,
     lives: runs::Lives,
@@ -134,6 +136,7 @@ impl FakeGitHub {
             default_branch: "main".to_owned(),
             is_archived: false,
             is_disabled: false,
+            disabled_workflows: std::collections::BTreeSet::new(),
             dispatches: Vec::new(),
             runs: Vec::new(),
             lives: runs::Lives::new(),

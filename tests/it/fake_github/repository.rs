@@ -24,6 +24,12 @@ impl FakeGitHub {
         self
     }
 
+    /// Switches a workflow of the repository off.
+    pub fn disable_workflow(&self, slug: &str, path: &str) -> &Self {
+        self.world().repos.get_mut(slug).expect("a repository").disabled_workflows.insert(path.to_owned());
+        self
+    }
+
     /// Says that the repository is disabled.
     pub fn disable(&self, slug: &str) -> &Self {
         self.world().repos.get_mut(slug).expect("a repository").is_disabled = true;

@@ -79,6 +79,24 @@ fn value(operand: &str, context: &Value) -> String {
     }
 }
 
+/// Every workflow, and whether it is switched off.
+pub fn list(world: &World, slug: &str) -> Answer {
+    let mut body = Contract::get().example("workflow-paginated");
+    let example = body["workflows"][0].clone();
+    let disabled = &world.repos[slug].disabled_workflows;
+    let one = |workflow: Workflow| {
+        let state = if disabled.contains(&workflow.path) { "disabled_manually" } else { "active" };
+        let mut one = example.clone();
+        one["path"] = workflow.path.into();
+        one["state"] = state.into();
+        one
+    };
+    let all: Vec<Value> = workflows(world, slug).unwrap_or_default().into_iter().map(one).collect();
+    body["total_count"] = all.len().into();
+    body["workflows"] = all.into();
+    Answer::json(200, &body)
+}
+
 /// Takes a `repository_dispatch`: a run of each workflow that listens.
 pub fn dispatch(world: &mut World, slug: &str, body: &[u8]) -> Answer {
     let refused = |message: &str| Answer::error(422, message);

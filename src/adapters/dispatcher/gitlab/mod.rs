@@ -15,7 +15,7 @@ use reqwest::Url;
 use serde_json::Value;
 
 use super::{Dispatch, DispatchError, Dispatcher, Outcome, RunRef, Search, Sighting};
-use crate::adapters::http::{HttpError, Pace, Policy, Reply, Trouble, read, send};
+use crate::adapters::http::{HttpError, Pace, Policy, Reply, Trouble, link, read, send};
 use crate::downstream::{GitLab, Receiver};
 use crate::ids::CorrelationId;
 use crate::secret::Secret;
@@ -133,10 +133,11 @@ impl GitLabDispatcher {
     }
 
     fn sighting(&self, pipeline: &Pipeline) -> Sighting {
-        let place = pipeline.web_url.clone().unwrap_or_else(|| match pipeline.id {
-            Some(id) => format!("pipeline {id} of {}", self.place()),
-            None => format!("a pipeline of {}", self.place()),
-        });
+        let place =
+            pipeline.web_url.as_deref().and_then(link).map(str::to_owned).unwrap_or_else(|| match pipeline.id {
+                Some(id) => format!("pipeline {id} of {}", self.place()),
+                None => format!("a pipeline of {}", self.place()),
+            });
         let run = pipeline.id.map(|id| RunRef::new(id.to_string()));
         Sighting { place, run, progress: progress(pipeline.status.as_deref().unwrap_or_default()) }
     }

@@ -12,14 +12,11 @@ use http::header::CONTENT_TYPE;
 use reqwest::Url;
 
 use super::{Dispatch, DispatchError, Dispatcher, Outcome, RunRef, Search, Sighting};
-use crate::adapters::http::{Pace, Policy, Reply, Trouble, read, send};
+use crate::adapters::http::{Pace, Policy, Reply, Trouble, head, send};
 use crate::downstream::Receiver;
 use crate::secret::Secret;
 use crate::state::Timestamp;
 use signature::{ID, SIGNATURE, Signer, TIMESTAMP};
-
-/// Of an answer only the status counts.
-const BODY_CAP: usize = 64 << 10;
 
 /// The wall clock: receivers refuse messages that are signed for another time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -64,7 +61,8 @@ impl WebhookDispatcher {
             .header(ID, id)
             .header(TIMESTAMP, at.0.to_string())
             .header(SIGNATURE, self.signer.sign(id, at, body));
-        read(request.body(body.to_vec()).send().await.map_err(|error| Trouble::of(&error))?, BODY_CAP).await
+        // Only the status counts: whatever else the receiver says, it has taken the delivery or not.
+        request.body(body.to_vec()).send().await.map(head).map_err(|error| Trouble::of(&error))
     }
 
     /// What a final answer means.

@@ -111,3 +111,10 @@ async fn a_webhook_is_a_dispatcher_whose_receiver_cannot_be_asked() {
     let ids = || server.seen().iter().map(|asked| asked.header(ID).to_owned()).collect::<BTreeSet<_>>().len();
     conformance::run_blind(&hook, ids).await;
 }
+
+#[tokio::test]
+async fn whoever_takes_a_delivery_may_say_what_they_like() {
+    let large = Answer::With { status: 200, headers: vec![], body: vec![b'x'; 1 << 20] };
+    let (told, seen) = told(vec![large]).await;
+    assert!(told.starts_with("Delivered") && seen.len() == 1, "{told}");
+}

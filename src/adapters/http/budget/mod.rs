@@ -80,15 +80,15 @@ pub struct Numbers {
 
 impl Numbers {
     /// The numbers of two budgets together: sums, the longer wait, and the limit of which less is left.
-    pub fn and(self, other: Self) -> Self {
+    pub fn and(self, other: &Self) -> Self {
         let share = |numbers: &Self| Some((numbers.remaining?, numbers.limit?));
-        let is_scarcer = match (share(&self), share(&other)) {
+        let is_scarcer = match (share(&self), share(other)) {
             (Some((left, limit)), Some((others_left, others_limit))) => {
                 u128::from(others_left) * u128::from(limit) < u128::from(left) * u128::from(others_limit)
             }
             (mine, _) => mine.is_none(),
         };
-        let scarce = if is_scarcer { &other } else { &self };
+        let scarce = if is_scarcer { other } else { &self };
         Self {
             requests: self.requests + other.requests,
             writes: self.writes + other.writes,
@@ -252,12 +252,14 @@ impl Budget {
     }
 }
 
+type ByServerAndToken = BTreeMap<(String, String), Arc<Budget>>;
+
 /// The budgets of a run, one for each token at each server.
 #[derive(Clone)]
 pub struct Budgets {
     pace: Arc<dyn Pace>,
     warn: Option<Warn>,
-    all: Arc<Mutex<BTreeMap<(String, String), Arc<Budget>>>>,
+    all: Arc<Mutex<ByServerAndToken>>,
 }
 
 impl Budgets {
@@ -296,7 +298,7 @@ impl Budgets {
     /// What was used until now, of all together.
     pub fn numbers(&self) -> Numbers {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.values().map(|budget| budget.numbers()).fold(Numbers::default(), Numbers::and)
+        all.values().map(|budget| budget.numbers()).fold(Numbers::default(), |sum, numbers| sum.and(&numbers))
     }
 }
 

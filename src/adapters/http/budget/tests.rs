@@ -131,6 +131,21 @@ async fn who_cannot_wait_so_long_is_told_at_once_and_takes_nobodys_turn() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_asks_to_wait_for_ever_ends_nothing_but_the_patience() {
+    let budget = budget();
+    let waiting = tokio::spawn({
+        let budget = Arc::clone(&budget);
+        async move { seconds(&budget, vec![Kind::Write; 4]).await }
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for _ in 0..2 {
+        budget.observe(&reply(429, &[("retry-after", "18446744073709551615")]));
+    }
+    assert_eq!(waiting.await.unwrap(), [Some(0), None, None, None]);
+    assert!(budget.permit(Kind::Write, PATIENCE).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_limit_that_is_used_up_is_waited_for_or_told() {
     let budget = budget();
     budget.observe(&counting(200, 5_000, 0, 40));
