@@ -226,7 +226,7 @@ fn decide(slice: &Slice, delta: Option<&Delta>, known: &TargetState) -> (Action,
 
 /// Whether a run of it has failed since the last delivery, so that nobody knows what of that it has.
 fn is_torn(known: &TargetState) -> bool {
-    known.intent.is_none() && known.withheld.is_some() && known.failure.is_some()
+    known.withheld.is_some() && known.failure.is_some()
 }
 
 fn because(delta: Option<&Delta>) -> String {
