@@ -71,7 +71,9 @@ async fn take_all_back(members: Vec<Member<'_>>, means: &Means<'_>) -> Vec<(usiz
 
 /// Whether its own run has failed, and that takes back what others were told: it is left as that run has left it.
 fn has_ended_badly(one: &Delivery, end: &End) -> bool {
-    takes_back(one, end) && end.course.conclusion.is_some() && end.course.health.is_none()
+    // What was under way before may have arrived there.
+    let is_alone = one.known.intent.is_none();
+    takes_back(one, end) && is_alone && end.course.conclusion.is_some() && end.course.health.is_none()
 }
 
 /// What has failed and is withheld is not under way any more.

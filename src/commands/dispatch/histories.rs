@@ -63,8 +63,8 @@ struct Taken {
     fate: Fate,
     looks: usize,
     round: usize,
-    /// What the downstream has after it.
-    has: Content,
+    /// What the downstream has after it, unless its run fails.
+    told: Content,
 }
 
 impl Receiver {
@@ -129,11 +129,14 @@ impl Dispatcher for Receiver {
         match fate {
             Fate::Refused => return Err(DispatchError::Refused { why: "403".to_owned() }),
             Fate::LostInDoubt => return Ok(doubt),
-            Fate::Fails(false) => {}
-            _ => inside.has = self.after(&inside.has, &dispatch.envelope),
+            _ => {}
         }
-        let (correlation, round, has) = (dispatch.correlation.to_string(), inside.round, inside.has.clone());
-        inside.taken.push(Taken { correlation, fate, looks: 0, round, has });
+        let told = self.after(&inside.has, &dispatch.envelope);
+        if fate != Fate::Fails(false) {
+            inside.has = told.clone();
+        }
+        let (correlation, round) = (dispatch.correlation.to_string(), inside.round);
+        inside.taken.push(Taken { correlation, fate, looks: 0, round, told });
         let run = (fate == Fate::Vanishes).then(|| RunRef::new((inside.taken.len() - 1).to_string()));
         Ok(if fate == Fate::ArrivesInDoubt { doubt } else { Outcome::Delivered { place: "there".into(), run } })
     }
@@ -241,7 +244,7 @@ impl World {
     async fn settle(&mut self, content: &Content) -> Result<(), TestCaseError> {
         let step = Step { content: content.clone(), killed_after: None };
         let mut last = Vec::new();
-        for _ in 0..8 {
+        for _ in 0..40 {
             let serial = self.store.state.lock().unwrap().serial;
             last = self.run(&step).await;
             if serial == self.store.state.lock().unwrap().serial {
@@ -293,7 +296,7 @@ impl World {
                 prop_assert!(ids <= 1, "{} was told {} more than once", name, taken.correlation);
                 let Some(next) = inside.taken.get(index + 1) else { continue };
                 let mut between = self.rounds[taken.round - 1..next.round].iter();
-                let is_same = between.all(|content| receiver.part(content) == taken.has) && taken.has == next.has;
+                let is_same = between.all(|content| receiver.part(content) == taken.told) && taken.told == next.told;
                 let has_failed = matches!(taken.fate, Fate::Fails(_) | Fate::Vanishes);
                 prop_assert!(!is_same || has_failed, "{} was told the same twice", name);
             }
