@@ -1,13 +1,13 @@
 //! What each downstream should be told now, and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::group::{Group, groups, rolls_back};
+use super::group::{Group, groups, taken_back};
 use super::interest::Concerns;
-use super::settings::Settings;
+use super::settings::{OnFailure, Settings};
 use super::slice::{Delta, Slice};
 use crate::ids::{AssetKey, CorrelationId, DownstreamName, Sha256Hex, TargetName};
 use crate::state::{Intent, State, TargetState};
@@ -54,6 +54,9 @@ pub struct Delivery {
     pub group: Option<Group>,
     /// The way to it.
     pub channel: Channel,
+    /// Whether others wait for what becomes of it: then a run that cannot be seen has not passed.
+    #[serde(skip)]
+    pub is_gate: bool,
     /// What is to be done.
     pub action: Action,
     /// Why, in a sentence.
@@ -111,8 +114,13 @@ pub fn plan(
         })
         .collect();
     deliveries.sort_by(|a, b| (a.wave, &a.name).cmp(&(b.wave, &b.name)));
+    let needed: BTreeSet<&DownstreamName> = all.values().flat_map(|settings| &settings.needs).collect();
+    for one in &mut deliveries {
+        one.is_gate |= needed.contains(&one.name);
+    }
     let linked = groups(all);
-    let is_taken_back = |number: &usize| rolls_back(all, &linked, *number);
+    let taken_back = taken_back(all, &linked);
+    let is_taken_back = |number: &usize| taken_back.contains(number);
     let of: Vec<Option<usize>> =
         deliveries.iter().map(|one| linked.get(&one.name).copied().filter(is_taken_back)).collect();
     let groups =
@@ -178,6 +186,7 @@ fn delivery(
         target,
         settings: settings.clone(),
         group: None,
+        is_gate: settings.on_failure == OnFailure::Rollback,
         channel,
         action,
         why,
@@ -206,10 +215,11 @@ fn received(receiver: &str, known: &TargetState) -> Option<BTreeMap<AssetKey, Sh
 fn decide(slice: &Slice, delta: Option<&Delta>, known: &TargetState) -> (Action, String) {
     let delivered = known.delivered.as_ref();
     match &known.intent {
-        Some(intent) if intent.digest == slice.digest => (
-            Action::Resolve,
-            format!("an earlier run sent {} and did not learn whether it arrived", intent.correlation),
-        ),
+        Some(intent) if intent.digest == slice.digest => {
+            let unknown =
+                if intent.arrived.is_some() { "did not see it pass" } else { "did not learn whether it arrived" };
+            (Action::Resolve, format!("an earlier run sent {} and {unknown}", intent.correlation))
+        }
         // Even if what was delivered before equals the slice: the event in between may have arrived.
         Some(intent) => {
             (Action::Deliver, format!("something else, {}, may have arrived in between", intent.correlation))
@@ -250,20 +260,35 @@ fn salt(state: &State, known: &TargetState) -> String {
 
 /// For each downstream the longest way to one that needs nothing. Members of a cycle, which the config refuses, come last.
 pub fn waves(all: &BTreeMap<DownstreamName, Settings>) -> BTreeMap<&DownstreamName, usize> {
+    let known = |name: &DownstreamName| all.get_key_value(name).map(|(name, _)| name);
+    let mut open: BTreeMap<&DownstreamName, usize> = BTreeMap::new();
+    let mut after: BTreeMap<&DownstreamName, Vec<&DownstreamName>> = BTreeMap::new();
+    for (name, settings) in all {
+        let needs: BTreeSet<&DownstreamName> = settings.needs.iter().filter_map(known).collect();
+        open.insert(name, needs.len());
+        needs.into_iter().for_each(|need| after.entry(need).or_default().push(name));
+    }
     let mut waves: BTreeMap<&DownstreamName, usize> = BTreeMap::new();
-    for wave in 0..=all.len() {
-        let ready = |(name, settings): &(&DownstreamName, &Settings), done: &BTreeMap<&DownstreamName, usize>| {
-            let met = |need: &DownstreamName| done.contains_key(need) || !all.contains_key(need);
-            !done.contains_key(*name) && settings.needs.iter().all(met)
-        };
-        let next: Vec<_> = all.iter().filter(|entry| ready(entry, &waves)).map(|(name, _)| name).collect();
-        if next.is_empty() {
-            for name in all.keys() {
-                waves.entry(name).or_insert(wave);
+    let mut ready: Vec<&DownstreamName> =
+        open.iter().filter(|(_, needs)| **needs == 0).map(|(name, _)| *name).collect();
+    let mut wave = 0;
+    while !ready.is_empty() {
+        waves.extend(ready.iter().map(|name| (*name, wave)));
+        wave += 1;
+        let freed = ready.iter().filter_map(|name| after.get(name)).flatten();
+        let mut next = Vec::new();
+        for name in freed {
+            if let Some(needs) = open.get_mut(name) {
+                *needs -= 1;
+                if *needs == 0 {
+                    next.push(*name);
+                }
             }
-            break;
         }
-        waves.extend(next.into_iter().map(|name| (name, wave)));
+        ready = next;
+    }
+    for name in all.keys() {
+        waves.entry(name).or_insert(wave);
     }
     waves
 }

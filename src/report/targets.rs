@@ -272,6 +272,7 @@ pub(crate) mod tests {
             slice: Slice::new(repo.as_str(), BTreeMap::new()),
             settings: serde_yaml::from_str(&format!("repo: {repo}")).unwrap(),
             group: None,
+            is_gate: false,
             why: if changed == 0 { "in step" } else { "a run died half-way" }.to_owned(),
             added: 0,
             changed,

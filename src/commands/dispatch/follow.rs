@@ -17,6 +17,9 @@ pub(super) const ENDED: &str = "its run ended with";
 /// The same of a run that is not to be found where it was.
 pub(super) const GONE: &str = "its run cannot be seen any more";
 
+/// The same of a run that was never seen, and for which others wait.
+pub(super) const UNSEEN: &str = "it was told, and that its run passes cannot be seen";
+
 /// How a failure ends after which the run may still pass.
 pub(super) const LOOKS_AGAIN: &str = "; the next run looks again";
 

@@ -1,6 +1,6 @@
 //! One delivery from its intent to its record: looked for, sent, waited for, asked how it is.
 
-use super::follow::{ENDED, Followed, GONE};
+use super::follow::{ENDED, Followed, GONE, UNSEEN};
 use super::{Means, Settled};
 use crate::adapters::dispatcher::{Dispatch, DispatchError, Dispatcher, Outcome, Progress, RunRef, Search, Sighting};
 use crate::commands::record::{NotRecorded, STOPPED, SUPERSEDED, Steps};
@@ -170,6 +170,10 @@ impl<'a, 'm> One<'a, 'm> {
         let Some(wait) = self.delivery.settings.wait.clone() else { return Ok(String::new()) };
         match self.follow(dispatcher, there.run.clone(), &wait).await {
             Followed::Passed => Ok(String::new()),
+            // Others wait for it to pass, and nobody has seen that.
+            Followed::Unseen(why) if self.delivery.is_gate => {
+                Err(self.record_failure(format!("{UNSEEN}: {why}"), false).await)
+            }
             Followed::Unseen(why) => Ok(format!("not awaited: {why}")),
             Followed::Open(why) if self.means.pace.stop().is_asked() => Err(Settled::Skipped { why }),
             Followed::Failed(why) | Followed::Open(why) => Err(verdict(self.record_failure(why, false).await)),
@@ -245,7 +249,7 @@ impl<'a, 'm> One<'a, 'm> {
 
     /// Whether it did not pass, and people were told so.
     async fn has_failed_before(&self, dispatcher: &dyn Dispatcher, there: &There, since: Timestamp) -> bool {
-        if ![ENDED, GONE, UNWELL].into_iter().any(|kind| self.was_told(kind)) {
+        if ![ENDED, GONE, UNWELL, UNSEEN].into_iter().any(|kind| self.was_told(kind)) {
             return false;
         }
         let Some(wait) = &self.delivery.settings.wait else { return self.was_told(UNWELL) };
@@ -258,6 +262,7 @@ impl<'a, 'm> One<'a, 'm> {
             Ok(Search::Found(Sighting { progress: Progress::Ended { conclusion }, .. })) => {
                 !wait.passes(&conclusion) || self.was_told(UNWELL)
             }
+            Ok(Search::Absent { .. }) => self.was_told(UNSEEN),
             // Nobody will ever see how it ended.
             Err(DispatchError::Refused { .. }) => self.was_told(GONE),
             _ => false,

@@ -165,14 +165,23 @@ async fn a_run_that_hangs_is_left_at_its_time_and_looked_at_by_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_does_not_show_the_id_is_delivered_and_not_awaited() {
-    let scene = Scene::new(
-        "{website: {repo: o/website, wait: 10m}, addon: {repo: o/addon, needs: [website]}}",
-        &[("website", &[Script::Unseen])],
-    );
+    let scene = Scene::new("website: {repo: o/website, wait: 10m}", &[("website", &[Script::Unseen])]);
     let run = scene.run("one").await;
     assert!(run[0].starts_with("website: done, not awaited: no run shows the correlation id"), "{run:?}");
-    assert_eq!(run[1], "addon: done");
     assert!(scene.pace.now() < Duration::from_secs(120), "{:?}", scene.pace.now());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_others_wait_for_it_a_run_that_is_not_seen_has_not_passed() {
+    let scene = Scene::new(
+        "{gate: {repo: o/gate, wait: 10m}, website: {repo: o/website, needs: [gate]}}",
+        &[("gate", &[Script::Unseen, Script::Ends("success", 1)])],
+    );
+    let run = scene.run("one").await;
+    assert!(run[0].starts_with("gate: failed (false), it was told, and that its run passes cannot be seen"), "{run:?}");
+    assert!(run[1].starts_with("website: skipped, it needs gate"), "{run:?}");
+    assert_eq!(scene.received("website"), []);
+    assert_eq!(scene.run("one").await, ["gate: done", "website: done"], "it is told anew, and seen");
 }
 
 #[tokio::test(start_paused = true)]
