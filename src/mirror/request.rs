@@ -54,7 +54,7 @@ mod tests {
             (format!("github:o/n#main:m/{name}"), "git:https://github.com/o/n.git#main:m"),
             (format!("/srv/library/{name}"), "/srv/library"),
             (format!("../{name}"), ".."),
-            (name.clone(), "."),
+            (name, "."),
         ];
         for (text, place) in table {
             let request = Request::parse(&text, false).unwrap();

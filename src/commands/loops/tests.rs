@@ -24,10 +24,10 @@ fn corpus(name: &str) -> Option<TempDir> {
     }
     let folder = TempDir::new().unwrap();
     git(folder.path(), &["init", "-q", "-b", "main"]);
-    let unpacked = Command::new("xz").arg("-dc").arg(stream).stdout(Stdio::piped()).spawn().unwrap();
+    let mut unpacked = Command::new("xz").arg("-dc").arg(stream).stdout(Stdio::piped()).spawn().unwrap();
     let mut import = Command::new("git");
-    import.current_dir(folder.path()).args(["fast-import", "--quiet"]).stdin(unpacked.stdout.unwrap());
-    assert!(import.status().unwrap().success());
+    import.current_dir(folder.path()).args(["fast-import", "--quiet"]).stdin(unpacked.stdout.take().unwrap());
+    assert!(import.status().unwrap().success() && unpacked.wait().unwrap().success());
     git(folder.path(), &["read-tree", "main"]);
     Some(folder)
 }

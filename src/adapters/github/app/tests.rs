@@ -65,7 +65,7 @@ fn bench(
     Bench { app, api: Api::with(access).unwrap(), log, masked, budget }
 }
 
-fn installation(permissions: Value) -> Answer {
+fn installation(permissions: &Value) -> Answer {
     let page = "https://github.com/organizations/acme/settings/installations/7";
     (200, json!({"id": 7, "html_url": page, "suspended_at": null, "permissions": permissions}))
 }
@@ -85,7 +85,7 @@ async fn one_token_is_asked_for_all_repositories_of_an_owner_however_many_ask_at
     let bench = bench(&targets, NOW, |line, bearer, _| {
         if line.ends_with("/installation") {
             assert_eq!(verified(bearer)["iss"], "1234");
-            installation(all())
+            installation(&all())
         } else {
             issued("ghs_1234_a.token.of.any.length")
         }
@@ -114,7 +114,7 @@ async fn one_token_is_asked_for_all_repositories_of_an_owner_however_many_ask_at
 async fn a_token_is_renewed_before_it_ends_and_used_for_what_is_asked() {
     let count = Arc::new(Mutex::new(0));
     let bench = bench(&[("acme/site", Use::Workflow)], NOW, move |line, bearer, _| match line {
-        "GET /repos/acme/site/installation" => installation(all()),
+        "GET /repos/acme/site/installation" => installation(&all()),
         "POST /app/installations/7/access_tokens" => {
             *count.lock().unwrap() += 1;
             issued(&format!("ghs_{}", count.lock().unwrap()))
@@ -142,7 +142,7 @@ async fn a_clock_that_is_wrong_is_set_by_githubs() {
         "GET /repos/acme/site/installation" if verified(bearer)["iat"].as_i64().unwrap() > NOW => {
             (401, json!({"message": "'Issued at' claim ('iat') must be an Integer representing the time"}))
         }
-        "GET /repos/acme/site/installation" => installation(all()),
+        "GET /repos/acme/site/installation" => installation(&all()),
         _ if verified(bearer)["iat"].as_i64().unwrap() > NOW => (401, json!({})),
         _ => issued("ghs_x"),
     });
@@ -154,7 +154,7 @@ async fn a_repository_without_the_app_is_told_so_and_the_others_are_served() {
     let targets = [("acme/a", Use::Event), ("acme/b", Use::Event), ("acme/c", Use::Event)];
     let bench = bench(&targets, NOW, |line, _, body| match line {
         "GET /repos/acme/a/installation" | "GET /repos/acme/c/installation" => (404, json!({"message": "Not Found"})),
-        "GET /repos/acme/b/installation" => installation(all()),
+        "GET /repos/acme/b/installation" => installation(&all()),
         "GET /app" => (200, json!({"html_url": "https://github.com/apps/stock"})),
         _ if body["repositories"] == json!(["b"]) => issued("ghs_b"),
         _ => (422, json!({"message": "There is at least one repository that does not exist"})),
@@ -175,7 +175,7 @@ async fn a_repository_without_the_app_is_told_so_and_the_others_are_served() {
 async fn what_an_app_lacks_is_named_with_its_page() {
     let told = |permissions: Value, purpose: Use| async move {
         let bench = bench(&[("acme/site", purpose)], NOW, move |line, _, _| match line {
-            "GET /repos/acme/site/installation" => installation(permissions.clone()),
+            "GET /repos/acme/site/installation" => installation(&permissions),
             _ => issued("ghs_x"),
         });
         bench.app.token(&slug("acme/site")).await.map(|token| token.reveal().to_owned())
@@ -225,7 +225,7 @@ async fn who_has_more_repositories_than_a_token_can_name_gets_several() {
     let repos: Vec<String> = (0..1_001).map(|number| format!("acme/site-{number:04}")).collect();
     let targets: Vec<_> = repos.iter().map(|repo| (repo.as_str(), Use::Event)).collect();
     let bench = bench(&targets, NOW, |line, _, body| match line.ends_with("/installation") {
-        true => installation(all()),
+        true => installation(&all()),
         false => issued(&format!("ghs_of_{}", body["repositories"][0].as_str().unwrap())),
     });
     for (repo, wanted) in [(0, 0), (499, 0), (500, 500), (999, 500), (1_000, 1_000)] {
@@ -240,7 +240,7 @@ async fn who_has_more_repositories_than_a_token_can_name_gets_several() {
 #[tokio::test(start_paused = true)]
 async fn what_is_no_token_is_taken_for_none_and_spoils_no_text() {
     let bench = bench(&[("acme/site", Use::Event)], NOW, |line, _, _| match line.ends_with("/installation") {
-        true => installation(all()),
+        true => installation(&all()),
         false => issued(""),
     });
     let told = bench.app.token(&slug("acme/site")).await.unwrap_err();
