@@ -286,7 +286,7 @@ fn in_words(settled: Settled, is_file: bool) -> (Outcome, String) {
             let note = if note.is_empty() { note } else { format!(", {note}") };
             (Outcome::Done, format!("{said}{note}: {place}"))
         }
-        Settled::Restored { why } => (Outcome::Failed, why),
+        Settled::Restored { why } => (Outcome::Restored, why),
         Settled::Skipped { why } => (Outcome::Skipped, why),
         Settled::Superseded { why } => (Outcome::Superseded, why),
         Settled::Failed { why, .. } => (Outcome::Failed, why),

@@ -22,6 +22,7 @@ pub use envelope::{
     envelope_schema,
 };
 pub use patience::{LONGEST_WAIT, longest_wait};
+pub use group::Group;
 pub use interest::{Concerns, Interest};
 pub use plan::{Action, Channel, Delivery, plan, waves};
 pub use receiver::Receiver;

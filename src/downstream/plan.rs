@@ -1,12 +1,13 @@
 //! What each downstream should be told now, and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::group::{groups, rolls_back};
+use super::group::{Group, groups, taken_back};
 use super::interest::Concerns;
-use super::settings::Settings;
+use super::settings::{OnFailure, Settings};
 use super::slice::{Delta, Slice};
 use crate::ids::{AssetKey, CorrelationId, DownstreamName, Sha256Hex, TargetName};
 use crate::state::{Intent, State, TargetState};
@@ -50,9 +51,12 @@ pub struct Delivery {
     /// Those of one number are linked by `needs`, where the failure of one takes back what the others were told; none where
     /// nothing is taken back.
     #[serde(skip)]
-    pub group: Option<usize>,
+    pub group: Option<Group>,
     /// The way to it.
     pub channel: Channel,
+    /// Whether others wait for what becomes of it: then a run that cannot be seen has not passed.
+    #[serde(skip)]
+    pub is_gate: bool,
     /// What is to be done.
     pub action: Action,
     /// Why, in a sentence.
@@ -110,9 +114,19 @@ pub fn plan(
         })
         .collect();
     deliveries.sort_by(|a, b| (a.wave, &a.name).cmp(&(b.wave, &b.name)));
-    let groups = groups(all);
-    for delivery in &mut deliveries {
-        delivery.group = groups.get(&delivery.name).copied().filter(|group| rolls_back(all, &groups, *group));
+    let needed: BTreeSet<&DownstreamName> = all.values().flat_map(|settings| &settings.needs).collect();
+    for one in &mut deliveries {
+        one.is_gate |= needed.contains(&one.name);
+    }
+    let linked = groups(all);
+    let taken_back = taken_back(all, &linked);
+    let is_taken_back = |number: &usize| taken_back.contains(number);
+    let of: Vec<Option<usize>> =
+        deliveries.iter().map(|one| linked.get(&one.name).copied().filter(is_taken_back)).collect();
+    let groups =
+        Group::all(of.iter().zip(&deliveries).filter_map(|(of, one)| Some(((*of)?, &one.name, &one.slice.digest))));
+    for (delivery, of) in deliveries.iter_mut().zip(of) {
+        delivery.group = of.and_then(|number| groups.get(&number).cloned());
     }
     withhold(&mut deliveries);
     deliveries
@@ -121,12 +135,13 @@ pub fn plan(
 /// Holds back what a group was rolled back from: the member that failed remembers what it was.
 fn withhold(deliveries: &mut [Delivery]) {
     let failed = |one: &Delivery| {
-        let withheld = one.known.withheld.as_ref().filter(|withheld| withheld.digest == one.slice.digest)?;
-        Some((one.group?, withheld.why.clone()))
+        let group = one.group.as_ref()?;
+        let withheld = one.known.withheld.as_ref().filter(|withheld| withheld.digest == group.digest)?;
+        Some((group.number, withheld.why.clone()))
     };
     let held: BTreeMap<usize, String> = deliveries.iter().filter_map(failed).collect();
     for one in deliveries {
-        let Some(why) = one.group.and_then(|group| held.get(&group)) else { continue };
+        let Some(why) = one.group.as_ref().and_then(|group| held.get(&group.number)) else { continue };
         (one.action, one.why) = match (one.action, &one.known) {
             (Action::None, _) => continue,
             (_, TargetState { intent: Some(_), delivered: Some(_), .. }) => {
@@ -155,16 +170,23 @@ fn delivery(
     let received = received(&identity, &known);
     let delta = Delta::between(&received.clone().unwrap_or_default(), &slice.assets);
     let (action, why) = decide(&slice, received.is_some().then_some(&delta), &known);
-    let pending = known.intent.as_ref();
-    let correlation = match pending {
-        Some(Intent { correlation, digest, .. }) if *digest == slice.digest => correlation.clone(),
-        _ => CorrelationId::of(&target, &slice.digest, &salt(state, &known)),
+    let first = CorrelationId::of(&target, &slice.digest, &salt(state, &known));
+    let (correlation, is_first) = match &known.intent {
+        Some(Intent { correlation, digest, .. }) if *digest == slice.digest => {
+            (correlation.clone(), *correlation == first)
+        }
+        // By its id the next run knows that there was something else, of which nobody knows whether it has arrived.
+        Some(Intent { correlation, .. }) => {
+            (CorrelationId::of(&target, &slice.digest, &format!("after\0{correlation}")), false)
+        }
+        None => (first, true),
     };
     Delivery {
         name: name.clone(),
         target,
         settings: settings.clone(),
         group: None,
+        is_gate: settings.on_failure == OnFailure::Rollback,
         channel,
         action,
         why,
@@ -175,17 +197,15 @@ fn delivery(
         needs: settings.needs.clone(),
         correlation,
         // Who was never told may know more than nothing: an earlier state may have been lost.
-        complete: known.delivered.is_some()
-            && received.is_some()
-            && pending.is_none_or(|intent| intent.digest == slice.digest),
+        complete: is_first && known.delivered.is_some() && received.is_some() && !is_torn(&known),
         slice,
         delta,
         known,
     }
 }
 
-/// The assets that the repository is known to have; `None` when it had something that is not known: an event in doubt, or
-/// what went to another receiver of the same name.
+/// The assets that the repository is known to have; `None` when it had something that is not known: what went to another
+/// receiver of the same name.
 fn received(receiver: &str, known: &TargetState) -> Option<BTreeMap<AssetKey, Sha256Hex>> {
     let Some(delivered) = &known.delivered else { return Some(BTreeMap::new()) };
     let then = Slice::new(receiver, delivered.assets.clone());
@@ -195,21 +215,28 @@ fn received(receiver: &str, known: &TargetState) -> Option<BTreeMap<AssetKey, Sh
 fn decide(slice: &Slice, delta: Option<&Delta>, known: &TargetState) -> (Action, String) {
     let delivered = known.delivered.as_ref();
     match &known.intent {
-        Some(intent) if intent.digest == slice.digest => (
-            Action::Resolve,
-            format!("an earlier run sent {} and did not learn whether it arrived", intent.correlation),
-        ),
+        Some(intent) if intent.digest == slice.digest => {
+            let unknown =
+                if intent.arrived.is_some() { "did not see it pass" } else { "did not learn whether it arrived" };
+            (Action::Resolve, format!("an earlier run sent {} and {unknown}", intent.correlation))
+        }
         // Even if what was delivered before equals the slice: the event in between may have arrived.
         Some(intent) => {
             (Action::Deliver, format!("something else, {}, may have arrived in between", intent.correlation))
         }
-        None if delivered.is_some_and(|delivered| delivered.digest == slice.digest) => {
-            (Action::None, "in step".to_owned())
-        }
+        None if delivered.is_some_and(|delivered| delivered.digest == slice.digest) => match is_torn(known) {
+            true => (Action::Deliver, "a run of it has failed with something else since".to_owned()),
+            false => (Action::None, "in step".to_owned()),
+        },
         None if delivered.is_none() && slice.assets.is_empty() => (Action::None, "no asset concerns it".to_owned()),
         None if delivered.is_none() => (Action::Deliver, "nothing was delivered to it yet".to_owned()),
         None => (Action::Deliver, because(delta)),
     }
+}
+
+/// Whether a run of it has failed since the last delivery, so that nobody knows what of that it has.
+fn is_torn(known: &TargetState) -> bool {
+    known.intent.is_none() && known.withheld.is_some() && known.failure.is_some()
 }
 
 fn because(delta: Option<&Delta>) -> String {
@@ -218,31 +245,50 @@ fn because(delta: Option<&Delta>) -> String {
     counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect::<Vec<_>>().join(", ")
 }
 
-/// What makes the id of a delivery unique: the delivery before it. It is the same until this one has succeeded, and never
-/// again after it, even when the library returns to an earlier content.
+/// What makes the id of a delivery unique: the delivery before it, and what failed since. It is the same until this one has
+/// ended, and never again after it, even when the library returns to an earlier content.
 fn salt(state: &State, known: &TargetState) -> String {
-    match &known.delivered {
-        Some(delivered) => format!("{}\0{}\0{}", state.lineage, delivered.digest, delivered.at.0),
-        None => state.lineage.clone(),
+    let mut salt = state.lineage.clone();
+    let last = known.delivered.as_ref().map(|delivered| (&delivered.digest, delivered.at));
+    let failed = known.withheld.as_ref().map(|withheld| (&withheld.digest, withheld.at));
+    for (digest, at) in last.into_iter().chain(failed) {
+        // Writing to a String cannot fail.
+        let _ = write!(salt, "\0{digest}\0{}", at.0);
     }
+    salt
 }
 
 /// For each downstream the longest way to one that needs nothing. Members of a cycle, which the config refuses, come last.
 pub fn waves(all: &BTreeMap<DownstreamName, Settings>) -> BTreeMap<&DownstreamName, usize> {
+    let known = |name: &DownstreamName| all.get_key_value(name).map(|(name, _)| name);
+    let mut open: BTreeMap<&DownstreamName, usize> = BTreeMap::new();
+    let mut after: BTreeMap<&DownstreamName, Vec<&DownstreamName>> = BTreeMap::new();
+    for (name, settings) in all {
+        let needs: BTreeSet<&DownstreamName> = settings.needs.iter().filter_map(known).collect();
+        open.insert(name, needs.len());
+        needs.into_iter().for_each(|need| after.entry(need).or_default().push(name));
+    }
     let mut waves: BTreeMap<&DownstreamName, usize> = BTreeMap::new();
-    for wave in 0..=all.len() {
-        let ready = |(name, settings): &(&DownstreamName, &Settings), done: &BTreeMap<&DownstreamName, usize>| {
-            let met = |need: &DownstreamName| done.contains_key(need) || !all.contains_key(need);
-            !done.contains_key(*name) && settings.needs.iter().all(met)
-        };
-        let next: Vec<_> = all.iter().filter(|entry| ready(entry, &waves)).map(|(name, _)| name).collect();
-        if next.is_empty() {
-            for name in all.keys() {
-                waves.entry(name).or_insert(wave);
+    let mut ready: Vec<&DownstreamName> =
+        open.iter().filter(|(_, needs)| **needs == 0).map(|(name, _)| *name).collect();
+    let mut wave = 0;
+    while !ready.is_empty() {
+        waves.extend(ready.iter().map(|name| (*name, wave)));
+        wave += 1;
+        let freed = ready.iter().filter_map(|name| after.get(name)).flatten();
+        let mut next = Vec::new();
+        for name in freed {
+            if let Some(needs) = open.get_mut(name) {
+                *needs -= 1;
+                if *needs == 0 {
+                    next.push(*name);
+                }
             }
-            break;
         }
-        waves.extend(next.into_iter().map(|name| (name, wave)));
+        ready = next;
+    }
+    for name in all.keys() {
+        waves.entry(name).or_insert(wave);
     }
     waves
 }
@@ -360,12 +406,18 @@ mod tests {
     #[test]
     fn after_an_event_in_doubt_everything_is_told_whatever_the_library_becomes() {
         let mut state = state();
-        let lost = one(&website(), &[("bolt", "1")], &state);
-        let doubt = Delivery { slice: Slice::in_doubt(&lost.correlation), ..lost };
-        deliver(&mut state, &doubt);
-        for of in [&[("bolt", "1")][..], &[("bolt", "2")], &[]] {
+        had(&mut state, &[("bolt", "1")]);
+        let lost = one(&website(), &[("bolt", "2")], &state);
+        intend(&mut state, &lost);
+        let mut ids = std::collections::BTreeSet::from([lost.correlation]);
+        for of in [&[("bolt", "3")][..], &[("bolt", "1")], &[("bolt", "2")], &[]] {
             let next = one(&website(), of, &state);
-            assert_eq!((next.action, next.added, next.complete), (Action::Deliver, of.len(), false));
+            assert_eq!((next.action, next.complete), (Action::Deliver, false));
+            assert!(ids.insert(next.correlation.clone()));
+            intend(&mut state, &next);
+            let again = one(&website(), of, &state);
+            assert_eq!((again.action, again.complete), (Action::Resolve, false), "the doubt outlives another run");
+            assert_eq!(again.known.delivered.unwrap().assets.len(), 1, "what it had before is still known");
         }
     }
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::settings::When;
-use crate::ids::{AssetKey, CorrelationId, Sha256Hex};
+use crate::ids::{AssetKey, Sha256Hex};
 
 /// The assets that concern one downstream, each with the digest of what it means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,14 +53,6 @@ impl Slice {
             let _ = writeln!(lines, "{digest} {} {} {collection}{id}", collection.len(), id.len());
         }
         Self { assets, digest: Sha256Hex::of(lines.as_bytes()) }
-    }
-}
-
-impl Slice {
-    /// What a downstream has when the event `doubtful` may or may not have reached it: a digest that no slice ever has, so
-    /// that it is told anew whatever the library becomes.
-    pub fn in_doubt(doubtful: &CorrelationId) -> Self {
-        Self { assets: BTreeMap::new(), digest: Sha256Hex::of(format!("in doubt\0{doubtful}").as_bytes()) }
     }
 }
 

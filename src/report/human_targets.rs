@@ -49,6 +49,7 @@ pub fn sync(sync: &Sync, style: Style) -> String {
         let word = match result.outcome {
             Outcome::Done => style.good("done"),
             Outcome::Failed => style.error("failed"),
+            Outcome::Restored => style.warning(result.outcome.word()),
             Outcome::Skipped => style.warning("skipped"),
             Outcome::Superseded | Outcome::Unchanged => style.quiet("superseded"),
         };
@@ -62,22 +63,23 @@ pub fn sync(sync: &Sync, style: Style) -> String {
     }
     let place = library(sync.plan.commit.as_ref(), sync.plan.dirty);
     let count = |outcome| sync.results.iter().filter(|result| result.outcome == outcome).count();
-    let (failed, skipped) = (count(Outcome::Failed), count(Outcome::Skipped));
+    let (failed, back, skipped) = (count(Outcome::Failed), count(Outcome::Restored), count(Outcome::Skipped));
+    let all = sync.results.len();
     let last = if let Some(signal) = &sync.stopped {
-        let left = failed + skipped;
+        let left = failed + back + skipped;
         let rest = match left {
             0 => "everything was done before".to_owned(),
-            _ => format!("{left} of {} targets are left, and the next run goes on from there", sync.results.len()),
+            _ => format!("{left} of {all} targets are left, and the next run goes on from there"),
         };
         format!("{} by {signal}: {rest}", style.warning("stopped"))
+    } else if back > 0 {
+        let rest =
+            format!("{failed} of {all} targets failed, {back} brought back; they are told when the library changes");
+        format!("{}: {rest}", style.error("partly done"))
     } else if failed > 0 {
-        format!(
-            "{}: {failed} of {} targets failed; the next run tries again",
-            style.error("partly done"),
-            sync.results.len()
-        )
+        format!("{}: {failed} of {all} targets failed; the next run tries again", style.error("partly done"))
     } else if skipped > 0 {
-        format!("{}: {skipped} of {} targets left out", style.warning("partly done"), sync.results.len())
+        format!("{}: {skipped} of {all} targets left out", style.warning("partly done"))
     } else if count(Outcome::Superseded) > 0 {
         format!("{}: a newer run has served the targets", style.quiet("superseded"))
     } else {
@@ -145,6 +147,10 @@ mod tests {
             sync(&of, Style::Plain).lines().last().unwrap().to_owned()
         };
         assert_eq!(last(Outcome::Failed), "partly done: 1 of 3 targets failed; the next run tries again");
+        assert_eq!(
+            last(Outcome::Restored),
+            "partly done: 0 of 3 targets failed, 1 brought back; they are told when the library changes"
+        );
         assert_eq!(last(Outcome::Skipped), "partly done: 1 of 3 targets left out");
         assert_eq!(last(Outcome::Done), "superseded: a newer run has served the targets");
     }

@@ -96,8 +96,12 @@ impl Status {
 /// The targets of a plan, by what it would do for each.
 pub fn by_plan(plan: &Plan, state: &State, is_at_work: bool) -> Vec<TargetStatus> {
     let of = |row: Row| {
-        let known = state.target(&row.name);
+        let mut known = state.target(&row.name);
         let is_in_step = row.action == "none";
+        if row.action == "deliver" {
+            // What is withheld is something else than what the library is now.
+            known.withheld = None;
+        }
         // One of those that are linked by `needs` remembers for all of them what is withheld.
         let level = match level(&known, is_in_step, is_at_work) {
             Level::Outdated if row.action == "withhold" => Level::Failed,
@@ -323,6 +327,7 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::downstream::Action;
     use crate::ids::{CorrelationId, LockToken, RunId, Sha256Hex};
     use crate::report::targets::tests::{busy, idle};
     use crate::state::{Change, Delivered, Intent, Lock, Withheld};
@@ -441,7 +446,10 @@ pub(crate) mod tests {
     #[test]
     fn what_is_withheld_has_failed_until_the_library_has_what_the_target_has() {
         let state = state(&[deliver("outbox/site", "9f"), withhold("outbox/site"), withhold("downstream/addon")]);
-        let targets = by_plan(&busy(), &state, false);
+        let mut plan = busy();
+        assert_eq!(by_plan(&plan, &state, false)[2].level, Level::Outdated, "the library is something else by now");
+        plan.deliveries[1].action = Action::Withheld;
+        let targets = by_plan(&plan, &state, false);
         assert_eq!(targets[2].level, Level::Failed);
         assert_eq!(targets[2].why, "not delivered again by itself: its run failed");
         assert_eq!(targets[1].level, Level::Synced, "it has what the plan wants");

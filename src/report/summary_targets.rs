@@ -60,6 +60,7 @@ pub fn sync(sync: &Sync) -> String {
         let mark = match result.outcome {
             Outcome::Done | Outcome::Unchanged => "✅",
             Outcome::Superseded | Outcome::Skipped => "⚠️",
+            Outcome::Restored => "↩️",
             Outcome::Failed => "❌",
         };
         vec![Cell::words(mark), Cell::code(result.name.as_str()), Cell::code(&result.message)]

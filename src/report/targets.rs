@@ -55,20 +55,32 @@ pub enum Outcome {
     Superseded,
     /// It was left out, for the reason that the message gives.
     Skipped,
+    /// It was told, and then told again what it had before, as another one failed.
+    Restored,
     /// It did not work; the next run tries again.
     Failed,
 }
 
 impl Outcome {
-    /// Its name in JSON and in the history.
+    /// Its name in JSON and in the history, where whatever does not have what it should have has failed.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Unchanged => "unchanged",
             Self::Superseded => "superseded",
             Self::Skipped => "skipped",
-            Self::Failed => "failed",
+            Self::Restored | Self::Failed => "failed",
         }
+    }
+
+    /// What people call it.
+    pub fn word(self) -> &'static str {
+        if self == Self::Restored { "brought back" } else { self.as_str() }
+    }
+
+    /// Whether the target does not have what it should have.
+    pub fn is_behind(self) -> bool {
+        matches!(self, Self::Failed | Self::Restored | Self::Skipped)
     }
 }
 
@@ -122,7 +134,7 @@ pub struct Sync {
 impl Sync {
     /// Whether some target did not get what it should have.
     pub fn is_partial(&self) -> bool {
-        self.results.iter().any(|result| matches!(result.outcome, Outcome::Failed | Outcome::Skipped))
+        self.results.iter().any(|result| result.outcome.is_behind())
     }
 
     /// Whether anything was changed anywhere.
@@ -260,6 +272,7 @@ pub(crate) mod tests {
             slice: Slice::new(repo.as_str(), BTreeMap::new()),
             settings: serde_yaml::from_str(&format!("repo: {repo}")).unwrap(),
             group: None,
+            is_gate: false,
             why: if changed == 0 { "in step" } else { "a run died half-way" }.to_owned(),
             added: 0,
             changed,
@@ -411,9 +424,16 @@ pub(crate) mod tests {
     #[test]
     fn what_failed_or_was_left_out_makes_a_run_partial() {
         let with = |outcome| run(busy(), &[(Outcome::Unchanged, ""), (outcome, "")]);
-        let partial = [Outcome::Done, Outcome::Unchanged, Outcome::Superseded, Outcome::Skipped, Outcome::Failed]
-            .map(|outcome| with(outcome).is_partial());
-        assert_eq!(partial, [false, false, false, true, true]);
+        let partial = [
+            Outcome::Done,
+            Outcome::Unchanged,
+            Outcome::Superseded,
+            Outcome::Skipped,
+            Outcome::Restored,
+            Outcome::Failed,
+        ]
+        .map(|outcome| with(outcome).is_partial());
+        assert_eq!(partial, [false, false, false, true, true, true]);
         assert!(with(Outcome::Done).has_changed() && !with(Outcome::Superseded).has_changed());
     }
 

@@ -67,6 +67,7 @@ pub fn outcomes(plan: &Plan, outcomes: &BTreeMap<&TargetName, Outcome>) -> Optio
         Some(Outcome::Unchanged) => (Look::Quiet, "in step"),
         Some(Outcome::Superseded) => (Look::Quiet, "superseded"),
         Some(Outcome::Skipped) | None => (Look::Waiting, "⚠️ left out"),
+        Some(Outcome::Restored) => (Look::Waiting, "↩️ brought back"),
         Some(Outcome::Failed) => (Look::Bad, "❌ failed"),
     })
 }
@@ -149,6 +150,15 @@ mod tests {
           class d1 bad
         ```
         "#);
+    }
+
+    #[test]
+    fn who_was_brought_back_does_not_look_as_if_it_had_failed_itself() {
+        let made = waves(&[("website", 0, &[]), ("addon", 1, &["website"])]);
+        let names: Vec<TargetName> = made.deliveries.iter().map(|delivery| delivery.target.clone()).collect();
+        let graph = outcomes(&made, &names.iter().zip([Outcome::Restored, Outcome::Failed]).collect()).unwrap();
+        assert!(graph.contains("website<br/>↩️ brought back") && graph.contains("class d0 waiting"), "{graph}");
+        assert!(graph.contains("addon<br/>❌ failed") && graph.contains("class d1 bad"), "{graph}");
     }
 
     #[test]

@@ -159,7 +159,7 @@ impl Execution<'_> {
         let TargetResult { outcome, message, .. } = sync.results.iter().find(|result| result.name == target)?;
         let taken = match outcome {
             Outcome::Done => Taken::Well,
-            Outcome::Failed => Taken::Badly,
+            Outcome::Failed | Outcome::Restored => Taken::Badly,
             Outcome::Skipped => Taken::NotAtAll,
             Outcome::Unchanged | Outcome::Superseded => return None,
         };

@@ -4,8 +4,9 @@
 //! knows what to go back to, and one that is cut short is finished by the next run: the one that failed remembers first what
 //! it was that failed.
 
+use super::follow::LOOKS_AGAIN;
 use super::one::{End, Held, One, Parcel, failed};
-use super::schedule::Group;
+use super::schedule::Ended;
 use super::{Means, Settled};
 use crate::commands::record::{NotRecorded, Steps};
 use crate::downstream::{Announcement, Delivery, Delta, OnFailure, Slice};
@@ -14,50 +15,74 @@ use crate::report::course::Course;
 use crate::state::{Intent, TargetState};
 
 /// Records what has passed, or takes it back where one has failed for which that is wanted.
-pub(super) async fn finish(group: Group, deliveries: &[Delivery], means: &Means<'_>) -> Vec<(usize, Box<End>)> {
-    let members = group.ends.into_iter().filter_map(|(index, end)| Some((index, deliveries.get(index)?, end)));
-    let members: Vec<(usize, &Delivery, End)> = members.collect();
-    let culprit = members.iter().find_map(|(_, one, end)| match &end.settled {
-        Settled::Failed { why, verdict: true, .. } if one.settings.on_failure == OnFailure::Rollback => {
-            Some((*one, why.clone()))
-        }
-        _ => None,
-    });
+pub(super) async fn finish(ended: Ended, deliveries: &[Delivery], means: &Means<'_>) -> Vec<(usize, Box<End>)> {
+    let members = ended.into_iter().filter_map(|(index, end)| Some((index, deliveries.get(index)?, end)));
+    let members: Vec<Member<'_>> = members.collect();
+    if members.iter().any(|(_, one, end)| takes_back(one, end)) {
+        return take_all_back(members, means).await;
+    }
     let mut ends = Vec::new();
-    let Some((culprit, why)) = culprit else {
-        if let Some(open) = members.iter().find(|(_, one, end)| is_open(one, end, means)) {
-            // It may still pass, or take the others back: they stay as they are, and the next run goes on.
-            let name = &open.1.name;
-            let why = format!("it was told, and counts when {name} has passed too; the next run goes on");
-            return members.into_iter().map(|(index, _, end)| (index, Box::new(left_open(end, &why)))).collect();
+    if let Some(open) = members.iter().find(|(_, one, end)| is_open(one, end, means)) {
+        // It may still pass, or take the others back: they stay as they are, and the next run goes on.
+        let why = format!("it was told, and counts when {} has passed too; the next run goes on", open.1.name);
+        return members.into_iter().map(|(index, _, end)| (index, Box::new(left_open(end, &why)))).collect();
+    }
+    for (index, one, end) in members {
+        ends.push((index, Box::new(record(one, end, means).await)));
+    }
+    ends
+}
+
+/// A member of a group: its index, its delivery, and what became of that.
+type Member<'a> = (usize, &'a Delivery, End);
+
+/// Whether its failure takes back what the others were told.
+fn takes_back(one: &Delivery, end: &End) -> bool {
+    one.settings.on_failure == OnFailure::Rollback && matches!(end.settled, Settled::Failed { verdict: true, .. })
+}
+
+async fn take_all_back(members: Vec<Member<'_>>, means: &Means<'_>) -> Vec<(usize, Box<End>)> {
+    let mut trouble = None;
+    let mut culprit = String::new();
+    for (_, one, end) in members.iter().filter(|(_, one, end)| takes_back(one, end)) {
+        let Settled::Failed { why, .. } = &end.settled else { continue };
+        if culprit.is_empty() {
+            culprit = one.name.to_string();
         }
-        for (index, one, end) in members {
-            ends.push((index, Box::new(record(one, end, means).await)));
-        }
-        return ends;
-    };
-    let said = format!("{} failed with this: {why}", culprit.name);
-    let remembered = remember(culprit, &said, means).await;
+        let remembered = remember(one, &format!("{} failed with this: {why}", one.name), means).await;
+        trouble = trouble.or(remembered.err());
+    }
+    let mut ends = Vec::new();
     // The last that was told goes first.
     for (index, one, end) in members.into_iter().rev() {
-        let is_unwell = end.course.health.as_ref().is_some_and(|health| !health.is_well);
-        let (was_told, correlation) = match &end.held {
-            Some(held) => (true, held.correlation.clone()),
-            None => (is_unwell, end.course.correlation.clone().unwrap_or_else(|| one.correlation.clone())),
-        };
-        let end = match &remembered {
+        let was_told = end.held.is_some() || matches!(end.settled, Settled::Failed { verdict: true, .. });
+        let told = end.held.as_ref().map(|held| held.correlation.clone()).or(end.course.correlation.clone());
+        let end = match (&trouble, told) {
             // Without that memory the next run would not know that it must go on with it.
-            Err(trouble) if was_told => End { settled: failed(trouble.clone(), false), ..end },
-            Ok(()) if was_told => take_back(one, end, correlation, &culprit.name.to_string(), means).await,
+            (Some(trouble), Some(_)) if was_told => End { settled: failed(trouble.clone(), false), held: None, ..end },
+            (None, Some(told)) if was_told && has_ended_badly(one, &end) => forget(one, end, told, means).await,
+            (None, Some(told)) if was_told => take_back(one, end, told, &culprit, means).await,
             _ => end,
         };
         ends.push((index, Box::new(end)));
     }
-    if ends.iter().any(|(_, end)| end.course.rolled_back.is_some()) {
-        // It may have been brought back itself, and what is delivered to it takes that memory away.
-        let _ = remember(culprit, &said, means).await;
-    }
     ends
+}
+
+/// Whether its own run has failed, and that takes back what others were told: it is left as that run has left it.
+fn has_ended_badly(one: &Delivery, end: &End) -> bool {
+    // What was under way before may have arrived there.
+    let is_alone = one.known.intent.is_none();
+    takes_back(one, end) && is_alone && end.course.conclusion.is_some() && end.course.health.is_none()
+}
+
+/// What has failed and is withheld is not under way any more.
+async fn forget(one: &Delivery, end: End, told: CorrelationId, means: &Means<'_>) -> End {
+    let Settled::Failed { why, .. } = &end.settled else { return end };
+    let steps = Steps { correlation: told, ..steps(one, means) };
+    // If this is not recorded, the next run brings it back as well.
+    let _ = steps.failed(why, true).await;
+    end
 }
 
 /// Whether it is not known yet whether this one passes.
@@ -86,19 +111,23 @@ async fn record(one: &Delivery, end: End, means: &Means<'_>) -> End {
     End { settled, held: None, ..end }
 }
 
-/// Records at the one that failed what it was told, so that nobody of its group is told that again by itself.
-async fn remember(culprit: &Delivery, why: &str, means: &Means<'_>) -> Result<(), String> {
-    let steps = Steps {
+fn steps<'a>(one: &'a Delivery, means: &'a Means<'_>) -> Steps<'a> {
+    Steps {
         store: means.store,
         clock: means.clock,
-        target: &culprit.target,
-        correlation: culprit.correlation.clone(),
-        digest: &culprit.slice.digest,
-        known: &culprit.known,
-    };
+        target: &one.target,
+        correlation: one.correlation.clone(),
+        digest: &one.slice.digest,
+        known: &one.known,
+    }
+}
+
+/// Records at the one that failed what its group was told, so that nobody of it is told that again by itself.
+async fn remember(culprit: &Delivery, why: &str, means: &Means<'_>) -> Result<(), String> {
+    let Some(group) = &culprit.group else { return Ok(()) };
     let why = why.chars().take(1_000).collect::<String>();
     // Nobody else is at work: this run has the lock, and has just recorded the failure.
-    steps.withhold(&culprit.slice.digest, &why, |_| true).await.map_err(|error| match error {
+    steps(culprit, means).withhold(&group.digest, &why, |_| true).await.map_err(|error| match error {
         NotRecorded::Superseded => "another run has dealt with it in the meantime".to_owned(),
         NotRecorded::Store(error) => format!("nothing was taken back, as that could not be recorded: {error}"),
     })
@@ -124,7 +153,7 @@ async fn take_back(one: &Delivery, end: End, told: CorrelationId, culprit: &str,
             _ => End { held: None, ..held },
         };
     };
-    let (done, course) = One::of(one, parcel, means).bring_back().await;
+    let (done, course) = bring_back(one, parcel, means).await;
     told_back(one, done, Course { health: end.course.health.clone(), ..course }, culprit, end)
 }
 
@@ -133,8 +162,19 @@ pub(super) async fn restore(one: &Delivery, means: &Means<'_>) -> End {
     let Some(parcel) = parcel(one, one.known.clone(), means) else {
         return End::without_effect(Settled::Skipped { why: "there is nothing that it had before".to_owned() });
     };
-    let (done, course) = One::of(one, parcel, means).bring_back().await;
+    let (done, course) = bring_back(one, parcel, means).await;
     told_back(one, done, course, "another one", End::without_effect(Settled::Unchanged))
+}
+
+/// Tells it what it had before. That takes away what it remembers to have failed with, which is written down again.
+async fn bring_back(one: &Delivery, parcel: Parcel, means: &Means<'_>) -> (Result<(), Settled>, Course) {
+    let withheld = parcel.known.withheld.clone();
+    let (done, course) = One::of(one, parcel, means).bring_back().await;
+    if let (Ok(()), Some(withheld)) = (&done, withheld) {
+        // If this fails, what has failed is tried once more.
+        let _ = steps(one, means).withhold(&withheld.digest, &withheld.why, |_| true).await;
+    }
+    (done, course)
 }
 
 fn told_back(one: &Delivery, done: Result<(), Settled>, course: Course, culprit: &str, end: End) -> End {
@@ -142,6 +182,7 @@ fn told_back(one: &Delivery, done: Result<(), Settled>, course: Course, culprit:
     let settled = match (done, end.settled) {
         // Its own failure is what people should read.
         (Ok(()), Settled::Failed { why, certain, verdict }) => {
+            let why = why.strip_suffix(LOOKS_AGAIN).unwrap_or(&why);
             Settled::Failed { why: format!("{why}; it has what it had before again"), certain, verdict }
         }
         (Ok(()), _) => {
@@ -173,7 +214,8 @@ fn parcel(one: &Delivery, known: TargetState, means: &Means<'_>) -> Option<Parce
     Some(Parcel {
         delta: Delta::between(&one.slice.assets, &slice.assets),
         in_doubt: begun.is_some(),
-        complete: true,
+        // What came before that may have arrived as well, or this one may have been begun by a run before.
+        complete: one.complete,
         news: Announcement { rollback: true, ..(means.before)(before.commit.as_ref()) },
         commit: before.commit,
         correlation,

@@ -6,6 +6,9 @@
 //! delivery, [`schedule`] who may begin, [`back`] what becomes of those that are linked with one that failed.
 
 mod back;
+mod follow;
+#[cfg(test)]
+mod histories;
 mod one;
 mod schedule;
 #[cfg(test)]

@@ -1,23 +1,16 @@
 //! One delivery from its intent to its record: looked for, sent, waited for, asked how it is.
 
-use std::time::Duration;
-
+use super::follow::{ENDED, Followed, GONE, UNSEEN};
 use super::{Means, Settled};
 use crate::adapters::dispatcher::{Dispatch, DispatchError, Dispatcher, Outcome, Progress, RunRef, Search, Sighting};
 use crate::commands::record::{NotRecorded, STOPPED, SUPERSEDED, Steps};
-use crate::downstream::{Action, Announcement, Delivery, Delta, Health, HealthValue, OnFailure, Slice, Wait, payload};
-use crate::ids::{CommitId, CorrelationId, Sha256Hex};
+use crate::downstream::{Action, Announcement, Delivery, Delta, Health, HealthValue, Slice, payload};
+use crate::ids::{CommitId, CorrelationId};
 use crate::report::course::{Course, Healthy};
 use crate::state::{Arrival, Change, Delivered, TargetState, Timestamp};
 
-/// How long a run may take to be seen; after that it is not waited for.
-const TO_APPEAR: Duration = Duration::from_secs(90);
-/// The pauses between looks at a run; the last one stays.
-const PAUSES: [u64; 7] = [2, 2, 3, 4, 5, 8, 10];
-
-/// What begins a failure that the state keeps of a run that did not pass. The next run knows by it that people were told.
-const ENDED: &str = "its run ended with";
-/// The same of a downstream that was not healthy.
+/// What begins a failure that the state keeps of a downstream that was not healthy. The next run knows by it that people were
+/// told.
 const UNWELL: &str = "it was told, and is not healthy";
 
 /// What became of a delivery.
@@ -62,7 +55,7 @@ pub(super) struct One<'a, 'm> {
     pub delivery: &'a Delivery,
     pub parcel: Parcel,
     pub means: &'a Means<'m>,
-    course: Course,
+    pub(super) course: Course,
 }
 
 /// What is known of a delivery after looking for it or sending it.
@@ -70,20 +63,6 @@ struct There {
     place: String,
     run: Option<RunRef>,
     found: bool,
-}
-
-/// How waiting for a run ended.
-enum Followed {
-    /// It has passed, or there is nothing to wait for.
-    Passed,
-    /// It cannot be waited for, for this reason.
-    Unseen(String),
-    /// It did not pass.
-    Failed(String),
-    /// Its time is over, or this run's: it may still pass.
-    Open(String),
-    /// Its time is over, and it could not be looked at in the end.
-    Lost(String),
 }
 
 impl<'a, 'm> One<'a, 'm> {
@@ -106,7 +85,7 @@ impl<'a, 'm> One<'a, 'm> {
         Self { delivery, parcel, means, course: Course::default() }
     }
 
-    fn steps(&self) -> Steps<'_> {
+    pub(super) fn steps(&self) -> Steps<'_> {
         let Parcel { correlation, slice, known, .. } = &self.parcel;
         let Means { store, clock, .. } = *self.means;
         Steps {
@@ -159,11 +138,7 @@ impl<'a, 'm> One<'a, 'm> {
         let Some(dispatcher) = self.means.dispatchers.get(&self.delivery.name).cloned() else {
             return Err(failed("there is no way to reach it".to_owned(), true));
         };
-        let found = match self.parcel.in_doubt {
-            true => self.look_for(&*dispatcher).await?,
-            false => None,
-        };
-        let there = match found {
+        let there = match self.look_for(&*dispatcher).await? {
             Some(there) => there,
             None => self.send(&*dispatcher).await?,
         };
@@ -172,31 +147,36 @@ impl<'a, 'm> One<'a, 'm> {
         if !dispatcher.is_remote() {
             return Ok((there.place, there.found, String::new()));
         }
-        let is_followed = self.delivery.settings.wait.is_some() || self.delivery.settings.health.is_some();
-        let is_recorded =
-            there.found && self.parcel.known.intent.as_ref().is_some_and(|intent| intent.arrived.is_some());
-        if (is_followed || self.delivery.group.is_some()) && !is_recorded {
-            let run = there.run.as_ref().map(RunRef::as_str).unwrap_or_default();
-            self.steps().arrived(run).await.map_err(|why| not_recorded(why, &there.place))?;
-        }
+        self.record_arrival(&there).await?;
         let note = self.wait(&*dispatcher, &there).await?;
         self.check_health().await?;
         let place = self.course.run.clone().unwrap_or(there.place);
         Ok((place, there.found, note))
     }
 
+    /// Records that it has arrived, where it is not done with that.
+    async fn record_arrival(&self, there: &There) -> Result<(), Settled> {
+        let Delivery { settings, group, .. } = self.delivery;
+        let is_done = settings.wait.is_none() && settings.health.is_none() && group.is_none();
+        let is_known = there.found && self.parcel.known.intent.as_ref().is_some_and(|it| it.arrived.is_some());
+        if is_done || is_known {
+            return Ok(());
+        }
+        let run = there.run.as_ref().map(RunRef::as_str).unwrap_or_default();
+        self.steps().arrived(run).await.map_err(|why| not_recorded(why, &there.place))
+    }
+
     async fn wait(&mut self, dispatcher: &dyn Dispatcher, there: &There) -> Result<String, Settled> {
         let Some(wait) = self.delivery.settings.wait.clone() else { return Ok(String::new()) };
         match self.follow(dispatcher, there.run.clone(), &wait).await {
             Followed::Passed => Ok(String::new()),
-            Followed::Unseen(why) => Ok(format!("not awaited: {why}")),
-            Followed::Failed(why) => {
-                // Where it is rolled back, what has failed is not under way any more.
-                let is_over = self.delivery.settings.on_failure == OnFailure::Rollback && !self.parcel.news.rollback;
-                Err(verdict(self.record_failure(why, is_over).await))
+            // Others wait for it to pass, and nobody has seen that.
+            Followed::Unseen(why) if self.delivery.is_gate => {
+                Err(self.record_failure(format!("{UNSEEN}: {why}"), false).await)
             }
+            Followed::Unseen(why) => Ok(format!("not awaited: {why}")),
             Followed::Open(why) if self.means.pace.stop().is_asked() => Err(Settled::Skipped { why }),
-            Followed::Open(why) => Err(verdict(self.record_failure(why, false).await)),
+            Followed::Failed(why) | Followed::Open(why) => Err(verdict(self.record_failure(why, false).await)),
             Followed::Lost(why) => Err(self.record_failure(why, false).await),
         }
     }
@@ -234,7 +214,7 @@ impl<'a, 'm> One<'a, 'm> {
 
     /// Looks for what an earlier run sent. A receiver whose runs may not be read gets it again: the id is the same.
     async fn look_for(&mut self, dispatcher: &dyn Dispatcher) -> Result<Option<There>, Settled> {
-        let Some(intent) = self.parcel.known.intent.clone() else { return Ok(None) };
+        let Some(intent) = self.parcel.known.intent.clone().filter(|_| self.parcel.in_doubt) else { return Ok(None) };
         let there = match &intent.arrived {
             // It is known to have arrived: whatever cannot be seen of it, it is not sent again.
             Some(run) => {
@@ -246,7 +226,8 @@ impl<'a, 'm> One<'a, 'm> {
                 let found = dispatcher.find(&self.dispatch()?, intent.at).await;
                 match found {
                     Ok(Search::Found(Sighting { place, run, .. })) => There { place, run, found: true },
-                    Ok(Search::Absent { .. }) | Err(DispatchError::NotAllowed { .. }) => return Ok(None),
+                    Ok(Search::Absent { .. })
+                    | Err(DispatchError::NotAllowed { .. } | DispatchError::Refused { .. }) => return Ok(None),
                     Err(error) => {
                         let why = format!("whether {} has arrived is still not known: {error}", intent.correlation);
                         return Err(self.record_failure(why, false).await);
@@ -268,19 +249,24 @@ impl<'a, 'm> One<'a, 'm> {
 
     /// Whether it did not pass, and people were told so.
     async fn has_failed_before(&self, dispatcher: &dyn Dispatcher, there: &There, since: Timestamp) -> bool {
-        if !self.was_told(ENDED) && !self.was_told(UNWELL) {
+        if ![ENDED, GONE, UNWELL, UNSEEN].into_iter().any(|kind| self.was_told(kind)) {
             return false;
         }
         let Some(wait) = &self.delivery.settings.wait else { return self.was_told(UNWELL) };
-        let progress = match (&there.run, self.dispatch()) {
-            (Some(run), _) => dispatcher.look(run).await.ok().map(|seen| seen.progress),
-            (None, Ok(dispatch)) => match dispatcher.find(&dispatch, since).await {
-                Ok(Search::Found(seen)) => Some(seen.progress),
-                _ => None,
-            },
-            (None, Err(_)) => None,
+        let seen = match (&there.run, self.dispatch()) {
+            (Some(run), _) => dispatcher.look(run).await.map(Search::Found),
+            (None, Ok(dispatch)) => dispatcher.find(&dispatch, since).await,
+            (None, Err(_)) => return false,
         };
-        matches!(progress, Some(Progress::Ended { conclusion }) if !wait.passes(&conclusion) || self.was_told(UNWELL))
+        match seen {
+            Ok(Search::Found(Sighting { progress: Progress::Ended { conclusion }, .. })) => {
+                !wait.passes(&conclusion) || self.was_told(UNWELL)
+            }
+            Ok(Search::Absent { .. }) => self.was_told(UNSEEN),
+            // Nobody will ever see how it ended.
+            Err(DispatchError::Refused { .. }) => self.was_told(GONE),
+            _ => false,
+        }
     }
 
     /// Whether the last failure that people were told of is of this kind.
@@ -293,8 +279,8 @@ impl<'a, 'm> One<'a, 'm> {
             return Err(Settled::Skipped { why: STOPPED.to_owned() });
         }
         let dispatch = self.dispatch()?;
-        match self.begin().await {
-            Ok(()) => {}
+        match self.steps().intend(&self.parcel.known).await {
+            Ok(_) => {}
             Err(NotRecorded::Superseded) => return Err(superseded()),
             Err(NotRecorded::Store(error)) => return Err(failed(format!("nothing was sent: {error}"), true)),
         }
@@ -302,112 +288,20 @@ impl<'a, 'm> One<'a, 'm> {
             Ok(Outcome::Delivered { place, run }) => Ok(There { place, run, found: false }),
             Ok(Outcome::Unknown { why }) => Err(self.record_failure(why, false).await),
             Err(error) => {
-                // An earlier send of the same, whose fate is not known, stays in doubt.
-                Err(self.record_failure(error.to_string(), !self.parcel.in_doubt).await)
+                // What an earlier send came to stays in doubt, be it of the same or of something else: the intent stays.
+                Err(self.record_failure(error.to_string(), self.parcel.known.intent.is_none()).await)
             }
         }
     }
 
-    /// Records that it is about to be sent, unless another run is at this target.
-    async fn begin(&self) -> Result<(), NotRecorded> {
-        let Parcel { known, correlation, .. } = &self.parcel;
-        let mut expected = known.clone();
-        // A state holds one intent. Before this one takes the place of another, that one's doubt is written down: it must
-        // outlive this delivery, should this one certainly fail. What is taken back is no doubt: it goes to where it was.
-        let doubtful = known.intent.as_ref().filter(|intent| intent.correlation != *correlation);
-        let is_of_ours = |digest: &Sha256Hex| *digest == self.parcel.slice.digest;
-        if let Some(doubtful) = doubtful.filter(|intent| !self.parcel.news.rollback && !is_of_ours(&intent.digest)) {
-            let Slice { assets, digest } = Slice::in_doubt(&doubtful.correlation);
-            let delivered = Delivered { commit: None, digest, assets, at: (self.means.clock)() };
-            let change = Change::Deliver { target: self.delivery.target.clone(), delivered: delivered.clone() };
-            self.steps().record(&change, |state| *state == expected).await?;
-            expected = TargetState { delivered: Some(delivered), ..TargetState::default() };
-        }
-        self.steps().intend(&expected).await.map(drop)
-    }
-
     /// What is told; a payload that cannot be filled in is a failure before anything is sent.
-    fn dispatch(&self) -> Result<Dispatch, Settled> {
+    pub(super) fn dispatch(&self) -> Result<Dispatch, Settled> {
         let Parcel { news, delta, complete, correlation, .. } = &self.parcel;
         let Delivery { name, settings, .. } = self.delivery;
         let envelope = payload::envelope(&settings.receiver, &settings.payload, news, delta, *complete, correlation);
         let envelope =
             envelope.map_err(|error| failed(format!("nothing was sent: {error}; correct stockroom.yml"), true))?;
         Ok(Dispatch { downstream: name.clone(), envelope: envelope.payload(), correlation: correlation.clone() })
-    }
-
-    /// Waits until the run has ended.
-    async fn follow(&mut self, dispatcher: &dyn Dispatcher, run: Option<RunRef>, wait: &Wait) -> Followed {
-        let (begun, limit) = (self.means.pace.now(), wait.timeout.duration());
-        let since = self.parcel.known.intent.as_ref().filter(|intent| intent.correlation == self.parcel.correlation);
-        let since = since.map_or_else(|| (self.means.clock)(), |intent| intent.at);
-        let dispatch = match self.dispatch() {
-            Ok(dispatch) => dispatch,
-            Err(_) => return Followed::Unseen("its id cannot be told".to_owned()),
-        };
-        let (mut run, mut trouble, mut looks) = (run, None, 0_usize);
-        let mut shown = None;
-        loop {
-            let seen = match &run {
-                Some(run) => dispatcher.look(run).await.map(Search::Found),
-                None => dispatcher.find(&dispatch, since).await,
-            };
-            let waited = self.means.pace.now().saturating_sub(begun);
-            self.course.waited = Some(waited);
-            let has_time = waited < limit;
-            match seen {
-                Ok(Search::Found(sighting)) => {
-                    trouble = None;
-                    run = sighting.run.or(run);
-                    self.course.run = Some(sighting.place.clone());
-                    match sighting.progress {
-                        Progress::Still => return Followed::Passed,
-                        Progress::Ended { conclusion } => return self.ended(&conclusion, &sighting.place, wait),
-                        Progress::Queued | Progress::Running => {
-                            let run = run.as_ref().map(ToString::to_string).unwrap_or_default();
-                            let arrival = Arrival { run, place: sighting.place }.to_text();
-                            if shown.as_ref() != Some(&arrival) {
-                                // Whoever asks for the status sees what is waited for; nothing else depends on it.
-                                let _ = self.steps().arrived(&arrival).await;
-                                shown = Some(arrival);
-                            }
-                        }
-                    }
-                }
-                Ok(Search::Absent { others }) if waited >= TO_APPEAR.min(limit) => {
-                    return Followed::Unseen(unseen(others));
-                }
-                Ok(Search::Absent { .. }) => {}
-                Err(DispatchError::NotAllowed { why }) => return Followed::Unseen(why),
-                Err(DispatchError::Refused { why }) => {
-                    return Followed::Failed(format!("its run cannot be seen any more: {why}"));
-                }
-                Err(DispatchError::Unavailable { why }) => trouble = Some(why),
-            }
-            let at = self.course.run.clone().unwrap_or_else(|| "its run".to_owned());
-            if self.means.pace.stop().is_asked() {
-                return Followed::Open(format!("stopped while {at} was waited for; the next run goes on waiting"));
-            }
-            if !has_time {
-                let within = crate::report::moments::length(limit);
-                return match trouble {
-                    None => Followed::Open(format!("{at} has not ended within {within}; the next run looks again")),
-                    Some(why) => Followed::Lost(format!("{at} could not be seen to end within {within}: {why}")),
-                };
-            }
-            self.means.say(&format!("waiting for {}: {at}, {} s", self.delivery.name, waited.as_secs()));
-            let pause = PAUSES.get(looks).or(PAUSES.last()).copied().unwrap_or_default();
-            looks += 1;
-            self.means.pace.sleep(Duration::from_secs(pause).min(limit.saturating_sub(waited))).await;
-        }
-    }
-
-    fn ended(&mut self, conclusion: &str, place: &str, wait: &Wait) -> Followed {
-        self.course.conclusion = Some(conclusion.to_owned());
-        match wait.passes(conclusion) {
-            true => Followed::Passed,
-            false => Followed::Failed(format!("{ENDED} `{conclusion}`: {place}")),
-        }
     }
 
     /// It has passed: recorded now, or when its whole group has.
@@ -438,13 +332,6 @@ impl<'a, 'm> One<'a, 'm> {
             Err(NotRecorded::Superseded) => superseded(),
             Err(NotRecorded::Store(error)) => failed(format!("{why}; nor could that be recorded: {error}"), certain),
         }
-    }
-}
-
-fn unseen(others: usize) -> String {
-    match others {
-        0 => "no run of it has appeared. Does a workflow there listen to it? `stockroom doctor` looks".to_owned(),
-        _ => "no run shows the correlation id: put it into `run-name` of the workflow there".to_owned(),
     }
 }
 

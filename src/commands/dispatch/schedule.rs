@@ -23,11 +23,8 @@ enum Phase {
     Ended,
 }
 
-/// What has ended of one group, in the order in which it ended.
-pub(super) struct Group {
-    /// Its members, with what became of them.
-    pub ends: Vec<(usize, End)>,
-}
+/// The members of one group with what became of them, in the order in which they ended.
+pub(super) type Ended = Vec<(usize, End)>;
 
 /// Deliveries, and how far each is.
 pub(super) struct Schedule<'a> {
@@ -95,11 +92,11 @@ impl<'a> Schedule<'a> {
 
     /// A member of the same group whose failure takes everything back.
     fn failed_with_rollback(&self, one: &Delivery) -> Option<&DownstreamName> {
-        let group = one.group?;
+        let group = one.group.as_ref()?;
         let failed = self.deliveries.iter().zip(&self.ends).find(|(other, end)| {
             let is_failed =
                 end.as_ref().is_some_and(|end| matches!(end.settled, Settled::Failed { verdict: true, .. }));
-            other.group == Some(group) && other.settings.on_failure == OnFailure::Rollback && is_failed
+            other.group.as_ref() == Some(group) && other.settings.on_failure == OnFailure::Rollback && is_failed
         });
         failed.map(|(other, _)| &other.name)
     }
@@ -119,20 +116,17 @@ impl<'a> Schedule<'a> {
     }
 
     /// A group all of whose members have ended, once.
-    pub(super) fn finished_group(&mut self) -> Option<Group> {
-        let groups: BTreeSet<usize> = self.deliveries.iter().filter_map(|one| one.group).collect();
-        let members = |group: usize| {
-            let of = self.deliveries.iter().enumerate().filter(move |(_, one)| one.group == Some(group));
-            of.map(|(index, _)| index)
-        };
-        let has_ended = |index: usize| self.phases.get(index) == Some(&Phase::Ended);
-        let group =
-            groups.into_iter().find(|group| !self.finished.contains(group) && members(*group).all(has_ended))?;
-        let of: BTreeSet<usize> = members(group).collect();
+    pub(super) fn finished_group(&mut self) -> Option<Ended> {
+        let mut has_ended: BTreeMap<usize, bool> = BTreeMap::new();
+        for (one, phase) in self.deliveries.iter().zip(&self.phases) {
+            let Some(number) = number(one) else { continue };
+            *has_ended.entry(number).or_insert(true) &= *phase == Phase::Ended;
+        }
+        let (group, _) = has_ended.into_iter().find(|(group, ended)| *ended && !self.finished.contains(group))?;
         self.finished.insert(group);
-        let ended = self.order.clone().into_iter().filter(|index| of.contains(index));
-        let ends = ended.filter_map(|index| Some((index, self.ends.get(index)?.clone()?))).collect();
-        Some(Group { ends })
+        let is_member = |index: &usize| self.deliveries.get(*index).and_then(number) == Some(group);
+        let members = self.order.iter().copied().filter(is_member);
+        Some(members.filter_map(|index| Some((index, self.ends.get(index)?.clone()?))).collect())
     }
 
     /// What became of each, in the order of the deliveries.
@@ -145,4 +139,8 @@ impl<'a> Schedule<'a> {
         })
         .collect()
     }
+}
+
+fn number(one: &Delivery) -> Option<usize> {
+    one.group.as_ref().map(|group| group.number)
 }

@@ -165,14 +165,23 @@ async fn a_run_that_hangs_is_left_at_its_time_and_looked_at_by_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_does_not_show_the_id_is_delivered_and_not_awaited() {
-    let scene = Scene::new(
-        "{website: {repo: o/website, wait: 10m}, addon: {repo: o/addon, needs: [website]}}",
-        &[("website", &[Script::Unseen])],
-    );
+    let scene = Scene::new("website: {repo: o/website, wait: 10m}", &[("website", &[Script::Unseen])]);
     let run = scene.run("one").await;
     assert!(run[0].starts_with("website: done, not awaited: no run shows the correlation id"), "{run:?}");
-    assert_eq!(run[1], "addon: done");
     assert!(scene.pace.now() < Duration::from_secs(120), "{:?}", scene.pace.now());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_others_wait_for_it_a_run_that_is_not_seen_has_not_passed() {
+    let scene = Scene::new(
+        "{gate: {repo: o/gate, wait: 10m}, website: {repo: o/website, needs: [gate]}}",
+        &[("gate", &[Script::Unseen, Script::Ends("success", 1)])],
+    );
+    let run = scene.run("one").await;
+    assert!(run[0].starts_with("gate: failed (false), it was told, and that its run passes cannot be seen"), "{run:?}");
+    assert!(run[1].starts_with("website: skipped, it needs gate"), "{run:?}");
+    assert_eq!(scene.received("website"), []);
+    assert_eq!(scene.run("one").await, ["gate: done", "website: done"], "it is told anew, and seen");
 }
 
 #[tokio::test(start_paused = true)]
@@ -338,4 +347,48 @@ async fn a_rollback_that_was_refused_is_tried_again_by_the_next_run() {
     assert_eq!(scene.actions("two").await[0].1, Action::Restore);
     assert!(scene.run("two").await[0].starts_with("website: restored"));
     assert_eq!(scene.commits("website"), ["one", "two", "-one"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_downstream_that_does_not_end_in_time_is_brought_back_at_once_and_not_told_the_same_again() {
+    let scene = Scene::new(CHAIN, &[("addon", &[Script::Ends("success", 0), Script::Hangs])]);
+    scene.run("one").await;
+    let run = scene.run("two").await;
+    let addon =
+        "addon: failed (false), memory of addon has not ended within 10 minutes; it has what it had before again";
+    assert_eq!(run[1], addon);
+    assert!(run[0].starts_with("website: restored"), "{run:?}");
+    let again = scene.run("two").await;
+    assert!(again.iter().all(|line| line.contains("skipped, addon failed with this")), "{again:?}");
+    assert_eq!(scene.commits("website"), ["one", "two", "-one"]);
+    assert_eq!(scene.commits("addon"), ["one", "two", "-one"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_withheld_of_a_group_is_told_when_the_library_has_changed_for_any_of_it() {
+    let settings = CHAIN.replace("needs: [website]", "needs: [website], when: {collections: [none]}");
+    let scene = Scene::new(&settings, &[]);
+    let planned = scene.planned("two").await;
+    let culprit = planned.iter().find(|one| one.name.as_str() == "addon").unwrap();
+    let digest = culprit.group.as_ref().unwrap().digest.clone();
+    let withheld = crate::state::Withheld { digest, why: "addon failed".to_owned(), at: Timestamp(1) };
+    let change = crate::state::Change::Withhold { target: culprit.target.clone(), withheld };
+    scene.store.record(scene.store.load().await.unwrap().serial, &change).await.unwrap();
+    let website = |actions: Vec<(String, Action)>| actions.into_iter().find(|(name, _)| name == "website").unwrap().1;
+    assert_eq!(website(scene.actions("two").await), Action::Withheld);
+    assert_eq!(website(scene.actions("three").await), Action::Deliver, "what addon has is the same as before");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_good_last_is_known_also_after_a_run_that_died_and_newer_content() {
+    let scripts: [(&str, &[Script]); 2] = [
+        ("website", &[Script::Ends("success", 0), Script::Unanswered]),
+        ("addon", &[Script::Ends("success", 0), Script::Ends("failure", 0)]),
+    ];
+    let scene = Scene::new(CHAIN, &scripts);
+    scene.run("one").await;
+    assert!(scene.run("two").await[0].starts_with("website: failed"));
+    let run = scene.run("three").await;
+    assert!(run[0].starts_with("website: restored"), "{run:?}");
+    assert_eq!(scene.commits("website"), ["one", "two", "three", "-one"]);
 }

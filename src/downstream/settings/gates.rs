@@ -48,7 +48,7 @@ impl JsonSchema for Period {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
-            "pattern": "^[0-9]{1,5}[smh]$",
+            "pattern": "^[1-9][0-9]{0,4}[smh]$",
             "description": "A length of time: `90s`, `15m` or `2h`; six hours at most."
         })
     }

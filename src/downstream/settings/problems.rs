@@ -151,18 +151,23 @@ fn cycles(all: &BTreeMap<DownstreamName, Settings>) -> Vec<Problem> {
             continue;
         }
         let mut path = vec![(start, 0)];
+        // The same names once more, as a long path is looked at for each need.
+        let mut on_path = BTreeSet::from([start]);
         while let Some((name, next)) = path.last_mut() {
             let needed = all.get(*name).and_then(|settings| settings.needs.get(*next));
             *next += 1;
             let Some(needed) = needed else {
                 settled.insert(*name);
+                on_path.remove(*name);
                 path.pop();
                 continue;
             };
-            if let Some(from) = path.iter().position(|(on_path, _)| *on_path == needed) {
-                found.push(cycle(path.iter().skip(from).map(|(name, _)| *name)));
+            if on_path.contains(needed) {
+                let ring = path.iter().map(|(name, _)| *name).skip_while(|name| *name != needed);
+                found.push(cycle(ring));
             } else if all.contains_key(needed) && !settled.contains(needed) {
                 path.push((needed, 0));
+                on_path.insert(needed);
             }
         }
     }

@@ -56,7 +56,7 @@ pub fn message(news: &News<'_>) -> Value {
     let (bad, good): (Vec<_>, Vec<_>) = told
         .iter()
         .copied()
-        .partition(|result: &&TargetResult| matches!(result.outcome, Outcome::Failed | Outcome::Skipped));
+        .partition(|result: &&TargetResult| result.outcome.is_behind());
     for result in bad.into_iter().chain(good).take(MOST_LINES) {
         blocks.push(json!({ "type": "section", "text": markdown(&line(result, news.sync)) }));
     }
@@ -98,7 +98,7 @@ fn shortened(text: &str, limit: usize) -> String {
 fn title(news: &News<'_>) -> String {
     let sync = news.sync;
     let count = |outcome| sync.results.iter().filter(|result| result.outcome == outcome).count();
-    let what = match (count(Outcome::Failed), count(Outcome::Skipped)) {
+    let what = match (count(Outcome::Failed) + count(Outcome::Restored), count(Outcome::Skipped)) {
         _ if sync.stopped.is_some() => "stopped before everything was done".to_owned(),
         (0, 0) => "in step".to_owned(),
         (0, skipped) => format!("{skipped} of {} targets left out", sync.results.len()),
@@ -149,13 +149,14 @@ fn line(result: &TargetResult, sync: &Sync) -> String {
     let sign = match result.outcome {
         Outcome::Done => ":white_check_mark:",
         Outcome::Failed => ":x:",
+        Outcome::Restored => ":leftwards_arrow_with_hook:",
         Outcome::Skipped => ":warning:",
         Outcome::Superseded | Outcome::Unchanged => ":fast_forward:",
     };
     let name = shown(result.name.as_str(), FIELD);
     let linked = sync.courses.get(&result.name).and_then(|course| link(course.run.as_deref()?, "the run"));
     let linked = linked.map(|link| format!(" ({link})")).unwrap_or_default();
-    let head = format!("{sign} *{name}* {}{linked}", result.outcome.as_str());
+    let head = format!("{sign} *{name}* {}{linked}", result.outcome.word());
     if result.message.is_empty() {
         return head;
     }
