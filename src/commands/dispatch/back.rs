@@ -71,8 +71,9 @@ async fn take_all_back(members: Vec<Member<'_>>, means: &Means<'_>) -> Vec<(usiz
 
 /// Whether its own run has failed, and that takes back what others were told: it is left as that run has left it.
 fn has_ended_badly(one: &Delivery, end: &End) -> bool {
-    // What was under way before may have arrived there.
-    let is_alone = one.known.intent.is_none();
+    // Something else that was under way before may have arrived there; what was, is the same that has failed now.
+    let under_way = one.known.intent.as_ref().map(|intent| &intent.correlation);
+    let is_alone = under_way.is_none() || (one.complete && under_way == end.course.correlation.as_ref());
     takes_back(one, end) && is_alone && end.course.conclusion.is_some() && end.course.health.is_none()
 }
 
