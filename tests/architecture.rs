@@ -95,7 +95,20 @@ const ROOMS: &[Room] = &[
     ),
     effects(
         "cli",
-        &["ids", "finding", "state", "event", "manifest", "mirror", "downstream", "diagnosis", "config", "commands", "report", "adapters"],
+        &[
+            "ids",
+            "finding",
+            "state",
+            "event",
+            "manifest",
+            "mirror",
+            "downstream",
+            "diagnosis",
+            "config",
+            "commands",
+            "report",
+            "adapters",
+        ],
         "the words of the command line and the environment",
     ),
 ];

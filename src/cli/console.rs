@@ -3,6 +3,7 @@
 //! Data goes to stdout, talk and commands to the runner to stderr, each call as whole lines: no command can come together
 //! from two pieces. The runner reads both streams alike.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 use std::panic::PanicHookInfo;
@@ -105,8 +106,10 @@ impl Console {
     /// renderers have quoted what is foreign in it.
     pub fn text(&self, text: &str) {
         let mut channel = self.channel();
-        let redacted = channel.secrets.redact(text);
-        let safe = if self.surroundings.actions { defuse(&redacted) } else { redacted.into_owned() };
+        let safe = match self.surroundings.actions {
+            true => defuse(&channel.secrets.redact(&without_controls(text))),
+            false => channel.secrets.redact(text).into_owned(),
+        };
         channel.data(&safe);
     }
 
@@ -120,14 +123,10 @@ impl Console {
     /// Says something to people on stderr. No control character passes, and under Actions no command.
     pub fn talk(&self, text: &str) {
         let mut channel = self.channel();
-        let redacted = channel.secrets.redact(text);
-        let safe = if self.surroundings.actions {
-            defuse(&redacted)
-        } else if holds_controls(&redacted) {
-            without_controls(&redacted)
-        } else {
-            redacted.into_owned()
-        };
+        // What nobody sees goes first, or a secret with something invisible in it would be whole again after it.
+        let calm = if holds_controls(text) { Cow::Owned(without_controls(text)) } else { Cow::Borrowed(text) };
+        let redacted = channel.secrets.redact(&calm);
+        let safe = if self.surroundings.actions { defuse(&redacted) } else { redacted.into_owned() };
         channel.talk(&safe);
     }
 
@@ -144,7 +143,7 @@ impl Console {
     pub fn progress(&self, text: &str) {
         if self.surroundings.terminal && !self.surroundings.actions {
             let mut channel = self.channel();
-            let safe = without_controls(&channel.secrets.redact(text));
+            let safe = channel.secrets.redact(&without_controls(text)).into_owned();
             let line: String = safe.lines().next().unwrap_or("").chars().take(PROGRESS_WIDTH).collect();
             channel.err.write(&format!("{TAKE_BACK}{line}"));
             channel.progress_shown = true;
@@ -167,7 +166,7 @@ impl Console {
 
     /// The text with `***` in place of every secret, for what is written elsewhere than here.
     pub fn redacted(&self, text: &str) -> String {
-        self.channel().secrets.redact(text).into_owned()
+        self.channel().secrets.redact(&without_controls(text)).into_owned()
     }
 
     /// Sets an output of the step, without secrets.
@@ -250,7 +249,7 @@ impl Channel {
         // A mask has to name its secret. All else is redacted before it is escaped, or an escaped form would slip through.
         match command.name() {
             "add-mask" => format!("{command}\n"),
-            _ => format!("{}\n", command.map(|text| self.secrets.redact(text).into_owned())),
+            _ => format!("{}\n", command.map(|text| self.secrets.redact(&without_controls(text)).into_owned())),
         }
     }
 
@@ -299,6 +298,26 @@ mod tests {
         console.json("{\"a\":\"##[error]\"}");
         console.talk("in step");
         assert_eq!((captured.out().as_str(), captured.err().as_str()), ("{\"a\":\"#\\u0023[error]\"}\n", "in step\n"));
+    }
+
+    #[test]
+    fn a_secret_with_something_invisible_in_it_is_not_whole_after_it() {
+        for hidden in ["\u{202e}", "\u{200b}", "\u{ad}", "\0", "\u{1b}[31m"] {
+            for surroundings in [PIPE, ACTIONS] {
+                let (console, captured) = Console::in_memory(surroundings);
+                console.mask("hunter2hunter2");
+                let text = format!("a hunter2{hidden}hunter2 b");
+                console.talk(&text);
+                console.command(&Command::warning(&text));
+                if surroundings.actions {
+                    console.text(&text);
+                }
+                let said = captured.out()
+                    + &captured.err().replace("::add-mask::hunter2hunter2", "")
+                    + &console.redacted(&text);
+                assert!(!said.contains("hunter2hunter2"), "{hidden:?}: {said}");
+            }
+        }
     }
 
     #[test]

@@ -30,16 +30,23 @@ pub(super) fn has_place(finding: &Finding) -> bool {
     finding.span != Span::start() || finding.code == &SYNTAX
 }
 
+/// Words of keys whose values are secrets, or addresses that may hold one.
+const SECRETIVE: [&str; 8] = ["token", "secret", "hook", "trigger", "key", "sign", "url", "health"];
+
 /// What stands at the places of findings that are all in this configuration, of which nothing is known to be right.
 ///
 /// A token may stand in it where a reference to one belongs: no line is shown that could hold it.
 pub fn in_config(text: &str, findings: &[Finding]) -> Excerpts {
     let lines: Vec<&str> = text.lines().collect();
-    let names_token = |number: usize| lines.get(number).is_some_and(|line| line.to_lowercase().contains("token"));
+    let is_secretive = |text: &str, end: &str| {
+        let text = text.to_lowercase();
+        SECRETIVE.iter().any(|word| text.contains(&format!("{word}{end}")))
+    };
+    let names_token = |number: usize| lines.get(number).is_some_and(|line| is_secretive(line, ":"));
     let may_be_secret = |finding: &Finding| {
         let line = usize::try_from(finding.span.line).unwrap_or(0);
         // Its value can stand on the line below its key.
-        finding.pointer.contains("token") || [1, 2].iter().any(|back| line.checked_sub(*back).is_some_and(names_token))
+        is_secretive(&finding.pointer, "") || [1, 2].iter().any(|back| line.checked_sub(*back).is_some_and(names_token))
     };
     let mut excerpts = Excerpts::default();
     for finding in findings.iter().filter(|finding| has_place(finding) && !may_be_secret(finding)) {

@@ -10,6 +10,10 @@ pub(super) fn secret(pointer: &str) -> Option<&'static str> {
         "/manifest/sign" => Some("the signing key"),
         "/state/url" => Some("the address of the database"),
         _ if pointer.ends_with("/token") => Some("the token"),
+        _ if pointer.ends_with("/webhook/secret") => Some("the webhook's secret"),
+        _ if pointer.ends_with("/webhook") => Some("the webhook"),
+        _ if pointer.ends_with("/gitlab/trigger") => Some("the trigger token"),
+        _ if pointer.ends_with("/app/key") => Some("the app's key"),
         _ => None,
     }
 }

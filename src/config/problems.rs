@@ -151,7 +151,8 @@ impl Told<'_> {
             // One that cannot be read must not look unknown to those that need it, and its other parts count.
             let stand_in = || {
                 let mut kept = Map::from_iter([("repo".to_owned(), Value::from("stand/in"))]);
-                let others = part.as_object()?.iter().filter(|(key, _)| matches!(key.as_str(), "needs" | "when" | "accepts"));
+                let others =
+                    part.as_object()?.iter().filter(|(key, _)| matches!(key.as_str(), "needs" | "when" | "accepts"));
                 kept.extend(others.map(|(key, value)| (key.clone(), value.clone())));
                 serde_json::from_value(Value::Object(kept)).ok()
             };

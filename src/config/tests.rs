@@ -129,6 +129,11 @@ fn a_secret_in_the_configuration_is_never_repeated() {
         "manifest: {sign: [hunter2]}",
         "state: {url: 'postgresql://ada:hunter2@localhost/x'}",
         "schemas: {token: hunter2}",
+        "downstreams: {w: {webhook: {url: 'https://w.example', secret: hunter2}}}",
+        "downstreams: {w: {gitlab: {project: g/p, trigger: hunter2}}}",
+        "downstreams: {w: {repo: o/w, app: {id: 1, key: hunter2}}}",
+        "dispatch: {app: {id: 1, key: hunter2}}",
+        "notify: {slack: {webhook: hunter2}}",
     ] {
         let told = problems(&format!("version: 1\ncollections: {{p: {{metadata: '*.json'}}}}\n{setting}\n")).join("\n");
         assert!(told.contains("references, never values") && !told.contains("hunter2"), "{told}");

@@ -21,14 +21,14 @@ pub use envelope::{
     Announcement, DeltaCounts, DeltaMessage, Envelope, MAX_KEYS, MAX_PAYLOAD_BYTES, ManifestMessage, Room,
     envelope_schema,
 };
-pub use patience::{LONGEST_WAIT, longest_wait};
 pub use group::Group;
 pub use interest::{Concerns, Interest};
+pub use patience::{LONGEST_WAIT, longest_wait};
 pub use plan::{Action, Channel, Delivery, plan, waves};
 pub use receiver::Receiver;
 pub use settings::{
-    Accepts, App, AppId, Credentials, DispatchSettings, Endpoint, GitLab, Health, HealthValue, OnFailure, OnLoop, Passing, Period,
-    Problem, ReportTo, Settings, Wait, When, problems,
+    Accepts, App, AppId, Credentials, DispatchSettings, Endpoint, GitLab, Health, HealthValue, OnFailure, OnLoop,
+    Passing, Period, Problem, ReportTo, Settings, Wait, When, problems,
 };
 pub use slice::{Delta, Slice};
 

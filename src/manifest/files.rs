@@ -125,7 +125,9 @@ mod tests {
         let signature = signature_of(b"x");
         assert!(digest_in(&signature).is_none() && is_ours(&signature));
         let copy = copy_of(&digest);
-        assert!(root_in(&copy) == Some(digest.clone()) && is_ours(&copy) && cache_control(&copy).ends_with("immutable"));
+        assert!(
+            root_in(&copy) == Some(digest.clone()) && is_ours(&copy) && cache_control(&copy).ends_with("immutable")
+        );
         for name in [signature.clone(), format!("shard-{digest}.json"), copy.to_uppercase(), format!("x/{copy}")] {
             assert_eq!(root_in(&name), None, "{name}");
         }

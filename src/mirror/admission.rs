@@ -77,7 +77,9 @@ pub fn refuse_older(root: &Root, held: Option<&Record>, allowed: Allowed) -> Res
         return Err(Refusal::Stranger { found: found.clone(), held: held.clone() });
     }
     match held {
-        held if root.seq < held.seq && allowed != Allowed::Back => Err(Refusal::Older { found: root.seq, held: held.seq }),
+        held if root.seq < held.seq && allowed != Allowed::Back => {
+            Err(Refusal::Older { found: root.seq, held: held.seq })
+        }
         held if root.seq == held.seq && root.digest != held.digest => Err(Refusal::Replaced { seq: root.seq }),
         _ => Ok(()),
     }
@@ -109,8 +111,14 @@ mod tests {
         assert_eq!(refuse_older(&root(5), None, Allowed::Forward), Ok(()));
         assert_eq!(refuse_older(&root(5), Some(&held(5, &digest)), Allowed::Forward), Ok(()));
         assert_eq!(refuse_older(&root(6), Some(&held(5, "other")), Allowed::Forward), Ok(()));
-        assert_eq!(refuse_older(&root(5), Some(&held(5, "other")), Allowed::Forward), Err(Refusal::Replaced { seq: 5 }));
-        assert_eq!(refuse_older(&root(4), Some(&held(5, "other")), Allowed::Forward), Err(Refusal::Older { found: 4, held: 5 }));
+        assert_eq!(
+            refuse_older(&root(5), Some(&held(5, "other")), Allowed::Forward),
+            Err(Refusal::Replaced { seq: 5 })
+        );
+        assert_eq!(
+            refuse_older(&root(4), Some(&held(5, "other")), Allowed::Forward),
+            Err(Refusal::Older { found: 4, held: 5 })
+        );
         assert_eq!(refuse_older(&root(4), Some(&held(5, "other")), Allowed::Anything), Ok(()));
         assert_eq!(refuse_older(&root(4), Some(&held(5, "other")), Allowed::Back), Ok(()));
         let replaced = refuse_older(&root(5), Some(&held(5, "other")), Allowed::Back);

@@ -82,8 +82,11 @@ impl Requests {
             (Some(remaining), Some(limit)) => format!("; {remaining} of {limit} are left for this hour"),
             _ => String::new(),
         };
-        let limited =
-            if self.limited > 0 { format!("; told to slow down {}", number(self.limited, "time")) } else { String::new() };
+        let limited = if self.limited > 0 {
+            format!("; told to slow down {}", number(self.limited, "time"))
+        } else {
+            String::new()
+        };
         Some(format!("{}{of_them}{left}{limited}", number(self.requests, "request")))
     }
 }

@@ -17,6 +17,8 @@ pub const REDACTED: &str = "***";
 const SHORTEST: usize = 4;
 /// A line of a key file, or a piece of base64, that is shorter gives nothing away and would hit ordinary words.
 const SHORTEST_PIECE: usize = 8;
+/// A secret that is shorter could be an ordinary word in capitals.
+const SHORTEST_CASED: usize = 16;
 
 const UNRESERVED_KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -99,6 +101,13 @@ fn forms(secret: &str) -> Vec<String> {
         forms.push(lower_hex(&encoded));
         forms.push(encoded);
     }
+    let bytes = secret.bytes();
+    forms.push(bytes.clone().fold(String::new(), |all, byte| all + &format!("%{byte:02X}")));
+    forms.push(bytes.fold(String::new(), |all, byte| all + &format!("%{byte:02x}")));
+    forms.extend([hex::encode(secret), hex::encode_upper(secret)]);
+    if secret.len() >= SHORTEST_CASED {
+        forms.extend([secret.to_uppercase(), secret.to_lowercase()]);
+    }
     forms.extend(secret.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_PIECE).map(str::to_owned));
     forms.extend([STANDARD_NO_PAD, URL_SAFE_NO_PAD].map(|engine| engine.encode(secret)));
     forms.extend(base64_forms(secret).filter(|piece| piece.len() >= SHORTEST_PIECE));
@@ -141,6 +150,22 @@ mod tests {
             secrets.add(secret);
         }
         secrets
+    }
+
+    #[test]
+    fn a_secret_in_hexadecimal_digits_or_capitals_is_one_still() {
+        let mut secrets = Secrets::default();
+        secrets.add("ghp_canary0123456789");
+        let bytes = "ghp_canary0123456789".bytes();
+        let percent: String = bytes.map(|byte| format!("%{byte:02x}")).collect();
+        for form in [
+            percent.clone(),
+            percent.to_uppercase(),
+            hex::encode("ghp_canary0123456789"),
+            "GHP_CANARY0123456789".into(),
+        ] {
+            assert_eq!(secrets.redact(&format!("a {form} b")), "a *** b");
+        }
     }
 
     #[test]

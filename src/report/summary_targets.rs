@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::course;
 use super::markdown::{Cell, SUMMARY_LIMIT, Table, code_span};
-use super::waves;
 use super::summary::section;
 use super::targets::{Outcome, Row, Sync, TargetResult, library, rows};
+use super::waves;
 use crate::finding::words::count;
 use crate::plan::Plan;
 

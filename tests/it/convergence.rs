@@ -89,7 +89,11 @@ impl Dispatcher for Way {
             Fate::LostInDoubt => doubt(),
             fate => {
                 receiver.take(dispatch);
-                if fate == Fate::Arrives { Ok(Outcome::Delivered { place: "there".into(), run: None }) } else { doubt() }
+                if fate == Fate::Arrives {
+                    Ok(Outcome::Delivered { place: "there".into(), run: None })
+                } else {
+                    doubt()
+                }
             }
         }
     }

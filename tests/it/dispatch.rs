@@ -59,7 +59,11 @@ impl Scene {
         let github = FakeGitHub::start();
         let settings: BTreeMap<DownstreamName, Settings> = serde_yaml::from_str(settings).unwrap();
         for downstream in settings.values() {
-            github.add_repo(downstream.receiver.repo().unwrap().as_str(), true).allow(TOKEN, downstream.receiver.repo().unwrap().as_str(), Grant::SendAndList);
+            github.add_repo(downstream.receiver.repo().unwrap().as_str(), true).allow(
+                TOKEN,
+                downstream.receiver.repo().unwrap().as_str(),
+                Grant::SendAndList,
+            );
         }
         let store = Memory(Mutex::new(State::new("org/library", "line")));
         let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();

@@ -136,7 +136,9 @@ async fn six_hundred_at_once_are_told_as_far_as_the_hour_allows_and_the_others_h
     let found = simulation.run("").await;
     let told = found.iter().filter(|settled| is_done(settled)).count();
     assert_eq!((told, simulation.github.hits()), (500, Hits::default()));
-    let Some(Settled::Failed { why, certain: true, .. }) = found.iter().find(|settled| !is_done(settled)) else { panic!() };
+    let Some(Settled::Failed { why, certain: true, .. }) = found.iter().find(|settled| !is_done(settled)) else {
+        panic!()
+    };
     assert!(why.contains("GitHub lets 500 writes pass in an hour"), "{why}");
 }
 
@@ -146,7 +148,9 @@ async fn a_token_with_few_requests_left_breaks_no_limit_either() {
     let found = simulation.run("").await;
     let told = found.iter().filter(|settled| is_done(settled)).count();
     assert_eq!((told, simulation.github.hits()), (40, Hits::default()));
-    let Some(Settled::Failed { why, certain: true, .. }) = found.iter().find(|settled| !is_done(settled)) else { panic!() };
+    let Some(Settled::Failed { why, certain: true, .. }) = found.iter().find(|settled| !is_done(settled)) else {
+        panic!()
+    };
     assert!(why.contains("all 40 requests that GitHub lets pass in an hour are used up"), "{why}");
 }
 

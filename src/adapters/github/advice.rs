@@ -77,8 +77,7 @@ fn needed(accepted: Option<&str>, permission: &str) -> String {
             .collect();
         all.filter(|all| !all.is_empty()).map(|all| all.join(" and "))
     };
-    let groups: Option<Vec<String>> =
-        accepted.map(|text| text.split(';').map(group).collect()).unwrap_or_default();
+    let groups: Option<Vec<String>> = accepted.map(|text| text.split(';').map(group).collect()).unwrap_or_default();
     match groups {
         Some(groups) if (1..=3).contains(&groups.len()) => groups.join(", or "),
         _ => format!("`{permission}`"),

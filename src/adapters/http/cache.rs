@@ -114,6 +114,10 @@ impl ReplyCache {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        // A link leads to a folder that is somebody else's.
+        if fs::symlink_metadata(&self.folder).is_ok_and(|at| at.is_symlink()) {
+            return Err(io::Error::other("the folder is a link"));
+        }
         fs::create_dir_all(&self.folder)?;
         #[cfg(unix)]
         {

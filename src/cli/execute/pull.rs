@@ -17,9 +17,9 @@ use crate::cli::words::Format;
 use crate::cli::words::pull::{PullWords, VerifyWords};
 use crate::commands::pull::{Progress, Wish, begin, collections, pull};
 use crate::commands::verify::{Question, verify};
-use crate::manifest::signature::PublicKey;
 use crate::event::Announced;
 use crate::manifest::files::root_in;
+use crate::manifest::signature::PublicKey;
 use crate::mirror::admission::Allowed;
 use crate::mirror::choice::Choice;
 use crate::mirror::outcome::Outcome;
@@ -54,7 +54,8 @@ impl Execution<'_> {
         let allowed = match &request.edition {
             Some(_) if is_rollback => Allowed::Back,
             None if is_rollback => {
-                self.console.talk("the event takes back what was told, and names no edition: the newest one is pulled\n");
+                self.console
+                    .talk("the event takes back what was told, and names no edition: the newest one is pulled\n");
                 Allowed::Forward
             }
             _ => Allowed::Forward,

@@ -15,6 +15,9 @@ use super::{MAX_EXTRA_BYTES, MAX_TEMPLATE};
 /// Steps that one template may take; the longest that makes sense takes a few hundred.
 const FUEL: u64 = 20_000;
 
+/// The most digits that a number in an expression has.
+const MOST_DIGITS: usize = 9;
+
 /// Fills in what is known.
 pub(super) struct Expressions<'a> {
     environment: Environment<'static>,
@@ -140,6 +143,10 @@ fn safe(text: &str) -> Result<(), String> {
         let Some((expression, next)) = after.split_once("}}") else {
             return Err("has `{{` without the `}}` that ends it".to_owned());
         };
+        // Numbers at the edge of what a machine can count make the parser's own arithmetic overflow.
+        if expression.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() > MOST_DIGITS) {
+            return Err(format!("has a number of more than {MOST_DIGITS} digits"));
+        }
         if let Some(sign) = expression.chars().find(|sign| matches!(sign, '{' | '}' | '*' | '\\' | '`')) {
             return Err(format!("holds `{sign}` between `{{{{` and `}}}}`, which has no meaning there"));
         }

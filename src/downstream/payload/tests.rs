@@ -203,3 +203,12 @@ proptest! {
         prop_assert!(inside.len() <= MAX_EXTRA_BYTES + 500);
     }
 }
+
+#[test]
+fn a_number_at_the_edge_of_what_a_machine_counts_is_refused_before_it_is_read() {
+    for text in ["{{ 'abc'[::-9223372036854775808] }}", "{{ commit[:99999999999999999999] }}"] {
+        let payload = BTreeMap::from([("a".to_owned(), Value::from(text))]);
+        let found = problems(&payload);
+        assert!(matches!(&found[..], [(_, why)] if why.contains("more than 9 digits")), "{found:?}");
+    }
+}

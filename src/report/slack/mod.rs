@@ -53,10 +53,8 @@ pub fn message(news: &News<'_>) -> Value {
     ];
     let told: Vec<&TargetResult> = news.sync.results.iter().filter(|it| it.outcome != Outcome::Unchanged).collect();
     // What failed comes first: it is what somebody has to see to.
-    let (bad, good): (Vec<_>, Vec<_>) = told
-        .iter()
-        .copied()
-        .partition(|result: &&TargetResult| result.outcome.is_behind());
+    let (bad, good): (Vec<_>, Vec<_>) =
+        told.iter().copied().partition(|result: &&TargetResult| result.outcome.is_behind());
     for result in bad.into_iter().chain(good).take(MOST_LINES) {
         blocks.push(json!({ "type": "section", "text": markdown(&line(result, news.sync)) }));
     }

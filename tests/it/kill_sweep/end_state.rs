@@ -67,7 +67,9 @@ impl EndState {
         let named: BTreeSet<String> = published::names(&folder).into_iter().collect();
         let (shards, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
             files.into_iter().partition(|(name, _)| named.contains(name));
-        let is_past = |name: &String| ["delta-", "edition-", "updated-", "retired.json"].iter().any(|kind| name.starts_with(kind));
+        let is_past = |name: &String| {
+            ["delta-", "edition-", "updated-", "retired.json"].iter().any(|kind| name.starts_with(kind))
+        };
         let others = others.into_keys().filter(|name| !is_past(name)).collect();
         let vectors = vectors(library);
         let store = SqliteState::new(library.path(".git/stockroom/state.sqlite"), "org/library:");
