@@ -5,7 +5,7 @@ use tokio_postgres::Row as Found;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::fault::Fault;
-use super::value::{escaped, unescaped};
+use crate::adapters::postgres::{escaped, unescaped};
 use crate::ids::{
     AssetId, AssetKey, BlobId, ChunkId, CollectionName, CommitId, CorrelationId, RepoPath, RunId, Sha256Hex, TargetName,
 };
