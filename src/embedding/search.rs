@@ -98,7 +98,8 @@ fn count(text: &str, terms: &[String]) -> (f32, Vec<f32>) {
     (length, counts)
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
+/// The words of a text: what stands between characters that are neither letters nor digits.
+pub fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 

@@ -297,11 +297,11 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&mut self) -> Result<String, Fault> {
-        unescaped(self.next()?)
+        Ok(unescaped(self.next()?)?)
     }
 
     fn maybe(&mut self) -> Result<Option<String>, Fault> {
-        self.next::<Option<&str>>()?.map(unescaped).transpose()
+        Ok(self.next::<Option<&str>>()?.map(unescaped).transpose()?)
     }
 
     fn time(&mut self) -> Result<Timestamp, Fault> {
