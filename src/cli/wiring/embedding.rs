@@ -1,5 +1,7 @@
 //! Makes the model and the store of the vector index.
 
+mod indexes;
+
 use std::sync::Arc;
 
 use super::VECTORS;
@@ -48,7 +50,9 @@ impl Indexing<'_> {
         let StoreSettings { kind, .. } = &settings.store;
         match kind {
             StoreKind::Embedded => Ok(Arc::new(Embedded::at(self.worktree.private_folder().join(VECTORS)))),
-            StoreKind::Pgvector | StoreKind::Qdrant | StoreKind::Pinecone | StoreKind::Chroma => {
+            StoreKind::Pinecone => Ok(Arc::new(indexes::pinecone(self, &settings.store)?)),
+            StoreKind::Chroma => Ok(Arc::new(indexes::chroma(self, &settings.store)?)),
+            StoreKind::Pgvector | StoreKind::Qdrant => {
                 Err(anyhow::anyhow!("the store `{}` is not built into this program", kind.as_str()))
             }
         }

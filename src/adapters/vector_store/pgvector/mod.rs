@@ -45,10 +45,12 @@ pub struct PgVector {
 }
 
 impl PgVector {
-    /// The index of `scope` in the database at `address`, in a schema of this name.
-    pub fn new(address: Address, schema: impl Into<String>, scope: impl Into<String>) -> Self {
+    /// The index of `scope` in the database at `address`, in a schema of this name. An address that is not known is told when
+    /// the database is needed.
+    pub fn new(address: Result<Address, String>, schema: impl Into<String>, scope: impl Into<String>) -> Self {
         let schema = schema.into();
-        let place = format!("{} (schema {schema:?})", address.shown());
+        let shown = address.as_ref().map_or_else(|_| "a PostgreSQL database".to_owned(), Address::shown);
+        let place = format!("{shown} (schema {schema:?})");
         Self { pool: Pool::new(address), schema, scope: scope.into(), place, known: Mutex::default() }
     }
 

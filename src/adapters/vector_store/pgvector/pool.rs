@@ -48,7 +48,8 @@ impl For {
 
 /// The connections of one store, made when they are needed.
 pub(super) struct Pool {
-    address: Address,
+    /// Where the database is; the error says why that is not known, once it is asked.
+    address: Result<Address, String>,
     idle: Mutex<Vec<Client>>,
     permits: Semaphore,
 }
@@ -61,12 +62,13 @@ pub(super) struct Turn<'p> {
 }
 
 impl Pool {
-    pub(super) fn new(address: Address) -> Self {
+    pub(super) fn new(address: Result<Address, String>) -> Self {
         Self { address, idle: Mutex::default(), permits: Semaphore::new(CONNECTIONS) }
     }
 
     /// Begins a transaction, on a connection that is there if one still stands.
     pub(super) async fn begin(&self, purpose: For) -> Result<Turn<'_>, Fault> {
+        let address = self.address.as_ref().map_err(Fault::refused)?;
         let closed = |_| Fault::refused("the connections are closed");
         let permit = self.permits.acquire().await.map_err(closed)?;
         let begin = purpose.begin();
@@ -78,7 +80,7 @@ impl Pool {
                 Err(fault) => return Err(fault.into()),
             }
         }
-        let client = connect(&self.address).await?;
+        let client = connect(address).await?;
         client.batch_execute(&begin).await?;
         Ok(Turn { client, pool: self, _permit: permit })
     }

@@ -7,8 +7,8 @@ use super::*;
 use crate::adapters::postgres::test_server::{Database, vectors, vectors_of_its_own};
 use crate::secret::Secret;
 
-fn address(url: &str) -> Address {
-    Address::parse(&Secret::new(url)).unwrap()
+fn address(url: &str) -> Result<Address, String> {
+    Ok(Address::parse(&Secret::new(url)).unwrap())
 }
 
 fn database() -> Option<Database> {
