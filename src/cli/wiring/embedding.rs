@@ -1,6 +1,7 @@
 //! Makes the model and the store of the vector index.
 
 mod indexes;
+mod servers;
 
 use std::sync::Arc;
 
@@ -52,9 +53,8 @@ impl Indexing<'_> {
             StoreKind::Embedded => Ok(Arc::new(Embedded::at(self.worktree.private_folder().join(VECTORS)))),
             StoreKind::Pinecone => Ok(Arc::new(indexes::pinecone(self, &settings.store)?)),
             StoreKind::Chroma => Ok(Arc::new(indexes::chroma(self, &settings.store)?)),
-            StoreKind::Pgvector | StoreKind::Qdrant => {
-                Err(anyhow::anyhow!("the store `{}` is not built into this program", kind.as_str()))
-            }
+            StoreKind::Qdrant => Ok(Arc::new(servers::qdrant(self, &settings.store)?)),
+            StoreKind::Pgvector => servers::pgvector(self, &settings.store),
         }
     }
 
