@@ -108,7 +108,8 @@ async fn make_room(client: &Client, schema: &str) -> Result<(), Fault> {
 
 /// The extension, if the database has it; too old a one is an error.
 pub(super) async fn extension(client: &Client) -> Result<Option<Extension>, Fault> {
-    let select = "SELECT n.nspname::text, e.extversion FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+    let select =
+        "SELECT n.nspname::text, e.extversion FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
                       WHERE e.extname = 'vector'";
     let rows = client.query_typed(select, &[]).await?;
     let Some(row) = rows.first() else { return Ok(None) };
@@ -125,6 +126,11 @@ pub(super) async fn extension(client: &Client) -> Result<Option<Extension>, Faul
 
 /// The extension, installed if need be and allowed.
 pub(super) async fn installed(client: &Client) -> Result<Extension, Fault> {
+    if let Some(extension) = extension(client).await? {
+        return Ok(extension);
+    }
+    // Two sessions that install it at once are in each other's way.
+    alone(client).await?;
     if let Some(extension) = extension(client).await? {
         return Ok(extension);
     }

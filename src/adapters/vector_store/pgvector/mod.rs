@@ -151,11 +151,7 @@ impl PgVector {
         turn.end(held).await
     }
 
-    async fn vectors_once(
-        &self,
-        namespace: &Namespace,
-        ids: &[ChunkId],
-    ) -> Result<BTreeMap<ChunkId, Vec<f32>>, Fault> {
+    async fn vectors_once(&self, namespace: &Namespace, ids: &[ChunkId]) -> Result<BTreeMap<ChunkId, Vec<f32>>, Fault> {
         let Some((turn, extension)) = self.begin_reading().await? else { return Ok(BTreeMap::new()) };
         let found = async {
             let Some(generation) = self.rows(&turn).generation(namespace, false).await? else {
@@ -232,7 +228,9 @@ impl PgVector {
                 return Ok(Vec::new());
             };
             let most = k.saturating_mul(4).clamp(CANDIDATES.0, CANDIDATES.1);
-            Chunks { client: &turn.client, generation: &generation, extension: &extension }.candidates(query, most).await
+            Chunks { client: &turn.client, generation: &generation, extension: &extension }
+                .candidates(query, most)
+                .await
         };
         let found = found.await;
         Ok(rank(&query.text, turn.end(found).await?, k))
@@ -272,7 +270,10 @@ impl PgVector {
             }
             let (place, pgvector) = (&self.place, &extension.version);
             let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join("; ")) };
-            Ok(Description { server: format!("PostgreSQL {version} with pgvector {pgvector}, {place}{parts}"), chunks: sum })
+            Ok(Description {
+                server: format!("PostgreSQL {version} with pgvector {pgvector}, {place}{parts}"),
+                chunks: sum,
+            })
         };
         let described = described.await;
         turn.end(described).await

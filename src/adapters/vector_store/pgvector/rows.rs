@@ -167,8 +167,7 @@ impl Rows<'_> {
             self.in_schema("index_generations"),
             self.in_schema("index_scopes")
         );
-        let values =
-            [(&key(self.scope) as _, Type::BYTEA), (&key(generation.namespace.as_str()) as _, Type::BYTEA)];
+        let values = [(&key(self.scope) as _, Type::BYTEA), (&key(generation.namespace.as_str()) as _, Type::BYTEA)];
         self.client.execute_typed(&delete, &values).await?;
         self.client.batch_execute(&format!("DROP TABLE {}", generation.table)).await?;
         Ok(())

@@ -58,7 +58,10 @@ async fn libraries_in_one_schema_do_not_touch_each_other() {
     assert_eq!((held.len(), held[&generation].len(), held[&other].len()), (2, 2, 1));
     let described = b.describe().await.unwrap();
     assert_eq!(described.chunks, 3);
-    assert!(described.server.contains("PostgreSQL 18") && described.server.contains("with 2 chunks, exact"), "{described:?}");
+    assert!(
+        described.server.contains("PostgreSQL 18") && described.server.contains("with 2 chunks, exact"),
+        "{described:?}"
+    );
     let tables = database.sql("SELECT count(*) FROM pg_class WHERE relname LIKE 'index_chunks_%' AND relkind = 'r'");
     assert_eq!(tables, "3", "the table of a generation goes with it");
 }
@@ -117,7 +120,8 @@ async fn a_large_generation_gets_its_indexes_when_it_is_loaded_and_finds_the_sam
         .collect();
     store.upsert(&generation, &points[1..]).await.unwrap();
     store.settle(&generation).await.unwrap();
-    let indexes = || database.sql("SELECT count(*) FROM pg_class WHERE relname LIKE 'index_chunks_1_%' AND relkind = 'i'");
+    let indexes =
+        || database.sql("SELECT count(*) FROM pg_class WHERE relname LIKE 'index_chunks_1_%' AND relkind = 'i'");
     assert_eq!(indexes(), "1", "its key alone: it is too small");
     store.upsert(&generation, &points).await.unwrap();
     let before = store.search(&generation, &query("w9000 thing", [1.0, 0.0, 0.0]), 5).await.unwrap();
@@ -175,7 +179,9 @@ async fn what_is_missing_on_the_server_is_said_in_a_sentence() {
     assert!(guest().held().await.unwrap().is_empty());
     let why = refused(guest()).await;
     assert!(why.contains("may not install it") && why.contains("CREATE EXTENSION vector"), "{why}");
-    database.sql("CREATE SCHEMA elsewhere; CREATE EXTENSION vector SCHEMA elsewhere; GRANT USAGE ON SCHEMA elsewhere TO guest");
+    database.sql(
+        "CREATE SCHEMA elsewhere; CREATE EXTENSION vector SCHEMA elsewhere; GRANT USAGE ON SCHEMA elsewhere TO guest",
+    );
     let why = refused(guest()).await;
     assert!(why.contains("permission denied for database") && !why.contains("canary"), "{why}");
     database.sql("CREATE SCHEMA stockroom; GRANT USAGE, CREATE ON SCHEMA stockroom TO guest");

@@ -32,7 +32,11 @@ mod tests {
     #[test]
     fn a_word_has_one_number_however_it_is_written() {
         assert_eq!(numbers("Hex-bolt, HEX"), numbers("bolt hex"));
-        assert_eq!(numbers("a").into_iter().collect::<Vec<_>>(), [0xe40c_292c_u32.cast_signed()], "FNV-1a's own example");
+        assert_eq!(
+            numbers("a").into_iter().collect::<Vec<_>>(),
+            [0xe40c_292c_u32.cast_signed()],
+            "FNV-1a's own example"
+        );
         assert!(numbers("…").is_empty());
         assert_eq!(asked(&(0..99).map(|n| format!("w{n} ")).collect::<String>()).len(), MOST);
     }

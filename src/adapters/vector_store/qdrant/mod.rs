@@ -138,12 +138,15 @@ impl Qdrant {
                  where nobody has changed it",
             ));
         }
-        let version: String = version.chars().filter(|c| c.is_ascii_alphanumeric() || ".-".contains(*c)).take(30).collect();
+        let version: String =
+            version.chars().filter(|c| c.is_ascii_alphanumeric() || ".-".contains(*c)).take(30).collect();
         let mut numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         let (major, minor) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
         if (major, minor) < OLDEST {
             let (a, b) = OLDEST;
-            return Err(self.server.unusable(format!("it is Qdrant {version}, and {a}.{b} or newer is needed. Update it")));
+            return Err(self
+                .server
+                .unusable(format!("it is Qdrant {version}, and {a}.{b} or newer is needed. Update it")));
         }
         Ok(version)
     }
@@ -216,6 +219,10 @@ impl Qdrant {
         }
         let ours = self.dimensions().await?;
         if let Some(dimension) = ours.first() {
+            // Another run may have made both meanwhile.
+            if self.is_there().await? {
+                return Ok(());
+            }
             return Err(self.server.unusable(format!(
                 "the collection {0}-{dimension} is there without {0}-marks, so it is somebody else's. Delete it if nobody \
                  needs it, or choose another `embed.store.name`",
@@ -345,7 +352,8 @@ impl VectorStore for Qdrant {
         let version = self.version().await?;
         let (mut chunks, mut parts) = (0, Vec::new());
         for collection in self.collections().await? {
-            let body = json!({"key": "namespace", "filter": self.filter(None), "limit": 100, "exact": true}).to_string();
+            let body =
+                json!({"key": "namespace", "filter": self.filter(None), "limit": 100, "exact": true}).to_string();
             let answer = self.ask(Method::POST, &format!("{collection}/facet"), Some(body)).await?;
             let Facets { hits } = self.parse(&answer)?;
             for facet in hits {
@@ -395,7 +403,8 @@ impl VectorStore for Qdrant {
             for page in ids.chunks(most) {
                 let ids: Vec<String> = page.iter().map(|id| point_id(&self.scope, namespace, id)).collect();
                 let body = json!({"ids": ids, "with_payload": {"include": ["chunk"]}, "with_vector": true}).to_string();
-                let answer = self.ask(Method::POST, &format!("{}/points", self.collection(dimension)), Some(body)).await?;
+                let answer =
+                    self.ask(Method::POST, &format!("{}/points", self.collection(dimension)), Some(body)).await?;
                 if answer.status == 404 {
                     break;
                 }
@@ -437,7 +446,8 @@ impl VectorStore for Qdrant {
             for page in ids.chunks(IDS) {
                 let ids: Vec<String> = page.iter().map(|id| point_id(&self.scope, namespace, id)).collect();
                 let body = json!({"points": ids}).to_string();
-                let answer = self.ask(Method::POST, &format!("{collection}/points/delete?wait=true"), Some(body)).await?;
+                let answer =
+                    self.ask(Method::POST, &format!("{collection}/points/delete?wait=true"), Some(body)).await?;
                 if answer.status == 404 {
                     break;
                 }
@@ -471,7 +481,11 @@ impl VectorStore for Qdrant {
         let body = |most: usize| {
             let mut searches = vec![of(self.filter(Some(namespace)), most)];
             for word in &words {
-                let must = [is("scope", &self.scope), is("namespace", namespace.as_str()), json!({"key": "text", "match": {"text": word}})];
+                let must = [
+                    is("scope", &self.scope),
+                    is("namespace", namespace.as_str()),
+                    json!({"key": "text", "match": {"text": word}}),
+                ];
                 searches.push(of(json!({"must": must}), OF_EACH_WORD.min(most)));
             }
             json!({"searches": searches})

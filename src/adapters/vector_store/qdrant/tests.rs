@@ -175,7 +175,8 @@ async fn a_word_of_the_query_finds_what_is_far_away() {
     let Some(server) = server() else { return };
     let store = at(&server.url(), &name(), "a");
     let generation = namespace("m", 1);
-    let mut points: Vec<Point> = (0..300).map(|i| point(&format!("a{i}"), &format!("thing {i}"), [1.0, 0.001, 0.0])).collect();
+    let mut points: Vec<Point> =
+        (0..300).map(|i| point(&format!("a{i}"), &format!("thing {i}"), [1.0, 0.001, 0.0])).collect();
     points.push(point("far", "Hexagonal-ÖLMÜHLE", [0.0, 1.0, 0.0]));
     store.upsert(&generation, &points).await.unwrap();
     let found = store.search(&generation, &query("ölmühle of a kind"), 400).await.unwrap();
@@ -193,7 +194,10 @@ async fn answers_that_cannot_be_are_told_without_the_key() {
     let table: [(Box<dyn Fn(&crate::adapters::loopback::Asked) -> Said + Send + Sync>, &str); 7] = [
         (Box::new(html), "its answer is no JSON"),
         (Box::new(|_| Said::json(200, &json!({"result": 7}))), "is not what such a server says"),
-        (Box::new(|_| Said::json(401, &json!({"status": {"error": format!("no {KEY}")}}))), "refuses the key (401: no ***)"),
+        (
+            Box::new(|_| Said::json(401, &json!({"status": {"error": format!("no {KEY}")}}))),
+            "refuses the key (401: no ***)",
+        ),
         (Box::new(|_| Said::status(302)), "sends us elsewhere"),
         (Box::new(|_| Said::status(503)), "the server answered 503 (tried"),
         (Box::new(|_| Said::Cut), "does not answer"),
@@ -240,4 +244,22 @@ async fn a_point_that_is_written_again_is_one_point() {
     store.upsert(&generation, std::slice::from_ref(&moved)).await.unwrap();
     assert_eq!(store.held().await.unwrap()[&generation][&moved.chunk.id].path.as_str(), "elsewhere.md");
     assert_eq!(store.describe().await.unwrap().chunks, 1);
+}
+
+#[tokio::test]
+async fn many_batches_at_once_make_one_collection() {
+    let Some(server) = server() else { return };
+    let (name, generation) = (name(), namespace("m", 1));
+    let mut batches = tokio::task::JoinSet::new();
+    for of_ten in 0..10 {
+        let (store, generation) = (at(&server.url(), &name, "a"), generation.clone());
+        batches.spawn(async move {
+            let points = [point(&format!("a{of_ten}"), &format!("text {of_ten}"), [1.0, 0.0, 0.0])];
+            store.upsert(&generation, &points).await
+        });
+    }
+    while let Some(done) = batches.join_next().await {
+        done.unwrap().unwrap();
+    }
+    assert_eq!(at(&server.url(), &name, "a").held().await.unwrap()[&generation].len(), 10);
 }

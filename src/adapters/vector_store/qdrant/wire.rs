@@ -208,7 +208,8 @@ mod tests {
 
     #[test]
     fn a_points_id_is_a_uuid_of_its_own_for_every_scope_and_namespace() {
-        let id = |scope, namespace, chunk| point_id(scope, &Namespace::from_store(namespace), &ChunkId::from_store(chunk));
+        let id =
+            |scope, namespace, chunk| point_id(scope, &Namespace::from_store(namespace), &ChunkId::from_store(chunk));
         let ids = [id("a", "b", "c"), id("ab", "", "c"), id("", "ab", "c"), id("a", "bc", ""), id("a", "b\0", "c")];
         assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), ids.len());
         assert_eq!(uuid::Uuid::parse_str(&ids[0]).unwrap().get_version_num(), 8);
