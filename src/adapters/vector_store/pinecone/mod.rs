@@ -408,3 +408,6 @@ impl VectorStore for Pinecone {
         Ok(rank(&query.text, each.into_values().collect(), k))
     }
 }
+
+#[cfg(test)]
+mod tests;
