@@ -69,8 +69,9 @@ def interface(text, name):
 
 def model(folder, name, names):
     text = without_comments((folder / f"models/{name}.d.ts").read_text(encoding="utf-8"))
-    if alias := re.search(rf"export type {name} = (.+);", text):
-        return schema_of(alias[1], names)
+    if alias := re.search(rf"export type {name} = (.+?);\nexport ", text, re.DOTALL):
+        # What tells alternatives apart stands in each of them too.
+        return schema_of(re.sub(r"\{\s*\w+: '\w+';\s*\} & ", "", alias[1]), names)
     if not (found := interface(text, name)):
         return {"type": "string"}
     # The wire's names of fields: what `FromJSON` reads.

@@ -8,6 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// Ends the server when the test is gone, and takes its folder away. $1 the program, $2 the port, $3 the folder.
 const WATCH: &str = r#"
@@ -55,7 +56,10 @@ impl Server {
         let is_up = said.any(|line| line.contains("listening on address"));
         // Whoever writes to a pipe that nobody reads waits for ever.
         std::thread::spawn(move || said.for_each(drop));
-        is_up.then_some(Self { port, _watch: watch })
+        // It says so a moment before it does.
+        let answers = |_| TcpStream::connect(("127.0.0.1", port)).is_ok();
+        let wait = |_: &i32| std::thread::sleep(Duration::from_millis(20));
+        (is_up && (0..1_500).inspect(wait).any(answers)).then_some(Self { port, _watch: watch })
     }
 
     /// Its address.

@@ -202,7 +202,7 @@ async fn passing_faults_are_outlived_and_lasting_ones_are_told() {
         (Fault::Refusal(429, monthly, None), "used up: Request failed", 1),
         (Fault::Refusal(500, "broken", None), "it says: broken", 6),
         (Fault::Text(200, "<html>Welcome</html>".into()), "its answer is no JSON", 1),
-        (Fault::Text(200, "[1]".into()), "not what such a server says", 1),
+        (Fault::Text(200, r#"{"upsertedCount": "many"}"#.into()), "not what such a server says", 1),
         (Fault::Text(302, String::new()), "sends us elsewhere", 1),
     ] {
         let fake = FakePinecone::start(3);
