@@ -119,6 +119,11 @@ impl FakePinecone {
         self.world().faults.push_back((path.to_owned(), times, fault));
     }
 
+    /// Lets no fault befall any more.
+    pub fn forgive(&self) {
+        self.world().faults.clear();
+    }
+
     /// From now on a request to write a text that holds this is refused.
     pub fn refuse(&self, text: &str) {
         self.world().refused_texts.push(text.to_owned());
