@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 pub mod deterministic;
 pub mod local;
+pub mod openai;
 mod wordpiece;
 
 /// Why texts could not be embedded.
