@@ -5,6 +5,8 @@
 
 mod address;
 mod answer;
+#[cfg(test)]
+mod fake;
 mod ledger;
 mod said;
 mod throttle;
@@ -56,6 +58,8 @@ pub struct OpenAi {
     is_hosted: bool,
     address: Result<Address, String>,
     about: About,
+    /// What no error may repeat, whoever says it.
+    secrets: Vec<Secret>,
     client: OnceLock<Result<reqwest::Client, String>>,
     pace: Arc<dyn Pace>,
     throttle: Throttle,
@@ -80,9 +84,11 @@ impl OpenAi {
         let ledger =
             Ledger::new(at_once, limits.tokens_per_minute.map(f64::from), limits.requests_per_minute.map(f64::from));
         let shortens = known.is_some_and(|known| settings.dimensions.is_some_and(|n| n != known.dimensions));
+        let secrets = [&keys.url, &keys.key, &keys.token].into_iter().flatten().cloned().collect();
         Self {
             known,
             is_hosted,
+            secrets,
             address: address(settings, keys),
             about: about(settings),
             client: OnceLock::new(),
@@ -95,11 +101,17 @@ impl OpenAi {
     }
 
     fn unavailable(&self, why: impl Into<String>) -> ModelError {
-        ModelError::Unavailable { model: self.fingerprint(), why: why.into() }
+        ModelError::Unavailable { model: self.fingerprint(), why: self.hushed(why.into()) }
     }
 
     fn refused(&self, why: impl Into<String>) -> ModelError {
-        ModelError::Refused { model: self.fingerprint(), why: why.into() }
+        ModelError::Refused { model: self.fingerprint(), why: self.hushed(why.into()) }
+    }
+
+    /// Without the secrets that a server may have repeated.
+    fn hushed(&self, why: String) -> String {
+        let secrets = self.secrets.iter().filter(|secret| !secret.is_empty());
+        secrets.fold(why, |why, secret| why.replace(secret.reveal(), "***"))
     }
 
     /// The same for everybody who comes after.

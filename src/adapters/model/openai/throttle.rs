@@ -93,7 +93,6 @@ impl Gate for Passage<'_> {
         let _turn = queue.lock().await;
         loop {
             if let Some(why) = self.throttle.closed() {
-                news.notify_one();
                 return Err(why);
             }
             if let Some(signal) = pace.stop().asked() {
@@ -132,3 +131,7 @@ impl Gate for Passage<'_> {
 
     fn note_retry(&self) {}
 }
+
+#[cfg(test)]
+#[path = "throttle_tests.rs"]
+mod tests;

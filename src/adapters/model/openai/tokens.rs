@@ -125,3 +125,7 @@ fn foreign(character: char) -> u64 {
         _ => 16,
     }
 }
+
+#[cfg(test)]
+#[path = "tokens_tests.rs"]
+mod tests;
