@@ -4,6 +4,7 @@
 //! what the stores hold, [`search`] scores them against a query.
 
 pub mod chunk;
+mod known_models;
 pub mod markup;
 pub mod plan;
 pub mod search;
@@ -12,6 +13,7 @@ pub mod text;
 mod text_rules;
 
 pub use chunk::{Chunk, chunks, in_context};
+pub use known_models::{KnownModel, known_model, known_names};
 pub use plan::{Held, Namespace, Plan, Wanted, plan, wanted};
 pub use search::{Hit, Query};
 pub use settings::{
