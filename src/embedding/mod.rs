@@ -10,8 +10,9 @@ pub mod search;
 mod settings;
 pub mod text;
 mod text_rules;
+pub mod tokens;
 
-pub use chunk::{Chunk, chunks};
+pub use chunk::{Chunk, chunks, chunks_by};
 pub use plan::{Held, Namespace, Plan, plan};
 pub use search::{Hit, Query};
 pub use settings::{
@@ -19,3 +20,4 @@ pub use settings::{
 };
 pub use text::Text;
 pub use text_rules::TextRules;
+pub use tokens::Tokens;
