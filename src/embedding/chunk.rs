@@ -57,6 +57,22 @@ pub fn chunks_by(asset: &AssetKey, texts: &[Text], settings: &ChunkSettings, tok
     distinct.zip(0..).map(chunk).collect()
 }
 
+/// The same chunks, each of which says what it is about: the context stands before those that do not begin with it.
+pub fn in_context(chunks: Vec<Chunk>, context: &str) -> Vec<Chunk> {
+    let context = context.trim();
+    if context.is_empty() {
+        return chunks;
+    }
+    let within = |chunk: Chunk| {
+        if chunk.text.starts_with(context) {
+            return chunk;
+        }
+        let text = format!("{context}\n\n{}", chunk.text);
+        Chunk { id: ChunkId::of(&chunk.asset, &text), hash: Sha256Hex::of(text.as_bytes()), text, ..chunk }
+    };
+    chunks.into_iter().map(within).collect()
+}
+
 /// How good a place is to cut before a character; greater is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Border {

@@ -12,8 +12,8 @@ pub mod text;
 mod text_rules;
 pub mod tokens;
 
-pub use chunk::{Chunk, chunks, chunks_by};
-pub use plan::{Held, Namespace, Plan, plan};
+pub use chunk::{Chunk, chunks, chunks_by, in_context};
+pub use plan::{Held, Namespace, Plan, Wanted, plan, wanted};
 pub use search::{Hit, Query};
 pub use settings::{
     ChunkSettings, LimitSettings, ModelSettings, Provider, Settings, SourceSettings, StoreKind, StoreSettings, Unit,

@@ -16,6 +16,18 @@ fn paragraph(n: u32) -> String {
 }
 
 #[test]
+fn a_context_stands_before_each_chunk_that_does_not_begin_with_it() {
+    let key = AssetKey { collection: CollectionName::new("p"), id: AssetId::new("bolt") };
+    let text = Text { path: RepoPath::new("a.md"), text: "Hex bolt\n\nmade of steel".to_owned() };
+    let cut = chunks(&key, &[text], &ChunkSettings { max: 10, overlap: 0, ..ChunkSettings::default() });
+    let found = in_context(cut.clone(), " Hex bolt ");
+    let texts: Vec<_> = found.iter().map(|chunk| chunk.text.as_str()).collect();
+    assert_eq!(texts, ["Hex bolt", "Hex bolt\n\nmade of", "Hex bolt\n\nsteel"]);
+    assert!(found[0] == cut[0] && found[1].id != cut[1].id && found[1].hash != cut[1].hash);
+    assert_eq!(in_context(cut.clone(), " "), cut);
+}
+
+#[test]
 fn a_short_text_is_one_chunk() {
     assert_eq!(cut("Hex bolt.\n\nSteel.", 100, 20), ["Hex bolt.\n\nSteel."]);
     assert!(cut("", 100, 20).is_empty());
