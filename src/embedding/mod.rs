@@ -5,6 +5,7 @@
 
 pub mod chunk;
 pub mod markup;
+pub mod packed;
 pub mod plan;
 pub mod search;
 mod settings;

@@ -11,7 +11,6 @@ use crate::state::row::IndexMark;
 
 pub mod embedded;
 pub mod memory;
-mod packed;
 
 pub use embedded::Embedded;
 pub use memory::Memory;
