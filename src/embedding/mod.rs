@@ -15,6 +15,8 @@ mod text_rules;
 pub use chunk::{Chunk, chunks};
 pub use plan::{Held, Namespace, Plan, plan};
 pub use search::{Hit, Query};
-pub use settings::{ChunkSettings, ModelSettings, Provider, Settings, StoreKind, StoreSettings};
+pub use settings::{
+    ChunkSettings, LimitSettings, ModelSettings, Provider, Settings, SourceSettings, StoreKind, StoreSettings, Unit,
+};
 pub use text::Text;
 pub use text_rules::TextRules;
