@@ -12,6 +12,7 @@ use super::gather::Library;
 use super::loops::{self, Looked};
 use super::outside::Outside;
 use super::places::{Found, Publishable};
+use super::searchable;
 use crate::adapters::state_store::StateError;
 use crate::adapters::stop::Stopped;
 use crate::catalog::asset::CompanionFile;
@@ -27,7 +28,7 @@ use crate::manifest::build::FileFacts;
 use crate::manifest::format::{PublishedFinding, Source};
 use crate::manifest::layout::Habits;
 use crate::manifest::plan::{Action, Publication, plan as plan_publication, unread};
-use crate::manifest::{Manifest, build};
+use crate::manifest::{self, Manifest, build};
 pub use crate::plan::Plan;
 use crate::plan::embedding_target;
 use crate::state::{Change, Delivered, State, TargetState, Timestamp};
@@ -247,7 +248,12 @@ async fn make(library: &Library, outside: &Outside, remember: bool) -> anyhow::R
     let concerns = Concerns::new(&settings.downstreams, manifest.assets.clone(), &library.assets, &facts);
     let habits = outside.targets.iter().map(|(_, target)| target.habits());
     let means = ((outside.clock)(), outside.sign.clone());
-    let publishable = Publishable::new(manifest, settings.manifest.clone(), shown_findings(library), means, habits)?;
+    let published = manifest::settings::Settings {
+        search: Some(searchable::is_wanted(settings)),
+        ..settings.manifest.clone()
+    };
+    let mut publishable = Publishable::new(manifest, published, shown_findings(library), means, habits)?;
+    publishable.search = searchable::search(library)?;
     let embed = settings.embed.clone().unwrap_or_default();
     let model = outside.model.as_ref();
     let namespace = Namespace::of(&model.fingerprint(), model.dimension(), &embed.chunk);

@@ -34,9 +34,12 @@ pub struct Indexing<'a> {
 impl Indexing<'_> {
     /// What turns texts into vectors. Nothing is loaded or asked yet, and a secret that is missing is told when it is needed.
     pub fn model(&self, settings: &Settings) -> anyhow::Result<Arc<dyn EmbeddingModel>> {
-        let ModelSettings { provider, .. } = &settings.model;
+        let ModelSettings { provider, dimensions, .. } = &settings.model;
         match provider {
-            Provider::Local => Ok(Arc::new(Local::new()?)),
+            Provider::Local => Ok(Arc::new(match dimensions {
+                Some(dimensions) => Local::with_dimensions(usize::try_from(*dimensions)?)?,
+                None => Local::new()?,
+            })),
             Provider::Onnx | Provider::OpenAi | Provider::Azure => {
                 Err(anyhow::anyhow!("the provider `{}` is not built into this program", provider.as_str()))
             }

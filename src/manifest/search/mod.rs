@@ -4,7 +4,11 @@
 //! library. Names hold the files' SHA-256, as those of all other files do.
 
 pub mod format;
+pub mod model;
 mod words;
+
+use std::fmt;
+use std::sync::Arc;
 
 use self::format::{Scoring, SearchHead, SearchModel, WordsRef};
 use self::words::{Words, count, write};
@@ -20,11 +24,21 @@ pub const MOST_CHUNKS: usize = 100_000;
 const VECTORS: &[u8; 8] = b"SRVECTOR";
 
 /// A search that is offered along with a manifest.
-pub struct Search<'a> {
-    /// A digest of all that it is made from beside the assets: model, cut, format.
-    pub made_from: &'a Sha256Hex,
+#[derive(Clone)]
+pub struct Search {
+    /// A digest of all that it is made from beside what the manifest publishes: model, cut, format.
+    pub made_from: Sha256Hex,
     /// Makes it; none where the library has no text, or too many. A sentence says why it cannot be made.
-    pub make: &'a dyn Fn() -> Result<Option<Bundle>, String>,
+    pub make: Make,
+}
+
+/// Makes the files of a search.
+pub type Make = Arc<dyn Fn() -> Result<Option<Arc<Bundle>>, String> + Send + Sync>;
+
+impl fmt::Debug for Search {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Search").field("made_from", &self.made_from).finish_non_exhaustive()
+    }
 }
 
 /// The files of a search, ready to be published.
