@@ -33,4 +33,5 @@ pub mod search;
 pub mod searchable;
 pub mod status;
 pub mod sync;
+pub mod texts;
 pub mod verify;

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::gather::Library;
+use super::texts::{Cutter, MAX_TEXT_BYTES};
 use crate::adapters::model::EmbeddingModel as _;
 use crate::adapters::model::local::Local;
 use crate::catalog::asset::{Asset, CompanionFile};
@@ -16,7 +17,7 @@ use crate::catalog::tree::{ContentError, Contents, Entry, EntryKind};
 use crate::config::Settings;
 use crate::embedding::packed::packed;
 use crate::embedding::search::{B, K1, WORDS, terms};
-use crate::embedding::{self, Chunk, TextRules, chunks};
+use crate::embedding::{self, Chunk};
 use crate::ids::{BlobId, RepoPath, Sha256Hex};
 use crate::manifest;
 use crate::manifest::build::{Published, canonical};
@@ -26,8 +27,6 @@ use crate::manifest::search::{Bundle, MOST_CHUNKS, Model, Search, Writer, model}
 
 /// How many numbers a vector has: more than twice as many bytes would find a tenth more (models/minilm-static/README.md).
 const DIMENSIONS: usize = 64;
-/// How large a file beside a record may be whose text is searched, in bytes.
-const MAX_TEXT_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Whether a search is published beside the manifest: as the setting says, else where there is a page that uses it and the
 /// library says with `embed` which texts count.
@@ -71,19 +70,18 @@ struct PublicTexts {
 impl PublicTexts {
     /// The chunks of the published part of each record, and of those files that the entry has and that are not private.
     fn chunks(&self) -> anyhow::Result<Vec<Chunk>> {
-        let rules = TextRules::parse(&self.embed.text).map_err(|why| anyhow!("embed.text: {why}"))?;
+        let cutter = Cutter::new(&self.embed)?;
         let published = Published::new(&self.manifest);
         let blobs = self.files();
         let files: BTreeSet<RepoPath> = blobs.keys().map(|path| (*path).clone()).collect();
         let records: Vec<&RepoPath> = self.assets.iter().map(|asset| &asset.record).collect();
-        let companions = rules.companions(&records, &files);
+        let companions = cutter.rules.companions(&records, &files);
         let cut = |asset: &Asset| {
             let beside = companions.get(&asset.record).map(Vec::as_slice).unwrap_or_default();
             let read = |path: &RepoPath| Ok(self.read(path, &blobs)?.map(|bytes| (path.clone(), bytes)));
             let bytes = beside.iter().map(read).filter_map(Result::transpose);
             let bytes: BTreeMap<RepoPath, Vec<u8>> = bytes.collect::<anyhow::Result<_>>()?;
-            let record = published.of(&asset.meaning);
-            Ok(chunks(&asset.key, &rules.texts(&asset.record, &record, beside, &bytes), &self.embed.chunk))
+            Ok(cutter.chunks(asset, &published.of(&asset.meaning), beside, &bytes))
         };
         let mut cut: Vec<Vec<Chunk>> = self.assets.par_iter().map(cut).collect::<anyhow::Result<_>>()?;
         cut.sort_by(|a, b| a.first().map(|chunk| &chunk.asset).cmp(&b.first().map(|chunk| &chunk.asset)));
