@@ -13,6 +13,7 @@ use super::gather::Library;
 use super::loops::{self, Looked};
 use super::outside::Outside;
 use super::places::{Found, Publishable};
+use super::searchable;
 use super::texts::{LibraryTexts, Texts};
 use crate::adapters::state_store::StateError;
 use crate::adapters::stop::Stopped;
@@ -28,7 +29,7 @@ use crate::manifest::build::FileFacts;
 use crate::manifest::format::{PublishedFinding, Source};
 use crate::manifest::layout::Habits;
 use crate::manifest::plan::{Action, Publication, plan as plan_publication, unread};
-use crate::manifest::{Manifest, build};
+use crate::manifest::{self, Manifest, build};
 pub use crate::plan::Plan;
 use crate::plan::{Indexing, embedding_target};
 use crate::state::{Change, Delivered, State, TargetState, Timestamp};
@@ -282,7 +283,10 @@ async fn make(library: &Library, outside: &Outside, remember: bool) -> anyhow::R
     let concerns = Concerns::new(&settings.downstreams, manifest.assets.clone(), &library.assets, &facts);
     let habits = outside.targets.iter().map(|(_, target)| target.habits());
     let means = ((outside.clock)(), outside.sign.clone());
-    let publishable = Publishable::new(manifest, settings.manifest.clone(), shown_findings(library), means, habits)?;
+    let published =
+        manifest::settings::Settings { search: Some(searchable::is_wanted(settings)), ..settings.manifest.clone() };
+    let mut publishable = Publishable::new(manifest, published, shown_findings(library), means, habits)?;
+    publishable.search = searchable::search(library)?;
     let indexes = match &settings.embed {
         Some(settings) => vec![own_index(library, outside, settings)?],
         None => Vec::new(),

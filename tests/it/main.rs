@@ -75,6 +75,7 @@ mod signals;
 mod simulated_github;
 #[cfg(feature = "postgres")]
 mod state_migrate;
+mod static_search;
 mod status;
 mod suites;
 mod tell;

@@ -38,9 +38,12 @@ pub struct Indexing<'a> {
 impl Indexing<'_> {
     /// What turns texts into vectors. Nothing is loaded or asked yet, and a secret that is missing is told when it is needed.
     pub fn model(&self, settings: &Settings) -> anyhow::Result<Arc<dyn EmbeddingModel>> {
-        let ModelSettings { provider, .. } = &settings.model;
+        let ModelSettings { provider, dimensions, .. } = &settings.model;
         match provider {
-            Provider::Local => Ok(Arc::new(Local::new()?)),
+            Provider::Local => Ok(Arc::new(match dimensions {
+                Some(dimensions) => Local::with_dimensions(usize::try_from(*dimensions)?)?,
+                None => Local::new()?,
+            })),
             Provider::OpenAi | Provider::Azure => {
                 Ok(Arc::new(OpenAi::new(&settings.model, self.keys(&settings.model), Arc::clone(self.pace))))
             }
