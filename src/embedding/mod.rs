@@ -8,6 +8,8 @@ pub mod markup;
 pub mod plan;
 pub mod search;
 mod settings;
+pub mod shard;
+pub mod source;
 pub mod text;
 mod text_rules;
 
@@ -15,5 +17,6 @@ pub use chunk::{Chunk, chunks};
 pub use plan::{Held, Namespace, Plan, plan};
 pub use search::{Hit, Query};
 pub use settings::{ChunkSettings, ModelSettings, Provider, Settings, StoreKind, StoreSettings};
+pub use shard::Shard;
 pub use text::Text;
 pub use text_rules::TextRules;
