@@ -15,6 +15,42 @@ const FORM: &str = r"^(\$\{\{\s*env\.[A-Za-z_][A-Za-z0-9_]*\s*\}\}|\$\{[A-Za-z_]
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretRef(String);
 
+/// An address that may itself be a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Endpoint {
+    /// Everybody may know it.
+    Open(String),
+    /// It stands in a variable.
+    Secret(SecretRef),
+}
+
+impl From<Endpoint> for String {
+    fn from(endpoint: Endpoint) -> Self {
+        endpoint.to_string()
+    }
+}
+
+impl TryFrom<String> for Endpoint {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.starts_with("${") {
+            true => SecretRef::parse(&text).map(Self::Secret).map_err(|why| why.to_string()),
+            false => Ok(Self::Open(text)),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open(url) => f.write_str(url),
+            Self::Secret(reference) => write!(f, "{reference}"),
+        }
+    }
+}
+
 /// A text that is no reference to a secret. It may be the secret itself, so the text is not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(

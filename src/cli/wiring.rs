@@ -4,6 +4,7 @@ pub mod buckets;
 pub mod carried;
 mod dispatchers;
 pub mod doctor;
+mod embedding;
 mod githubs;
 pub mod places;
 #[cfg(feature = "postgres")]
@@ -22,7 +23,6 @@ use super::rehearsal;
 use crate::adapters::clock;
 use crate::adapters::health::HttpProbe;
 use crate::adapters::http::client as http_client;
-use crate::adapters::model::local::Local;
 use crate::adapters::state_store::{CarriedState, MemoryState, Redacted, SqliteState, StateError, StateLock, Store};
 use crate::adapters::stop::Stop;
 use crate::adapters::vector_store::Embedded;
@@ -104,7 +104,6 @@ pub fn outside(
     console: &Console,
     stop: &Stop,
 ) -> anyhow::Result<Outside> {
-    let private = worktree.private_folder();
     let repository = environment.repository().or_else(|| worktree.origin());
     let file = sqlite_state(worktree, repository.as_ref());
     let writer = console.clone();
@@ -132,6 +131,9 @@ pub fn outside(
     let targets = places.targets(reach);
     // Other clones may publish to the same place, or have the same state.
     let is_shared = is_shared || targets.iter().any(|(_, target)| !target.is_own());
+    let indexing =
+        embedding::Indexing { worktree, environment, console, pace: &pace, repository: repository.as_ref(), reach };
+    let embed = config.settings.embed.clone().unwrap_or_default();
     let asks_origin = reach == Reach::Network && is_shared && worktree.has_origin();
     Ok(Outside {
         index_apart: config.settings.state.kind == Kind::Postgres,
@@ -146,8 +148,8 @@ pub fn outside(
             true => Some(Arc::new(HttpProbe::new(http_client()?, Arc::clone(&pace)))),
             false => None,
         },
-        model: Arc::new(Local::new()?),
-        vectors: Arc::new(Embedded::at(private.join(VECTORS))),
+        model: indexing.model(&embed)?,
+        vectors: indexing.store(&embed)?,
         pace,
         clock: Arc::new(clock::now),
         repository,

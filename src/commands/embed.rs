@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::adapters::model::{self, EmbeddingModel, ModelError};
 use crate::adapters::stop::Stop;
 use crate::adapters::vector_store::{Point, VectorStore, VectorStoreError};
-use crate::embedding::plan::MassDelete;
+use crate::embedding::plan::{Actual, MassDelete};
 use crate::embedding::{Chunk, Hit, Namespace, Plan, Query};
 use crate::ids::{ChunkId, Sha256Hex};
 
@@ -118,6 +118,7 @@ pub enum SearchError {
 pub async fn apply(
     plan: &Plan,
     chunks: &[Chunk],
+    held: &Actual,
     model: &dyn EmbeddingModel,
     store: &dyn VectorStore,
     stop: &Stop,
@@ -126,14 +127,14 @@ pub async fn apply(
     if let Some(refusal) = plan.refusal {
         return Err(refusal.into());
     }
-    let mut run = Run { plan, model, store, progress, done: Outcome::default() };
+    let mut run = Run { plan, held, model, store, progress, done: Outcome::default() };
     if plan.upserts() > 0 {
         let (known, unknown) = run.parted(chunks).await?;
         for page in known.chunks(PAGE) {
             run.go_on(stop)?;
             run.reuse(page).await?;
         }
-        for batch in batches(unknown, model.batch_size().max(1)) {
+        for batch in batches(unknown, model.limits().texts.max(1)) {
             run.go_on(stop)?;
             run.embed(&batch).await?;
         }
@@ -162,6 +163,7 @@ fn batches(texts: Vec<SameText<'_>>, size: usize) -> impl Iterator<Item = Vec<Sa
 /// An application under way.
 struct Run<'a> {
     plan: &'a Plan,
+    held: &'a Actual,
     model: &'a dyn EmbeddingModel,
     store: &'a dyn VectorStore,
     progress: &'a mut (dyn FnMut(&Outcome) + Send),
@@ -198,8 +200,7 @@ impl Run<'_> {
         let reused: Vec<Sha256Hex> = reused.into_iter().cloned().collect();
         let mut known = BTreeSet::new();
         for page in reused.chunks(PAGE) {
-            let found = self.store.vectors(&self.plan.namespace, page).await.map_err(|e| self.store_failed(e))?;
-            known.extend(found.into_keys());
+            known.extend(self.vectors(page).await?.into_keys());
         }
         let (known, unknown): (Vec<_>, Vec<_>) = to_write.into_iter().partition(|c| known.contains(&c.hash));
         let mut places: BTreeMap<&Sha256Hex, usize> = BTreeMap::new();
@@ -214,10 +215,27 @@ impl Run<'_> {
         Ok((known, texts))
     }
 
+    /// The vectors of texts with these digests, as far as the store holds them for this model.
+    async fn vectors(&self, hashes: &[Sha256Hex]) -> Result<BTreeMap<Sha256Hex, Vec<f32>>, ApplyError> {
+        let wanted: BTreeSet<&Sha256Hex> = hashes.iter().collect();
+        let mut found = BTreeMap::new();
+        for (namespace, held) in self.held.iter().filter(|(name, _)| name.model() == self.plan.namespace.model()) {
+            let places: BTreeMap<&Sha256Hex, &ChunkId> = held
+                .iter()
+                .filter(|(_, h)| h.certain && wanted.contains(&h.hash))
+                .map(|(id, h)| (&h.hash, id))
+                .collect();
+            let ids: Vec<ChunkId> = places.values().map(|id| (*id).clone()).collect();
+            let vectors = self.store.vectors(namespace, &ids).await.map_err(|e| self.store_failed(e))?;
+            found.extend(places.into_iter().filter_map(|(hash, id)| Some((hash.clone(), vectors.get(id)?.clone()))));
+        }
+        Ok(found)
+    }
+
     async fn reuse(&mut self, page: &[&Chunk]) -> Result<(), ApplyError> {
         let hashes: BTreeSet<Sha256Hex> = page.iter().map(|chunk| chunk.hash.clone()).collect();
         let hashes: Vec<Sha256Hex> = hashes.into_iter().collect();
-        let vectors = self.store.vectors(&self.plan.namespace, &hashes).await.map_err(|e| self.store_failed(e))?;
+        let vectors = self.vectors(&hashes).await?;
         let point = |chunk: &&Chunk| Some(Point { chunk: (*chunk).clone(), vector: vectors.get(&chunk.hash)?.clone() });
         let points: Vec<Point> = page.iter().filter_map(point).collect();
         if points.len() < page.len() {

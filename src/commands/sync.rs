@@ -331,7 +331,7 @@ async fn index(
         Err(source) => Err(embed::ApplyError::Store { source, done: embed::Outcome::default() }),
         Ok(()) => {
             let model = outside.model.as_ref();
-            embed::apply(plan, &desired.chunks, model, &store, outside.stop(), &mut heard).await
+            embed::apply(plan, &desired.chunks, &desired.indexed, model, &store, outside.stop(), &mut heard).await
         }
     };
     let (done, why) = match &applied {

@@ -32,7 +32,7 @@ codes! {
 }
 
 /// Everything that stockroom.yml says.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "stockroom.yml")]
 pub struct Settings {

@@ -27,8 +27,8 @@ pub use patience::{LONGEST_WAIT, longest_wait};
 pub use plan::{Action, Channel, Delivery, plan, waves};
 pub use receiver::Receiver;
 pub use settings::{
-    Accepts, App, AppId, Credentials, DispatchSettings, Endpoint, GitLab, Health, HealthValue, OnFailure, OnLoop,
-    Passing, Period, Problem, ReportTo, Settings, Wait, When, problems,
+    Accepts, App, AppId, Credentials, DispatchSettings, GitLab, Health, HealthValue, OnFailure, OnLoop, Passing,
+    Period, Problem, ReportTo, Settings, Wait, When, problems,
 };
 pub use slice::{Delta, Slice};
 

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::envelope::Room;
-use super::settings::{Endpoint, GitLab};
+use super::settings::GitLab;
 use crate::ids::RepoSlug;
-use crate::secret::SecretRef;
+use crate::secret::{Endpoint, SecretRef};
 
 /// The room in the inputs of a workflow, in characters: GitHub takes 65,535, and the names and the id of ours take some.
 const WORKFLOW_INPUTS: usize = 65_000;

@@ -16,7 +16,9 @@ mod text_rules;
 pub use chunk::{Chunk, chunks};
 pub use plan::{Held, Namespace, Plan, plan};
 pub use search::{Hit, Query};
-pub use settings::{ChunkSettings, ModelSettings, Provider, Settings, StoreKind, StoreSettings};
+pub use settings::{
+    ChunkSettings, LimitSettings, ModelSettings, Provider, Settings, SourceSettings, StoreKind, StoreSettings, Unit,
+};
 pub use shard::Shard;
 pub use text::Text;
 pub use text_rules::TextRules;

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::chunk::Chunk;
-use super::settings::ChunkSettings;
+use super::settings::{ChunkSettings, Unit};
 use crate::ids::{AssetKey, ChunkId, RepoPath, Sha256Hex};
 
 /// Counts the ways in which texts were cut: raised when the same settings cut the same text differently.
@@ -20,7 +20,8 @@ pub struct Namespace(String);
 impl Namespace {
     /// The generation of this model (its fingerprint has its dimension in it or beside it) and this cut.
     pub fn of(model: &str, dimension: usize, chunk: &ChunkSettings) -> Self {
-        Self(format!("{model}/{dimension}/c{CHUNKER}-{}-{}", chunk.max, chunk.overlap))
+        let unit = if chunk.unit == Unit::Tokens { "t" } else { "" };
+        Self(format!("{model}/{dimension}/c{CHUNKER}-{unit}{}-{}", chunk.max, chunk.overlap))
     }
 
     /// Takes back a name that a store returns.
@@ -179,7 +180,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn namespace(max: u32) -> Namespace {
-        Namespace::of("model-1", 8, &ChunkSettings { max, overlap: 0 })
+        Namespace::of("model-1", 8, &ChunkSettings { max, overlap: 0, ..ChunkSettings::default() })
     }
 
     fn asset(id: &str, path: &str, texts: &[&str]) -> Vec<Chunk> {

@@ -44,6 +44,9 @@ pub struct Settings {
     /// The catalogue page, `index.html` beside the manifest, in which people look at the assets with a browser: `true`, or
     /// what is special about it. Without it there is none.
     pub page: Page,
+    /// The search bundle, with which a browser finds assets by meaning without a server: `true` or `false`. When this is left
+    /// out, there is one where there is a page and `embed`.
+    pub search: Option<bool>,
 }
 
 impl Default for Settings {
@@ -59,6 +62,7 @@ impl Default for Settings {
             listing: super::listing::Settings::default(),
             exports: super::exports::Settings::default(),
             page: Page::default(),
+            search: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 
-use super::{Embedded, EmbeddingModel, ModelError, normalised, refuse_empty};
+use super::{Embedded, EmbeddingModel, Limits, ModelError, normalised, refuse_empty};
 
 /// Hashes words into coordinates: texts that share words are near each other, and that is all it knows.
 #[derive(Debug)]
@@ -71,8 +71,8 @@ impl EmbeddingModel for Deterministic {
         self.dimension
     }
 
-    fn batch_size(&self) -> usize {
-        self.batch_size
+    fn limits(&self) -> Limits {
+        Limits { texts: self.batch_size, ..Limits::default() }
     }
 
     async fn embed(&self, texts: &[&str]) -> Result<Embedded, ModelError> {

@@ -23,7 +23,15 @@ pub enum ModelError {
         /// What is wrong with the answer.
         why: String,
     },
-    /// The model cannot be loaded or reached.
+    /// The model does not take these texts; fewer of them, or others, it may.
+    #[error("the model {model} does not take it: {why}")]
+    Refused {
+        /// The model's fingerprint or name.
+        model: String,
+        /// What it says, without any secret.
+        why: String,
+    },
+    /// The model cannot be loaded or reached, or lets nobody in: nothing more is to be had from it now.
     #[error("the model {model} cannot be used: {why}")]
     Unavailable {
         /// The model's fingerprint or name.
@@ -42,6 +50,26 @@ pub struct Embedded {
     pub tokens: u64,
 }
 
+/// What one request to a model may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Texts at most.
+    pub texts: usize,
+    /// Tokens at most, over all texts.
+    pub tokens: u64,
+    /// Tokens of one text at most.
+    pub tokens_each: u64,
+    /// How many requests may be under way at once.
+    pub at_once: usize,
+}
+
+impl Default for Limits {
+    /// A model in this process: no limits but those of memory.
+    fn default() -> Self {
+        Self { texts: 256, tokens: u64::MAX, tokens_each: u64::MAX, at_once: 1 }
+    }
+}
+
 /// A model that turns texts into vectors of length 1.
 #[async_trait]
 pub trait EmbeddingModel: Send + Sync {
@@ -51,9 +79,24 @@ pub trait EmbeddingModel: Send + Sync {
     /// How many coordinates a vector has; it is known without loading the model.
     fn dimension(&self) -> usize;
 
-    /// How many texts one call should have at most.
-    fn batch_size(&self) -> usize {
-        256
+    /// What one request may hold.
+    fn limits(&self) -> Limits {
+        Limits::default()
+    }
+
+    /// How many tokens a text has: never fewer than the model counts, as far as that can be known without it.
+    fn tokens(&self, text: &str) -> u64 {
+        (text.chars().count() as u64).div_ceil(4)
+    }
+
+    /// US dollars for a million tokens; none where it is free, or not known.
+    fn price(&self) -> Option<f64> {
+        None
+    }
+
+    /// Whether its vectors cost time or money, so that each is worth keeping.
+    fn is_remote(&self) -> bool {
+        false
     }
 
     /// One vector for each text, in order, finite, of length 1. A text of white space alone is [`ModelError::Empty`].
@@ -109,7 +152,9 @@ pub(crate) mod conformance {
         empty_batches_and_empty_texts(model).await;
         assert_eq!(model.fingerprint(), model.fingerprint());
         assert!(model.fingerprint().bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)));
-        assert!(model.batch_size() > 0);
+        let Limits { texts, tokens, tokens_each, at_once } = model.limits();
+        assert!(texts > 0 && tokens > 0 && tokens_each > 0 && at_once > 0);
+        assert!(model.tokens("hex bolt") > 0 && model.tokens("") == 0);
     }
 
     async fn vectors(model: &dyn EmbeddingModel, texts: &[&str]) -> Vec<Vec<f32>> {

@@ -248,6 +248,10 @@ fn candidate_of(row: &Row<'_>, query: &[f32]) -> Result<Candidate, Fault> {
 
 #[async_trait]
 impl VectorStore for Embedded {
+    fn place(&self) -> String {
+        place(&self.path)
+    }
+
     async fn mark(&self) -> Result<Option<IndexMark>, VectorStoreError> {
         let step = |transaction: &Transaction<'_>| {
             let text = transaction.query_row("SELECT text FROM mark", [], |row| row.get::<_, String>(0)).optional()?;
@@ -288,21 +292,17 @@ impl VectorStore for Embedded {
     async fn vectors(
         &self,
         namespace: &Namespace,
-        hashes: &[Sha256Hex],
-    ) -> Result<BTreeMap<Sha256Hex, Vec<f32>>, VectorStoreError> {
-        let (namespace, hashes) = (namespace.clone(), hashes.to_vec());
+        ids: &[ChunkId],
+    ) -> Result<BTreeMap<ChunkId, Vec<f32>>, VectorStoreError> {
+        let (namespace, ids) = (namespace.clone(), ids.to_vec());
         let step = move |transaction: &Transaction<'_>| {
-            let mut statement =
-                transaction.prepare("SELECT namespace, vector FROM chunks WHERE hash = ?1 ORDER BY 1, id")?;
+            let mut statement = transaction.prepare("SELECT vector FROM chunks WHERE namespace = ?1 AND id = ?2")?;
             let mut found = BTreeMap::new();
-            for hash in hashes {
-                let mut rows = statement.query([hash.as_str()])?;
-                while let Some(row) = rows.next()? {
-                    if Namespace::from_store(row.get::<_, String>(0)?).model() == namespace.model() {
-                        let (step, levels) = levels(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?;
-                        found.insert(hash, levels.map(|level| level * step).collect());
-                        break;
-                    }
+            for id in ids {
+                let mut rows = statement.query([namespace.as_str(), id.as_str()])?;
+                if let Some(row) = rows.next()? {
+                    let (step, levels) = levels(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?;
+                    found.insert(id, levels.map(|level| level * step).collect());
                 }
             }
             Ok(found)

@@ -1,6 +1,6 @@
 //! A store that lives as long as the process.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -9,7 +9,7 @@ use super::{Point, VectorStore, VectorStoreError, cosine};
 use crate::embedding::plan::Actual;
 use crate::embedding::search::{Candidate, rank};
 use crate::embedding::{Held, Hit, Namespace, Query};
-use crate::ids::{ChunkId, Sha256Hex};
+use crate::ids::ChunkId;
 use crate::state::row::IndexMark;
 
 type Points = BTreeMap<Namespace, BTreeMap<ChunkId, Point>>;
@@ -30,6 +30,10 @@ impl Memory {
 
 #[async_trait]
 impl VectorStore for Memory {
+    fn place(&self) -> String {
+        "memory".to_owned()
+    }
+
     async fn mark(&self) -> Result<Option<IndexMark>, VectorStoreError> {
         Ok(self.mark.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
@@ -51,13 +55,11 @@ impl VectorStore for Memory {
     async fn vectors(
         &self,
         namespace: &Namespace,
-        hashes: &[Sha256Hex],
-    ) -> Result<BTreeMap<Sha256Hex, Vec<f32>>, VectorStoreError> {
-        let wanted: BTreeSet<&Sha256Hex> = hashes.iter().collect();
+        ids: &[ChunkId],
+    ) -> Result<BTreeMap<ChunkId, Vec<f32>>, VectorStoreError> {
         let points = self.points();
-        let same_model = points.iter().filter(|(name, _)| name.model() == namespace.model());
-        let found = same_model.flat_map(|(_, points)| points.values()).filter(|p| wanted.contains(&p.chunk.hash));
-        Ok(found.map(|p| (p.chunk.hash.clone(), p.vector.clone())).collect())
+        let Some(points) = points.get(namespace) else { return Ok(BTreeMap::new()) };
+        Ok(ids.iter().filter_map(|id| Some((id.clone(), points.get(id)?.vector.clone()))).collect())
     }
 
     async fn upsert(&self, namespace: &Namespace, points: &[Point]) -> Result<(), VectorStoreError> {

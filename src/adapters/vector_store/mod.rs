@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::embedding::plan::Actual;
 use crate::embedding::{Chunk, Hit, Namespace, Query};
-use crate::ids::{ChunkId, Sha256Hex};
+use crate::ids::ChunkId;
 use crate::state::row::IndexMark;
 
 pub mod embedded;
@@ -40,6 +40,14 @@ pub enum VectorStoreError {
         /// What is wrong with it.
         why: String,
     },
+    /// The store does not take these points; fewer of them, or others, it may.
+    #[error("the vector index at {place} does not take it: {why}")]
+    Refused {
+        /// Where the index is kept.
+        place: String,
+        /// What the store says, without any secret.
+        why: String,
+    },
     /// The store cannot be read or written.
     #[error("the vector index at {place} cannot be used: {why}")]
     Unusable {
@@ -48,6 +56,15 @@ pub enum VectorStoreError {
         /// What the store says.
         why: String,
     },
+}
+
+/// What a store says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// What answers there, and where, for people: `Qdrant 1.16.0 at localhost:6333, collection stockroom-256`.
+    pub server: String,
+    /// How many chunks it holds for this library.
+    pub chunks: u64,
 }
 
 /// A chunk with its vector.
@@ -62,6 +79,15 @@ pub struct Point {
 /// A place that keeps chunks with their vectors, in namespaces that know nothing of each other.
 #[async_trait]
 pub trait VectorStore: Send + Sync {
+    /// Where the chunks are kept, for people; never a secret.
+    fn place(&self) -> String;
+
+    /// Whether it answers, what it is, and how much it holds for this library.
+    async fn describe(&self) -> Result<Description, VectorStoreError> {
+        let chunks: usize = self.held().await?.values().map(BTreeMap::len).sum();
+        Ok(Description { server: self.place(), chunks: u64::try_from(chunks).unwrap_or(u64::MAX) })
+    }
+
     /// The last mark that it was given; none when it is empty and new, or was never marked.
     async fn mark(&self) -> Result<Option<IndexMark>, VectorStoreError>;
 
@@ -71,14 +97,15 @@ pub trait VectorStore: Send + Sync {
     /// Every chunk of every namespace, without texts and vectors. A namespace without chunks is not there.
     async fn held(&self) -> Result<Actual, VectorStoreError>;
 
-    /// The vectors of texts with these digests, from any namespace of the same model; a text that is unknown is absent.
+    /// The vectors of these chunks; one that is not there is absent.
     async fn vectors(
         &self,
         namespace: &Namespace,
-        hashes: &[Sha256Hex],
-    ) -> Result<BTreeMap<Sha256Hex, Vec<f32>>, VectorStoreError>;
+        ids: &[ChunkId],
+    ) -> Result<BTreeMap<ChunkId, Vec<f32>>, VectorStoreError>;
 
-    /// Writes all points or none, durably before it returns; a point whose id is there takes its place.
+    /// Writes all points, durably before it returns; a point whose id is there takes its place. After an error, any of them
+    /// may have been written.
     async fn upsert(&self, namespace: &Namespace, points: &[Point]) -> Result<(), VectorStoreError>;
 
     /// Takes points away; an id that is not there is no error.
@@ -113,8 +140,8 @@ pub(crate) mod conformance {
         writing_again_replaces(&fresh()).await;
         deleting_takes_away_what_is_named(&fresh()).await;
         namespaces_are_apart(&fresh()).await;
-        vectors_are_found_by_text_in_every_namespace_of_the_model(&fresh()).await;
         the_best_asset_comes_first(&fresh()).await;
+        it_says_how_much_it_holds(&fresh()).await;
         odd_names_and_texts_come_back(&fresh()).await;
         large_batches_are_taken(&fresh()).await;
         the_last_mark_is_kept(&fresh()).await;
@@ -131,13 +158,17 @@ pub(crate) mod conformance {
     }
 
     pub(crate) fn namespace(model: &str, max: u32) -> Namespace {
-        Namespace::of(model, 3, &ChunkSettings { max, overlap: 0 })
+        Namespace::of(model, 3, &ChunkSettings { max, overlap: 0, ..ChunkSettings::default() })
     }
 
     pub(crate) fn point(asset: &str, text: &str, vector: [f32; 3]) -> Point {
         let key = AssetKey { collection: CollectionName::new("products"), id: AssetId::new(asset) };
         let path = RepoPath::new(format!("{asset}/a b $.md"));
-        let chunk = chunks(&key, &[Text { path, text: text.to_owned() }], &ChunkSettings { max: 9_000, overlap: 0 });
+        let chunk = chunks(
+            &key,
+            &[Text { path, text: text.to_owned() }],
+            &ChunkSettings { max: 9_000, overlap: 0, ..ChunkSettings::default() },
+        );
         let length = cosine(&vector, &vector).sqrt();
         Point { chunk: chunk[0].clone(), vector: vector.iter().map(|x| x / length).collect() }
     }
@@ -150,7 +181,8 @@ pub(crate) mod conformance {
     async fn an_empty_store_answers(store: &impl VectorStore) {
         let name = namespace("m", 1);
         assert!(store.held().await.unwrap().is_empty());
-        assert!(store.vectors(&name, &[Sha256Hex::of(b"x")]).await.unwrap().is_empty());
+        assert!(store.vectors(&name, &[ChunkId::from_store("none")]).await.unwrap().is_empty());
+        assert!(!store.place().is_empty());
         assert!(store.search(&name, &query("x"), 5).await.unwrap().is_empty());
         store.upsert(&name, &[]).await.unwrap();
         store.delete(&name, &[]).await.unwrap();
@@ -167,11 +199,12 @@ pub(crate) mod conformance {
         let (name, point) = (namespace("m", 1), point("bolt", "hex bolt", [1.0, 2.0, -3.0]));
         store.upsert(&name, std::slice::from_ref(&point)).await.unwrap();
         let Chunk { id, asset, path, index, hash, .. } = point.chunk.clone();
-        let held = BTreeMap::from([(id, Held { asset, path, index, hash: hash.clone(), certain: true })]);
+        let held = BTreeMap::from([(id.clone(), Held { asset, path, index, hash, certain: true })]);
         assert_eq!(store.held().await.unwrap(), Actual::from([(name.clone(), held)]));
-        let vectors = store.vectors(&name, &[hash.clone(), Sha256Hex::of(b"other")]).await.unwrap();
+        let vectors = store.vectors(&name, &[id.clone(), ChunkId::from_store("none")]).await.unwrap();
         assert_eq!(vectors.len(), 1);
-        assert!(near(&vectors[&hash], &point.vector), "{vectors:?}");
+        assert!(near(&vectors[&id], &point.vector), "{vectors:?}");
+        assert!(store.vectors(&namespace("m", 2), &[id]).await.unwrap().is_empty());
     }
 
     async fn writing_again_replaces(store: &impl VectorStore) {
@@ -183,13 +216,13 @@ pub(crate) mod conformance {
         let held = store.held().await.unwrap();
         assert_eq!(held[&name].len(), 1);
         assert_eq!(held[&name][&point.chunk.id].path, point.chunk.path);
-        let hash = point.chunk.hash.clone();
-        assert!(near(&store.vectors(&name, std::slice::from_ref(&hash)).await.unwrap()[&hash], &point.vector));
+        let id = [point.chunk.id.clone()];
         // A vector that was read and is written again does not drift.
-        let once = store.vectors(&name, std::slice::from_ref(&hash)).await.unwrap();
-        point.vector = once[&hash].clone();
+        let once = store.vectors(&name, &id).await.unwrap();
+        assert!(near(&once[&id[0]], &point.vector));
+        point.vector = once[&id[0]].clone();
         store.upsert(&name, &[point]).await.unwrap();
-        assert_eq!(store.vectors(&name, &[hash]).await.unwrap(), once);
+        assert_eq!(store.vectors(&name, &id).await.unwrap(), once);
     }
 
     async fn deleting_takes_away_what_is_named(store: &impl VectorStore) {
@@ -216,14 +249,6 @@ pub(crate) mod conformance {
         assert_eq!(store.held().await.unwrap().keys().collect::<Vec<_>>(), [&new]);
     }
 
-    async fn vectors_are_found_by_text_in_every_namespace_of_the_model(store: &impl VectorStore) {
-        let point = point("bolt", "hex bolt", [0.0, 1.0, 0.0]);
-        store.upsert(&namespace("m", 1), std::slice::from_ref(&point)).await.unwrap();
-        let hashes = [point.chunk.hash];
-        assert_eq!(store.vectors(&namespace("m", 2), &hashes).await.unwrap().len(), 1);
-        assert!(store.vectors(&namespace("other", 1), &hashes).await.unwrap().is_empty());
-    }
-
     async fn the_best_asset_comes_first(store: &impl VectorStore) {
         let name = namespace("m", 1);
         let points = [
@@ -239,6 +264,12 @@ pub(crate) mod conformance {
         assert!((hits[0].score - 0.995).abs() < 0.01 && (hits[1].score - 0.947).abs() < 0.01, "{hits:?}");
         assert!(store.search(&name, &query("hex"), 0).await.unwrap().is_empty());
         assert_eq!(store.search(&name, &query("hex"), usize::MAX).await.unwrap().len(), 3);
+    }
+
+    async fn it_says_how_much_it_holds(store: &impl VectorStore) {
+        assert_eq!(store.describe().await.unwrap().chunks, 0);
+        store.upsert(&namespace("m", 1), &[point("bolt", "hex bolt", [1.0, 2.0, -3.0])]).await.unwrap();
+        assert_eq!(store.describe().await.unwrap().chunks, 1);
     }
 
     async fn odd_names_and_texts_come_back(store: &impl VectorStore) {
@@ -258,9 +289,8 @@ pub(crate) mod conformance {
         let name = namespace("m", 1);
         let points: Vec<Point> = (0..3_000).map(|i| point("bolt", &format!("text {i}"), [1.0, 0.0, 0.0])).collect();
         store.upsert(&name, &points).await.unwrap();
-        let hashes: Vec<_> = points.iter().map(|p| p.chunk.hash.clone()).collect();
-        assert_eq!(store.vectors(&name, &hashes).await.unwrap().len(), 3_000);
         let ids: Vec<_> = points.iter().map(|p| p.chunk.id.clone()).collect();
+        assert_eq!(store.vectors(&name, &ids).await.unwrap().len(), 3_000);
         store.delete(&name, &ids).await.unwrap();
         assert!(store.held().await.unwrap().is_empty());
     }

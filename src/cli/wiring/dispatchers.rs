@@ -14,9 +14,9 @@ use crate::adapters::dispatcher::{
 use crate::adapters::http::{self, Pace, Policy};
 use crate::adapters::worktree::Worktree;
 use crate::config::Config;
-use crate::downstream::{Endpoint, GitLab, Receiver, Settings};
+use crate::downstream::{GitLab, Receiver, Settings};
 use crate::ids::DownstreamName;
-use crate::secret::{Secret, SecretRef};
+use crate::secret::{Endpoint, Secret, SecretRef};
 
 /// The way to each downstream.
 pub fn dispatchers(

@@ -19,9 +19,9 @@ use crate::config::Config;
 use crate::diagnosis::Conclusion;
 use crate::diagnosis::reception::Wanted;
 use crate::diagnosis::token::TokenKind;
-use crate::downstream::{Credentials, Endpoint, Receiver, Settings};
+use crate::downstream::{Credentials, Receiver, Settings};
 use crate::ids::DownstreamName;
-use crate::secret::{Secret, SecretRef};
+use crate::secret::{Endpoint, Secret, SecretRef};
 
 type Inspection = Result<Arc<GitHubInspection>, String>;
 

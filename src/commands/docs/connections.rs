@@ -2,14 +2,14 @@
 
 use crate::config::Config;
 use crate::downstream::{
-    self, Accepts, Credentials, DispatchSettings, Endpoint, Health, HealthValue, OnFailure, Period, Receiver, ReportTo,
-    When,
+    self, Accepts, Credentials, DispatchSettings, Health, HealthValue, OnFailure, Period, Receiver, ReportTo, When,
 };
 use crate::ids::DownstreamName;
 use crate::manifest::settings::Place;
 use crate::report::connections::{Connection, Connections, SecretUse};
 use crate::report::phrase::Phrase;
 use crate::schema::source::Source;
+use crate::secret::Endpoint;
 use crate::state::{Carry, Kind};
 
 /// What this configuration connects its library with.

@@ -1,12 +1,10 @@
 //! Looks at what a run keeps: the state, the index, the places of the manifest.
 
-use std::collections::BTreeMap;
-
 use super::within;
 use crate::adapters::model::EmbeddingModel;
 use crate::adapters::publication::PublishTarget;
 use crate::adapters::state_store::{StateError, Store, present};
-use crate::adapters::vector_store::VectorStore;
+use crate::adapters::vector_store::{Description, VectorStore};
 use crate::diagnosis::Conclusion;
 use crate::finding::words::count;
 use crate::state::Serial;
@@ -42,11 +40,13 @@ pub async fn state(store: &dyn Store) -> Conclusion {
 /// How the vector index is.
 pub async fn index(store: &dyn VectorStore) -> Conclusion {
     within(async {
-        match store.held().await {
-            Ok(held) if held.is_empty() => Conclusion::healthy("the vector index is empty; a sync fills it"),
-            Ok(held) => {
-                let chunks: usize = held.values().map(BTreeMap::len).sum();
-                Conclusion::healthy(format!("{} in the vector index", count(chunks, "chunk")))
+        match store.describe().await {
+            Ok(Description { server, chunks: 0 }) => {
+                Conclusion::healthy(format!("{server}: the vector index is empty; a sync fills it"))
+            }
+            Ok(Description { server, chunks }) => {
+                let chunks = usize::try_from(chunks).unwrap_or(usize::MAX);
+                Conclusion::healthy(format!("{server}: {} in the vector index", count(chunks, "chunk")))
             }
             Err(error) => Conclusion::unhealthy(error.to_string()),
         }

@@ -8,7 +8,7 @@ use crate::adapters::state_store::{ChunkRows, StateError};
 use crate::adapters::vector_store::{Point, VectorStore, VectorStoreError};
 use crate::embedding::plan::{Actual, Held};
 use crate::embedding::{Chunk, Hit, Namespace, Query};
-use crate::ids::{ChunkId, CorrelationId, Sha256Hex};
+use crate::ids::{ChunkId, CorrelationId};
 use crate::state::row::{ChunkChange, ChunkRow, IndexMark};
 
 /// How many rows go into the state at a time.
@@ -95,6 +95,10 @@ pub fn actual(rows: Vec<ChunkRow>) -> Actual {
 
 #[async_trait]
 impl VectorStore for Recorded<'_> {
+    fn place(&self) -> String {
+        self.store.place()
+    }
+
     async fn mark(&self) -> Result<Option<IndexMark>, VectorStoreError> {
         self.store.mark().await
     }
@@ -110,9 +114,9 @@ impl VectorStore for Recorded<'_> {
     async fn vectors(
         &self,
         namespace: &Namespace,
-        hashes: &[Sha256Hex],
-    ) -> Result<BTreeMap<Sha256Hex, Vec<f32>>, VectorStoreError> {
-        self.store.vectors(namespace, hashes).await
+        ids: &[ChunkId],
+    ) -> Result<BTreeMap<ChunkId, Vec<f32>>, VectorStoreError> {
+        self.store.vectors(namespace, ids).await
     }
 
     async fn upsert(&self, namespace: &Namespace, points: &[Point]) -> Result<(), VectorStoreError> {

@@ -9,12 +9,11 @@ use crate::adapters::model::deterministic::Deterministic;
 use crate::adapters::model::local::Local;
 use crate::adapters::stop::Signal;
 use crate::adapters::vector_store::{Embedded, Memory};
-use crate::embedding::plan::Actual;
-use crate::embedding::{ChunkSettings, Text, chunks, plan};
+use crate::embedding::{ChunkSettings, Text, Unit, chunks, plan};
 use crate::ids::{AssetId, AssetKey, CollectionName, RepoPath};
 use crate::state::row::IndexMark;
 
-const CUT: ChunkSettings = ChunkSettings { max: 60, overlap: 0 };
+const CUT: ChunkSettings = ChunkSettings { max: 60, overlap: 0, unit: Unit::Characters };
 
 fn model() -> Deterministic {
     Deterministic::new(64).with_batch_size(4)
@@ -47,7 +46,16 @@ async fn plan_now(desired: &[Chunk], model: &dyn EmbeddingModel, store: &dyn Vec
 }
 
 async fn run(desired: &[Chunk], model: &dyn EmbeddingModel, store: &dyn VectorStore) -> Result<Outcome, ApplyError> {
-    apply(&plan_now(desired, model, store).await, desired, model, store, &Stop::default(), &mut |_| {}).await
+    apply(
+        &plan_now(desired, model, store).await,
+        desired,
+        &store.held().await.unwrap(),
+        model,
+        store,
+        &Stop::default(),
+        &mut |_| {},
+    )
+    .await
 }
 
 #[tokio::test]
@@ -123,15 +131,20 @@ async fn a_failing_model_keeps_what_was_done_and_deletes_nothing() {
 async fn another_cut_builds_a_new_generation_and_drops_the_old_one_last() {
     let (model, store) = (model(), Memory::default());
     run(&library(), &model, &store).await.unwrap();
-    let cut = ChunkSettings { max: 80, overlap: 0 };
+    let cut = ChunkSettings { max: 80, ..CUT };
     let library = [asset_cut("a0", &["first 0", "new"], &cut), asset_cut("a1", &["first 1"], &cut)].concat();
     let name = namespace(&model, &cut);
     let planned = plan(&name, &library, &store.held().await.unwrap(), false);
     let failing = self::model().failing_at(1);
-    apply(&planned, &library, &failing, &store, &Stop::default(), &mut |_| {}).await.unwrap_err();
+    apply(&planned, &library, &store.held().await.unwrap(), &failing, &store, &Stop::default(), &mut |_| {})
+        .await
+        .unwrap_err();
     assert_eq!(store.held().await.unwrap()[&namespace(&model, &CUT)].len(), 30, "the old one still answers");
     let planned = plan(&name, &library, &store.held().await.unwrap(), false);
-    let outcome = apply(&planned, &library, &model, &store, &Stop::default(), &mut |_| {}).await.unwrap();
+    let outcome =
+        apply(&planned, &library, &store.held().await.unwrap(), &model, &store, &Stop::default(), &mut |_| {})
+            .await
+            .unwrap();
     assert_eq!((outcome.embedded, outcome.upserted, planned.unchanged), (1, 1, 2));
     assert_eq!(store.held().await.unwrap().keys().collect::<Vec<_>>(), [&name]);
 }
@@ -151,7 +164,10 @@ async fn a_refused_plan_does_nothing() {
 async fn a_plan_for_other_chunks_is_refused() {
     let (model, store, library) = (model(), Memory::default(), library());
     let planned = plan_now(&library, &model, &store).await;
-    let error = apply(&planned, &library[1..], &model, &store, &Stop::default(), &mut |_| {}).await.unwrap_err();
+    let error =
+        apply(&planned, &library[1..], &store.held().await.unwrap(), &model, &store, &Stop::default(), &mut |_| {})
+            .await
+            .unwrap_err();
     assert!(matches!(error, ApplyError::Foreign { .. }) && error.is_certain(), "{error}");
     assert_eq!(model.calls(), 0);
 }
@@ -164,6 +180,10 @@ struct Robbed {
 
 #[async_trait]
 impl VectorStore for Robbed {
+    fn place(&self) -> String {
+        self.store.place()
+    }
+
     async fn mark(&self) -> Result<Option<IndexMark>, VectorStoreError> {
         self.store.mark().await
     }
@@ -179,13 +199,13 @@ impl VectorStore for Robbed {
     async fn vectors(
         &self,
         namespace: &Namespace,
-        hashes: &[Sha256Hex],
-    ) -> Result<BTreeMap<Sha256Hex, Vec<f32>>, VectorStoreError> {
+        ids: &[ChunkId],
+    ) -> Result<BTreeMap<ChunkId, Vec<f32>>, VectorStoreError> {
         let left = self.answers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         if left.is_err() {
             return Ok(BTreeMap::new());
         }
-        self.store.vectors(namespace, hashes).await
+        self.store.vectors(namespace, ids).await
     }
 
     async fn upsert(&self, namespace: &Namespace, points: &[Point]) -> Result<(), VectorStoreError> {
@@ -226,7 +246,10 @@ async fn a_vector_that_the_store_has_lost_is_embedded_again() {
     library.splice(0..3, asset("renamed", &["first 0", "second 0", "third 0"]));
     let planned = plan_now(&library, &model, &store).await;
     store.delete(&planned.namespace, &planned.delete).await.unwrap();
-    let outcome = apply(&planned, &library, &model, &store, &Stop::default(), &mut |_| {}).await.unwrap();
+    let outcome =
+        apply(&planned, &library, &store.held().await.unwrap(), &model, &store, &Stop::default(), &mut |_| {})
+            .await
+            .unwrap();
     assert_eq!((outcome.embedded, outcome.reused), (3, 0));
 }
 
@@ -237,7 +260,8 @@ async fn who_is_asked_to_stop_begins_no_further_batch_and_the_next_run_goes_on()
     let (before, stop) = (model.calls(), Stop::default());
     let planned = plan_now(&library, &model, &store).await;
     let mut ask = |_: &Outcome| stop.ask(Signal::Terminate);
-    let error = apply(&planned, &library, &model, &store, &stop, &mut ask).await.unwrap_err();
+    let error =
+        apply(&planned, &library, &store.held().await.unwrap(), &model, &store, &stop, &mut ask).await.unwrap_err();
     assert!(matches!(error, ApplyError::Stopped { total: 30, .. }) && !error.is_certain(), "{error}");
     assert_eq!((error.done().upserted, error.done().deleted, model.calls() - before), (4, 0, 1));
     let rest = run(&library, &model, &store).await.unwrap();
@@ -249,7 +273,8 @@ async fn an_index_that_was_not_begun_before_the_stop_is_as_it_was() {
     let (model, store, library) = (model(), Memory::default(), library());
     let (planned, stop) = (plan_now(&library, &model, &store).await, Stop::default());
     stop.ask(Signal::Interrupt);
-    let error = apply(&planned, &library, &model, &store, &stop, &mut |_| {}).await.unwrap_err();
+    let error =
+        apply(&planned, &library, &store.held().await.unwrap(), &model, &store, &stop, &mut |_| {}).await.unwrap_err();
     assert!(error.is_certain() && model.calls() == 0, "{error}");
 }
 
@@ -258,7 +283,11 @@ async fn progress_is_heard_after_each_batch() {
     let (model, store, library) = (model(), Memory::default(), library());
     let planned = plan_now(&library, &model, &store).await;
     let mut heard = Vec::new();
-    apply(&planned, &library, &model, &store, &Stop::default(), &mut |done| heard.push(done.upserted)).await.unwrap();
+    apply(&planned, &library, &store.held().await.unwrap(), &model, &store, &Stop::default(), &mut |done| {
+        heard.push(done.upserted)
+    })
+    .await
+    .unwrap();
     assert_eq!(heard, [4, 8, 12, 16, 20, 24, 28, 30]);
 }
 
@@ -318,7 +347,9 @@ async fn measure_each_step() {
     let name = namespace(&model, &cut);
     let planned = plan(&name, &library, &store.held().await.unwrap(), false);
     let from = std::time::Instant::now();
-    apply(&planned, &library, &model, &store, &Stop::default(), &mut |_| {}).await.unwrap();
+    apply(&planned, &library, &store.held().await.unwrap(), &model, &store, &Stop::default(), &mut |_| {})
+        .await
+        .unwrap();
     step("first run (chunks)", from, library.len());
     let from = std::time::Instant::now();
     let again = plan(&name, &library, &store.held().await.unwrap(), false);

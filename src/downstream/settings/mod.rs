@@ -20,7 +20,7 @@ use crate::secret::SecretRef;
 pub use access::{App, AppId, Credentials, DispatchSettings, OnLoop};
 pub use gates::{Health, HealthValue, OnFailure, Passing, Period, Wait};
 pub use problems::{Problem, problems};
-pub use receivers::{Endpoint, GitLab, Webhook};
+pub use receivers::{GitLab, Webhook};
 
 /// A downstream, as it is to be served.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Endpoint, Health, Settings, When, concern};
+use super::{Health, Settings, When, concern};
 use crate::downstream::{Receiver, payload};
 use crate::ids::{CollectionName, DownstreamName, RepoSlug, SchemaName};
+use crate::secret::Endpoint;
 
 /// A JSON Pointer into `downstreams`, and a sentence on what is wrong there.
 pub type Problem = (String, String);

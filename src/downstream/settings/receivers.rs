@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::Form;
 use crate::downstream::Receiver;
-use crate::secret::SecretRef;
+use crate::secret::{Endpoint, SecretRef};
 
 /// An address that gets the envelope as a signed POST.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -43,36 +43,6 @@ fn gitlab() -> String {
 
 fn main() -> String {
     "main".to_owned()
-}
-
-/// An address that may itself be a secret.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub enum Endpoint {
-    /// Everybody may know it.
-    Open(String),
-    /// It stands in a variable.
-    Secret(SecretRef),
-}
-
-impl TryFrom<String> for Endpoint {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.starts_with("${") {
-            true => SecretRef::parse(&text).map(Self::Secret).map_err(|why| why.to_string()),
-            false => Ok(Self::Open(text)),
-        }
-    }
-}
-
-impl std::fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Open(url) => f.write_str(url),
-            Self::Secret(reference) => write!(f, "{reference}"),
-        }
-    }
 }
 
 /// The receiver that the keys name together.
