@@ -84,9 +84,12 @@ async fn a_ref_is_a_commit_until_it_moves(server: &impl Furnished) {
 
 async fn a_commit_lists_its_files_and_gives_what_is_in_them(server: &impl Furnished) {
     let (repo, repositories) = (slug("acme/bolts"), server.repositories());
-    let files: Files<'_> =
-        &[("README.md", b"# Bolts"), ("docs/a b/hex.md", b""), ("docs/same.md", b"# Bolts"), ("odd/é.txt", b"\xff\0")]
-            .map(|(path, bytes): (&str, &[u8])| (path, bytes));
+    let files: Files<'_> = &[
+        ("README.md", b"# Bolts".as_slice()),
+        ("docs/a b/hex.md", b""),
+        ("docs/same.md", b"# Bolts"),
+        ("odd/é.txt", b"\xff\0"),
+    ];
     let commit = server.publish(&repo, "main", files);
     let listing = repositories.list(&repo, &commit).await.unwrap();
     let sizes: Vec<_> = listing.iter().map(|(path, listed)| (path.as_str(), listed.bytes)).collect();
