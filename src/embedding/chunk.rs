@@ -48,6 +48,22 @@ pub fn chunks(asset: &AssetKey, texts: &[Text], settings: &ChunkSettings) -> Vec
     distinct.zip(0..).map(chunk).collect()
 }
 
+/// The same chunks, each of which says what it is about: the context stands before those that do not begin with it.
+pub fn in_context(chunks: Vec<Chunk>, context: &str) -> Vec<Chunk> {
+    let context = context.trim();
+    if context.is_empty() {
+        return chunks;
+    }
+    let within = |chunk: Chunk| {
+        if chunk.text.starts_with(context) {
+            return chunk;
+        }
+        let text = format!("{context}\n\n{}", chunk.text);
+        Chunk { id: ChunkId::of(&chunk.asset, &text), hash: Sha256Hex::of(text.as_bytes()), text, ..chunk }
+    };
+    chunks.into_iter().map(within).collect()
+}
+
 /// How good a place is to cut before a character; greater is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Border {
@@ -250,6 +266,18 @@ mod tests {
             .map(|i| format!("Sentence {i} of part {n} says {}.", n.wrapping_mul(7919) + i))
             .collect::<Vec<_>>()
             .join(" ")
+    }
+
+    #[test]
+    fn a_context_stands_before_each_chunk_that_does_not_begin_with_it() {
+        let key = AssetKey { collection: CollectionName::new("p"), id: AssetId::new("bolt") };
+        let text = Text { path: RepoPath::new("a.md"), text: "Hex bolt\n\nmade of steel".to_owned() };
+        let cut = chunks(&key, &[text], &ChunkSettings { max: 10, overlap: 0, ..ChunkSettings::default() });
+        let found = in_context(cut.clone(), " Hex bolt ");
+        let texts: Vec<_> = found.iter().map(|chunk| chunk.text.as_str()).collect();
+        assert_eq!(texts, ["Hex bolt", "Hex bolt\n\nmade of", "Hex bolt\n\nsteel"]);
+        assert!(found[0] == cut[0] && found[1].id != cut[1].id && found[1].hash != cut[1].hash);
+        assert_eq!(in_context(cut.clone(), " "), cut);
     }
 
     #[test]

@@ -13,8 +13,8 @@ pub mod source;
 pub mod text;
 mod text_rules;
 
-pub use chunk::{Chunk, chunks};
-pub use plan::{Held, Namespace, Plan, plan};
+pub use chunk::{Chunk, chunks, in_context};
+pub use plan::{Held, Namespace, Plan, Wanted, plan, wanted};
 pub use search::{Hit, Query};
 pub use settings::{
     ChunkSettings, LimitSettings, ModelSettings, Provider, Settings, SourceSettings, StoreKind, StoreSettings, Unit,
