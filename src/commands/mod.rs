@@ -30,6 +30,8 @@ pub mod releases;
 pub mod remote_status;
 pub mod schema_diff;
 pub mod search;
+pub mod shards;
+pub mod sources;
 pub mod status;
 pub mod sync;
 pub mod texts;

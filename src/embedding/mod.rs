@@ -15,7 +15,7 @@ mod text_rules;
 
 pub use chunk::{Chunk, chunks, in_context};
 pub use plan::{Held, Namespace, Plan, Wanted, plan, wanted};
-pub use search::{Hit, Query};
+pub use search::{Answer, Hit, Query};
 pub use settings::{
     ChunkSettings, LimitSettings, ModelSettings, Provider, Settings, SourceSettings, StoreKind, StoreSettings, Unit,
 };

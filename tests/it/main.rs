@@ -68,6 +68,7 @@ mod signals;
 mod simulated_github;
 #[cfg(feature = "postgres")]
 mod state_migrate;
+mod sources;
 mod status;
 mod suites;
 mod tell;

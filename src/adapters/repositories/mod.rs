@@ -1,9 +1,11 @@
 //! Repositories beyond the library's own, as they are on their server: which there are, where a ref is, which files a commit
 //! has, and what is in them.
 
+mod fetched;
 mod github;
 mod memory;
 mod tarball;
+mod unreached;
 
 #[cfg(test)]
 mod conformance;
@@ -15,8 +17,10 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use git2::{ObjectType, Oid};
 
+pub use fetched::Fetched;
 pub use github::GitHubRepositories;
 pub use memory::MemoryRepositories;
+pub use unreached::UnreachedRepositories;
 
 use crate::embedding::source::Listing;
 use crate::ids::{BlobId, CommitId, RepoSlug};
