@@ -33,6 +33,22 @@ pub struct Hit {
     pub score: f32,
 }
 
+/// A hit, and the repository that it is of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Another repository than the library's own, as `owner/name`.
+    pub repository: Option<String>,
+    /// What was found there.
+    pub hit: Hit,
+}
+
+/// The `k` best of answers from several repositories; equal scores in the order in which they came.
+pub fn best(mut answers: Vec<Answer>, k: usize) -> Vec<Answer> {
+    answers.sort_by(|a, b| b.hit.score.total_cmp(&a.hit.score));
+    answers.truncate(k);
+    answers
+}
+
 /// A chunk as a store offers it to be scored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {

@@ -58,12 +58,12 @@ mod places;
 #[allow(dead_code, reason = "what the adapters' own tests ask of it")]
 mod postgres_server;
 mod program;
-#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
-mod qdrant_server;
 mod proposal;
 mod published;
 #[cfg(unix)]
 mod pull;
+#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
+mod qdrant_server;
 mod receivers;
 mod registry;
 mod remote_indexes;
@@ -73,6 +73,7 @@ mod schema_diff;
 mod secrets;
 mod signals;
 mod simulated_github;
+mod sources;
 #[cfg(feature = "postgres")]
 mod state_migrate;
 mod static_search;
