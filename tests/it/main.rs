@@ -20,6 +20,8 @@ mod bucket_server;
 mod buckets;
 mod carried;
 mod chain;
+#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
+mod chroma_server;
 mod clients;
 mod concerns;
 mod convergence;
@@ -31,6 +33,8 @@ mod documents;
 mod example_library;
 mod exports;
 mod fake_github;
+#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
+mod fake_pinecone;
 mod fake_slack;
 mod fault_sweep;
 mod federation;
@@ -62,6 +66,7 @@ mod published;
 mod pull;
 mod receivers;
 mod registry;
+mod remote_indexes;
 mod review;
 mod runner_log;
 mod schema_diff;

@@ -464,3 +464,6 @@ impl VectorStore for Chroma {
         Ok(rank(&query.text, each.into_values().collect(), k))
     }
 }
+
+#[cfg(test)]
+mod tests;

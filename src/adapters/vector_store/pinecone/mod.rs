@@ -247,8 +247,8 @@ impl Pinecone {
                 return Err(self.content_refused(self.server.told(&answer)));
             }
             let Upserted { upserted_count } = self.server.parse(&answer)?;
-            if upserted_count < sent {
-                return Err(self.content_refused(format!("it has taken {upserted_count} of {sent} chunks")));
+            if let Some(taken) = upserted_count.filter(|taken| *taken < sent) {
+                return Err(self.content_refused(format!("it has taken {taken} of {sent} chunks")));
             }
         }
         Ok(())
@@ -408,3 +408,6 @@ impl VectorStore for Pinecone {
         Ok(rank(&query.text, each.into_values().collect(), k))
     }
 }
+
+#[cfg(test)]
+mod tests;

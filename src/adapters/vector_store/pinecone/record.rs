@@ -141,7 +141,8 @@ mod tests {
     proptest! {
         #[test]
         fn metadata_is_never_too_large_and_a_text_that_fits_is_whole(part in "\\PC{1,40}|[\u{0}-\u{1f}\"\\\\]{1,20}|[a-z ]{1,9}", times in 1_usize..3_000) {
-            let point = point("bolt", &part.repeat(times), [1.0, 0.0, 0.0]);
+            let mut point = point("bolt", "text", [1.0, 0.0, 0.0]);
+            point.chunk.text = part.repeat(times);
             let metadata = metadata(&point);
             let text = metadata["text"].as_str().unwrap();
             prop_assert!(metadata.to_string().len() <= METADATA);

@@ -45,11 +45,12 @@ pub(super) struct Summary {
     pub(super) vector_count: u64,
 }
 
-/// How many records it has written.
+/// How many records it has written, where it says so.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Upserted {
-    pub(super) upserted_count: usize,
+    #[serde(default)]
+    pub(super) upserted_count: Option<usize>,
 }
 
 /// A page of ids.
