@@ -104,3 +104,17 @@ impl Indexing<'_> {
         }
     }
 }
+
+/// The model and the store of the index, for those who ask it and do nothing else: no other secret is read, nobody else asked.
+pub fn to_ask(
+    worktree: &Worktree,
+    settings: &Settings,
+    environment: &Environment,
+    console: &Console,
+    pace: &Arc<dyn Pace>,
+) -> anyhow::Result<(Arc<dyn EmbeddingModel>, Arc<dyn VectorStore>)> {
+    let repository = environment.repository().or_else(|| worktree.origin());
+    let (repository, reach) = (repository.as_ref(), Reach::Look);
+    let indexing = Indexing { worktree, environment, console, pace, repository, reach };
+    Ok((indexing.model(settings)?, indexing.store(settings)?))
+}
