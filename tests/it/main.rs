@@ -58,6 +58,8 @@ mod places;
 #[allow(dead_code, reason = "what the adapters' own tests ask of it")]
 mod postgres_server;
 mod program;
+#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
+mod qdrant_server;
 mod proposal;
 mod published;
 #[cfg(unix)]
@@ -77,4 +79,5 @@ mod status;
 mod suites;
 mod tell;
 mod threats;
+mod vector_servers;
 mod webhooks;

@@ -263,7 +263,7 @@ fn timed(mut reply: Reply) -> Reply {
 /// A server's own words for a refusal, short and on one line; nothing where there are none.
 fn words(body: &[u8]) -> String {
     let said: Value = serde_json::from_slice(body).unwrap_or_default();
-    let places = ["/message", "/error/message", "/error", "/detail"];
+    let places = ["/message", "/error/message", "/error", "/detail", "/status/error"];
     let text = places.iter().find_map(|place| said.pointer(place)?.as_str()).unwrap_or_default();
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_WORDS).collect();
     line.trim().to_owned()

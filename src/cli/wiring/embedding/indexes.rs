@@ -34,7 +34,7 @@ pub(super) fn chroma(indexing: &Indexing<'_>, store: &StoreSettings) -> anyhow::
 }
 
 /// The key, where one is named; the error names the variable that is not set.
-fn key(indexing: &Indexing<'_>, store: &StoreSettings) -> Result<Option<Secret>, String> {
+pub(super) fn key(indexing: &Indexing<'_>, store: &StoreSettings) -> Result<Option<Secret>, String> {
     let Some(reference) = &store.key else { return Ok(None) };
     let missing = || format!("the variable {}, which holds its key, is not set", reference.variable());
     indexing.secret(reference).map(Some).ok_or_else(missing)
