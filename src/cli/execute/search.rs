@@ -5,7 +5,6 @@ use crate::cli::wiring::{Reach, carries, outside};
 use crate::cli::words::Format;
 use crate::commands::open::open;
 use crate::commands::search as searching;
-use crate::embedding::Settings;
 use crate::report::search;
 
 impl Execution<'_> {
@@ -13,7 +12,7 @@ impl Execution<'_> {
     pub(super) async fn search(&self, query: &str, most: usize, format: Format) -> anyhow::Result<Ending> {
         let opened = open(&self.place(None))?;
         let is_carried = carries(&opened.worktree, &opened.config, self.environment);
-        let is_elsewhere = opened.config.settings.embed.as_ref().is_some_and(Settings::is_elsewhere);
+        let is_elsewhere = opened.config.settings.embed.as_ref().is_some_and(|embed| embed.is_elsewhere());
         let reach = if is_carried || is_elsewhere { Reach::Look } else { Reach::Local };
         let outside = outside(&opened.worktree, &opened.config, self.environment, reach, self.console, &self.stop)?;
         if is_carried {
