@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::downstream::{self, Delivery};
 use crate::embedding;
-use crate::ids::{CommitId, TargetName};
+use crate::ids::{CommitId, RepoSlug, TargetName};
 use crate::manifest::plan::{Action as ManifestAction, Publication};
 
 /// What should be done, and why, in the order in which it is done.
@@ -24,8 +24,19 @@ pub struct Plan {
     pub publications: Vec<Publication>,
     /// What is told to whom.
     pub deliveries: Vec<Delivery>,
-    /// What becomes of the vector index; nothing when the library has none.
-    pub embedding: Option<embedding::Plan>,
+    /// What becomes of each part of the vector index; nothing when the library has none.
+    pub indexes: Vec<Indexing>,
+}
+
+/// What becomes of the library's own texts in the vector index, or of those of one source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Indexing {
+    /// Its name among the targets.
+    pub target: TargetName,
+    /// Where the vectors are kept, for people.
+    pub place: String,
+    /// What has to be done.
+    pub plan: embedding::Plan,
 }
 
 /// More assets would vanish from a target than a run may take away unasked: a wrong glob or an empty checkout looks so.
@@ -51,6 +62,11 @@ pub fn embedding_target() -> TargetName {
     TargetName::new("embedding")
 }
 
+/// The name of what the vector index holds of another repository.
+pub fn source_target(repository: &RepoSlug) -> TargetName {
+    TargetName::new(format!("embedding/{repository}"))
+}
+
 impl Plan {
     /// The same plan with nothing left to do, for an older commit never overwrites a newer one.
     #[must_use]
@@ -64,7 +80,7 @@ impl Plan {
             delivery.action = downstream::Action::None;
             delivery.why.clone_from(&why);
         }
-        Self { embedding: None, superseded: Some(newer), refusal: None, ..self }
+        Self { indexes: Vec::new(), superseded: Some(newer), refusal: None, ..self }
     }
 
     /// The first target that would lose more than ten assets and more than a fifth of them.
@@ -77,14 +93,16 @@ impl Plan {
             let held = of.known.delivered.as_ref().map_or(0, |delivered| delivered.assets.len());
             (&of.target, of.removed, held)
         });
-        let index = self.embedding.as_ref().and_then(|plan| plan.refusal);
         let judged = publications.chain(deliveries).map(|(target, lost, held)| {
             let limit = (held / 5).max(10);
             (lost > limit).then(|| MassDelete { target: target.clone(), lost, held, limit })
         });
-        let of_index =
-            index.map(|of| MassDelete { target: embedding_target(), lost: of.lost, held: of.held, limit: of.limit });
-        judged.chain([of_index]).flatten().next()
+        let indexes = self.indexes.iter().map(|of| {
+            let refusal = of.plan.refusal?;
+            let embedding::plan::MassDelete { lost, held, limit } = refusal;
+            Some(MassDelete { target: of.target.clone(), lost, held, limit })
+        });
+        judged.chain(indexes).flatten().next()
     }
 
     /// Whether every target is in step.
@@ -97,6 +115,6 @@ impl Plan {
         let is_done = |one: &Publication| one.action == ManifestAction::None || places.contains(&one.target);
         self.publications.iter().all(is_done)
             && self.deliveries.iter().all(|delivery| delivery.action == downstream::Action::None)
-            && self.embedding.as_ref().is_none_or(embedding::Plan::is_empty)
+            && self.indexes.iter().all(|index| index.plan.is_empty())
     }
 }

@@ -25,6 +25,7 @@ mod sqlite;
 pub mod state_store;
 pub mod stop;
 pub mod turn;
+pub mod vector_cache;
 pub mod vector_store;
 pub mod whole_file;
 pub mod worktree;

@@ -25,16 +25,20 @@ use crate::adapters::health::HttpProbe;
 use crate::adapters::http::client as http_client;
 use crate::adapters::state_store::{CarriedState, MemoryState, Redacted, SqliteState, StateError, StateLock, Store};
 use crate::adapters::stop::Stop;
+use crate::adapters::vector_cache::VectorCache;
 use crate::adapters::vector_store::Embedded;
 use crate::adapters::worktree::Worktree;
 use crate::commands::outside::Outside;
 use crate::config::Config;
+use crate::embedding::StoreKind;
 use crate::ids::RepoSlug;
 use crate::report::workflow_command;
 use crate::state::Kind;
 
 /// The file of the embedded vector index.
 const VECTORS: &str = "vectors.sqlite";
+/// The file of the vectors that were paid for.
+const CACHE: &str = "vectors-cache.sqlite";
 /// The file of the state.
 const STATE: &str = "state.sqlite";
 
@@ -134,6 +138,7 @@ pub fn outside(
     let indexing =
         embedding::Indexing { worktree, environment, console, pace: &pace, repository: repository.as_ref(), reach };
     let embed = config.settings.embed.clone().unwrap_or_default();
+    let vectors = indexing.store(&embed)?;
     let asks_origin = reach == Reach::Network && is_shared && worktree.has_origin();
     Ok(Outside {
         index_apart: config.settings.state.kind == Kind::Postgres,
@@ -149,7 +154,12 @@ pub fn outside(
             false => None,
         },
         model: indexing.model(&embed)?,
-        vectors: indexing.store(&embed)?,
+        index_place: match embed.store.kind {
+            StoreKind::Embedded => "vector index".to_owned(),
+            _ => vectors.place(),
+        },
+        vectors,
+        cache: Some(VectorCache::at(worktree.private_folder().join(CACHE))),
         pace,
         clock: Arc::new(clock::now),
         repository,

@@ -1,100 +1,33 @@
 //! Brings the vector index to where it should be, and asks it.
 
+mod batch;
+mod error;
+mod flight;
 mod recorded;
 
+pub use error::{ApplyError, Outcome, Refusal};
 pub use recorded::{Recorded, actual};
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+
+use self::batch::{Batches, SameText, Sorted, by_text, sorted};
+use self::flight::{Landed, Piece, Trouble, fly, write};
+use super::texts::Texts;
 use crate::adapters::model::{self, EmbeddingModel, ModelError};
 use crate::adapters::stop::Stop;
+use crate::adapters::vector_cache::VectorCache;
 use crate::adapters::vector_store::{Point, VectorStore, VectorStoreError};
-use crate::embedding::plan::{Actual, MassDelete};
-use crate::embedding::{Chunk, Hit, Namespace, Plan, Query};
-use crate::ids::{ChunkId, Sha256Hex};
+use crate::embedding::plan::Actual;
+use crate::embedding::{Chunk, Hit, Namespace, Plan, Query, Wanted};
+use crate::ids::{AssetKey, ChunkId, Sha256Hex};
 
 /// How many points are read, written or deleted at a time when no model is asked.
 const PAGE: usize = 500;
-
-/// What was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Outcome {
-    /// Texts that went to the model.
-    pub embedded: usize,
-    /// Chunks written with a vector that was known or came with another chunk's.
-    pub reused: usize,
-    /// Chunks written in all: `embedded` + `reused`.
-    pub upserted: usize,
-    /// Chunks taken away from the generation in use.
-    pub deleted: usize,
-    /// Tokens that the model counted.
-    pub tokens: u64,
-}
-
-/// Why the index could not be brought to where it should be.
-#[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
-    /// Nothing was done.
-    #[error(transparent)]
-    Refused(#[from] MassDelete),
-    /// The model failed; what was embedded before is stored and will not be paid for again.
-    #[error("{source} (stored before that: {} of {} chunks; nothing was deleted, the next run goes on from there)", done.upserted, total)]
-    Model {
-        /// What the model says.
-        source: ModelError,
-        /// What was done before.
-        done: Outcome,
-        /// How many chunks were to be written.
-        total: usize,
-    },
-    /// The process was asked to end.
-    #[error("the run was asked to stop after {} of {} chunks; nothing was deleted that is still to be, and the next run goes on from there", done.upserted, total)]
-    Stopped {
-        /// What was done before.
-        done: Outcome,
-        /// How many chunks were to be written.
-        total: usize,
-    },
-    /// The store failed; the next run finds out what it has.
-    #[error("{source} ({} chunks were stored before that)", done.upserted)]
-    Store {
-        /// What the store says.
-        source: VectorStoreError,
-        /// What was done before.
-        done: Outcome,
-    },
-    /// The plan was made for other chunks, or for another model.
-    #[error("the plan does not fit: {why}; make a new plan ({} chunks were stored before that)", done.upserted)]
-    Foreign {
-        /// What does not fit.
-        why: String,
-        /// What was done before that was seen.
-        done: Outcome,
-    },
-}
-
-impl ApplyError {
-    /// What was done before it failed.
-    pub fn done(&self) -> Outcome {
-        match self {
-            Self::Model { done, .. }
-            | Self::Stopped { done, .. }
-            | Self::Store { done, .. }
-            | Self::Foreign { done, .. } => *done,
-            Self::Refused(_) => Outcome::default(),
-        }
-    }
-
-    /// Whether it is certain that the store is as it was.
-    pub fn is_certain(&self) -> bool {
-        match self {
-            Self::Refused(_) => true,
-            Self::Foreign { done, .. } | Self::Stopped { done, .. } => *done == Outcome::default(),
-            // What the store was doing when it failed may have been done all the same.
-            Self::Model { .. } | Self::Store { .. } => false,
-        }
-    }
-}
+/// How often a batch that was not taken is parted before the model is given up.
+const PARTINGS: usize = 400;
 
 /// Why a query could not be answered.
 #[derive(Debug, thiserror::Error)]
@@ -110,69 +43,73 @@ pub enum SearchError {
     Store(#[from] VectorStoreError),
 }
 
-/// Applies a plan: known vectors first, then batch after batch through the model, then deletions, then old generations.
+/// What an application works with.
+#[derive(Clone, Copy)]
+pub struct Means<'a> {
+    /// Turns texts into vectors.
+    pub model: &'a dyn EmbeddingModel,
+    /// Keeps them.
+    pub store: &'a dyn VectorStore,
+    /// Remembers the vectors of texts, where the model's are worth it.
+    pub cache: Option<&'a VectorCache>,
+    /// What the store was found to hold when the plan was made.
+    pub held: &'a Actual,
+    /// Gives the texts.
+    pub texts: &'a dyn Texts,
+    /// Whether the process was asked to end.
+    pub stop: &'a Stop,
+}
+
+/// Applies a plan: known vectors first, then as many batches at once as the model takes, then deletions, then old generations.
 ///
-/// Each batch is stored durably before the next one is embedded, so a run that was killed pays again for one batch at most.
-/// Nothing is deleted before everything is written. `progress` hears of the outcome so far after each step. An empty plan
-/// touches neither model nor store. Once `stop` is asked, no further step is begun.
+/// Each batch is stored durably as soon as it is embedded, so a run that was killed pays again for what was under way at most.
+/// Nothing is deleted before everything is written, and nothing of an asset one of whose chunks was refused. Texts are read
+/// batch by batch. `progress` hears of the outcome so far after each step. An empty plan touches neither model nor store. Once
+/// `stop` is asked, no further step is begun.
 pub async fn apply(
     plan: &Plan,
-    chunks: &[Chunk],
-    held: &Actual,
-    model: &dyn EmbeddingModel,
-    store: &dyn VectorStore,
-    stop: &Stop,
+    wanted: &[Wanted],
+    means: &Means<'_>,
     progress: &mut (dyn FnMut(&Outcome) + Send),
 ) -> Result<Outcome, ApplyError> {
     if let Some(refusal) = plan.refusal {
         return Err(refusal.into());
     }
-    let mut run = Run { plan, held, model, store, progress, done: Outcome::default() };
+    let mut run = Run { plan, means: *means, progress, done: Outcome::default(), refusals: Vec::new() };
     if plan.upserts() > 0 {
-        let (known, unknown) = run.parted(chunks).await?;
-        for page in known.chunks(PAGE) {
-            run.go_on(stop)?;
-            run.reuse(page).await?;
-        }
-        for batch in batches(unknown, model.limits().texts.max(1)) {
-            run.go_on(stop)?;
-            run.embed(&batch).await?;
-        }
+        let fits = sorted(plan, wanted);
+        let Sorted { known, mut unknown } =
+            fits.map_err(|id| run.foreign(format!("it has the chunk {id}, which the library does not")))?;
+        let lost = run.reuse(known).await?;
+        unknown.extend(by_text(lost));
+        run.embed(unknown).await?;
     }
-    for page in plan.delete.chunks(PAGE) {
-        run.go_on(stop)?;
-        store.delete(&plan.namespace, page).await.map_err(|source| run.store_failed(source))?;
-        run.done.deleted += page.len();
-        (run.progress)(&run.done);
+    run.delete().await?;
+    if !run.refusals.is_empty() {
+        return Err(ApplyError::Partly { refusals: run.refusals, done: run.done, total: plan.upserts() });
     }
     for namespace in &plan.obsolete {
-        run.go_on(stop)?;
-        store.drop_namespace(namespace).await.map_err(|source| run.store_failed(source))?;
+        run.go_on()?;
+        means.store.drop_namespace(namespace).await.map_err(|source| run.store_failed(source))?;
+    }
+    if plan.upserts() > 0 {
+        means.store.settle(&plan.namespace).await.map_err(|source| run.store_failed(source))?;
     }
     Ok(run.done)
-}
-
-/// The chunks of one text: it is embedded once, whosever it is.
-type SameText<'a> = Vec<&'a Chunk>;
-
-fn batches(texts: Vec<SameText<'_>>, size: usize) -> impl Iterator<Item = Vec<SameText<'_>>> {
-    let mut texts = texts.into_iter().peekable();
-    std::iter::from_fn(move || texts.peek().is_some().then(|| texts.by_ref().take(size).collect()))
 }
 
 /// An application under way.
 struct Run<'a> {
     plan: &'a Plan,
-    held: &'a Actual,
-    model: &'a dyn EmbeddingModel,
-    store: &'a dyn VectorStore,
+    means: Means<'a>,
     progress: &'a mut (dyn FnMut(&Outcome) + Send),
     done: Outcome,
+    refusals: Vec<Refusal>,
 }
 
 impl Run<'_> {
-    fn go_on(&self, stop: &Stop) -> Result<(), ApplyError> {
-        if stop.is_asked() {
+    fn go_on(&self) -> Result<(), ApplyError> {
+        if self.means.stop.is_asked() {
             return Err(ApplyError::Stopped { done: self.done, total: self.plan.upserts() });
         }
         Ok(())
@@ -186,84 +123,180 @@ impl Run<'_> {
         ApplyError::Foreign { why, done: self.done }
     }
 
-    /// The chunks to be written: those whose vector the store has, and the others by their text, in the order of the chunks.
-    ///
-    /// The store is asked again, for the plan's word may be old: what it has lost meanwhile is embedded.
-    async fn parted<'c>(&self, chunks: &'c [Chunk]) -> Result<(Vec<&'c Chunk>, Vec<SameText<'c>>), ApplyError> {
-        let mut wanted: BTreeSet<&ChunkId> = self.plan.embed.iter().chain(&self.plan.reuse).collect();
-        let to_write: Vec<&Chunk> = chunks.iter().filter(|chunk| wanted.remove(&chunk.id)).collect();
-        if let Some(id) = wanted.first() {
-            return Err(self.foreign(format!("it has the chunk {id}, which the library does not")));
+    /// The texts of these chunks, read again.
+    fn texts<'w>(
+        &self,
+        chunks: impl Iterator<Item = &'w Wanted> + Clone,
+    ) -> Result<BTreeMap<ChunkId, Chunk>, ApplyError> {
+        let assets: BTreeSet<&AssetKey> = chunks.clone().map(|chunk| &*chunk.asset).collect();
+        let read = self.means.texts.read(&assets);
+        let read = read.map_err(|error| ApplyError::Text { why: format!("{error:#}"), done: self.done })?;
+        let read: BTreeMap<ChunkId, Chunk> = read.into_iter().map(|chunk| (chunk.id.clone(), chunk)).collect();
+        let changed = chunks.into_iter().find(|chunk| !read.contains_key(&chunk.id));
+        match changed {
+            Some(chunk) => Err(self.foreign(format!("the text of {} has changed since it was made", chunk.path))),
+            None => Ok(read),
         }
-        let sent: BTreeSet<&ChunkId> = self.plan.embed.iter().collect();
-        let reused: BTreeSet<&Sha256Hex> = to_write.iter().filter(|c| !sent.contains(&c.id)).map(|c| &c.hash).collect();
-        let reused: Vec<Sha256Hex> = reused.into_iter().cloned().collect();
-        let mut known = BTreeSet::new();
-        for page in reused.chunks(PAGE) {
-            known.extend(self.vectors(page).await?.into_keys());
-        }
-        let (known, unknown): (Vec<_>, Vec<_>) = to_write.into_iter().partition(|c| known.contains(&c.hash));
-        let mut places: BTreeMap<&Sha256Hex, usize> = BTreeMap::new();
-        let mut texts: Vec<SameText<'c>> = Vec::new();
-        for chunk in unknown {
-            let place = *places.entry(&chunk.hash).or_insert(texts.len());
-            match texts.get_mut(place) {
-                Some(same) => same.push(chunk),
-                None => texts.push(vec![chunk]),
-            }
-        }
-        Ok((known, texts))
     }
 
-    /// The vectors of texts with these digests, as far as the store holds them for this model.
-    async fn vectors(&self, hashes: &[Sha256Hex]) -> Result<BTreeMap<Sha256Hex, Vec<f32>>, ApplyError> {
-        let wanted: BTreeSet<&Sha256Hex> = hashes.iter().collect();
-        let mut found = BTreeMap::new();
-        for (namespace, held) in self.held.iter().filter(|(name, _)| name.model() == self.plan.namespace.model()) {
-            let places: BTreeMap<&Sha256Hex, &ChunkId> = held
-                .iter()
-                .filter(|(_, h)| h.certain && wanted.contains(&h.hash))
-                .map(|(id, h)| (&h.hash, id))
-                .collect();
-            let ids: Vec<ChunkId> = places.values().map(|id| (*id).clone()).collect();
-            let vectors = self.store.vectors(namespace, &ids).await.map_err(|e| self.store_failed(e))?;
-            found.extend(places.into_iter().filter_map(|(hash, id)| Some((hash.clone(), vectors.get(id)?.clone()))));
+    /// Writes chunks whose vector is known; gives back those whose vector was not to be had after all.
+    async fn reuse<'w>(&mut self, known: Vec<&'w Wanted>) -> Result<Vec<&'w Wanted>, ApplyError> {
+        let wanted: BTreeSet<&Sha256Hex> = known.iter().map(|chunk| &chunk.hash).collect();
+        let mut places: BTreeMap<&Sha256Hex, (&Namespace, &ChunkId)> = BTreeMap::new();
+        for (namespace, held) in self.means.held.iter().filter(|(name, _)| name.model() == self.plan.namespace.model())
+        {
+            let of_use = held.iter().filter(|(_, held)| held.certain && wanted.contains(&held.hash));
+            places.extend(of_use.map(|(id, held)| (&held.hash, (namespace, id))));
+        }
+        let mut lost = Vec::new();
+        for page in known.chunks(PAGE) {
+            self.go_on()?;
+            let vectors = self.vectors(page, &places).await?;
+            let (at_hand, gone): (Vec<&Wanted>, Vec<&Wanted>) =
+                page.iter().copied().partition(|chunk| vectors.contains_key(&chunk.hash));
+            lost.extend(gone);
+            let mut texts = self.texts(at_hand.iter().copied())?;
+            let point = |chunk: &&Wanted| {
+                let text = texts.remove(&chunk.id)?;
+                Some(Point { chunk: text, vector: vectors.get(&chunk.hash)?.clone() })
+            };
+            let points: Vec<Point> = at_hand.iter().filter_map(point).collect();
+            let written = write(&self.means, &self.plan.namespace, points).await;
+            self.done.reused += written.stored;
+            self.done.upserted += written.stored;
+            let refusal = |(chunk, why): (Chunk, String)| Refusal { asset: chunk.asset, path: chunk.path, why };
+            self.refusals.extend(written.refused.into_iter().map(refusal));
+            if let Some(trouble) = written.trouble {
+                return Err(self.store_failed(trouble));
+            }
+            (self.progress)(&self.done);
+        }
+        Ok(lost)
+    }
+
+    /// The vectors of a page of texts: of the cache, else of the store.
+    async fn vectors(
+        &self,
+        page: &[&Wanted],
+        places: &BTreeMap<&Sha256Hex, (&Namespace, &ChunkId)>,
+    ) -> Result<BTreeMap<Sha256Hex, Vec<f32>>, ApplyError> {
+        let hashes: BTreeSet<&Sha256Hex> = page.iter().map(|chunk| &chunk.hash).collect();
+        let mut found = match self.means.cache {
+            Some(cache) => {
+                cache.get(self.plan.namespace.model(), hashes.iter().map(|hash| (*hash).clone()).collect()).await
+            }
+            None => BTreeMap::new(),
+        };
+        let mut asked: BTreeMap<&Namespace, BTreeMap<&ChunkId, &Sha256Hex>> = BTreeMap::new();
+        for hash in hashes.into_iter().filter(|hash| !found.contains_key(*hash)) {
+            if let Some((namespace, id)) = places.get(hash) {
+                asked.entry(namespace).or_default().insert(id, hash);
+            }
+        }
+        for (namespace, ids) in asked {
+            let wanted: Vec<ChunkId> = ids.keys().map(|id| (*id).clone()).collect();
+            let vectors = self.means.store.vectors(namespace, &wanted).await.map_err(|e| self.store_failed(e))?;
+            found.extend(vectors.into_iter().filter_map(|(id, vector)| Some(((*ids.get(&id)?).clone(), vector))));
         }
         Ok(found)
     }
 
-    async fn reuse(&mut self, page: &[&Chunk]) -> Result<(), ApplyError> {
-        let hashes: BTreeSet<Sha256Hex> = page.iter().map(|chunk| chunk.hash.clone()).collect();
-        let hashes: Vec<Sha256Hex> = hashes.into_iter().collect();
-        let vectors = self.vectors(&hashes).await?;
-        let point = |chunk: &&Chunk| Some(Point { chunk: (*chunk).clone(), vector: vectors.get(&chunk.hash)?.clone() });
-        let points: Vec<Point> = page.iter().filter_map(point).collect();
-        if points.len() < page.len() {
-            return Err(self.foreign("another run has taken vectors away meanwhile".to_owned()));
+    /// Sends texts to the model, as many batches at once as it takes.
+    async fn embed(&mut self, texts: Vec<SameText<'_>>) -> Result<(), ApplyError> {
+        let limits = self.means.model.limits();
+        let mut batches = Batches::new(texts, limits);
+        let mut halves: Vec<Vec<Piece<'_>>> = Vec::new();
+        let mut partings = 0;
+        let mut trouble: Option<ApplyError> = None;
+        let mut flying = FuturesUnordered::new();
+        let (means, namespace) = (self.means, &self.plan.namespace);
+        loop {
+            while trouble.is_none() && flying.len() < limits.at_once.max(1) {
+                if let Err(stopped) = self.go_on() {
+                    trouble = Some(stopped);
+                    break;
+                }
+                let batch = match halves.pop() {
+                    Some(half) => Ok(Some(half)),
+                    None => batches.next().map(|batch| self.read(batch)).transpose(),
+                };
+                match batch {
+                    Ok(Some(batch)) => flying.push(async move { fly(&means, namespace, batch).await }),
+                    Ok(None) => break,
+                    Err(error) => trouble = Some(error),
+                }
+            }
+            let Some(landed) = flying.next().await else { break };
+            let mut again = self.land(landed, &mut trouble);
+            if !again.is_empty() {
+                partings += 1;
+                let second = again.split_off(again.len() / 2);
+                halves.extend([second, again]);
+            }
+            if partings > PARTINGS && trouble.is_none() {
+                let why = format!("it refused more than {PARTINGS} batches; look at its settings under `embed.model`");
+                let source = ModelError::Unavailable { model: means.model.fingerprint(), why };
+                trouble = Some(ApplyError::Model { source, done: self.done, total: self.plan.upserts() });
+            }
         }
-        self.write(&points, 0).await
+        match trouble {
+            Some(error) => Err(self.as_of_now(error)),
+            None => Ok(()),
+        }
     }
 
-    async fn embed(&mut self, batch: &[SameText<'_>]) -> Result<(), ApplyError> {
-        let texts: Vec<&str> = batch.iter().filter_map(|same| same.first()).map(|chunk| chunk.text.as_str()).collect();
-        let answer = self.model.embed(&texts).await;
-        let answer = answer.and_then(|a| model::verify(self.model, texts.len(), &a).map(|()| a));
-        let failed = |source| ApplyError::Model { source, done: self.done, total: self.plan.upserts() };
-        let answer = answer.map_err(failed)?;
-        let point = |(chunk, vector): (&&Chunk, &Vec<f32>)| Point { chunk: (*chunk).clone(), vector: vector.clone() };
-        let each = batch.iter().zip(&answer.vectors);
-        let points: Vec<Point> = each.flat_map(|(same, v)| same.iter().map(move |c| point((c, v)))).collect();
-        self.done.tokens += answer.tokens;
-        self.write(&points, texts.len()).await
+    fn read<'w>(&self, batch: Vec<SameText<'w>>) -> Result<Vec<Piece<'w>>, ApplyError> {
+        let mut texts = self.texts(batch.iter().map(|same| same.first))?;
+        let pieces = batch.into_iter().filter_map(|same| Some(Piece { chunk: texts.remove(&same.first.id)?, same }));
+        Ok(pieces.collect())
     }
 
-    /// Stores points, of which the first of each text counts as embedded.
-    async fn write(&mut self, points: &[Point], embedded: usize) -> Result<(), ApplyError> {
-        self.store.upsert(&self.plan.namespace, points).await.map_err(|e| self.store_failed(e))?;
+    /// Counts what a batch came to; gives back what is to be tried again.
+    fn land<'w>(&mut self, landed: Landed<'w>, trouble: &mut Option<ApplyError>) -> Vec<Piece<'w>> {
+        let Landed { embedded, stored, tokens, refusals, again, trouble: met } = landed;
         self.done.embedded += embedded;
-        self.done.reused += points.len() - embedded;
-        self.done.upserted += points.len();
-        (self.progress)(&self.done);
+        self.done.reused += stored - embedded;
+        self.done.upserted += stored;
+        self.done.tokens += tokens;
+        self.refusals.extend(refusals);
+        if let Some(met) = met {
+            // The first one is the one to be told.
+            let total = self.plan.upserts();
+            trouble.get_or_insert(match met {
+                Trouble::Model(source) => ApplyError::Model { source, done: self.done, total },
+                Trouble::Store(source) => ApplyError::Store { source, done: self.done },
+            });
+        }
+        if stored > 0 {
+            (self.progress)(&self.done);
+        }
+        again
+    }
+
+    /// The same error with what was done until all that was under way had landed.
+    fn as_of_now(&self, error: ApplyError) -> ApplyError {
+        let done = self.done;
+        match error {
+            ApplyError::Model { source, total, .. } => ApplyError::Model { source, done, total },
+            ApplyError::Store { source, .. } => ApplyError::Store { source, done },
+            ApplyError::Stopped { total, .. } => ApplyError::Stopped { done, total },
+            other => other,
+        }
+    }
+
+    /// Takes away what no asset has any more, but for assets that did not get all that they should have.
+    async fn delete(&mut self) -> Result<(), ApplyError> {
+        let behind: BTreeSet<&AssetKey> = self.refusals.iter().map(|refusal| &refusal.asset).collect();
+        let held = self.means.held.get(&self.plan.namespace);
+        let is_behind =
+            |id: &&ChunkId| held.and_then(|held| held.get(*id)).is_some_and(|held| behind.contains(&held.asset));
+        let gone: Vec<ChunkId> = self.plan.delete.iter().filter(|id| !is_behind(id)).cloned().collect();
+        for page in gone.chunks(PAGE) {
+            self.go_on()?;
+            self.means.store.delete(&self.plan.namespace, page).await.map_err(|source| self.store_failed(source))?;
+            self.done.deleted += page.len();
+            (self.progress)(&self.done);
+        }
         Ok(())
     }
 }

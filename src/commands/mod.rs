@@ -32,4 +32,5 @@ pub mod schema_diff;
 pub mod search;
 pub mod status;
 pub mod sync;
+pub mod texts;
 pub mod verify;

@@ -11,6 +11,7 @@ use crate::adapters::model::EmbeddingModel;
 use crate::adapters::publication::PublishTarget;
 use crate::adapters::state_store::Store;
 use crate::adapters::stop::Stop;
+use crate::adapters::vector_cache::VectorCache;
 use crate::adapters::vector_store::VectorStore;
 use crate::downstream::Channel;
 use crate::ids::{CommitId, DownstreamName, RepoSlug, TargetName};
@@ -35,6 +36,10 @@ pub struct Outside {
     pub model: Arc<dyn EmbeddingModel>,
     /// Keeps the vectors.
     pub vectors: Arc<dyn VectorStore>,
+    /// Where they are kept, for people.
+    pub index_place: String,
+    /// Remembers what was paid for.
+    pub cache: Option<VectorCache>,
     /// What may be asked of the downstreams' servers, and what was.
     pub budgets: Budgets,
     /// Waits between requests.

@@ -1,6 +1,7 @@
 //! From a checked library to the plan for every target.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use chrono::{DateTime, SecondsFormat};
@@ -12,28 +13,26 @@ use super::gather::Library;
 use super::loops::{self, Looked};
 use super::outside::Outside;
 use super::places::{Found, Publishable};
+use super::texts::{LibraryTexts, Texts};
 use crate::adapters::state_store::StateError;
 use crate::adapters::stop::Stopped;
 use crate::catalog::asset::CompanionFile;
-use crate::catalog::lfs;
 use crate::catalog::tree::{Entry, EntryKind};
 use crate::downstream::{self, Announcement, Concerns, Slice};
 pub use crate::downstream::{BadChoice, Choice};
 use crate::embedding::plan::Actual;
-use crate::embedding::{self, Chunk, Namespace, Text, TextRules, chunks};
+use crate::embedding::{self, Namespace, Wanted};
 use crate::finding::Finding;
-use crate::ids::{BlobId, CommitId, RepoPath, TargetName};
+use crate::ids::{AssetKey, BlobId, CommitId, Sha256Hex, TargetName};
 use crate::manifest::build::FileFacts;
 use crate::manifest::format::{PublishedFinding, Source};
 use crate::manifest::layout::Habits;
 use crate::manifest::plan::{Action, Publication, plan as plan_publication, unread};
 use crate::manifest::{Manifest, build};
 pub use crate::plan::Plan;
-use crate::plan::embedding_target;
+use crate::plan::{Indexing, embedding_target};
 use crate::state::{Change, Delivered, State, TargetState, Timestamp};
 
-/// How large a file beside a record may be whose text is embedded, in bytes.
-const MAX_TEXT_BYTES: u64 = 4 * 1024 * 1024;
 /// How many files are hashed before their digests are remembered: what a run loses that ends in the middle.
 const HASHED_AT_A_TIME: usize = 256;
 
@@ -67,7 +66,7 @@ impl Scope {
             plan.deliveries.clear();
         }
         if !self.embed {
-            plan.embedding = None;
+            plan.indexes.clear();
         }
         plan.deliveries = self.choice.restrict(std::mem::take(&mut plan.deliveries), state)?;
         Ok(())
@@ -80,8 +79,8 @@ pub struct Desired {
     pub publishable: Publishable,
     /// What each place holds, in the order of the places.
     pub found: Vec<Found>,
-    /// The chunks of all texts; empty when the library has no index.
-    pub chunks: Vec<Chunk>,
+    /// The parts of the vector index, in the order of the plan's; none when the library has no index.
+    pub indexes: Vec<Index>,
     /// What a downstream is told beside what changed for it.
     pub news: Announcement,
     /// What has to be done.
@@ -122,14 +121,14 @@ impl Desired {
     /// Whether no target of the plan has anything under way or a failure that is over.
     fn is_quiet(&self) -> bool {
         let plan = &self.plan;
-        let embedding = plan.embedding.as_ref().map(|_| embedding_target());
-        let of_ours = plan.publications.iter().map(|publication| &publication.target).chain(&embedding);
+        let indexes = plan.indexes.iter().map(|index| &index.target);
+        let mut of_ours = plan.publications.iter().map(|publication| &publication.target).chain(indexes);
         // A downstream that was never told and that nothing concerns keeps its failure: there is nothing to tell it.
         let is_quiet =
             |target: TargetState| target.intent.is_none() && target.failure.is_none() && target.delivered.is_some();
         let is_done =
             |target: TargetState| target.intent.is_none() && (target.failure.is_none() || target.delivered.is_none());
-        of_ours.into_iter().all(|name| is_quiet(self.planned.target(name)))
+        of_ours.all(|name| is_quiet(self.planned.target(name)))
             && plan.deliveries.iter().all(|delivery| is_done(self.planned.target(&delivery.target)))
     }
 }
@@ -139,6 +138,8 @@ struct Present {
     state: State,
     found: Vec<Found>,
     vectors: Actual,
+    /// The texts whose vectors are at hand though no store holds them.
+    cached: BTreeSet<Sha256Hex>,
     /// Whether `vectors` had to be asked of the index itself.
     is_listed: bool,
     /// Whether the state should have known of it.
@@ -149,8 +150,23 @@ struct Present {
 struct Made {
     publishable: Publishable,
     concerns: Concerns,
-    chunks: Vec<Chunk>,
-    namespace: Namespace,
+    indexes: Vec<Index>,
+}
+
+/// A part of the vector index as it should be.
+pub struct Index {
+    /// Its name among the targets.
+    pub target: TargetName,
+    /// Its generation.
+    pub namespace: Namespace,
+    /// Its chunks.
+    pub wanted: Vec<Wanted>,
+    /// Gives the texts, where they are not the library's own.
+    pub texts: Option<Arc<dyn Texts>>,
+    /// The commit of another repository that they are of.
+    pub commit: Option<CommitId>,
+    /// What is known of the files of another repository.
+    pub assets: BTreeMap<AssetKey, Sha256Hex>,
 }
 
 /// Works out what should be and compares it with what is.
@@ -159,7 +175,14 @@ struct Made {
 pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: bool) -> anyhow::Result<Desired> {
     let made = make(library, outside, remember).await?;
     let state = outside.state.load().await?;
-    let mut present = Present { state, found: Vec::new(), vectors: Actual::new(), is_listed: false, is_strange: false };
+    let mut present = Present {
+        state,
+        found: Vec::new(),
+        vectors: Actual::new(),
+        cached: BTreeSet::new(),
+        is_listed: false,
+        is_strange: false,
+    };
     for (_, target) in &outside.targets {
         // A place that cannot be read holds no other one up.
         present.found.push(made.publishable.look(target.as_ref()).await.unwrap_or_else(Found::unread));
@@ -169,6 +192,7 @@ pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: 
     }
     if library.config.settings.embed.is_some() {
         (present.vectors, present.is_listed) = indexed(outside, &present.state).await?;
+        present.cached = cached(outside, &made.indexes, &present.vectors).await;
         present.is_strange = present.is_listed && !present.vectors.is_empty() && !outside.index_apart;
     }
     let is_forced = scope.choice.force;
@@ -203,6 +227,20 @@ async fn indexed(outside: &Outside, state: &State) -> anyhow::Result<(Actual, bo
     Ok((outside.vectors.held().await?, true))
 }
 
+/// Which of the texts that no store holds have been embedded before.
+async fn cached(outside: &Outside, indexes: &[Index], held: &Actual) -> BTreeSet<Sha256Hex> {
+    let Some(cache) = outside.cache.as_ref().filter(|_| outside.model.is_remote()) else { return BTreeSet::new() };
+    let mut known = BTreeSet::new();
+    for index in indexes {
+        let same_model = held.iter().filter(|(name, _)| name.model() == index.namespace.model());
+        let of_store: BTreeSet<&Sha256Hex> =
+            same_model.flat_map(|(_, held)| held.values().filter(|held| held.certain).map(|held| &held.hash)).collect();
+        let lacking = index.wanted.iter().map(|wanted| &wanted.hash).filter(|hash| !of_store.contains(hash));
+        known.extend(cache.known(index.namespace.model(), lacking.cloned().collect()).await);
+    }
+    known
+}
+
 /// What a sync would do after a merge, if every target is in step with `base` before it. Reads no target.
 pub async fn plan_merge(library: &Library, base: &Library, outside: &Outside) -> anyhow::Result<Plan> {
     let made = make(library, outside, false).await?;
@@ -218,22 +256,19 @@ pub async fn plan_merge(library: &Library, base: &Library, outside: &Outside) ->
         };
         state.apply(&Change::Deliver { target: outside.channel(name).target(name), delivered });
     }
-    let vectors = before.chunks.iter().map(|chunk| {
-        let held = embedding::Held {
-            asset: chunk.asset.clone(),
-            path: chunk.path.clone(),
-            index: chunk.index,
-            hash: chunk.hash.clone(),
-            certain: true,
-        };
-        (chunk.id.clone(), held)
-    });
+    let held = |chunk: &Wanted| {
+        let Wanted { id, asset, path, index, hash, .. } = chunk.clone();
+        let (asset, path) = ((*asset).clone(), (*path).clone());
+        (id, embedding::Held { asset, path, index, hash, certain: true })
+    };
+    let vectors = before.indexes.iter().map(|index| (index.namespace.clone(), index.wanted.iter().map(held).collect()));
     let targets = outside.targets.iter();
     let places = targets.map(|(_, target)| before.publishable.held_after(target.as_ref(), &made.publishable));
     let present = Present {
         state,
         found: places.collect::<anyhow::Result<_>>()?,
-        vectors: Actual::from([(before.namespace, vectors.collect())]),
+        vectors: vectors.collect(),
+        cached: BTreeSet::new(),
         is_listed: false,
         is_strange: false,
     };
@@ -248,14 +283,11 @@ async fn make(library: &Library, outside: &Outside, remember: bool) -> anyhow::R
     let habits = outside.targets.iter().map(|(_, target)| target.habits());
     let means = ((outside.clock)(), outside.sign.clone());
     let publishable = Publishable::new(manifest, settings.manifest.clone(), shown_findings(library), means, habits)?;
-    let embed = settings.embed.clone().unwrap_or_default();
-    let model = outside.model.as_ref();
-    let namespace = Namespace::of(&model.fingerprint(), model.dimension(), &embed.chunk);
-    let chunks = match &settings.embed {
-        Some(settings) => texts(library, settings)?,
+    let indexes = match &settings.embed {
+        Some(settings) => vec![own_index(library, outside, settings)?],
         None => Vec::new(),
     };
-    Ok(Made { publishable, concerns, chunks, namespace })
+    Ok(Made { publishable, concerns, indexes })
 }
 
 /// What there is to look at, as far as it is published: for the catalogue page.
@@ -271,6 +303,19 @@ fn shown_findings(library: &Library) -> Vec<PublishedFinding> {
         help: finding.help.clone(),
     };
     shown.iter().map(published).collect()
+}
+
+/// The index of the library's own texts.
+fn own_index(library: &Library, outside: &Outside, settings: &embedding::Settings) -> anyhow::Result<Index> {
+    let model = outside.model.as_ref();
+    Ok(Index {
+        target: embedding_target(),
+        namespace: Namespace::of(&model.fingerprint(), model.dimension(), &settings.chunk),
+        wanted: LibraryTexts::new(library, settings)?.wanted(&|text| model.tokens(text))?,
+        texts: None,
+        commit: None,
+        assets: BTreeMap::new(),
+    })
 }
 
 fn source(library: &Library, outside: &Outside) -> Source {
@@ -293,7 +338,7 @@ fn compare(
     present: Present,
     scope: &Scope,
 ) -> anyhow::Result<Desired> {
-    let Made { publishable, concerns, chunks, namespace } = made;
+    let Made { publishable, concerns, indexes } = made;
     let settings = &library.config.settings;
     let publications = outside.targets.iter().zip(&present.found).map(|((name, target), found)| {
         let (offer, layout) = (publishable.offer(target.as_ref()), publishable.layout(target.habits())?);
@@ -309,10 +354,7 @@ fn compare(
         refusal: None,
         publications: publications.collect::<anyhow::Result<_>>()?,
         deliveries: downstream::plan(&settings.downstreams, &concerns, &present.state, &|name| outside.channel(name)),
-        embedding: settings
-            .embed
-            .as_ref()
-            .map(|_| embedding::plan(&namespace, &chunks, &present.vectors, scope.allow_mass_delete)),
+        indexes: indexes.iter().map(|index| indexing(index, outside, &present, scope)).collect(),
     };
     let restored = restored(outside, &plan, &present);
     let is_published = plan.publications.iter().all(|publication| publication.action == Action::None);
@@ -322,12 +364,13 @@ fn compare(
         plan = plan.superseded_by(newer);
     }
     let news = announcement(library, outside, &publishable.manifest);
-    let Present { state: planned, found, vectors: indexed, is_listed: was_listed, is_strange: is_index_strange } =
-        present;
+    let Present {
+        state: planned, found, vectors: indexed, is_listed: was_listed, is_strange: is_index_strange, ..
+    } = present;
     Ok(Desired {
         publishable,
         found,
-        chunks,
+        indexes,
         news,
         plan,
         planned,
@@ -338,6 +381,17 @@ fn compare(
         restored,
         loops: Looked::default(),
     })
+}
+
+/// What has to be done for a part of the index.
+fn indexing(
+    Index { target, namespace, wanted, .. }: &Index,
+    outside: &Outside,
+    present: &Present,
+    scope: &Scope,
+) -> Indexing {
+    let plan = embedding::plan(namespace, wanted, &present.vectors, &present.cached, scope.allow_mass_delete);
+    Indexing { target: target.clone(), place: outside.index_place.clone(), plan: plan.priced(outside.model.price()) }
 }
 
 /// The folders of this clone that lack what the state knows them to have had.
@@ -432,36 +486,4 @@ async fn file_facts(library: &Library, outside: &Outside, remember: bool) -> any
         facts.extend(hashed);
     }
     Ok(facts)
-}
-
-/// The chunks of every asset, in the order of the assets.
-fn texts(library: &Library, settings: &embedding::Settings) -> anyhow::Result<Vec<Chunk>> {
-    let rules = TextRules::parse(&settings.text).map_err(|why| anyhow!("embed.text: {why}"))?;
-    let records: Vec<&RepoPath> = library.assets.iter().map(|asset| &asset.record).collect();
-    let regular = library.tree.entries.iter().filter(|entry| entry.kind == EntryKind::File);
-    let files: BTreeSet<RepoPath> = regular.map(|entry| entry.path.clone()).collect();
-    let companions = rules.companions(&records, &files);
-    let (tree, contents) = (&library.tree, library.contents.as_ref());
-    let cut = |asset: &crate::catalog::asset::Asset| {
-        let beside = companions.get(&asset.record).map(Vec::as_slice).unwrap_or_default();
-        // A text that cannot be read must not look as if it had gone: its chunks would be deleted.
-        let read = |path: &RepoPath| {
-            let entry = tree.get(path.as_str()).ok_or_else(|| anyhow!("the text {path} has gone"))?;
-            let bytes = contents.read(entry, MAX_TEXT_BYTES).map_err(|error| {
-                anyhow!("the text {path} cannot be read for the index: {error}. Shorten it, or narrow `embed.text`")
-            })?;
-            if lfs::is_pointer(&bytes) {
-                return Err(anyhow!(
-                    "the text {path} is a Git LFS pointer, so there is nothing to embed. Run `git lfs pull`, keep texts \
-                     out of LFS, or narrow `embed.text`"
-                ));
-            }
-            Ok((path.clone(), bytes))
-        };
-        let bytes: BTreeMap<RepoPath, Vec<u8>> = beside.iter().map(read).collect::<anyhow::Result<_>>()?;
-        let texts: Vec<Text> = rules.texts(&asset.record, &asset.meaning, beside, &bytes);
-        Ok(chunks(&asset.key, &texts, &settings.chunk))
-    };
-    let cut: Vec<Vec<Chunk>> = library.assets.par_iter().map(cut).collect::<anyhow::Result<_>>()?;
-    Ok(cut.into_iter().flatten().collect())
 }

@@ -1,11 +1,13 @@
 //! Applies a plan: publish, deliver, embed, and remember each as soon as it is done.
 
+mod index;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::dispatch::{self, Settled};
 use super::earlier::{self, Editions};
-use super::embed;
+use super::gather::Library;
 use super::outside::Outside;
 use super::places::Given;
 use super::plan::Desired;
@@ -13,14 +15,12 @@ use super::record::{NotRecorded, STOPPED, SUPERSEDED, Steps};
 use crate::adapters::http::Numbers;
 use crate::adapters::state_store::StateError;
 use crate::downstream::{self, Delivery};
-use crate::embedding::plan::digest as chunks_digest;
 use crate::finding::words::count;
 use crate::ids::{CorrelationId, Sha256Hex, TargetName};
 use crate::manifest::plan::{Action as ManifestAction, Publication};
-use crate::plan::{Plan, embedding_target};
+use crate::plan::Plan;
 use crate::report::course::{Course, Requests};
 use crate::report::targets::{EmbeddingNumbers, Outcome, Sync, TargetResult};
-use crate::state::row::IndexMark;
 use crate::state::{Change, Delivered, Run, RunEnd, RunResult, TargetState};
 
 /// How often the beginning or the end of a run is recorded anew because the state had moved on.
@@ -31,16 +31,17 @@ const RUN_ATTEMPTS: u32 = 10;
 /// A plan that leaves nothing to do makes no run.
 pub async fn carry_out(
     desired: Desired,
+    library: &Library,
     outside: &Outside,
     run: Run,
     progress: &mut (dyn FnMut(&str) + Send),
 ) -> Result<(Sync, Result<(), StateError>), StateError> {
     if desired.is_settled() {
-        return Ok((apply(desired, outside, progress).await, Ok(())));
+        return Ok((apply(desired, library, outside, progress).await, Ok(())));
     }
     let id = run.id.clone();
     record_run(outside, &Change::Begin { run }).await?;
-    let sync = apply(desired, outside, progress).await;
+    let sync = apply(desired, library, outside, progress).await;
     let result = match () {
         () if sync.stopped.is_some() && sync.is_partial() => RunResult::Interrupted,
         () if sync.is_partial() => RunResult::Partial,
@@ -70,7 +71,12 @@ async fn record_run(outside: &Outside, change: &Change) -> Result<(), StateError
 /// Does what the plan says; a target that fails is reported and holds nobody up who does not need it.
 ///
 /// `progress` hears a short line now and then.
-pub async fn apply(desired: Desired, outside: &Outside, progress: &mut (dyn FnMut(&str) + Send)) -> Sync {
+pub async fn apply(
+    desired: Desired,
+    library: &Library,
+    outside: &Outside,
+    progress: &mut (dyn FnMut(&str) + Send),
+) -> Sync {
     if desired.plan.superseded.is_some() {
         return superseded(desired.plan);
     }
@@ -84,10 +90,11 @@ pub async fn apply(desired: Desired, outside: &Outside, progress: &mut (dyn FnMu
     let (told, courses) = deliver(&desired, outside, gate, progress).await;
     results.extend(told);
     let mut numbers = EmbeddingNumbers::default();
-    if desired.plan.embedding.is_some() {
-        let (result, taken) = index(&desired, outside, progress).await;
+    let mut session = index::Session::new(&desired, library, outside);
+    for (indexing, wanted) in desired.plan.indexes.iter().zip(&desired.indexes) {
+        let (result, taken) = session.bring(indexing, wanted, progress).await;
         results.push(result);
-        numbers = taken;
+        numbers = numbers.and(taken);
     }
     let stopped = outside.stop().asked().map(|signal| signal.to_string());
     Sync {
@@ -141,7 +148,7 @@ async fn publish(publication: &Publication, desired: &Desired, outside: &Outside
     let name = &publication.target;
     let result = |outcome, message: String| TargetResult { name: name.clone(), outcome, message };
     if publication.action == ManifestAction::None {
-        settle_in_step(desired, outside, name, &publication.digest).await;
+        settle_in_step(desired, outside, name, delivered(desired, outside, &publication.digest)).await;
         return result(Outcome::Unchanged, publication.why.clone());
     }
     if outside.stop().is_asked() {
@@ -293,92 +300,17 @@ fn in_words(settled: Settled, is_file: bool) -> (Outcome, String) {
     }
 }
 
-async fn index(
-    desired: &Desired,
-    outside: &Outside,
-    progress: &mut (dyn FnMut(&str) + Send),
-) -> (TargetResult, EmbeddingNumbers) {
-    let name = embedding_target();
-    let nothing = EmbeddingNumbers::default();
-    let result = |outcome, message: String| TargetResult { name: name.clone(), outcome, message };
-    let Some(plan) = &desired.plan.embedding else {
-        return (result(Outcome::Unchanged, "no index".to_owned()), nothing);
-    };
-    let digest = chunks_digest(&plan.namespace, &desired.chunks);
-    if plan.is_empty() && plan.refusal.is_none() && !desired.is_index_strange {
-        settle_in_step(desired, outside, &name, &digest).await;
-        return (result(Outcome::Unchanged, "in step".to_owned()), nothing);
-    }
-    if outside.stop().is_asked() {
-        return (result(Outcome::Skipped, STOPPED.to_owned()), nothing);
-    }
-    let known = desired.planned.target(&name);
-    let steps = steps(desired, outside, &name, &digest, &known);
-    let mark = match steps.intend(&known).await {
-        Ok(serial) => IndexMark { lineage: desired.planned.lineage.clone(), serial },
-        Err(error) => return (not_recorded(&name, error, |error| error.to_string()), nothing),
-    };
-    let total = plan.upserts();
-    let mut heard = |done: &embed::Outcome| progress(&format!("embedding {} of {total} chunks", done.upserted));
-    let rows = outside.state.as_ref();
-    let store =
-        embed::Recorded { store: outside.vectors.as_ref(), rows, intent: &steps.correlation, held: &desired.indexed };
-    let begun = match plan.refusal {
-        Some(_) => Ok(()),
-        None => store.begin(&mark, desired.was_listed).await,
-    };
-    let applied = match begun {
-        Err(source) => Err(embed::ApplyError::Store { source, done: embed::Outcome::default() }),
-        Ok(()) => {
-            let model = outside.model.as_ref();
-            embed::apply(plan, &desired.chunks, &desired.indexed, model, &store, outside.stop(), &mut heard).await
-        }
-    };
-    let (done, why) = match &applied {
-        Ok(done) => (*done, None),
-        Err(error) => (error.done(), Some(error.to_string())),
-    };
-    // What was begun is the next run's to go on with: no failure, and an intent that stays.
-    let is_stopped = matches!(applied, Err(embed::ApplyError::Stopped { .. }));
-    // What an earlier run left in doubt stays so.
-    let certain = applied.is_err_and(|error| error.is_certain()) && known.intent.is_none();
-    let numbers = EmbeddingNumbers {
-        embedded: done.embedded,
-        reused: done.reused,
-        upserted: done.upserted,
-        deleted: done.deleted,
-        tokens: done.tokens,
-    };
-    let recorded = match &why {
-        Some(_) if is_stopped => Ok(()),
-        Some(why) => steps.failed(why, certain).await,
-        None => steps.delivered(delivered(desired, outside, &digest)).await,
-    };
-    let result = match (why, recorded) {
-        (None, Ok(())) if plan.is_empty() => result(Outcome::Unchanged, "in step".to_owned()),
-        (None, Ok(())) => {
-            let said =
-                format!("{} embedded, {} known, {} deleted", count(done.embedded, "chunk"), done.reused, done.deleted);
-            result(Outcome::Done, said)
-        }
-        (Some(why), Ok(())) if is_stopped => result(Outcome::Skipped, why),
-        (Some(why), Ok(())) => result(Outcome::Failed, why),
-        (None, Err(error)) => not_recorded(&name, error, |error| format!("indexed, but {error}")),
-        (Some(why), Err(error)) => not_recorded(&name, error, |error| format!("{why}; and {error}")),
-    };
-    (result, numbers)
-}
-
 /// A target that was seen to hold what it should has no failure any more, what an earlier run had begun is done, and a state
 /// that did not know of it knows now.
-async fn settle_in_step(desired: &Desired, outside: &Outside, target: &TargetName, digest: &Sha256Hex) {
+async fn settle_in_step(desired: &Desired, outside: &Outside, target: &TargetName, delivered: Delivered) {
     let known = desired.planned.target(target);
     if known.intent.is_none() && known.failure.is_none() && known.delivered.is_some() {
         return;
     }
-    let change = Change::Deliver { target: target.clone(), delivered: delivered(desired, outside, digest) };
+    let digest = delivered.digest.clone();
+    let change = Change::Deliver { target: target.clone(), delivered };
     // Only the status would stay out of date; the next run tries again.
-    let _ = steps(desired, outside, target, digest, &known).record(&change, |state| *state == known).await;
+    let _ = steps(desired, outside, target, &digest, &known).record(&change, |state| *state == known).await;
 }
 
 fn delivered(desired: &Desired, outside: &Outside, digest: &Sha256Hex) -> Delivered {

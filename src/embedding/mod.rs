@@ -11,13 +11,15 @@ pub mod search;
 mod settings;
 pub mod text;
 mod text_rules;
+pub mod tokens;
 
-pub use chunk::{Chunk, chunks};
+pub use chunk::{Chunk, chunks, chunks_by, in_context};
 pub use known_models::{KnownModel, known_model, known_names};
-pub use plan::{Held, Namespace, Plan, plan};
+pub use plan::{Held, Namespace, Plan, Wanted, plan, wanted};
 pub use search::{Hit, Query};
 pub use settings::{
     ChunkSettings, LimitSettings, ModelSettings, Provider, Settings, SourceSettings, StoreKind, StoreSettings, Unit,
 };
 pub use text::Text;
 pub use text_rules::TextRules;
+pub use tokens::Tokens;

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::chunk::Chunk;
 use super::settings::{ChunkSettings, Unit};
-use crate::ids::{AssetKey, ChunkId, RepoPath, Sha256Hex};
+use crate::ids::{AssetKey, ChunkId, RepoPath, RepoSlug, Sha256Hex};
 
 /// Counts the ways in which texts were cut: raised when the same settings cut the same text differently.
 const CHUNKER: u32 = 1;
@@ -34,9 +35,25 @@ impl Namespace {
         &self.0
     }
 
+    /// The same generation for the texts of another repository.
+    #[must_use]
+    pub fn of_source(&self, repository: &RepoSlug) -> Self {
+        Self(format!("{repository}@{}", self.generation()))
+    }
+
+    /// The repository whose texts it holds, where that is not the library's own.
+    pub fn source(&self) -> Option<&str> {
+        self.0.split_once('@').map(|(source, _)| source)
+    }
+
+    fn generation(&self) -> &str {
+        self.0.split_once('@').map_or(&self.0, |(_, generation)| generation)
+    }
+
     /// The model and dimension: vectors of namespaces with the same one can stand for each other.
     pub fn model(&self) -> &str {
-        self.0.rsplit_once('/').map_or(&self.0, |(model, _)| model)
+        let generation = self.generation();
+        generation.rsplit_once('/').map_or(generation, |(model, _)| model)
     }
 }
 
@@ -44,6 +61,43 @@ impl fmt::Display for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// A chunk as it should be in the store, without its text: that is read again when it is embedded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Follows from the asset and the text alone.
+    pub id: ChunkId,
+    /// Whose text it is.
+    pub asset: Arc<AssetKey>,
+    /// The file it stands in.
+    pub path: Arc<RepoPath>,
+    /// Its place among the asset's chunks, from 0.
+    pub index: u32,
+    /// The digest of its text.
+    pub hash: Sha256Hex,
+    /// How many tokens the model will count in it, at most.
+    pub tokens: u32,
+}
+
+/// An asset's chunks without their texts.
+pub fn wanted(chunks: &[Chunk], tokens: impl Fn(&str) -> u64) -> Vec<Wanted> {
+    let Some(first) = chunks.first() else { return Vec::new() };
+    let (asset, mut path) = (Arc::new(first.asset.clone()), Arc::new(first.path.clone()));
+    let mut one = |chunk: &Chunk| {
+        if *path != chunk.path {
+            path = Arc::new(chunk.path.clone());
+        }
+        Wanted {
+            id: chunk.id.clone(),
+            asset: if *asset == chunk.asset { Arc::clone(&asset) } else { Arc::new(chunk.asset.clone()) },
+            path: Arc::clone(&path),
+            index: chunk.index,
+            hash: chunk.hash.clone(),
+            tokens: u32::try_from(tokens(&chunk.text)).unwrap_or(u32::MAX),
+        }
+    };
+    chunks.iter().map(&mut one).collect()
 }
 
 /// A chunk as a store has it, without its text and vector.
@@ -77,8 +131,10 @@ pub struct Plan {
     pub delete: Vec<ChunkId>,
     /// How many chunks are as they should be.
     pub unchanged: usize,
-    /// How many tokens `embed` will have, estimated at four characters each.
+    /// How many tokens `embed` will have at most, as the model counts them or would.
     pub tokens: u64,
+    /// What they cost at most, in millionths of a US dollar; none where the model is free or its price is not known.
+    pub cost: Option<u64>,
     /// Older generations, dropped when this one is complete.
     pub obsolete: Vec<Namespace>,
     /// Why it must not be applied, if so.
@@ -89,6 +145,15 @@ impl Plan {
     /// How many chunks will be written.
     pub fn upserts(&self) -> usize {
         self.embed.len() + self.reuse.len()
+    }
+
+    /// The same with what it costs, at so many US dollars for a million tokens.
+    #[must_use]
+    pub fn priced(self, price: Option<f64>) -> Self {
+        // A million tokens for a dollar are a millionth of a dollar for each.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        let cost = price.map(|price| (self.tokens as f64 * price).ceil() as u64);
+        Self { cost, ..self }
     }
 
     /// Whether the store is in step.
@@ -116,13 +181,22 @@ pub struct MassDelete {
 ///
 /// Deletions are judged by assets, not by chunks: an edited asset loses chunks and is none the worse. An asset is lost when
 /// it has no chunk left in any generation that is kept, unless all its texts live on under other assets: then it was renamed.
-/// More than ten, and more than a fifth of all, is refused unless `allow_mass_delete`.
-pub fn plan(namespace: &Namespace, desired: &[Chunk], actual: &Actual, allow_mass_delete: bool) -> Plan {
+/// More than ten, and more than a fifth of all, is refused unless `allow_mass_delete`. The chunks of other sources are left
+/// alone, and lend their vectors; `cached` are texts whose vectors are at hand elsewhere.
+pub fn plan(
+    namespace: &Namespace,
+    desired: &[Wanted],
+    actual: &Actual,
+    cached: &BTreeSet<Sha256Hex>,
+    allow_mass_delete: bool,
+) -> Plan {
     let nothing = BTreeMap::new();
     let held = actual.get(namespace).unwrap_or(&nothing);
+    let own = || actual.iter().filter(|(name, _)| name.source() == namespace.source());
     let same_model = actual.iter().filter(|(name, _)| name.model() == namespace.model());
     let mut known: BTreeSet<&Sha256Hex> =
         same_model.flat_map(|(_, held)| held.values().filter(|h| h.certain).map(|h| &h.hash)).collect();
+    known.extend(cached);
     let mut plan = Plan {
         namespace: namespace.clone(),
         embed: Vec::new(),
@@ -130,16 +204,17 @@ pub fn plan(namespace: &Namespace, desired: &[Chunk], actual: &Actual, allow_mas
         delete: Vec::new(),
         unchanged: 0,
         tokens: 0,
-        obsolete: actual.keys().filter(|name| *name != namespace).cloned().collect(),
-        refusal: if allow_mass_delete { None } else { mass_delete(desired, actual) },
+        cost: None,
+        obsolete: own().map(|(name, _)| name).filter(|name| *name != namespace).cloned().collect(),
+        refusal: if allow_mass_delete { None } else { mass_delete(desired, || own().map(|(_, held)| held)) },
     };
     let mut ids = BTreeSet::new();
     for chunk in desired.iter().filter(|chunk| ids.insert(&chunk.id)) {
         match held.get(&chunk.id) {
-            Some(held) if held.certain && held.path == chunk.path && held.index == chunk.index => plan.unchanged += 1,
+            Some(held) if held.certain && held.path == *chunk.path && held.index == chunk.index => plan.unchanged += 1,
             _ if !known.insert(&chunk.hash) => plan.reuse.push(chunk.id.clone()),
             _ => {
-                plan.tokens += tokens(&chunk.text);
+                plan.tokens += u64::from(chunk.tokens);
                 plan.embed.push(chunk.id.clone());
             }
         }
@@ -148,15 +223,13 @@ pub fn plan(namespace: &Namespace, desired: &[Chunk], actual: &Actual, allow_mas
     plan
 }
 
-/// About how many tokens a text has.
-fn tokens(text: &str) -> u64 {
-    (text.chars().count() as u64).div_ceil(4)
-}
-
-fn mass_delete(desired: &[Chunk], actual: &Actual) -> Option<MassDelete> {
-    let kept: BTreeSet<&AssetKey> = desired.iter().map(|chunk| &chunk.asset).collect();
+fn mass_delete<'a, A>(desired: &[Wanted], actual: impl Fn() -> A) -> Option<MassDelete>
+where
+    A: Iterator<Item = &'a BTreeMap<ChunkId, Held>>,
+{
+    let kept: BTreeSet<&AssetKey> = desired.iter().map(|chunk| &*chunk.asset).collect();
     let texts: BTreeSet<&Sha256Hex> = desired.iter().map(|chunk| &chunk.hash).collect();
-    let all = || actual.values().flat_map(BTreeMap::values);
+    let all = || actual().flat_map(BTreeMap::values);
     let held = all().map(|h| &h.asset).collect::<BTreeSet<_>>().len();
     let gone = all().filter(|h| !kept.contains(&h.asset) && !texts.contains(&h.hash));
     let lost = gone.map(|h| &h.asset).collect::<BTreeSet<_>>().len();
@@ -165,7 +238,7 @@ fn mass_delete(desired: &[Chunk], actual: &Actual) -> Option<MassDelete> {
 }
 
 /// A digest of what should be: equal digests mean that nothing has changed since.
-pub fn digest(namespace: &Namespace, desired: &[Chunk]) -> Sha256Hex {
+pub fn digest(namespace: &Namespace, desired: &[Wanted]) -> Sha256Hex {
     let mut lines: Vec<String> = desired.iter().map(|c| format!("{}\0{}\0{}\n", c.id, c.index, c.path)).collect();
     lines.sort_unstable();
     Sha256Hex::of(format!("{namespace}\n{}", lines.concat()).as_bytes())
@@ -173,11 +246,22 @@ pub fn digest(namespace: &Namespace, desired: &[Chunk]) -> Sha256Hex {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{plan as plan_of, *};
     use crate::embedding::chunk::chunks;
     use crate::embedding::text::Text;
     use crate::ids::{AssetId, CollectionName};
     use proptest::prelude::*;
+
+    fn outlines(chunks: &[Chunk]) -> Vec<Wanted> {
+        chunks
+            .iter()
+            .flat_map(|chunk| wanted(std::slice::from_ref(chunk), |text| text.len().div_ceil(4) as u64))
+            .collect()
+    }
+
+    fn plan(namespace: &Namespace, desired: &[Chunk], actual: &Actual, allow_mass_delete: bool) -> Plan {
+        plan_of(namespace, &outlines(desired), actual, &BTreeSet::new(), allow_mass_delete)
+    }
 
     fn namespace(max: u32) -> Namespace {
         Namespace::of("model-1", 8, &ChunkSettings { max, overlap: 0, ..ChunkSettings::default() })
@@ -277,10 +361,32 @@ mod tests {
     #[test]
     fn the_digest_follows_what_should_be_and_not_its_order() {
         let (a, b) = (asset("a", "a.md", &["one"]), asset("b", "b.md", &["two"]));
-        let of = |chunks: &[&[Chunk]]| digest(&namespace(1000), &chunks.concat());
+        let of = |chunks: &[&[Chunk]]| digest(&namespace(1000), &outlines(&chunks.concat()));
         assert_eq!(of(&[&a, &b]), of(&[&b, &a]));
         assert_ne!(of(&[&a, &b]), of(&[&a]));
+        let a = outlines(&a);
         assert_ne!(digest(&namespace(1000), &a), digest(&namespace(500), &a));
+    }
+
+    #[test]
+    fn what_is_cached_is_not_paid_for_and_what_is_has_a_price() {
+        let chunks = outlines(&asset("a", "a.md", &["one two", "three four five"]));
+        let cached = BTreeSet::from([chunks[0].hash.clone()]);
+        let found = plan_of(&namespace(1000), &chunks, &Actual::new(), &cached, false).priced(Some(0.02));
+        assert_eq!((counts(&found), found.tokens, found.cost), ((1, 1, 0, 0), 4, Some(1)));
+        assert_eq!(found.priced(None).cost, None);
+    }
+
+    #[test]
+    fn another_repository_is_left_alone_and_lends_its_vectors() {
+        let (chunks, own) = (asset("a", "a.md", &["one"]), namespace(1000));
+        let theirs = own.of_source(&RepoSlug::parse("acme/docs").unwrap());
+        assert_eq!((theirs.source(), theirs.model(), own.source()), (Some("acme/docs"), own.model(), None));
+        let actual = Actual::from([(theirs.clone(), held(&chunks))]);
+        let found = plan(&own, &chunks, &actual, false);
+        assert_eq!((counts(&found), found.obsolete), ((0, 1, 0, 0), Vec::new()));
+        let found = plan(&theirs, &[], &actual, true);
+        assert_eq!((counts(&found), found.obsolete.len()), ((0, 0, 1, 0), 0));
     }
 
     /// What a store holds when a plan has been applied.

@@ -66,9 +66,7 @@ pub fn rank(query: &str, candidates: Vec<Candidate>, k: usize) -> Vec<Hit> {
 
 /// Okapi BM25 of each text for the query's words, with the usual k1 = 1.2 and b = 0.75.
 pub fn bm25(query: &str, texts: &[&str]) -> Vec<f32> {
-    let mut terms: Vec<String> = words(query).map(str::to_lowercase).collect();
-    terms.sort_unstable();
-    terms.dedup();
+    let terms = terms(query);
     let counted: Vec<(f32, Vec<f32>)> = texts.iter().map(|text| count(text, &terms)).collect();
     let total = counted.len() as f32;
     let mean = (counted.iter().map(|(length, _)| length).sum::<f32>() / total.max(1.0)).max(1.0);
@@ -83,6 +81,14 @@ pub fn bm25(query: &str, texts: &[&str]) -> Vec<f32> {
         counts.iter().zip(&rarity).map(|(n, rarity)| rarity * n * 2.2 / (n + weight)).sum()
     };
     counted.iter().map(score).collect()
+}
+
+/// The words of a text, each once, in lower case and sorted.
+pub fn terms(text: &str) -> Vec<String> {
+    let mut terms: Vec<String> = words(text).map(str::to_lowercase).collect();
+    terms.sort_unstable();
+    terms.dedup();
+    terms
 }
 
 /// The number of words in a text, and how often each term is among them.

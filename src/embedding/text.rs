@@ -27,7 +27,7 @@ impl Text {
 
 /// Every value at a pointer, in words: strings as they are, numbers and booleans in digits and letters, an array of those
 /// joined by commas. Objects and nulls say nothing.
-pub(super) fn values(value: &Value, pointer: &PointerPattern) -> Vec<String> {
+pub fn values(value: &Value, pointer: &PointerPattern) -> Vec<String> {
     pointer.select(value).into_iter().filter_map(|(_, value)| words(value)).collect()
 }
 

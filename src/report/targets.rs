@@ -6,11 +6,10 @@ use serde::Serialize;
 
 use super::course::{Course, Requests};
 use crate::downstream::{self, Channel, Delivery};
-use crate::embedding;
 use crate::finding::words::count;
 use crate::ids::{CommitId, Sha256Hex, TargetName};
 use crate::manifest::plan::{Action as ManifestAction, Publication};
-use crate::plan::{Plan, embedding_target};
+use crate::plan::{Indexing, Plan};
 
 /// The kind of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -110,6 +109,20 @@ pub struct EmbeddingNumbers {
     pub tokens: u64,
 }
 
+impl EmbeddingNumbers {
+    /// These and others together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            embedded: self.embedded + other.embedded,
+            reused: self.reused + other.reused,
+            upserted: self.upserted + other.upserted,
+            deleted: self.deleted + other.deleted,
+            tokens: self.tokens + other.tokens,
+        }
+    }
+}
+
 /// A whole run of `sync`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sync {
@@ -147,7 +160,7 @@ impl Sync {
 pub fn rows(plan: &Plan) -> Vec<Row> {
     let publications = plan.publications.iter().map(publication);
     let deliveries = plan.deliveries.iter().map(delivery);
-    publications.chain(deliveries).chain(plan.embedding.as_ref().map(embedding)).collect()
+    publications.chain(deliveries).chain(plan.indexes.iter().map(indexing)).collect()
 }
 
 /// The state of the library that a plan is for: a commit, or what is there instead.
@@ -200,7 +213,7 @@ fn delivery(of: &Delivery) -> Row {
     }
 }
 
-fn embedding(of: &embedding::Plan) -> Row {
+fn indexing(Indexing { target, place, plan: of }: &Indexing) -> Row {
     let counts = [
         ("embed", of.embed.len()),
         ("reuse", of.reuse.len()),
@@ -212,8 +225,9 @@ fn embedding(of: &embedding::Plan) -> Row {
         Some(refusal) => ("refuse", String::new(), refusal.to_string()),
         None if of.is_empty() => ("none", String::new(), "in step".to_owned()),
         None => {
+            let price = of.cost.map(|cost| format!(", ≈ {}", dollars(cost))).unwrap_or_default();
             let tokens =
-                format!("{} to embed (about {})", count(of.embed.len(), "chunk"), count_u64(of.tokens, "token"));
+                format!("{} to embed (about {}{price})", count(of.embed.len(), "chunk"), count_u64(of.tokens, "token"));
             let what = format!("{tokens}, {} known, {} to delete", of.reuse.len(), of.delete.len());
             // Whatever the store holds of this library is unchanged, deleted, or gives its vector to another chunk.
             let was_empty = of.unchanged == 0 && of.delete.is_empty() && of.reuse.is_empty();
@@ -223,7 +237,20 @@ fn embedding(of: &embedding::Plan) -> Row {
     };
     let mut counts = widened(&counts);
     counts.push(("tokens", of.tokens));
-    Row { name: embedding_target(), kind: Kind::Embedding, action, place: "vector index".to_owned(), what, why, counts }
+    counts.extend(of.cost.map(|cost| ("micro_usd", cost)));
+    Row { name: target.clone(), kind: Kind::Embedding, action, place: place.clone(), what, why, counts }
+}
+
+/// Millionths of a US dollar, for people: two digits that count, and cents from a dollar on.
+fn dollars(millionths: u64) -> String {
+    match millionths {
+        0..1_000_000 => {
+            let digits = format!("{millionths:06}");
+            let lead = digits.bytes().position(|digit| digit != b'0').unwrap_or(0);
+            format!("$0.{}", digits.get(..(lead + 2).max(2)).unwrap_or(&digits))
+        }
+        _ => format!("${}.{:02}", millionths / 1_000_000, millionths % 1_000_000 / 10_000),
+    }
 }
 
 fn count_u64(n: u64, noun: &str) -> String {
@@ -245,9 +272,10 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::downstream::{Delta, Slice};
-    use crate::embedding::Namespace;
     use crate::embedding::plan::MassDelete;
+    use crate::embedding::{self, Namespace};
     use crate::ids::{ChunkId, CorrelationId, DownstreamName, RepoSlug, Sha256Hex};
+    use crate::plan::embedding_target;
     use crate::state::TargetState;
 
     fn publication(action: ManifestAction) -> Publication {
@@ -289,8 +317,13 @@ pub(crate) mod tests {
         }
     }
 
+    fn in_index(plan: embedding::Plan) -> Indexing {
+        Indexing { target: embedding_target(), place: "vector index".to_owned(), plan }
+    }
+
     fn index(embed: &[&str], unchanged: usize) -> embedding::Plan {
         embedding::Plan {
+            cost: None,
             namespace: Namespace::from_store("model/256/c1-1000-200"),
             embed: embed.iter().map(|id| ChunkId::from_store(*id)).collect(),
             reuse: Vec::new(),
@@ -314,7 +347,7 @@ pub(crate) mod tests {
                 delivery("addon", Channel::Remote, downstream::Action::None),
                 delivery("site", Channel::Outbox, downstream::Action::Deliver),
             ],
-            embedding: Some(index(&["c1"], 4)),
+            indexes: vec![in_index(index(&["c1"], 4))],
         }
     }
 
@@ -333,7 +366,7 @@ pub(crate) mod tests {
         Plan {
             publications: vec![publication(ManifestAction::None)],
             deliveries: vec![delivery("site", Channel::Remote, downstream::Action::None)],
-            embedding: Some(index(&[], 5)),
+            indexes: vec![in_index(index(&[], 5))],
             ..busy()
         }
     }
@@ -365,6 +398,22 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_price_has_two_digits_that_count() {
+        for (millionths, said) in [
+            (0, "$0.00"),
+            (1, "$0.000001"),
+            (42, "$0.000042"),
+            (200, "$0.00020"),
+            (12_345, "$0.012"),
+            (999_999, "$0.99"),
+            (1_000_000, "$1.00"),
+            (12_345_678, "$12.34"),
+        ] {
+            assert_eq!(dollars(millionths), said);
+        }
+    }
+
+    #[test]
     fn every_target_has_a_row_in_the_order_of_the_work() {
         let expected = [
             ["manifest", "publish", "13 assets: 12 added, 1 removed", "nothing is published there yet"],
@@ -383,7 +432,7 @@ pub(crate) mod tests {
     #[test]
     fn a_refusal_is_an_action_of_its_own() {
         let refusal = Some(MassDelete { lost: 20, held: 30, limit: 10 });
-        let plan = Plan { embedding: Some(embedding::Plan { refusal, ..index(&["c1"], 0) }), ..busy() };
+        let plan = Plan { indexes: vec![in_index(embedding::Plan { refusal, ..index(&["c1"], 0) })], ..busy() };
         let row = rows(&plan).pop().unwrap();
         assert_eq!((row.action, row.what.as_str()), ("refuse", ""));
         assert!(row.why.contains("--allow-mass-delete"), "{}", row.why);
@@ -441,7 +490,12 @@ pub(crate) mod tests {
     fn an_index_is_said_to_be_empty_only_where_it_is() {
         let why = |reuse: &[&str], delete: &[&str], unchanged| {
             let ids = |ids: &[&str]| ids.iter().map(|id| ChunkId::from_store(*id)).collect();
-            embedding(&embedding::Plan { reuse: ids(reuse), delete: ids(delete), ..index(&["new"], unchanged) }).why
+            indexing(&in_index(embedding::Plan {
+                reuse: ids(reuse),
+                delete: ids(delete),
+                ..index(&["new"], unchanged)
+            }))
+            .why
         };
         assert_eq!(why(&[], &[], 0), "the index is empty");
         assert_eq!(why(&[], &["old"], 0), "0 unchanged", "every text has changed");

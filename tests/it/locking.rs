@@ -85,8 +85,9 @@ fn publish(root: &std::path::Path, state: &MemoryState) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let outside = outside(root, state, Arc::new(SteppedPace::default()));
-        let desired = plan(&library(root), &outside, Scope::default(), true).await.unwrap();
-        carry_out(desired, &outside, run("theirs"), &mut |_| {}).await.unwrap().1.unwrap();
+        let library = library(root);
+        let desired = plan(&library, &outside, Scope::default(), true).await.unwrap();
+        carry_out(desired, &library, &outside, run("theirs"), &mut |_| {}).await.unwrap().1.unwrap();
         state.unlock(&theirs().token).await.unwrap();
     });
 }
@@ -113,6 +114,8 @@ fn outside(root: &std::path::Path, state: &MemoryState, pace: Arc<dyn Pace>) -> 
         probe: None,
         model: Arc::new(Deterministic::new(16)),
         vectors: Arc::new(Memory::default()),
+        index_place: "vector index".to_owned(),
+        cache: None,
         budgets: stockroom::adapters::http::Budgets::new(Arc::clone(&pace), None),
         pace,
         // It stands still: that a lock has expired can be seen by waiting alone.
@@ -213,7 +216,7 @@ async fn a_run_with_nothing_to_do_takes_no_lock_and_leaves_no_trace() {
         let (desired, held) = planned.unwrap();
         assert_eq!(held.is_some(), round == "first");
         let before = state.load().await.unwrap();
-        let (sync, ended) = carry_out(desired, &outside, run(round), &mut |_| {}).await.unwrap();
+        let (sync, ended) = carry_out(desired, &library, &outside, run(round), &mut |_| {}).await.unwrap();
         ended.unwrap();
         assert_eq!(sync.results[0].outcome, if round == "first" { Outcome::Done } else { Outcome::Unchanged });
         assert_eq!(before == state.load().await.unwrap(), round == "second");

@@ -20,6 +20,8 @@ mod bucket_server;
 mod buckets;
 mod carried;
 mod chain;
+#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
+mod chroma_server;
 mod clients;
 mod concerns;
 mod convergence;
@@ -32,6 +34,8 @@ mod example_library;
 mod exports;
 mod fake_embeddings;
 mod fake_github;
+#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
+mod fake_pinecone;
 mod fake_slack;
 mod fault_sweep;
 mod federation;
@@ -55,12 +59,15 @@ mod places;
 #[allow(dead_code, reason = "what the adapters' own tests ask of it")]
 mod postgres_server;
 mod program;
+#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
+mod qdrant_server;
 mod proposal;
 mod published;
 #[cfg(unix)]
 mod pull;
 mod receivers;
 mod registry;
+mod remote_indexes;
 mod remote_model;
 mod review;
 mod runner_log;
@@ -74,4 +81,5 @@ mod status;
 mod suites;
 mod tell;
 mod threats;
+mod vector_servers;
 mod webhooks;

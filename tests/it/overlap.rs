@@ -51,6 +51,8 @@ impl Scene {
             probe: None,
             model: Arc::new(Deterministic::new(16)),
             vectors: Arc::clone(&vectors) as Arc<_>,
+            index_place: "vector index".to_owned(),
+            cache: None,
             budgets: stockroom::adapters::http::Budgets::new(Arc::new(SteppedPace::default()), None),
             pace: Arc::new(SteppedPace::default()),
             clock: Arc::new(|| Timestamp(7)),
@@ -68,14 +70,18 @@ impl Scene {
         self.plan_at(&commit, scope).await
     }
 
-    async fn plan_at(&self, commit: &str, scope: Scope) -> Desired {
+    fn library_at(&self, commit: &str) -> stockroom::commands::gather::Library {
         let place = Place { folder: self.library.root(), config: None, moment: Moment::At(commit.to_owned()) };
-        let library = gather(open(&place).unwrap(), Wanted::Assets).unwrap();
-        plan(&library, &self.outside, scope, true).await.unwrap()
+        gather(open(&place).unwrap(), Wanted::Assets).unwrap()
+    }
+
+    async fn plan_at(&self, commit: &str, scope: Scope) -> Desired {
+        plan(&self.library_at(commit), &self.outside, scope, true).await.unwrap()
     }
 
     async fn apply(&self, desired: Desired) -> Sync {
-        apply(desired, &self.outside, &mut |_| {}).await
+        let commit = desired.plan.commit.clone().unwrap();
+        apply(desired, &self.library_at(commit.as_str()), &self.outside, &mut |_| {}).await
     }
 
     async fn state(&self) -> State {
@@ -112,7 +118,7 @@ async fn an_older_plan_that_is_applied_late_writes_nothing() {
         let older = scene.plan("an older bolt", Scope::default()).await;
         let newer = scene.plan("a newer bolt", Scope::default()).await;
         let digest = newer.publishable.manifest.digest.to_string();
-        let text = newer.chunks[0].hash.to_string();
+        let text = newer.indexes[0].wanted[0].hash.to_string();
         assert!(!scene.apply(newer).await.is_partial());
         let (state, told) = (scene.state().await, scene.website.received().len());
 

@@ -1,7 +1,8 @@
 //! The model that is compiled into the binary: no key, no server, no download.
 //!
 //! A static embedding (models/minilm-static): a text's vector is the mean of its tokens' rows. The matrix is read where
-//! it lies in the binary; only the vocabulary has to be put into a table, at the first text.
+//! it lies in the binary; only the vocabulary has to be put into a table, at the first text. The first 64 or 128 columns
+//! are smaller models of their own.
 
 use std::sync::OnceLock;
 
@@ -18,7 +19,10 @@ static VOCABULARY: &str = include_str!("../../../models/minilm-static/vocab.txt"
 #[derive(Debug, Clone, Copy)]
 struct Matrix {
     rows: usize,
+    /// How many columns are used; those that follow them in a row are passed over.
     dims: usize,
+    /// How many bytes a row takes.
+    width: usize,
     bits: usize,
     digest: [u8; 32],
     scales: &'static [u8],
@@ -41,17 +45,30 @@ impl Matrix {
         match sizes {
             Some((scales, values)) if body.len() == scales + values / 8 && matches!(bits, 4 | 8) && dims % 2 == 0 => {
                 let (scales, values) = body.split_at(scales);
-                Ok(Self { rows, dims, bits, digest, scales, values })
+                Ok(Self { rows, dims, width: dims * bits / 8, bits, digest, scales, values })
             }
             _ => Err("its size is not what its head says"),
         }
     }
 
+    /// The first columns alone, an even number; none where there are not so many.
+    fn cut(self, dims: usize) -> Option<Self> {
+        (dims > 0 && dims.is_multiple_of(2) && dims <= self.dims).then_some(Self { dims, ..self })
+    }
+
+    fn scale(&self, row: usize) -> Option<f32> {
+        self.scales.get(row * 4..row * 4 + 4).and_then(|b| b.try_into().ok()).map(f32::from_le_bytes)
+    }
+
+    /// The bytes of a row, as far as it is used.
+    fn values(&self, row: usize) -> Option<&'static [u8]> {
+        let start = row.checked_mul(self.width)?;
+        self.values.get(start..start + self.dims * self.bits / 8)
+    }
+
     /// Adds a row to `sum`; one beyond the end adds nothing.
     fn add(&self, row: usize, sum: &mut [f32]) {
-        let width = self.dims * self.bits / 8;
-        let scale = self.scales.get(row * 4..row * 4 + 4).and_then(|b| b.try_into().ok()).map(f32::from_le_bytes);
-        let (Some(scale), Some(values)) = (scale, self.values.get(row * width..(row + 1) * width)) else { return };
+        let (Some(scale), Some(values)) = (self.scale(row), self.values(row)) else { return };
         if self.bits == 8 {
             for (sum, value) in sum.iter_mut().zip(values) {
                 *sum += scale * f32::from(i8::from_le_bytes([*value]));
@@ -63,6 +80,25 @@ impl Matrix {
             }
         }
     }
+
+    fn row(&self, row: usize) -> Option<Row> {
+        let (scale, values) = (self.scale(row)?, self.values(row)?);
+        let level = |byte: u8| i8::from_le_bytes([byte]);
+        let levels = match self.bits {
+            8 => values.iter().map(|value| level(*value)).collect(),
+            _ => values.iter().flat_map(|value| [level(value & 15) - 8, level(value >> 4) - 8]).collect(),
+        };
+        Some(Row { scale, levels })
+    }
+}
+
+/// A token's row of the matrix: `scale` × each level is a coordinate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// What each level is multiplied by.
+    pub scale: f32,
+    /// A whole number for each dimension, from −7 to 7 (from −127 to 127 in a matrix of eight bits).
+    pub levels: Vec<i8>,
 }
 
 /// The static model in the binary.
@@ -72,11 +108,36 @@ pub struct Local {
 }
 
 impl Local {
-    /// Takes the model that was compiled in; reads its head alone.
+    /// The sizes in which the model comes: all of its columns, and the prefixes that were measured.
+    pub const DIMENSIONS: [usize; 3] = [64, 128, 256];
+    /// The row of a token that is not in the vocabulary; it counts only where no token of a text is known.
+    pub const UNKNOWN: u32 = UNKNOWN;
+
+    /// Takes the model that was compiled in, with all of its dimensions; reads its head alone.
     pub fn new() -> Result<Self, ModelError> {
-        let unusable = |why: &str| ModelError::Unavailable { model: "minilm-static".to_owned(), why: why.to_owned() };
-        let matrix = Matrix::read(MODEL).map_err(unusable)?;
+        let matrix = Matrix::read(MODEL).map_err(|why| unusable(why.to_owned()))?;
         Ok(Self { matrix, tokenizer: OnceLock::new() })
+    }
+
+    /// The same with fewer dimensions: vectors are the first coordinates, scaled to length 1 after the cut.
+    pub fn with_dimensions(dimensions: usize) -> Result<Self, ModelError> {
+        let whole = Self::new()?;
+        let matrix = Self::DIMENSIONS.contains(&dimensions).then(|| whole.matrix.cut(dimensions)).flatten();
+        match matrix {
+            Some(matrix) => Ok(Self { matrix, ..whole }),
+            None => Err(unusable(format!("it comes with 64, 128 or 256 dimensions, not {dimensions}"))),
+        }
+    }
+
+    /// The matrix as far as it is used, row by row in the order of the vocabulary: for those who ship it elsewhere.
+    pub fn rows(&self) -> impl Iterator<Item = Row> {
+        let matrix = self.matrix;
+        (0..matrix.rows).filter_map(move |row| matrix.row(row))
+    }
+
+    /// The tokens, one a line, in the order of the rows; those that continue a word begin with `##`.
+    pub fn vocabulary() -> &'static str {
+        VOCABULARY
     }
 
     /// The vector of one text and the number of its tokens.
@@ -92,6 +153,10 @@ impl Local {
         // The mean has the direction of the sum.
         (normalised(sum), rows.len().max(1) as u64)
     }
+}
+
+fn unusable(why: String) -> ModelError {
+    ModelError::Unavailable { model: "minilm-static".to_owned(), why }
 }
 
 #[async_trait]
@@ -147,6 +212,50 @@ mod tests {
         super::super::conformance::holds(&Local::new().unwrap()).await;
     }
 
+    #[tokio::test]
+    async fn it_is_a_model_with_128_dimensions() {
+        super::super::conformance::holds(&Local::with_dimensions(128).unwrap()).await;
+    }
+
+    #[tokio::test]
+    async fn it_is_a_model_with_64_dimensions() {
+        super::super::conformance::holds(&Local::with_dimensions(64).unwrap()).await;
+    }
+
+    #[test]
+    fn a_smaller_model_is_the_first_columns_of_the_whole_one_and_named_otherwise() {
+        let whole = Local::new().unwrap();
+        let text = "A parametric hex bolt, from M3 to M64.";
+        for dimensions in Local::DIMENSIONS {
+            let local = Local::with_dimensions(dimensions).unwrap();
+            let expected = normalised(whole.one(text).0[..dimensions].to_vec());
+            let found = local.one(text).0;
+            assert!(found.len() == dimensions && cosine(&found, &expected) > 0.99999, "{dimensions}");
+            assert!((found.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-4);
+            assert_eq!(local.dimension(), dimensions);
+            assert!(local.fingerprint().starts_with(&format!("minilm-static-{dimensions}-")));
+        }
+        assert_eq!(Local::with_dimensions(256).unwrap().fingerprint(), whole.fingerprint());
+        for bad in [0, 1, 63, 65, 200, 257, 512, usize::MAX] {
+            let error = Local::with_dimensions(bad).unwrap_err().to_string();
+            assert!(error.contains("64, 128 or 256"), "{error}");
+        }
+    }
+
+    #[test]
+    fn rows_and_vocabulary_are_all_that_a_vector_needs() {
+        let local = Local::with_dimensions(64).unwrap();
+        let rows: Vec<Row> = local.rows().collect();
+        assert_eq!(rows.len(), Local::vocabulary().lines().count());
+        assert!(rows.iter().all(|row| row.levels.len() == 64 && row.levels.iter().all(|level| level.abs() <= 7)));
+        let tokens = WordPiece::new(VOCABULARY).rows("a hex bolt");
+        let mut sum = vec![0.0; 64];
+        for row in tokens.iter().filter(|row| **row != Local::UNKNOWN).map(|row| &rows[*row as usize]) {
+            sum.iter_mut().zip(&row.levels).for_each(|(sum, level)| *sum += row.scale * f32::from(*level));
+        }
+        assert_eq!(normalised(sum), local.one("a hex bolt").0);
+    }
+
     #[test]
     fn it_cuts_texts_as_the_reference_tokenizer_does() {
         let tokenizer = WordPiece::new(VOCABULARY);
@@ -200,6 +309,8 @@ mod tests {
         matrix.add(1, &mut sum);
         matrix.add(2, &mut sum);
         assert_eq!(sum, [63.5, -63.5]);
+        assert_eq!(matrix.row(1), Some(Row { scale: 0.5, levels: vec![127, -127] }));
+        assert!(matrix.row(2).is_none() && matrix.cut(4).is_none() && matrix.cut(1).is_none());
     }
 
     #[test]

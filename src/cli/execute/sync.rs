@@ -72,7 +72,8 @@ impl Execution<'_> {
                 return Err(stopped.into());
             }
         };
-        let sync = self.apply(desired, &outside, self.this_run(&library, command, (outside.clock)()), format).await;
+        let sync =
+            self.apply(desired, &library, &outside, self.this_run(&library, command, (outside.clock)()), format).await;
         self.give_back(lock).await;
         let sync = sync?;
         self.console.end_progress();
@@ -145,7 +146,14 @@ impl Execution<'_> {
         }
     }
 
-    async fn apply(&self, desired: Desired, outside: &Outside, run: Run, format: Format) -> anyhow::Result<Sync> {
+    async fn apply(
+        &self,
+        desired: Desired,
+        library: &Library,
+        outside: &Outside,
+        run: Run,
+        format: Format,
+    ) -> anyhow::Result<Sync> {
         if let Some(refusal) = desired.plan.refusal.clone() {
             return Err(anyhow!("nothing was done: {refusal}"));
         }
@@ -153,7 +161,7 @@ impl Execution<'_> {
             self.console.text(&human_targets::plan(&desired.plan, self.style()));
         }
         let mut last = Instant::now();
-        let (sync, ended) = syncing::carry_out(desired, outside, run, &mut |line| {
+        let (sync, ended) = syncing::carry_out(desired, library, outside, run, &mut |line| {
             self.console.progress(line);
             if last.elapsed() >= LOG_EVERY && !self.console.has_terminal() {
                 last = Instant::now();

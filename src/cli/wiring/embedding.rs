@@ -1,5 +1,8 @@
 //! Makes the model and the store of the vector index.
 
+mod indexes;
+mod servers;
+
 use std::sync::Arc;
 
 use super::VECTORS;
@@ -61,9 +64,10 @@ impl Indexing<'_> {
         let StoreSettings { kind, .. } = &settings.store;
         match kind {
             StoreKind::Embedded => Ok(Arc::new(Embedded::at(self.worktree.private_folder().join(VECTORS)))),
-            StoreKind::Pgvector | StoreKind::Qdrant | StoreKind::Pinecone | StoreKind::Chroma => {
-                Err(anyhow::anyhow!("the store `{}` is not built into this program", kind.as_str()))
-            }
+            StoreKind::Pinecone => Ok(Arc::new(indexes::pinecone(self, &settings.store)?)),
+            StoreKind::Chroma => Ok(Arc::new(indexes::chroma(self, &settings.store)?)),
+            StoreKind::Qdrant => Ok(Arc::new(servers::qdrant(self, &settings.store)?)),
+            StoreKind::Pgvector => servers::pgvector(self, &settings.store),
         }
     }
 

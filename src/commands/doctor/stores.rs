@@ -6,7 +6,7 @@ use crate::adapters::publication::PublishTarget;
 use crate::adapters::state_store::{StateError, Store, present};
 use crate::adapters::vector_store::{Description, VectorStore};
 use crate::diagnosis::Conclusion;
-use crate::finding::words::{count, count_u64};
+use crate::finding::words::count;
 use crate::state::Serial;
 
 /// How the state is.
@@ -70,7 +70,7 @@ pub async fn model(model: &dyn EmbeddingModel) -> Conclusion {
 
 /// What a question to a model cost.
 fn cost(tokens: u64, price: Option<f64>) -> String {
-    let asked = format!(" (one word was asked for: {}", count_u64(tokens, "token"));
+    let asked = format!(" (one word was asked for: {}", count(tokens, "token"));
     match price.map(|price| price * tokens as f64) {
         None => format!("{asked})"),
         Some(millionths) if millionths < 1.0 => format!("{asked}, less than $0.000001)"),

@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 
 use super::*;
+use crate::adapters::model::Limits;
 use crate::adapters::model::deterministic::Deterministic;
 use crate::adapters::model::local::Local;
 use crate::adapters::stop::Signal;
 use crate::adapters::vector_store::{Embedded, Memory};
-use crate::embedding::{ChunkSettings, Text, Unit, chunks, plan};
+use crate::commands::texts::AtHand;
+use crate::embedding::{ChunkSettings, Text, Unit, chunks, plan, wanted};
 use crate::ids::{AssetId, AssetKey, CollectionName, RepoPath};
 use crate::state::row::IndexMark;
 
@@ -41,21 +43,33 @@ fn library() -> Vec<Chunk> {
     (0..10).flat_map(one).collect()
 }
 
+fn outlines(chunks: &[Chunk]) -> Vec<Wanted> {
+    chunks.iter().flat_map(|chunk| wanted(std::slice::from_ref(chunk), |text| text.len().div_ceil(4) as u64)).collect()
+}
+
+fn plan_of(name: &Namespace, desired: &[Chunk], held: &Actual) -> Plan {
+    plan(name, &outlines(desired), held, &BTreeSet::new(), false)
+}
+
 async fn plan_now(desired: &[Chunk], model: &dyn EmbeddingModel, store: &dyn VectorStore) -> Plan {
-    plan(&namespace(model, &CUT), desired, &store.held().await.unwrap(), false)
+    plan_of(&namespace(model, &CUT), desired, &store.held().await.unwrap())
+}
+
+/// Applies a plan to the chunks, with what the store holds now.
+async fn apply_to(
+    plan: &Plan,
+    chunks: &[Chunk],
+    (model, store): (&dyn EmbeddingModel, &dyn VectorStore),
+    stop: &Stop,
+    progress: &mut (dyn FnMut(&Outcome) + Send),
+) -> Result<Outcome, ApplyError> {
+    let (held, texts) = (store.held().await.unwrap(), AtHand::new(chunks.to_vec()));
+    let means = Means { model, store, cache: None, held: &held, texts: texts.as_ref(), stop };
+    apply(plan, &outlines(chunks), &means, progress).await
 }
 
 async fn run(desired: &[Chunk], model: &dyn EmbeddingModel, store: &dyn VectorStore) -> Result<Outcome, ApplyError> {
-    apply(
-        &plan_now(desired, model, store).await,
-        desired,
-        &store.held().await.unwrap(),
-        model,
-        store,
-        &Stop::default(),
-        &mut |_| {},
-    )
-    .await
+    apply_to(&plan_now(desired, model, store).await, desired, (model, store), &Stop::default(), &mut |_| {}).await
 }
 
 #[tokio::test]
@@ -134,17 +148,12 @@ async fn another_cut_builds_a_new_generation_and_drops_the_old_one_last() {
     let cut = ChunkSettings { max: 80, ..CUT };
     let library = [asset_cut("a0", &["first 0", "new"], &cut), asset_cut("a1", &["first 1"], &cut)].concat();
     let name = namespace(&model, &cut);
-    let planned = plan(&name, &library, &store.held().await.unwrap(), false);
+    let planned = plan_of(&name, &library, &store.held().await.unwrap());
     let failing = self::model().failing_at(1);
-    apply(&planned, &library, &store.held().await.unwrap(), &failing, &store, &Stop::default(), &mut |_| {})
-        .await
-        .unwrap_err();
+    apply_to(&planned, &library, (&failing, &store), &Stop::default(), &mut |_| {}).await.unwrap_err();
     assert_eq!(store.held().await.unwrap()[&namespace(&model, &CUT)].len(), 30, "the old one still answers");
-    let planned = plan(&name, &library, &store.held().await.unwrap(), false);
-    let outcome =
-        apply(&planned, &library, &store.held().await.unwrap(), &model, &store, &Stop::default(), &mut |_| {})
-            .await
-            .unwrap();
+    let planned = plan_of(&name, &library, &store.held().await.unwrap());
+    let outcome = apply_to(&planned, &library, (&model, &store), &Stop::default(), &mut |_| {}).await.unwrap();
     assert_eq!((outcome.embedded, outcome.upserted, planned.unchanged), (1, 1, 2));
     assert_eq!(store.held().await.unwrap().keys().collect::<Vec<_>>(), [&name]);
 }
@@ -164,10 +173,7 @@ async fn a_refused_plan_does_nothing() {
 async fn a_plan_for_other_chunks_is_refused() {
     let (model, store, library) = (model(), Memory::default(), library());
     let planned = plan_now(&library, &model, &store).await;
-    let error =
-        apply(&planned, &library[1..], &store.held().await.unwrap(), &model, &store, &Stop::default(), &mut |_| {})
-            .await
-            .unwrap_err();
+    let error = apply_to(&planned, &library[1..], (&model, &store), &Stop::default(), &mut |_| {}).await.unwrap_err();
     assert!(matches!(error, ApplyError::Foreign { .. }) && error.is_certain(), "{error}");
     assert_eq!(model.calls(), 0);
 }
@@ -226,17 +232,152 @@ impl VectorStore for Robbed {
 }
 
 #[tokio::test]
-async fn what_was_stored_before_vectors_vanish_is_counted() {
+async fn vectors_that_vanish_meanwhile_are_embedded_again() {
     let texts: Vec<String> = (0..=PAGE).map(|n| format!("text {n}")).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let (model, store) = (model(), Memory::default());
     run(&asset("old", &texts), &model, &store).await.unwrap();
-    // Two pages are asked for in order to know what is there, and the first of two to be written.
-    let store = Robbed { store, answers: AtomicUsize::new(3) };
-    let error = run(&asset("new", &texts), &model, &store).await.unwrap_err();
-    assert!(matches!(error, ApplyError::Foreign { .. }) && !error.is_certain(), "{error}");
-    assert_eq!((error.done().upserted, error.done().reused), (PAGE, PAGE));
-    assert!(error.to_string().contains("500 chunks were stored"), "{error}");
+    // The first of two pages is given.
+    let store = Robbed { store, answers: AtomicUsize::new(1) };
+    let outcome = run(&asset("new", &texts), &model, &store).await.unwrap();
+    assert_eq!((outcome.reused, outcome.embedded, outcome.deleted), (PAGE, 1, PAGE + 1));
+}
+
+/// A model that does not take some texts.
+struct Choosy {
+    model: Deterministic,
+    bad: &'static str,
+    at_once: usize,
+}
+
+#[async_trait]
+impl EmbeddingModel for Choosy {
+    fn fingerprint(&self) -> String {
+        self.model.fingerprint()
+    }
+
+    fn dimension(&self) -> usize {
+        self.model.dimension()
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { texts: 8, at_once: self.at_once, ..Limits::default() }
+    }
+
+    async fn embed(&self, texts: &[&str]) -> Result<model::Embedded, ModelError> {
+        match texts.iter().any(|text| text.contains(self.bad)) {
+            true => Err(ModelError::Refused { model: self.fingerprint(), why: "too long".to_owned() }),
+            false => self.model.embed(texts).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_is_refused_is_named_and_the_rest_goes_on() {
+    for at_once in [1, 16] {
+        let (store, mut library) = (Memory::default(), library());
+        run(&library[..6], &model(), &store).await.unwrap();
+        // The first asset gets a text that is refused, the second loses all.
+        library.splice(0..6, asset("a0", &["first 0", "a bad one", "third 0"]));
+        let choosy = Choosy { model: self::model(), bad: "bad", at_once };
+        let error = run(&library, &choosy, &store).await.unwrap_err();
+        let ApplyError::Partly { refusals, done, total } = &error else { panic!("{error}") };
+        assert_eq!((refusals.len(), done.embedded, done.deleted, *total), (1, 24, 3, 25), "{error}");
+        let said = error.to_string();
+        assert!(
+            said.contains("1 of 25 chunks were refused: products/a0 (a0/a.md)") && said.contains("too long"),
+            "{said}"
+        );
+        let held = store.held().await.unwrap();
+        let of_first = held.values().flat_map(BTreeMap::values).filter(|held| held.asset.id.as_str() == "a0").count();
+        assert_eq!(of_first, 3, "the asset keeps what it had");
+        let outcome = run(&library, &self::model(), &store).await.unwrap();
+        assert_eq!((outcome.embedded, outcome.deleted), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_refuses_everything_is_given_up() {
+    let library: Vec<Chunk> = (0..2_000).flat_map(|n| asset(&format!("a{n}"), &[&format!("own {n}")])).collect();
+    let choosy = Choosy { model: model(), bad: "own", at_once: 4 };
+    let error = run(&library, &choosy, &Memory::default()).await.unwrap_err();
+    assert!(matches!(error, ApplyError::Model { .. }) && error.to_string().contains("embed.model"), "{error}");
+}
+
+/// A store that does not take some points, and fails altogether from some call on.
+struct Picky {
+    store: Memory,
+    bad: &'static str,
+}
+
+#[async_trait]
+impl VectorStore for Picky {
+    fn place(&self) -> String {
+        self.store.place()
+    }
+
+    async fn mark(&self) -> Result<Option<IndexMark>, VectorStoreError> {
+        self.store.mark().await
+    }
+
+    async fn set_mark(&self, mark: &IndexMark) -> Result<(), VectorStoreError> {
+        self.store.set_mark(mark).await
+    }
+
+    async fn held(&self) -> Result<Actual, VectorStoreError> {
+        self.store.held().await
+    }
+
+    async fn vectors(
+        &self,
+        namespace: &Namespace,
+        ids: &[ChunkId],
+    ) -> Result<BTreeMap<ChunkId, Vec<f32>>, VectorStoreError> {
+        self.store.vectors(namespace, ids).await
+    }
+
+    async fn upsert(&self, namespace: &Namespace, points: &[Point]) -> Result<(), VectorStoreError> {
+        match points.iter().any(|point| point.chunk.text.contains(self.bad)) {
+            true => Err(VectorStoreError::Refused { place: self.place(), why: "too large".to_owned() }),
+            false => self.store.upsert(namespace, points).await,
+        }
+    }
+
+    async fn delete(&self, namespace: &Namespace, ids: &[ChunkId]) -> Result<(), VectorStoreError> {
+        self.store.delete(namespace, ids).await
+    }
+
+    async fn drop_namespace(&self, namespace: &Namespace) -> Result<(), VectorStoreError> {
+        self.store.drop_namespace(namespace).await
+    }
+
+    async fn search(&self, namespace: &Namespace, query: &Query, k: usize) -> Result<Vec<Hit>, VectorStoreError> {
+        self.store.search(namespace, query, k).await
+    }
+}
+
+#[tokio::test]
+async fn a_point_that_the_store_refuses_is_named_and_its_vector_is_in_the_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = VectorCache::at(folder.path().join("cache.sqlite"));
+    let (model, library) = (model(), library());
+    let store = Picky { store: Memory::default(), bad: "second 3" };
+    let name = namespace(&model, &CUT);
+    let (texts, held, stop) = (AtHand::new(library.clone()), Actual::new(), Stop::default());
+    let means =
+        Means { model: &model, store: &store, cache: Some(&cache), held: &held, texts: texts.as_ref(), stop: &stop };
+    let planned = plan_of(&name, &library, &held);
+    let error = apply(&planned, &outlines(&library), &means, &mut |_| {}).await.unwrap_err();
+    let ApplyError::Partly { refusals, done, .. } = &error else { panic!("{error}") };
+    assert_eq!((refusals.len(), done.upserted, done.embedded), (1, 29, 29));
+    let known = cache.known(name.model(), library.iter().map(|chunk| chunk.hash.clone()).collect()).await;
+    assert_eq!(known.len(), 30);
+    // The next run, to another store, pays nothing.
+    let store = Memory::default();
+    let planned = plan(&name, &outlines(&library), &held, &known, false);
+    assert_eq!((planned.embed.len(), planned.tokens), (0, 0));
+    let outcome = apply(&planned, &outlines(&library), &Means { store: &store, ..means }, &mut |_| {}).await.unwrap();
+    assert_eq!((outcome.reused, outcome.embedded, model.texts()), (30, 0, 30));
 }
 
 #[tokio::test]
@@ -246,10 +387,7 @@ async fn a_vector_that_the_store_has_lost_is_embedded_again() {
     library.splice(0..3, asset("renamed", &["first 0", "second 0", "third 0"]));
     let planned = plan_now(&library, &model, &store).await;
     store.delete(&planned.namespace, &planned.delete).await.unwrap();
-    let outcome =
-        apply(&planned, &library, &store.held().await.unwrap(), &model, &store, &Stop::default(), &mut |_| {})
-            .await
-            .unwrap();
+    let outcome = apply_to(&planned, &library, (&model, &store), &Stop::default(), &mut |_| {}).await.unwrap();
     assert_eq!((outcome.embedded, outcome.reused), (3, 0));
 }
 
@@ -260,8 +398,7 @@ async fn who_is_asked_to_stop_begins_no_further_batch_and_the_next_run_goes_on()
     let (before, stop) = (model.calls(), Stop::default());
     let planned = plan_now(&library, &model, &store).await;
     let mut ask = |_: &Outcome| stop.ask(Signal::Terminate);
-    let error =
-        apply(&planned, &library, &store.held().await.unwrap(), &model, &store, &stop, &mut ask).await.unwrap_err();
+    let error = apply_to(&planned, &library, (&model, &store), &stop, &mut ask).await.unwrap_err();
     assert!(matches!(error, ApplyError::Stopped { total: 30, .. }) && !error.is_certain(), "{error}");
     assert_eq!((error.done().upserted, error.done().deleted, model.calls() - before), (4, 0, 1));
     let rest = run(&library, &model, &store).await.unwrap();
@@ -273,8 +410,7 @@ async fn an_index_that_was_not_begun_before_the_stop_is_as_it_was() {
     let (model, store, library) = (model(), Memory::default(), library());
     let (planned, stop) = (plan_now(&library, &model, &store).await, Stop::default());
     stop.ask(Signal::Interrupt);
-    let error =
-        apply(&planned, &library, &store.held().await.unwrap(), &model, &store, &stop, &mut |_| {}).await.unwrap_err();
+    let error = apply_to(&planned, &library, (&model, &store), &stop, &mut |_| {}).await.unwrap_err();
     assert!(error.is_certain() && model.calls() == 0, "{error}");
 }
 
@@ -283,11 +419,9 @@ async fn progress_is_heard_after_each_batch() {
     let (model, store, library) = (model(), Memory::default(), library());
     let planned = plan_now(&library, &model, &store).await;
     let mut heard = Vec::new();
-    apply(&planned, &library, &store.held().await.unwrap(), &model, &store, &Stop::default(), &mut |done| {
-        heard.push(done.upserted)
-    })
-    .await
-    .unwrap();
+    apply_to(&planned, &library, (&model, &store), &Stop::default(), &mut |done| heard.push(done.upserted))
+        .await
+        .unwrap();
     assert_eq!(heard, [4, 8, 12, 16, 20, 24, 28, 30]);
 }
 
@@ -345,14 +479,12 @@ async fn measure_each_step() {
     step("embed (chunks)", from, all.len());
     println!("{} tokens, {} characters", tokens, all.iter().map(|t| t.chars().count()).sum::<usize>());
     let name = namespace(&model, &cut);
-    let planned = plan(&name, &library, &store.held().await.unwrap(), false);
+    let planned = plan_of(&name, &library, &store.held().await.unwrap());
     let from = std::time::Instant::now();
-    apply(&planned, &library, &store.held().await.unwrap(), &model, &store, &Stop::default(), &mut |_| {})
-        .await
-        .unwrap();
+    apply_to(&planned, &library, (&model, &store), &Stop::default(), &mut |_| {}).await.unwrap();
     step("first run (chunks)", from, library.len());
     let from = std::time::Instant::now();
-    let again = plan(&name, &library, &store.held().await.unwrap(), false);
+    let again = plan_of(&name, &library, &store.held().await.unwrap());
     step("second plan (chunks)", from, library.len());
     assert!(again.is_empty());
     let from = std::time::Instant::now();

@@ -119,7 +119,7 @@ fn fields(news: &News<'_>) -> Vec<String> {
         |result: &&TargetResult| result.outcome == Outcome::Done && result.name.as_str().starts_with("downstream/");
     fields.push(field("Repositories told", sync.results.iter().filter(is_told).count().to_string()));
     fields.push(field("Assets", assets(&sync.plan.publications)));
-    if sync.plan.embedding.is_some() {
+    if !sync.plan.indexes.is_empty() {
         let numbers = sync.embedding;
         let said = format!("{} embedded, {} deleted", numbers.embedded + numbers.reused, numbers.deleted);
         fields.push(field("Embeddings", said));
