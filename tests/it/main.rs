@@ -32,6 +32,7 @@ mod doctor;
 mod documents;
 mod example_library;
 mod exports;
+mod fake_embeddings;
 mod fake_github;
 #[allow(dead_code, reason = "what the adapters' own tests ask of it")]
 mod fake_pinecone;
@@ -67,6 +68,7 @@ mod qdrant_server;
 mod receivers;
 mod registry;
 mod remote_indexes;
+mod remote_model;
 mod review;
 mod runner_log;
 mod schema_diff;
