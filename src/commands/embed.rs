@@ -92,6 +92,9 @@ pub async fn apply(
         run.go_on()?;
         means.store.drop_namespace(namespace).await.map_err(|source| run.store_failed(source))?;
     }
+    if plan.upserts() > 0 {
+        means.store.settle(&plan.namespace).await.map_err(|source| run.store_failed(source))?;
+    }
     Ok(run.done)
 }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use unicode_normalization::char::is_combining_mark;
 
-use super::settings::ChunkSettings;
+use super::settings::{ChunkSettings, Unit};
 use super::text::Text;
+use super::tokens::{Estimate, Tokens};
 use crate::ids::{AssetKey, ChunkId, RepoPath, Sha256Hex};
 
 /// A piece of an asset's text, small enough for one vector.
@@ -26,13 +27,21 @@ pub struct Chunk {
     pub hash: Sha256Hex,
 }
 
-/// The chunks of one asset's texts, in order; a text that comes twice is one chunk.
+/// The chunks of one asset's texts, in order; a text that comes twice is one chunk. Tokens are estimated.
 pub fn chunks(asset: &AssetKey, texts: &[Text], settings: &ChunkSettings) -> Vec<Chunk> {
+    chunks_by(asset, texts, settings, &Estimate)
+}
+
+/// The same, where the tokens of a model count if the settings say so.
+pub fn chunks_by(asset: &AssetKey, texts: &[Text], settings: &ChunkSettings, tokens: &dyn Tokens) -> Vec<Chunk> {
     let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
     let (max, overlap) = (size(settings.max), size(settings.overlap));
+    let cut = |text| match settings.unit {
+        Unit::Characters => cut(text, max, overlap),
+        Unit::Tokens => cut_by(text, max, overlap, tokens),
+    };
     let mut seen = BTreeSet::new();
-    let pieces =
-        texts.iter().flat_map(|text| cut(&text.text, max, overlap).into_iter().map(|piece| (&text.path, piece)));
+    let pieces = texts.iter().flat_map(|text| cut(&text.text).into_iter().map(|piece| (&text.path, piece)));
     let distinct = pieces.filter_map(|(path, piece)| {
         let id = ChunkId::of(asset, piece);
         seen.insert(id.clone()).then_some((id, path, piece))
@@ -82,36 +91,51 @@ struct Ruler<'a> {
     offsets: Vec<usize>,
     borders: Vec<Border>,
     blanks: Vec<bool>,
+    scale: Scale<'a>,
 }
+
+/// What lengths are counted in.
+enum Scale<'a> {
+    Characters,
+    Tokens {
+        tokens: &'a dyn Tokens,
+        /// How many tokens begin before each character, and in all.
+        before: Vec<usize>,
+    },
+}
+
+/// More characters than this never count as one token: marks that a model passes over, or a word too long for it to know,
+/// would make chunks of any size.
+const LONGEST_TOKEN: usize = 32;
 
 /// Cuts a text into pieces of at most `max` characters, where each may repeat up to `overlap` characters of the one before.
 ///
 /// Of the paragraphs that may begin a piece it takes one by its content, not by its place: after an edit the borders fall
 /// into step with the old ones again.
 pub fn cut(text: &str, max: usize, overlap: usize) -> Vec<&str> {
-    let max = max.max(1);
-    let ruler = Ruler::new(text.trim_end());
-    let count = ruler.borders.len();
-    let (mut start, mut done) = (ruler.skip_blanks(0), 0);
-    let mut pieces = Vec::new();
-    while count.saturating_sub(start) > max {
-        let end = ruler.end(start, (done + 1).max(start + 1), start + max);
-        pieces.push(ruler.slice(start, end));
-        done = ruler.skip_blanks(end);
-        start = ruler.skip_blanks(ruler.restart(start, end, overlap.min(max - 1)));
-        if start + max <= done {
-            start = ruler.skip_blanks(done);
-        }
-    }
-    if start < count {
-        pieces.push(ruler.slice(start, count));
-    }
-    pieces.retain(|piece| !piece.is_empty());
-    pieces
+    Ruler::new(text.trim_end(), Scale::Characters).cut(max, overlap)
+}
+
+/// The same in tokens. A character that is more than `max` tokens is a piece all the same.
+pub fn cut_by<'a>(text: &'a str, max: usize, overlap: usize, tokens: &'a dyn Tokens) -> Vec<&'a str> {
+    let text = text.trim_end();
+    let starts = tokens.starts(text);
+    let mut starts = starts.iter().peekable();
+    let mut begun = 0;
+    let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    let before = ends
+        .map(|at| {
+            while starts.next_if(|start| **start < at).is_some() {
+                begun += 1;
+            }
+            begun
+        })
+        .collect();
+    Ruler::new(text, Scale::Tokens { tokens, before }).cut(max, overlap)
 }
 
 impl<'a> Ruler<'a> {
-    fn new(text: &'a str) -> Self {
+    fn new(text: &'a str, scale: Scale<'a>) -> Self {
         let mut offsets = Vec::with_capacity(text.len() + 1);
         let mut borders = Vec::with_capacity(text.len());
         let mut blanks = Vec::with_capacity(text.len());
@@ -122,9 +146,95 @@ impl<'a> Ruler<'a> {
             blanks.push(c.is_whitespace());
         }
         offsets.push(text.len());
-        let mut ruler = Self { text, offsets, borders, blanks };
+        let mut ruler = Self { text, offsets, borders, blanks, scale };
         ruler.level_blanks();
         ruler
+    }
+
+    fn cut(&self, max: usize, overlap: usize) -> Vec<&'a str> {
+        let max = max.max(1);
+        let count = self.borders.len();
+        let (mut start, mut done) = (self.skip_blanks(0), 0);
+        let mut pieces = Vec::new();
+        while start < count && !self.fits(start, count, max) {
+            let Some(end) = self.piece(start, (done + 1).max(start + 1), max) else {
+                // What is repeated leaves no room for anything new.
+                start = self.skip_blanks(done);
+                continue;
+            };
+            pieces.push(self.slice(start, end));
+            done = self.skip_blanks(end);
+            start = self.skip_blanks(self.restart(start, end, overlap.min(max - 1)));
+            if self.reach(start, max) <= done {
+                start = self.skip_blanks(done);
+            }
+        }
+        if start < count {
+            pieces.push(self.slice(start, count));
+        }
+        pieces.retain(|piece| !piece.is_empty());
+        pieces
+    }
+
+    /// Where a piece from `start` ends that fits; none where it cannot even hold what comes before `least`.
+    fn piece(&self, start: usize, least: usize, max: usize) -> Option<usize> {
+        let mut most = self.reach(start, max);
+        loop {
+            let end = self.end(start, least, most);
+            if self.fits(start, end, max) || most <= start + 1 {
+                return Some(end);
+            }
+            if most <= least {
+                return if least > start + 1 { None } else { Some(end) };
+            }
+            most = least + (most - least) / 2;
+        }
+    }
+
+    /// The farthest place up to which it is about `max` from `start`.
+    fn reach(&self, start: usize, max: usize) -> usize {
+        match &self.scale {
+            Scale::Characters => start + max,
+            Scale::Tokens { before, .. } => {
+                let limit = before.get(start).copied().unwrap_or_default().saturating_add(max);
+                let most = before.partition_point(|begun| *begun <= limit).saturating_sub(1);
+                most.min(start.saturating_add(max.saturating_mul(LONGEST_TOKEN))).max(start + 1)
+            }
+        }
+    }
+
+    /// The first place from which it is about `length` to `end`.
+    fn back(&self, end: usize, length: usize) -> usize {
+        match &self.scale {
+            Scale::Characters => end.saturating_sub(length),
+            Scale::Tokens { before, .. } => {
+                let limit = before.get(end).copied().unwrap_or_default().saturating_sub(length);
+                before
+                    .partition_point(|begun| *begun < limit)
+                    .max(end.saturating_sub(length.saturating_mul(LONGEST_TOKEN)))
+            }
+        }
+    }
+
+    /// Whether a piece is not too long.
+    fn fits(&self, start: usize, end: usize, max: usize) -> bool {
+        if end > self.reach(start, max) {
+            return false;
+        }
+        match &self.scale {
+            Scale::Characters => true,
+            // A word that is cut has other tokens than the whole one.
+            Scale::Tokens { tokens, .. } if self.is_cut(start) || self.is_cut(end) => {
+                tokens.starts(self.slice(start, end)).len() <= max
+            }
+            Scale::Tokens { .. } => true,
+        }
+    }
+
+    /// Whether a place may be inside a token: there is no white space on either side.
+    fn is_cut(&self, at: usize) -> bool {
+        let is_blank = |at: usize| self.blanks.get(at).copied().unwrap_or(true);
+        at > 0 && !is_blank(at) && !is_blank(at - 1)
     }
 
     /// Blanks are cut off either way: to cut before them is as good as to cut after them.
@@ -169,9 +279,9 @@ impl<'a> Ruler<'a> {
             .unwrap_or(most)
     }
 
-    /// Where the next piece begins: at most `overlap` characters before the end of the last one, at a whole sentence or word.
+    /// Where the next piece begins: at most `overlap` before the end of the last one, at a whole sentence or word.
     fn restart(&self, start: usize, end: usize, overlap: usize) -> usize {
-        let from = end.saturating_sub(overlap).max(start + 1);
+        let from = self.back(end, overlap).max(start + 1);
         let first = |border: Border| (from..end).find(|at| self.border(*at) >= border);
         first(Border::Sentence).or_else(|| first(Border::Word)).unwrap_or(end)
     }
@@ -247,123 +357,4 @@ fn is_wide(c: char) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ids::{AssetId, CollectionName};
-    use proptest::prelude::*;
-
-    fn key(id: &str) -> AssetKey {
-        AssetKey { collection: CollectionName::new("products"), id: AssetId::new(id) }
-    }
-
-    fn text(text: &str) -> Text {
-        Text { path: RepoPath::new("a.md"), text: text.to_owned() }
-    }
-
-    /// A paragraph of about 300 characters that no other number has.
-    fn paragraph(n: u32) -> String {
-        (0..8)
-            .map(|i| format!("Sentence {i} of part {n} says {}.", n.wrapping_mul(7919) + i))
-            .collect::<Vec<_>>()
-            .join(" ")
-    }
-
-    #[test]
-    fn a_context_stands_before_each_chunk_that_does_not_begin_with_it() {
-        let key = AssetKey { collection: CollectionName::new("p"), id: AssetId::new("bolt") };
-        let text = Text { path: RepoPath::new("a.md"), text: "Hex bolt\n\nmade of steel".to_owned() };
-        let cut = chunks(&key, &[text], &ChunkSettings { max: 10, overlap: 0, ..ChunkSettings::default() });
-        let found = in_context(cut.clone(), " Hex bolt ");
-        let texts: Vec<_> = found.iter().map(|chunk| chunk.text.as_str()).collect();
-        assert_eq!(texts, ["Hex bolt", "Hex bolt\n\nmade of", "Hex bolt\n\nsteel"]);
-        assert!(found[0] == cut[0] && found[1].id != cut[1].id && found[1].hash != cut[1].hash);
-        assert_eq!(in_context(cut.clone(), " "), cut);
-    }
-
-    #[test]
-    fn a_short_text_is_one_chunk() {
-        assert_eq!(cut("Hex bolt.\n\nSteel.", 100, 20), ["Hex bolt.\n\nSteel."]);
-        assert!(cut("", 100, 20).is_empty());
-        assert!(cut(" \n ", 1, 0).is_empty());
-    }
-
-    #[test]
-    fn paragraphs_come_first_then_sentences_then_words_then_characters() {
-        assert_eq!(cut("One one one.\n\nTwo two two.", 20, 0), ["One one one.", "Two two two."]);
-        assert_eq!(cut("One is here. Two is there.", 20, 0), ["One is here.", "Two is there."]);
-        assert_eq!(cut("one two three four", 10, 0), ["one two", "three four"]);
-        assert_eq!(cut("abcdefghij", 4, 0), ["abcd", "efgh", "ij"]);
-        assert_eq!(cut("He said \"no.\" And left it so.", 20, 0), ["He said \"no.\"", "And left it so."]);
-        assert_eq!(cut("一二三。四五六七。八九", 6, 0), ["一二三。", "四五六七。", "八九"]);
-    }
-
-    #[test]
-    fn the_next_chunk_repeats_whole_sentences_or_words() {
-        assert_eq!(cut("Aa bb. Cc dd. Ee ff. Gg hh.", 14, 7), ["Aa bb. Cc dd.", "Cc dd. Ee ff.", "Ee ff. Gg hh."]);
-        assert_eq!(cut("one two three four five", 14, 6), ["one two three", "three four", "four five"]);
-    }
-
-    #[test]
-    fn a_character_as_a_reader_sees_it_stays_whole() {
-        assert_eq!(cut("e\u{301}e\u{301}e\u{301}", 3, 0), ["e\u{301}", "e\u{301}", "e\u{301}"]);
-        assert_eq!(cut("👩‍👩‍👧👍🏽🇩🇪🇫🇷", 5, 0), ["👩‍👩‍👧", "👍🏽🇩🇪", "🇫🇷"]);
-    }
-
-    #[test]
-    fn chunks_are_numbered_and_a_repeated_text_is_one() {
-        let texts = [text("same"), text("other"), text("same")];
-        let chunks = chunks(&key("bolt"), &texts, &ChunkSettings::default());
-        assert_eq!(chunks.iter().map(|c| (c.index, c.text.as_str())).collect::<Vec<_>>(), [(0, "same"), (1, "other")]);
-        assert_eq!(chunks[0].id, ChunkId::of(&key("bolt"), "same"));
-        assert_eq!(chunks[0].hash, Sha256Hex::of(b"same"));
-    }
-
-    #[test]
-    fn an_edit_moves_few_borders() {
-        let old: Vec<String> = (0..60).map(paragraph).collect();
-        let mut new = old.clone();
-        new[3] = "A new and much longer paragraph takes the place of the fourth. ".repeat(9);
-        new.insert(5, "And one comes in.".to_owned());
-        let (old, new) = (old.join("\n\n"), new.join("\n\n"));
-        let (old, new) = (cut(&old, 1000, 200), cut(&new, 1000, 200));
-        let changed = new.iter().filter(|piece| !old.contains(piece)).count();
-        assert!(old.len() > 20 && changed <= 5, "{changed} of {} changed", new.len());
-    }
-
-    fn prose() -> impl Strategy<Value = String> {
-        prop_oneof![
-            any::<String>(),
-            "[a-c .!?\\n]{0,300}",
-            "([a-z]{1,8}[ .\\n]{1,3}){0,60}",
-            "[é\u{301}👍🏽\u{200d}🇩a \\n。字]{0,120}"
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn no_chunk_is_too_long_and_each_brings_something_new(text in prose(), max in 1_usize..60, overlap in 0_usize..60) {
-            let pieces = cut(&text, max, overlap);
-            prop_assert!(pieces.iter().all(|p| !p.is_empty() && p.chars().count() <= max));
-            prop_assert!(pieces.len() <= text.chars().count());
-        }
-
-        #[test]
-        fn nothing_is_lost(text in prose(), max in 1_usize..60, overlap in 0_usize..60) {
-            let from = text.as_ptr() as usize;
-            let mut covered = vec![false; text.len()];
-            for piece in cut(&text, max, overlap) {
-                let at = piece.as_ptr() as usize - from;
-                covered[at..at + piece.len()].fill(true);
-            }
-            for (at, c) in text.char_indices() {
-                prop_assert!(covered[at] || c.is_whitespace(), "{c:?} at {at} is in no chunk");
-            }
-        }
-
-        #[test]
-        fn without_overlap_nothing_is_said_twice(text in prose(), max in 1_usize..60) {
-            let bare = |s: &str| s.chars().filter(|c| !c.is_whitespace()).collect::<String>();
-            prop_assert_eq!(cut(&text, max, 0).into_iter().map(bare).collect::<String>(), bare(&text));
-        }
-    }
-}
+mod tests;

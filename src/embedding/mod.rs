@@ -4,6 +4,7 @@
 //! what the stores hold, [`search`] scores them against a query.
 
 pub mod chunk;
+mod known_models;
 pub mod markup;
 pub mod packed;
 pub mod plan;
@@ -11,8 +12,10 @@ pub mod search;
 mod settings;
 pub mod text;
 mod text_rules;
+pub mod tokens;
 
-pub use chunk::{Chunk, chunks, in_context};
+pub use chunk::{Chunk, chunks, chunks_by, in_context};
+pub use known_models::{KnownModel, known_model, known_names};
 pub use plan::{Held, Namespace, Plan, Wanted, plan, wanted};
 pub use search::{Hit, Query};
 pub use settings::{
@@ -20,3 +23,4 @@ pub use settings::{
 };
 pub use text::Text;
 pub use text_rules::TextRules;
+pub use tokens::Tokens;

@@ -70,9 +70,7 @@ pub fn rank(query: &str, candidates: Vec<Candidate>, k: usize) -> Vec<Hit> {
 
 /// Okapi BM25 of each text for the query's words, with the usual k1 and b.
 pub fn bm25(query: &str, texts: &[&str]) -> Vec<f32> {
-    let mut terms: Vec<String> = terms(query).collect();
-    terms.sort_unstable();
-    terms.dedup();
+    let terms = terms(query);
     let counted: Vec<(f32, Vec<f32>)> = texts.iter().map(|text| count(text, &terms)).collect();
     let total = counted.len() as f32;
     let mean = (counted.iter().map(|(length, _)| length).sum::<f32>() / total.max(1.0)).max(1.0);
@@ -89,6 +87,14 @@ pub fn bm25(query: &str, texts: &[&str]) -> Vec<f32> {
     counted.iter().map(score).collect()
 }
 
+/// The words of a text, each once, in lower case and sorted.
+pub fn terms(text: &str) -> Vec<String> {
+    let mut terms: Vec<String> = words(text).map(str::to_lowercase).collect();
+    terms.sort_unstable();
+    terms.dedup();
+    terms
+}
+
 /// The number of words in a text, and how often each term is among them.
 fn count(text: &str, terms: &[String]) -> (f32, Vec<f32>) {
     let mut counts = vec![0.0; terms.len()];
@@ -102,8 +108,8 @@ fn count(text: &str, terms: &[String]) -> (f32, Vec<f32>) {
     (length, counts)
 }
 
-/// The words of a text as they are compared: in lower case.
-pub fn terms(text: &str) -> impl Iterator<Item = String> {
+/// The words of a text as they are compared, in lower case, each as often as it occurs.
+pub fn occurrences(text: &str) -> impl Iterator<Item = String> {
     words(text).map(str::to_lowercase)
 }
 

@@ -20,6 +20,8 @@ mod bucket_server;
 mod buckets;
 mod carried;
 mod chain;
+#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
+mod chroma_server;
 mod clients;
 mod concerns;
 mod convergence;
@@ -31,6 +33,8 @@ mod documents;
 mod example_library;
 mod exports;
 mod fake_github;
+#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
+mod fake_pinecone;
 mod fake_slack;
 mod fault_sweep;
 mod federation;
@@ -54,12 +58,15 @@ mod places;
 #[allow(dead_code, reason = "what the adapters' own tests ask of it")]
 mod postgres_server;
 mod program;
+#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
+mod qdrant_server;
 mod proposal;
 mod published;
 #[cfg(unix)]
 mod pull;
 mod receivers;
 mod registry;
+mod remote_indexes;
 mod review;
 mod runner_log;
 mod schema_diff;
@@ -73,4 +80,5 @@ mod status;
 mod suites;
 mod tell;
 mod threats;
+mod vector_servers;
 mod webhooks;

@@ -2,6 +2,7 @@
 
 mod address;
 mod connect;
+mod text;
 #[cfg(test)]
 #[path = "../../../tests/it/postgres_server.rs"]
 pub mod test_server;
@@ -10,3 +11,4 @@ mod tests;
 
 pub use address::{Address, NotAnAddress};
 pub use connect::{Fault, connect};
+pub use text::{NotEscaped, escaped, unescaped};

@@ -1,11 +1,15 @@
 //! Makes the model and the store of the vector index.
 
+mod indexes;
+mod servers;
+
 use std::sync::Arc;
 
 use super::VECTORS;
 use crate::adapters::http::Pace;
 use crate::adapters::model::EmbeddingModel;
 use crate::adapters::model::local::Local;
+use crate::adapters::model::openai::{Keys, OpenAi};
 use crate::adapters::vector_store::{Embedded, VectorStore};
 use crate::adapters::worktree::Worktree;
 use crate::cli::console::Console;
@@ -40,10 +44,22 @@ impl Indexing<'_> {
                 Some(dimensions) => Local::with_dimensions(usize::try_from(*dimensions)?)?,
                 None => Local::new()?,
             })),
-            Provider::Onnx | Provider::OpenAi | Provider::Azure => {
+            Provider::OpenAi | Provider::Azure => {
+                Ok(Arc::new(OpenAi::new(&settings.model, self.keys(&settings.model), Arc::clone(self.pace))))
+            }
+            Provider::Onnx => {
                 Err(anyhow::anyhow!("the provider `{}` is not built into this program", provider.as_str()))
             }
         }
+    }
+
+    fn keys(&self, model: &ModelSettings) -> Keys {
+        let held = |reference: &Option<SecretRef>| reference.as_ref().and_then(|reference| self.secret(reference));
+        let url = match &model.url {
+            Some(Endpoint::Secret(reference)) => self.secret(reference),
+            _ => None,
+        };
+        Keys { url, key: held(&model.key), token: held(&model.token) }
     }
 
     /// Where the vectors are kept. Nothing is opened or asked yet, and a secret that is missing is told when it is needed.
@@ -51,9 +67,10 @@ impl Indexing<'_> {
         let StoreSettings { kind, .. } = &settings.store;
         match kind {
             StoreKind::Embedded => Ok(Arc::new(Embedded::at(self.worktree.private_folder().join(VECTORS)))),
-            StoreKind::Pgvector | StoreKind::Qdrant | StoreKind::Pinecone | StoreKind::Chroma => {
-                Err(anyhow::anyhow!("the store `{}` is not built into this program", kind.as_str()))
-            }
+            StoreKind::Pinecone => Ok(Arc::new(indexes::pinecone(self, &settings.store)?)),
+            StoreKind::Chroma => Ok(Arc::new(indexes::chroma(self, &settings.store)?)),
+            StoreKind::Qdrant => Ok(Arc::new(servers::qdrant(self, &settings.store)?)),
+            StoreKind::Pgvector => servers::pgvector(self, &settings.store),
         }
     }
 
