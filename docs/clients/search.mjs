@@ -171,17 +171,18 @@ export class Search {
     let top = 0;
     for (const score of words.values()) top = Math.max(top, score);
     const scores = new Float32Array(this.keys.length).fill(-Infinity), cosines = new Float32Array(this.keys.length);
-    for (let chunk = 0; chunk < owners.length; chunk++) {
-      if (chunk % 4096 === 4095) await pause(); // whoever types must not wait
+    for (let chunk = 0, began = performance.now(); chunk < owners.length; chunk++) {
+      if (chunk % 512 === 511 && performance.now() - began > 8) { await pause(); began = performance.now(); } // whoever types must not wait
       let sum = 0;
       for (let at = 0, from = chunk * dimensions; at < dimensions; at++) sum = f(sum + f(levels[from + at] * vector[at]));
       const cosine = f(2 ** powers[chunk] * sum), asset = owners[chunk], word = words.get(chunk);
       const score = word && top > 0 ? f(cosine + f(f(f(this.head.scoring.words) * word) / top)) : cosine;
       if (score > scores[asset]) [scores[asset], cosines[asset]] = [score, cosine];
     }
+    const least = scores.slice().sort().at(-Math.min(count, scores.length)) ?? 0, order = [];
+    for (let asset = 0; asset < scores.length; asset++) if (scores[asset] >= least) order.push(asset);
     // Equal scores stay in the order of the assets, which are sorted.
-    const order = Array.from(scores.keys()).sort((a, b) => scores[b] - scores[a] || a - b).slice(0, count);
-    return order.map((asset) => ({ ...this.keys[asset], score: scores[asset], cosine: cosines[asset] }));
+    return order.sort((a, b) => scores[b] - scores[a] || a - b).slice(0, count).map((asset) => ({ ...this.keys[asset], score: scores[asset], cosine: cosines[asset] }));
   }
 
   /** Okapi BM25 of each chunk that has a word of the query. @param {string} query @returns {Promise<Map<number, number>>} */
@@ -206,7 +207,7 @@ export class Search {
     const bytes = this.files.get(file.path) ?? this.read(file);
     this.files.set(file.path, bytes);
     bytes.catch(() => this.files.delete(file.path));
-    const reader = new Reader(await bytes, ""), here = new Uint8Array(1 << 17);
+    const reader = new Reader(await bytes, ""), here = new Uint8Array(1000);
     while (reader.at < reader.bytes.length) {
       const shared = reader.number(), rest = reader.take(reader.number()), size = shared + rest.length;
       must(size <= here.length, "a word of the search is too long");

@@ -16,7 +16,7 @@ use crate::catalog::lfs;
 use crate::catalog::tree::{ContentError, Contents, Entry, EntryKind};
 use crate::config::Settings;
 use crate::embedding::packed::packed;
-use crate::embedding::search::{B, K1, WORDS, each_term};
+use crate::embedding::search::{B, K1, WORDS, occurrences};
 use crate::embedding::{self, Chunk};
 use crate::ids::{BlobId, RepoPath, Sha256Hex};
 use crate::manifest;
@@ -126,7 +126,7 @@ fn made_of(chunks: &[Chunk], local: &Local) -> anyhow::Result<Option<Bundle>> {
     let mut writer = Writer::default();
     let vectors: Vec<Vec<u8>> = chunks.par_iter().map(|chunk| packed(&local.vector(&chunk.text))).collect();
     for (chunk, vector) in chunks.iter().zip(vectors) {
-        writer.add(&chunk.asset, &vector, each_term(&chunk.text));
+        writer.add(&chunk.asset, &vector, occurrences(&chunk.text));
     }
     let rows = local.rows().map(|row| (row.scale, row.levels));
     let model = Model {

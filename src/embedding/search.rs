@@ -105,7 +105,7 @@ pub fn bm25(query: &str, texts: &[&str]) -> Vec<f32> {
 
 /// The words of a text, each once, in lower case and sorted.
 pub fn terms(text: &str) -> Vec<String> {
-    let mut terms: Vec<String> = each_term(text).collect();
+    let mut terms: Vec<String> = occurrences(text).collect();
     terms.sort_unstable();
     terms.dedup();
     terms
@@ -124,8 +124,8 @@ fn count(text: &str, terms: &[String]) -> (f32, Vec<f32>) {
     (length, counts)
 }
 
-/// The words of a text as they are compared, in lower case, as often as they stand there.
-pub fn each_term(text: &str) -> impl Iterator<Item = String> {
+/// The words of a text as they are compared, in lower case, each as often as it occurs.
+pub fn occurrences(text: &str) -> impl Iterator<Item = String> {
     words(text).map(str::to_lowercase)
 }
 

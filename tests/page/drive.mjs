@@ -184,16 +184,16 @@ const scenarios = {
     await page.locator("#q").focus();
     await page.waitForFunction(() => ready !== undefined);
     await page.evaluate(() => { window.longTasks.length = 0; });
-    await page.locator("#q").pressSequentially("throw something away", { delay: 20 });
+    await page.locator("#q").pressSequentially("remove rubbish", { delay: 20 });
     await page.locator(".near").waitFor();
     const found = await page.locator("#grid .card").count();
     const took = await page.evaluate(async () => {
       const all = [];
-      for (const query of ["throw something away", "trash", "rain", "a", "volume down", "bin"]) { const asked = performance.now(); await ready.find(query, 30); all.push(performance.now() - asked); }
+      for (const query of ["remove rubbish", "trash", "rain", "a", "volume down", "bin"]) { const asked = performance.now(); await ready.find(query, 30); all.push(performance.now() - asked); }
       return all;
     });
     console.log(`${found} cards; a search takes ${took.map((ms) => ms.toFixed(1)).join(", ")} ms; long tasks while typing: ${JSON.stringify(await page.evaluate(() => window.longTasks))}`);
-    assert.ok((await titles(page)).some((title) => /trash|delete|eraser|shredder|recycle/.test(title)), "what is thrown away is found");
+    assert.ok((await titles(page)).some((title) => /^trash$/.test(title)), "the bin is found");
     await isClean(page);
   },
 

@@ -145,6 +145,13 @@ fn where_there_is_no_text_there_is_no_search() {
 }
 
 #[test]
+fn a_word_that_nobody_types_counts_and_is_not_listed() {
+    let text = format!("short {}", "long".repeat(300));
+    let read = read(&made(&[("a", "1", &text)]));
+    assert_eq!((read.chunks[0].1, read.words.keys().map(String::as_str).collect::<Vec<_>>()), (2, vec!["short"]));
+}
+
+#[test]
 fn vectors_of_another_length_than_the_models_are_refused() {
     let mut writer = Writer::default();
     writer.add(&key("a", "1"), &[0, 1, 2, 3], std::iter::empty());

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 /// How large a file of words may grow before the next one begins, in bytes; a single word's chunks are never parted.
 const FULL: usize = 96 * 1024;
 
+/// How long a word may be that can be found, in bytes. Nobody types a longer one, and a text may be one word from end to end.
+const LONGEST: usize = 1_000;
+
 /// The words of all chunks, in the order of their bytes.
 #[derive(Debug, Default)]
 pub(super) struct Words(BTreeMap<String, Postings>);
@@ -23,8 +26,10 @@ impl Words {
     pub(super) fn add(&mut self, chunk: u64, words: impl Iterator<Item = String>) -> u64 {
         let (mut counts, mut length): (BTreeMap<String, u64>, u64) = (BTreeMap::new(), 0);
         for word in words {
-            *counts.entry(word).or_default() += 1;
             length += 1;
+            if word.len() <= LONGEST {
+                *counts.entry(word).or_default() += 1;
+            }
         }
         for (word, count) in counts {
             let postings = self.0.entry(word).or_default();
