@@ -94,7 +94,7 @@ pub async fn apply(
         means.store.drop_namespace(namespace).await.map_err(|source| run.store_failed(source))?;
     }
     if plan.upserts() > 0 {
-        store.settle(&plan.namespace).await.map_err(|source| run.store_failed(source))?;
+        means.store.settle(&plan.namespace).await.map_err(|source| run.store_failed(source))?;
     }
     Ok(run.done)
 }
