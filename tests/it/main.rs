@@ -73,6 +73,8 @@ mod review;
 mod runner_log;
 mod schema_diff;
 mod secrets;
+#[cfg(feature = "postgres")]
+mod shards;
 mod signals;
 mod simulated_github;
 mod sources;
