@@ -83,11 +83,6 @@ impl Default for ChunkSettings {
 }
 
 impl Settings {
-    /// Whether a server is asked, for vectors or for what is kept of them.
-    pub fn is_elsewhere(&self) -> bool {
-        self.store.kind != StoreKind::Embedded || matches!(self.model.provider, Provider::OpenAi | Provider::Azure)
-    }
-
     /// What is wrong beyond the JSON Schema: the JSON Pointer of each setting at fault, and a sentence.
     pub fn problems(&self) -> Vec<(String, String)> {
         let mut problems = Vec::new();

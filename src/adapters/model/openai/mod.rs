@@ -131,7 +131,7 @@ impl OpenAi {
     }
 
     fn policy(&self) -> Policy {
-        Policy { deadline: self.silence() * 5, attempts: 7, ..Policy::idempotent() }
+        Policy { deadline: self.silence() * 5, attempts: 10, ..Policy::idempotent() }
     }
 
     fn bounds(&self, text: &str) -> Bounds {
@@ -388,5 +388,7 @@ impl EmbeddingModel for OpenAi {
     }
 }
 
+#[cfg(test)]
+mod stand_in;
 #[cfg(test)]
 mod tests;

@@ -113,7 +113,7 @@ async fn a_bad_answer_is_refused_and_says_what_is_wrong() {
         assert!(matches!(&error, ModelError::Malformed { .. }) && error.to_string().contains(why), "{error}");
         assert!(model.embed(&["a", "b"]).await.is_ok(), "the next batch has nothing to do with it");
     }
-    let (model, ..) = small((0..7).map(|_| answer(huge.clone())).collect()).await;
+    let (model, ..) = small((0..10).map(|_| answer(huge.clone())).collect()).await;
     let error = model.embed(&["a"]).await.unwrap_err().to_string();
     assert!(error.contains("the answer is larger than"), "{error}");
 }
@@ -127,10 +127,10 @@ async fn what_passes_is_asked_again_a_few_times_and_not_for_ever() {
     let (model, fake, _) = small((0..50).map(|_| answer(Answer::status(502))).collect()).await;
     let error = model.embed(&["a"]).await.unwrap_err();
     assert!(
-        matches!(&error, ModelError::Unavailable { why, .. } if why.contains("502 (tried 7 times); run again later")),
+        matches!(&error, ModelError::Unavailable { why, .. } if why.contains("502 (tried 10 times); run again later")),
         "{error}"
     );
-    assert_eq!(fake.seen().len(), 7);
+    assert_eq!(fake.seen().len(), 10);
 }
 
 #[tokio::test]
