@@ -105,14 +105,16 @@ if ! current moto "$moto_set" || ! "$tools/moto/bin/python" -c '' 2>/dev/null; t
     echo "$moto_set" >"$tools/moto.stamp"
 fi
 
-# The vector store Chroma, whose server the tests start; apart from the others, since it brings eighty packages along.
-chroma_set="chromadb==$chromadb"
+# The vector store Chroma, whose server the tests start. It is one compiled module in the package; what the package needs
+# beside it, eighty packages for its clients and models, is left out, and with it the program that would import them.
+chroma_set="chromadb==$chromadb without dependencies"
 if ! current chroma "$chroma_set" || ! "$tools/chroma/bin/python" -c '' 2>/dev/null; then
-    rm -rf "$tools/chroma"
+    rm -rf "$tools/chroma" "$tools/bin/chroma"
     python3 -m venv "$tools/chroma"
-    # Only what starts the server: its Rust part does the work, and the models and the cloud clients are not asked.
-    "$tools/chroma/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "$chroma_set"
-    ln -sf "$tools/chroma/bin/chroma" "$tools/bin/chroma"
+    "$tools/chroma/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: "chromadb==$chromadb"
+    printf '%s\n' "#!$tools/chroma/bin/python" 'import sys, chromadb_rust_bindings' \
+        'chromadb_rust_bindings.cli(["chroma", *sys.argv[1:]])' >"$tools/bin/chroma"
+    chmod +x "$tools/bin/chroma"
     echo "$chroma_set" >"$tools/chroma.stamp"
 fi
 
