@@ -59,12 +59,12 @@ mod places;
 #[allow(dead_code, reason = "what the adapters' own tests ask of it")]
 mod postgres_server;
 mod program;
-#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
-mod qdrant_server;
 mod proposal;
 mod published;
 #[cfg(unix)]
 mod pull;
+#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
+mod qdrant_server;
 mod receivers;
 mod registry;
 mod remote_indexes;
@@ -75,8 +75,10 @@ mod schema_diff;
 mod secrets;
 mod signals;
 mod simulated_github;
+mod sources;
 #[cfg(feature = "postgres")]
 mod state_migrate;
+mod static_search;
 mod status;
 mod suites;
 mod tell;

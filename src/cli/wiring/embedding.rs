@@ -38,9 +38,12 @@ pub struct Indexing<'a> {
 impl Indexing<'_> {
     /// What turns texts into vectors. Nothing is loaded or asked yet, and a secret that is missing is told when it is needed.
     pub fn model(&self, settings: &Settings) -> anyhow::Result<Arc<dyn EmbeddingModel>> {
-        let ModelSettings { provider, .. } = &settings.model;
+        let ModelSettings { provider, dimensions, .. } = &settings.model;
         match provider {
-            Provider::Local => Ok(Arc::new(Local::new()?)),
+            Provider::Local => Ok(Arc::new(match dimensions {
+                Some(dimensions) => Local::with_dimensions(usize::try_from(*dimensions)?)?,
+                None => Local::new()?,
+            })),
             Provider::OpenAi | Provider::Azure => {
                 Ok(Arc::new(OpenAi::new(&settings.model, self.keys(&settings.model), Arc::clone(self.pace))))
             }
@@ -100,4 +103,18 @@ impl Indexing<'_> {
             }
         }
     }
+}
+
+/// The model and the store of the index, for those who ask it and do nothing else: no other secret is read, nobody else asked.
+pub fn to_ask(
+    worktree: &Worktree,
+    settings: &Settings,
+    environment: &Environment,
+    console: &Console,
+    pace: &Arc<dyn Pace>,
+) -> anyhow::Result<(Arc<dyn EmbeddingModel>, Arc<dyn VectorStore>)> {
+    let repository = environment.repository().or_else(|| worktree.origin());
+    let (repository, reach) = (repository.as_ref(), Reach::Look);
+    let indexing = Indexing { worktree, environment, console, pace, repository, reach };
+    Ok((indexing.model(settings)?, indexing.store(settings)?))
 }
