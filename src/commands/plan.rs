@@ -311,7 +311,7 @@ fn own_index(library: &Library, outside: &Outside, settings: &embedding::Setting
     Ok(Index {
         target: embedding_target(),
         namespace: Namespace::of(&model.fingerprint(), model.dimension(), &settings.chunk),
-        wanted: LibraryTexts::new(library, settings)?.wanted(&|text| model.tokens(text))?,
+        wanted: LibraryTexts::new(library, settings, model)?.wanted()?,
         texts: None,
         commit: None,
         assets: BTreeMap::new(),

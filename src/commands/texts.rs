@@ -7,11 +7,12 @@ use anyhow::anyhow;
 use rayon::prelude::*;
 
 use super::gather::Library;
+use crate::adapters::model::{EmbeddingModel, TokensOf};
 use crate::catalog::asset::Asset;
 use crate::catalog::lfs;
 use crate::catalog::pointer::PointerPattern;
 use crate::catalog::tree::{Contents, EntryKind, Tree};
-use crate::embedding::{self, Chunk, Text, TextRules, Wanted, chunks, in_context, wanted};
+use crate::embedding::{self, Chunk, Text, TextRules, Wanted, chunks_by, in_context, wanted};
 use crate::ids::{AssetKey, RepoPath};
 
 /// How large a file beside a record may be whose text is embedded, in bytes.
@@ -31,6 +32,7 @@ pub struct LibraryTexts<'a> {
     tree: &'a Tree,
     contents: &'a dyn Contents,
     settings: &'a embedding::Settings,
+    model: &'a dyn EmbeddingModel,
     rules: TextRules,
     context: Option<PointerPattern>,
     companions: BTreeMap<RepoPath, Vec<RepoPath>>,
@@ -38,8 +40,12 @@ pub struct LibraryTexts<'a> {
 }
 
 impl<'a> LibraryTexts<'a> {
-    /// Finds the files whose texts are wanted; reads none of them yet.
-    pub fn new(library: &'a Library, settings: &'a embedding::Settings) -> anyhow::Result<Self> {
+    /// Finds the files whose texts are wanted; reads none of them yet. The model says what its tokens are.
+    pub fn new(
+        library: &'a Library,
+        settings: &'a embedding::Settings,
+        model: &'a dyn EmbeddingModel,
+    ) -> anyhow::Result<Self> {
         let rules = TextRules::parse(&settings.text).map_err(|why| anyhow!("embed.text: {why}"))?;
         let records: Vec<&RepoPath> = library.assets.iter().map(|asset| &asset.record).collect();
         let regular = library.tree.entries.iter().filter(|entry| entry.kind == EntryKind::File);
@@ -48,12 +54,12 @@ impl<'a> LibraryTexts<'a> {
         let context = settings.context.as_deref().and_then(PointerPattern::parse);
         let places = library.assets.iter().enumerate().map(|(place, asset)| (&asset.key, place)).collect();
         let Library { assets, tree, contents, .. } = library;
-        Ok(Self { assets, tree, contents: contents.as_ref(), settings, rules, context, companions, places })
+        Ok(Self { assets, tree, contents: contents.as_ref(), settings, model, rules, context, companions, places })
     }
 
     /// Every chunk that should be in the index, in the order of the assets.
-    pub fn wanted(&self, tokens: &(dyn Fn(&str) -> u64 + Sync)) -> anyhow::Result<Vec<Wanted>> {
-        let of = |asset: &Asset| Ok(wanted(&self.cut(asset)?, tokens));
+    pub fn wanted(&self) -> anyhow::Result<Vec<Wanted>> {
+        let of = |asset: &Asset| Ok(wanted(&self.cut(asset)?, |text: &str| self.model.tokens(text)));
         let all: Vec<Vec<Wanted>> = self.assets.par_iter().map(of).collect::<anyhow::Result<_>>()?;
         Ok(all.into_iter().flatten().collect())
     }
@@ -63,7 +69,7 @@ impl<'a> LibraryTexts<'a> {
         let bytes = beside.iter().map(|path| Ok((path.clone(), self.bytes(path)?)));
         let bytes: BTreeMap<RepoPath, Vec<u8>> = bytes.collect::<anyhow::Result<_>>()?;
         let texts: Vec<Text> = self.rules.texts(&asset.record, &asset.meaning, beside, &bytes);
-        let cut = chunks(&asset.key, &texts, &self.settings.chunk);
+        let cut = chunks_by(&asset.key, &texts, &self.settings.chunk, &TokensOf(self.model));
         let Some(pointer) = &self.context else { return Ok(cut) };
         let context = embedding::text::values(&asset.meaning, pointer).join(", ");
         let context: String = context.chars().take(MAX_CONTEXT).collect();

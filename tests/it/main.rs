@@ -60,6 +60,7 @@ mod published;
 mod pull;
 mod receivers;
 mod registry;
+mod retrieval;
 mod review;
 mod runner_log;
 mod schema_diff;

@@ -34,13 +34,35 @@ pub struct Indexing<'a> {
 impl Indexing<'_> {
     /// What turns texts into vectors. Nothing is loaded or asked yet, and a secret that is missing is told when it is needed.
     pub fn model(&self, settings: &Settings) -> anyhow::Result<Arc<dyn EmbeddingModel>> {
-        let ModelSettings { provider, .. } = &settings.model;
+        let ModelSettings { provider, dimensions, .. } = &settings.model;
         match provider {
-            Provider::Local => Ok(Arc::new(Local::new()?)),
-            Provider::Onnx | Provider::OpenAi | Provider::Azure => {
+            Provider::Local => Ok(Arc::new(match dimensions.and_then(|n| usize::try_from(n).ok()) {
+                Some(dimensions) => Local::with_dimensions(dimensions)?,
+                None => Local::new()?,
+            })),
+            Provider::Onnx => self.onnx(&settings.model),
+            Provider::OpenAi | Provider::Azure => {
                 Err(anyhow::anyhow!("the provider `{}` is not built into this program", provider.as_str()))
             }
         }
+    }
+
+    #[cfg(feature = "onnx")]
+    fn onnx(&self, settings: &ModelSettings) -> anyhow::Result<Arc<dyn EmbeddingModel>> {
+        use crate::adapters::model::onnx::Onnx;
+        let Some(path) = &settings.path else {
+            let why = "a model at a `url` is not fetched yet; put it into the library and name its folder as `path`";
+            return Err(anyhow::anyhow!("embed.model: {why}"));
+        };
+        let library = self.worktree.root();
+        Ok(Arc::new(Onnx::open(library, path)?))
+    }
+
+    #[cfg(not(feature = "onnx"))]
+    fn onnx(&self, _: &ModelSettings) -> anyhow::Result<Arc<dyn EmbeddingModel>> {
+        Err(anyhow::anyhow!(
+            "embed.model: this program was built without `onnx`. Build one with `cargo build --release --features onnx` and              name it in STOCKROOM_BIN, or take another `provider`"
+        ))
     }
 
     /// Where the vectors are kept. Nothing is opened or asked yet, and a secret that is missing is told when it is needed.
