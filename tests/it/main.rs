@@ -20,6 +20,8 @@ mod bucket_server;
 mod buckets;
 mod carried;
 mod chain;
+#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
+mod chroma_server;
 mod clients;
 mod concerns;
 mod convergence;
@@ -30,7 +32,10 @@ mod doctor;
 mod documents;
 mod example_library;
 mod exports;
+mod fake_embeddings;
 mod fake_github;
+#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
+mod fake_pinecone;
 mod fake_slack;
 mod fault_sweep;
 mod federation;
@@ -58,8 +63,12 @@ mod proposal;
 mod published;
 #[cfg(unix)]
 mod pull;
+#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
+mod qdrant_server;
 mod receivers;
 mod registry;
+mod remote_indexes;
+mod remote_model;
 mod retrieval;
 mod review;
 mod runner_log;
@@ -67,10 +76,13 @@ mod schema_diff;
 mod secrets;
 mod signals;
 mod simulated_github;
+mod sources;
 #[cfg(feature = "postgres")]
 mod state_migrate;
+mod static_search;
 mod status;
 mod suites;
 mod tell;
 mod threats;
+mod vector_servers;
 mod webhooks;

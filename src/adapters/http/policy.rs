@@ -95,11 +95,11 @@ pub fn decide(policy: &Policy, attempts: u32, spent: Duration, event: &Event, ji
         Event::NotSent { why } => (true, why.clone(), None),
         Event::NoAnswer { why } => (false, why.clone(), None),
         Event::Answer(reply) if reply.is_rate_limited() => {
-            let wait = reply.wait().map_or(UNTOLD_WAIT, Duration::from_secs);
+            let wait = reply.wait().unwrap_or(UNTOLD_WAIT);
             (true, format!("the server asks to wait {}", told(wait)), Some(wait))
         }
         Event::Answer(reply) if matches!(reply.status, 408 | 500..=599) => {
-            (false, format!("the server answered {}", reply.status), reply.wait().map(Duration::from_secs))
+            (false, format!("the server answered {}", reply.status), reply.wait())
         }
         Event::Answer(_) => return Decision::Final,
     };

@@ -1,6 +1,7 @@
 //! What came back: a status, headers, and a body that is not larger than it may be.
 
 use std::error::Error as _;
+use std::time::Duration;
 
 use chrono::DateTime;
 use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -143,8 +144,13 @@ impl Reply {
         })
     }
 
-    /// For how many seconds the server asks us to stay away, told by its own clock, never by ours.
-    pub(super) fn wait(&self) -> Option<u64> {
+    /// For how long the server asks us to stay away, told by its own clock, never by ours.
+    pub(super) fn wait(&self) -> Option<Duration> {
+        // Models' servers say it to the millisecond.
+        let exact = self.headers.get("retry-after-ms").and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        if let Some(milliseconds) = exact {
+            return Some(Duration::from_millis(milliseconds).min(Duration::from_secs(DAY)));
+        }
         let text = |value: Option<&HeaderValue>| value.and_then(|v| v.to_str().ok()).map(str::trim).map(str::to_owned);
         let date = |text: &str| DateTime::parse_from_rfc2822(text).ok().map(|date| date.timestamp());
         let now = text(self.headers.get(DATE)).and_then(|now| date(&now));
@@ -156,7 +162,7 @@ impl Reply {
             }
             None => None,
         };
-        wait.map(|seconds| seconds.min(DAY))
+        wait.map(|seconds| Duration::from_secs(seconds.min(DAY)))
     }
 }
 
@@ -178,8 +184,11 @@ mod tests {
     #[test]
     fn the_server_says_how_long_to_stay_away() {
         type Headers = &'static [(&'static str, &'static str)];
-        let table: [(Headers, Option<u64>); 9] = [
+        let table: [(Headers, Option<u64>); 12] = [
             (&[("retry-after", "7")], Some(7)),
+            (&[("retry-after", "7"), ("retry-after-ms", "3000")], Some(3)),
+            (&[("retry-after", "7"), ("retry-after-ms", "soon")], Some(7)),
+            (&[("retry-after-ms", "18446744073709551615")], Some(DAY)),
             (&[NOW, ("retry-after", "Wed, 21 Oct 2015 07:28:30 GMT")], Some(30)),
             (&[NOW, ("retry-after", "Wed, 21 Oct 2015 07:00:00 GMT")], None),
             (&[("retry-after", "Wed, 21 Oct 2015 07:28:30 GMT")], None),
@@ -190,7 +199,7 @@ mod tests {
             (&[], None),
         ];
         for (headers, wanted) in table {
-            assert_eq!(reply(429, headers).wait(), wanted, "{headers:?}");
+            assert_eq!(reply(429, headers).wait(), wanted.map(Duration::from_secs), "{headers:?}");
         }
     }
 

@@ -144,6 +144,11 @@ impl Local {
         self.tokenizer.get_or_init(|| WordPiece::new(VOCABULARY))
     }
 
+    /// The vector of one text, which waits for nobody.
+    pub fn vector(&self, text: &str) -> Vec<f32> {
+        self.one(text).0
+    }
+
     /// The vector of one text and the number of its tokens.
     fn one(&self, text: &str) -> (Vec<f32>, u64) {
         let rows = self.tokenizer().rows(text);

@@ -23,6 +23,8 @@ pub enum Fault {
     Lost(String),
     /// Another session holds what this one needs, for too long.
     Busy,
+    /// The values of the statement are at fault, in a sentence; with others it may go.
+    Values(String),
     /// Anything else, in a sentence that says what to do.
     Refused(String),
 }
@@ -37,7 +39,7 @@ impl Fault {
             Self::Busy => {
                 "another process has been writing to it for too long. Run again when that has ended".to_owned()
             }
-            Self::Refused(why) => why.clone(),
+            Self::Values(why) | Self::Refused(why) => why.clone(),
         }
     }
 }
@@ -162,6 +164,8 @@ impl From<tokio_postgres::Error> for Fault {
             Self::Refused(format!("the server has no room left ({said}). Make room there, and run again"))
         } else if *code == SqlState::QUERY_CANCELED {
             Self::Refused(format!("it took too long ({said}). Run again when the server has less to do"))
+        } else if ["22", "54"].iter().any(|class| code.code().starts_with(class)) {
+            Self::Values(format!("the server says: {said}"))
         } else {
             Self::Refused(format!("the server says: {said}"))
         }

@@ -7,6 +7,8 @@ mod connect;
 pub mod test_server;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use address::{Address, NotAnAddress};
 pub use connect::{Fault, connect};
+pub use text::{NotEscaped, escaped, unescaped};

@@ -9,12 +9,22 @@ use crate::embedding::{Chunk, Hit, Namespace, Query};
 use crate::ids::ChunkId;
 use crate::state::row::IndexMark;
 
+pub mod chroma;
 pub mod embedded;
+mod json_server;
 pub mod memory;
-mod packed;
+#[cfg(feature = "postgres")]
+pub mod pgvector;
+pub mod pinecone;
+pub mod qdrant;
 
+pub use chroma::{Chroma, ChromaSettings};
 pub use embedded::Embedded;
 pub use memory::Memory;
+#[cfg(feature = "postgres")]
+pub use pgvector::PgVector;
+pub use pinecone::{Pinecone, PineconeSettings};
+pub use qdrant::{Qdrant, QdrantSettings};
 
 /// Why a store could not be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -114,8 +124,20 @@ pub trait VectorStore: Send + Sync {
     /// Takes a whole namespace away; one that is not there is no error.
     async fn drop_namespace(&self, namespace: &Namespace) -> Result<(), VectorStoreError>;
 
+    /// Told when a run has written all that it had to: what makes asking fast, and writing slow, may be built now.
+    async fn settle(&self, _namespace: &Namespace) -> Result<(), VectorStoreError> {
+        Ok(())
+    }
+
     /// The `k` assets that answer the query best, the best first.
     async fn search(&self, namespace: &Namespace, query: &Query, k: usize) -> Result<Vec<Hit>, VectorStoreError>;
+}
+
+/// How many chunks a server is asked for, by meaning and again by words, to choose the `k` best assets from.
+///
+/// An asset may have many chunks; and words count by how rare they are among all that are asked for.
+fn candidates(k: usize) -> usize {
+    k.saturating_mul(10).clamp(200, 1_000)
 }
 
 /// The cosine of two vectors of length 1.

@@ -1,11 +1,15 @@
 //! Makes the model and the store of the vector index.
 
+mod indexes;
+mod servers;
+
 use std::sync::Arc;
 
 use super::VECTORS;
 use crate::adapters::http::Pace;
 use crate::adapters::model::EmbeddingModel;
 use crate::adapters::model::local::Local;
+use crate::adapters::model::openai::{Keys, OpenAi};
 use crate::adapters::vector_store::{Embedded, VectorStore};
 use crate::adapters::worktree::Worktree;
 use crate::cli::console::Console;
@@ -36,33 +40,41 @@ impl Indexing<'_> {
     pub fn model(&self, settings: &Settings) -> anyhow::Result<Arc<dyn EmbeddingModel>> {
         let ModelSettings { provider, dimensions, .. } = &settings.model;
         match provider {
-            Provider::Local => Ok(Arc::new(match dimensions.and_then(|n| usize::try_from(n).ok()) {
-                Some(dimensions) => Local::with_dimensions(dimensions)?,
+            Provider::Local => Ok(Arc::new(match dimensions {
+                Some(dimensions) => Local::with_dimensions(usize::try_from(*dimensions)?)?,
                 None => Local::new()?,
             })),
-            Provider::Onnx => self.onnx(&settings.model),
             Provider::OpenAi | Provider::Azure => {
-                Err(anyhow::anyhow!("the provider `{}` is not built into this program", provider.as_str()))
+                Ok(Arc::new(OpenAi::new(&settings.model, self.keys(&settings.model), Arc::clone(self.pace))))
             }
+            Provider::Onnx => self.onnx(&settings.model),
         }
     }
 
     #[cfg(feature = "onnx")]
     fn onnx(&self, settings: &ModelSettings) -> anyhow::Result<Arc<dyn EmbeddingModel>> {
-        use crate::adapters::model::onnx::Onnx;
         let Some(path) = &settings.path else {
             let why = "a model at a `url` is not fetched yet; put it into the library and name its folder as `path`";
             return Err(anyhow::anyhow!("embed.model: {why}"));
         };
-        let library = self.worktree.root();
-        Ok(Arc::new(Onnx::open(library, path)?))
+        Ok(Arc::new(crate::adapters::model::onnx::Onnx::open(self.worktree.root(), path)?))
     }
 
     #[cfg(not(feature = "onnx"))]
     fn onnx(&self, _: &ModelSettings) -> anyhow::Result<Arc<dyn EmbeddingModel>> {
         Err(anyhow::anyhow!(
-            "embed.model: this program was built without `onnx`. Build one with `cargo build --release --features onnx` and              name it in STOCKROOM_BIN, or take another `provider`"
+            "embed.model: this program was built without ONNX models. Take another `provider`, or build a program with them \
+             (`cargo build --release --features onnx`)"
         ))
+    }
+
+    fn keys(&self, model: &ModelSettings) -> Keys {
+        let held = |reference: &Option<SecretRef>| reference.as_ref().and_then(|reference| self.secret(reference));
+        let url = match &model.url {
+            Some(Endpoint::Secret(reference)) => self.secret(reference),
+            _ => None,
+        };
+        Keys { url, key: held(&model.key), token: held(&model.token) }
     }
 
     /// Where the vectors are kept. Nothing is opened or asked yet, and a secret that is missing is told when it is needed.
@@ -70,9 +82,10 @@ impl Indexing<'_> {
         let StoreSettings { kind, .. } = &settings.store;
         match kind {
             StoreKind::Embedded => Ok(Arc::new(Embedded::at(self.worktree.private_folder().join(VECTORS)))),
-            StoreKind::Pgvector | StoreKind::Qdrant | StoreKind::Pinecone | StoreKind::Chroma => {
-                Err(anyhow::anyhow!("the store `{}` is not built into this program", kind.as_str()))
-            }
+            StoreKind::Pinecone => Ok(Arc::new(indexes::pinecone(self, &settings.store)?)),
+            StoreKind::Chroma => Ok(Arc::new(indexes::chroma(self, &settings.store)?)),
+            StoreKind::Qdrant => Ok(Arc::new(servers::qdrant(self, &settings.store)?)),
+            StoreKind::Pgvector => servers::pgvector(self, &settings.store),
         }
     }
 
@@ -105,4 +118,18 @@ impl Indexing<'_> {
             }
         }
     }
+}
+
+/// The model and the store of the index, for those who ask it and do nothing else: no other secret is read, nobody else asked.
+pub fn to_ask(
+    worktree: &Worktree,
+    settings: &Settings,
+    environment: &Environment,
+    console: &Console,
+    pace: &Arc<dyn Pace>,
+) -> anyhow::Result<(Arc<dyn EmbeddingModel>, Arc<dyn VectorStore>)> {
+    let repository = environment.repository().or_else(|| worktree.origin());
+    let (repository, reach) = (repository.as_ref(), Reach::Look);
+    let indexing = Indexing { worktree, environment, console, pace, repository, reach };
+    Ok((indexing.model(settings)?, indexing.store(settings)?))
 }

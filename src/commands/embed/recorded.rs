@@ -137,6 +137,10 @@ impl VectorStore for Recorded<'_> {
         self.change(ChunkChange::Dropped { namespace: namespace.to_string() }).await
     }
 
+    async fn settle(&self, namespace: &Namespace) -> Result<(), VectorStoreError> {
+        self.store.settle(namespace).await
+    }
+
     async fn search(&self, namespace: &Namespace, query: &Query, k: usize) -> Result<Vec<Hit>, VectorStoreError> {
         self.store.search(namespace, query, k).await
     }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::embedding::known_models::{known_model, known_names};
 use crate::secret::{Endpoint, SecretRef};
 
 /// What turns a text into a vector.
@@ -138,8 +139,8 @@ impl ModelSettings {
                 problems
                     .push(("provider", "`name` is missing: the model, such as `text-embedding-3-small`".to_owned()));
             }
-            Provider::OpenAi => {}
-            Provider::Azure => problems.extend(self.bad_azure()),
+            Provider::OpenAi => problems.extend(self.bad_dimensions()),
+            Provider::Azure => problems.extend(self.bad_azure().into_iter().chain(self.bad_dimensions())),
         }
         problems.extend(
             self.url.as_ref().and_then(|url| super::bad_address(url, &["http", "https"])).map(|why| ("url", why)),
@@ -156,6 +157,27 @@ impl ModelSettings {
             _ => return None,
         };
         Some(("provider", why.to_owned()))
+    }
+
+    /// How long a vector is must be known before anybody is asked for one.
+    fn bad_dimensions(&self) -> Option<(&'static str, String)> {
+        let names = [&self.name, &self.deployment];
+        let known = names.into_iter().flatten().find_map(|name| known_model(name));
+        match (known, self.dimensions) {
+            (Some(known), Some(given)) if given > known.dimensions => {
+                Some(("dimensions", format!("{} has {} dimensions, not {given}", known.name, known.dimensions)))
+            }
+            (Some(known), Some(given)) if given < known.dimensions && !known.shortens => Some((
+                "dimensions",
+                format!("{} always has {} dimensions; take `dimensions` away", known.name, known.dimensions),
+            )),
+            (None, None) if names.into_iter().any(Option::is_some) => {
+                let known: Vec<_> = known_names().map(|name| format!("`{name}`")).collect();
+                let sentence = "`dimensions` is missing: how many numbers a vector of this model has, such as 768 for                                 nomic-embed-text or 1024 for bge-m3; its page says so (it is known for ";
+                Some(("provider", format!("{sentence}{})", known.join(", "))))
+            }
+            _ => None,
+        }
     }
 
     fn bad_azure(&self) -> Vec<(&'static str, String)> {

@@ -207,7 +207,7 @@ impl Budget {
             book.counted.unchanged += u64::from(reply.status == 304);
             if reply.is_rate_limited() {
                 book.counted.limited += 1;
-                let wait = reply.wait().map_or(UNTOLD_WAIT, Duration::from_secs);
+                let wait = reply.wait().unwrap_or(UNTOLD_WAIT);
                 let until = now.saturating_add(wait);
                 book.ledger.hold(now, until, "GitHub asks everybody who uses this token to wait".to_owned());
             }

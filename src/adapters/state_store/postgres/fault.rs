@@ -35,6 +35,12 @@ impl From<InvalidId> for Fault {
     }
 }
 
+impl From<postgres::NotEscaped> for Fault {
+    fn from(text: postgres::NotEscaped) -> Self {
+        Self::Damaged(text.to_string())
+    }
+}
+
 impl Fault {
     /// The fault in words.
     pub(super) fn at(self, place: &str) -> StateError {

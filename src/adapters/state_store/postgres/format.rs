@@ -7,7 +7,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::super::StateError;
 use super::fault::Fault;
-use super::value::{escaped, unescaped};
+use crate::adapters::postgres::{escaped, unescaped};
 use crate::state::row::{Canonical, check_sum};
 
 /// Each step brings the format from its index to the next; the format is the number of steps taken. `$S` is the schema.

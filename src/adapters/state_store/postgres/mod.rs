@@ -6,7 +6,6 @@ mod moving;
 mod rows;
 mod shape;
 mod turn;
-mod value;
 
 use std::sync::Arc;
 
@@ -19,10 +18,9 @@ use uuid::Uuid;
 use self::fault::Fault;
 use self::format::Head;
 use self::turn::{For, Turn, within};
-use self::value::{escaped, unescaped};
 use super::moving::away;
 use super::{ChunkRows, FileDigests, SqliteState, StateError, StateHistory, StateLock, StateRows, StateStore, files};
-use crate::adapters::postgres::Address;
+use crate::adapters::postgres::{Address, escaped, unescaped};
 use crate::catalog::fact::FileFacts;
 use crate::ids::{BlobId, CorrelationId, LockToken, RunId};
 use crate::state::row::{ChunkChange, ChunkRow, IndexMark, Row, Table};

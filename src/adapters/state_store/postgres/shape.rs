@@ -5,7 +5,7 @@ use tokio_postgres::Row as Found;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::fault::Fault;
-use super::value::{escaped, unescaped};
+use crate::adapters::postgres::{escaped, unescaped};
 use crate::ids::{
     AssetId, AssetKey, BlobId, ChunkId, CollectionName, CommitId, CorrelationId, RepoPath, RunId, Sha256Hex, TargetName,
 };
@@ -297,11 +297,11 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&mut self) -> Result<String, Fault> {
-        unescaped(self.next()?)
+        Ok(unescaped(self.next()?)?)
     }
 
     fn maybe(&mut self) -> Result<Option<String>, Fault> {
-        self.next::<Option<&str>>()?.map(unescaped).transpose()
+        Ok(self.next::<Option<&str>>()?.map(unescaped).transpose()?)
     }
 
     fn time(&mut self) -> Result<Timestamp, Fault> {

@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::fault::Fault;
+/// A text that [`escaped`] did not give.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the text {0:?} is not one that was written")]
+pub struct NotEscaped(String);
 
 /// The text without NUL; a text without NUL and backslash is itself.
-pub(super) fn escaped(text: &str) -> Cow<'_, str> {
+pub fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(['\0', '\\']) {
         return Cow::Borrowed(text);
     }
@@ -13,7 +16,7 @@ pub(super) fn escaped(text: &str) -> Cow<'_, str> {
 }
 
 /// Takes back what [`escaped`] gave.
-pub(super) fn unescaped(text: &str) -> Result<String, Fault> {
+pub fn unescaped(text: &str) -> Result<String, NotEscaped> {
     if !text.contains('\\') {
         return Ok(text.to_owned());
     }
@@ -24,7 +27,7 @@ pub(super) fn unescaped(text: &str) -> Result<String, Fault> {
             '\\' => match characters.next() {
                 Some('\\') => '\\',
                 Some('0') => '\0',
-                _ => return Err(Fault::Damaged(format!("the text {text:?} is not one that was written"))),
+                _ => return Err(NotEscaped(text.to_owned())),
             },
             other => other,
         });
