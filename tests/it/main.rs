@@ -69,6 +69,7 @@ mod receivers;
 mod registry;
 mod remote_indexes;
 mod remote_model;
+mod retrieval;
 mod review;
 mod runner_log;
 mod schema_diff;
