@@ -48,14 +48,16 @@ impl Throttle {
         self.closed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The passage of the requests that one batch makes.
-    pub(super) fn passage(&self, estimate: u64) -> Passage<'_> {
+    /// The passage of the requests that one batch makes, which `can_be_parted` if it has several texts.
+    pub(super) fn passage(&self, estimate: u64, can_be_parted: bool) -> Passage<'_> {
         Passage {
             throttle: self,
             estimate: estimate as f64,
             ticket: Mutex::default(),
             last: Mutex::default(),
             comes_again: AtomicBool::new(false),
+            can_be_parted,
+            is_too_wide: AtomicBool::new(false),
         }
     }
 }
@@ -70,6 +72,8 @@ pub(super) struct Passage<'a> {
     last: Mutex<Option<Ticket>>,
     /// Whether the server has told it to come again.
     comes_again: AtomicBool,
+    can_be_parted: bool,
+    is_too_wide: AtomicBool,
 }
 
 impl Passage<'_> {
@@ -85,6 +89,11 @@ impl Passage<'_> {
         if self.comes_again.swap(is_told, Ordering::SeqCst) != is_told {
             self.throttle.ledger().note_again(is_told);
         }
+    }
+
+    /// Whether it was not let through because it has more tokens than a minute.
+    pub(super) fn is_too_wide(&self) -> bool {
+        self.is_too_wide.load(Ordering::SeqCst)
     }
 
     /// Learns how many tokens the texts really had.
@@ -123,6 +132,11 @@ impl Gate for Passage<'_> {
             let now = pace.now();
             let moment = {
                 let mut ledger = self.throttle.ledger();
+                let most = ledger.tokens_per_minute().filter(|_| self.can_be_parted);
+                if most.is_some_and(|most| ledger.likely(self.estimate) > most) {
+                    self.is_too_wide.store(true, Ordering::SeqCst);
+                    return Err("these are more tokens than the server takes in a minute".to_owned());
+                }
                 let moment = ledger.moment(now, self.estimate, comes_again);
                 if moment == Moment::Come {
                     let ticket = ledger.leave(now, self.estimate);

@@ -67,7 +67,7 @@ async fn run(server: Server, set: Option<f64>, batch: u32) -> (f64, u32) {
                     if number * batch >= 1_000_000 {
                         return;
                     }
-                    let passage = throttle.passage(u64::from(batch) * u64::from(15 + number % 4) / 10);
+                    let passage = throttle.passage(u64::from(batch) * u64::from(15 + number % 4) / 10, false);
                     let attempt = || async { Ok(said::plain(server.answer(f64::from(batch)).await, 0)) };
                     let reply =
                         send_through(&Policy { attempts: 10, ..Policy::idempotent() }, &*pace, &passage, attempt)
@@ -123,12 +123,12 @@ async fn a_server_that_says_nothing_of_its_limit_is_met_now_and_then() {
 async fn whoever_waits_hears_that_nobody_is_let_through() {
     let pace: Arc<dyn Pace> = Arc::new(RealPace::default());
     let throttle = Arc::new(Throttle::new(pace, Ledger::new(1, None, None)));
-    let first = throttle.passage(1);
+    let first = throttle.passage(1, true);
     first.enter(Duration::ZERO).await.unwrap();
     let others: Vec<_> = (0..3)
         .map(|_| {
             let throttle = Arc::clone(&throttle);
-            tokio::spawn(async move { throttle.passage(1).enter(Duration::ZERO).await })
+            tokio::spawn(async move { throttle.passage(1, true).enter(Duration::ZERO).await })
         })
         .collect();
     tokio::task::yield_now().await;
