@@ -36,6 +36,9 @@ OPERATIONS = {
     "/repos/{owner}/{repo}/commits/{ref}": ["get"],
     "/repos/{owner}/{repo}/git/trees/{tree_sha}": ["get"],
     "/repos/{owner}/{repo}/git/blobs/{file_sha}": ["get"],
+    "/repos/{owner}/{repo}/tarball/{ref}": ["get"],
+    "/orgs/{org}/repos": ["get"],
+    "/users/{username}/repos": ["get"],
     "/repos/{owner}/{repo}/releases": ["get"],
     "/repos/{owner}/{repo}/releases/tags/{tag}": ["get"],
     "/repos/{owner}/{repo}/releases/{release_id}/assets": ["get", "post"],
@@ -44,6 +47,7 @@ OPERATIONS = {
 }
 EXAMPLES = [
     "full-repository-default-response",
+    "minimal-repository-items",
     "workflow-run",
     "workflow-run-paginated",
     "workflow-paginated",

@@ -26,6 +26,8 @@ pub struct Plan {
     pub deliveries: Vec<Delivery>,
     /// What becomes of each part of the vector index; nothing when the library has none.
     pub indexes: Vec<Indexing>,
+    /// The sources of the index that were not read.
+    pub unread: Vec<Unread>,
 }
 
 /// What becomes of the library's own texts in the vector index, or of those of one source.
@@ -37,6 +39,17 @@ pub struct Indexing {
     pub place: String,
     /// What has to be done.
     pub plan: embedding::Plan,
+}
+
+/// A source of the index that was not read; what the index has of it stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unread {
+    /// Its name among the targets.
+    pub target: TargetName,
+    /// Why, in a sentence; no secret in it.
+    pub why: String,
+    /// Whether it should have been read.
+    pub is_trouble: bool,
 }
 
 /// More assets would vanish from a target than a run may take away unasked: a wrong glob or an empty checkout looks so.
@@ -62,6 +75,11 @@ pub fn embedding_target() -> TargetName {
     TargetName::new("embedding")
 }
 
+/// Whether a target is what the vector index holds of another repository: what it has is of that one's commits.
+pub fn is_source_target(target: &TargetName) -> bool {
+    target.as_str().starts_with("embedding/")
+}
+
 /// The name of what the vector index holds of another repository.
 pub fn source_target(repository: &RepoSlug) -> TargetName {
     TargetName::new(format!("embedding/{repository}"))
@@ -80,7 +98,7 @@ impl Plan {
             delivery.action = downstream::Action::None;
             delivery.why.clone_from(&why);
         }
-        Self { indexes: Vec::new(), superseded: Some(newer), refusal: None, ..self }
+        Self { indexes: Vec::new(), unread: Vec::new(), superseded: Some(newer), refusal: None, ..self }
     }
 
     /// The first target that would lose more than ten assets and more than a fifth of them.

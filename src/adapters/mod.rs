@@ -3,6 +3,7 @@
 //! `mod.rs` of a kind holds the trait, its error and its conformance suite; each implementation is one file, and one of
 //! them works in memory.
 
+mod archive;
 pub mod carrier;
 pub mod clock;
 pub mod dispatcher;
@@ -20,6 +21,7 @@ pub mod origin;
 pub mod postgres;
 pub mod publication;
 pub mod reach;
+pub mod repositories;
 pub mod schema_source;
 mod sqlite;
 pub mod state_store;

@@ -17,6 +17,7 @@ mod check;
 mod dispatch;
 mod docs;
 mod doctor;
+mod embed;
 mod federate;
 mod feedback;
 mod identity;
@@ -100,9 +101,11 @@ impl Execution<'_> {
                 let library = self.check(&common, format, &asked).await?;
                 Ok(verdict(&library.check.findings, common.fail_on))
             }
-            Command::Plan { format, common, limits } => self.plan(&common, &limits, format).await,
+            Command::Plan { common, limits, shards: Some(shards), .. } => self.shards(&common, &limits, shards).await,
+            Command::Plan { format, common, limits, .. } => self.plan(&common, &limits, format).await,
             Command::Sync { format, common, limits, metrics } => self.sync(&common, &limits, format, &metrics).await,
             Command::Dispatch(words) => self.dispatch(&words).await,
+            Command::Embed(words) => self.embed(&words).await,
             Command::Manifest { output, common } => self.manifest(&common, output).await,
             Command::Search { query, most, format } => self.search(&query, usize::from(most), format).await,
             Command::Status { remote, check, format } => self.status(remote.as_deref(), check, format).await,

@@ -10,6 +10,7 @@ pub mod places;
 #[cfg(feature = "postgres")]
 mod postgres;
 pub mod source;
+mod sources;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -159,6 +160,10 @@ pub fn outside(
             _ => vectors.place(),
         },
         vectors,
+        sources: match reach {
+            Reach::Local => None,
+            Reach::Look | Reach::Network => Some(sources::sources(config, environment, &mut githubs)?),
+        },
         cache: Some(VectorCache::at(worktree.private_folder().join(CACHE))),
         pace,
         clock: Arc::new(clock::now),
@@ -170,6 +175,8 @@ pub fn outside(
 pub fn sqlite_state(worktree: &Worktree, repository: Option<&RepoSlug>) -> SqliteState {
     state(worktree.private_folder().join(STATE), repository, worktree.prefix())
 }
+
+pub use embedding::to_ask as index_to_ask;
 
 #[cfg(feature = "postgres")]
 pub use postgres::state as postgres_state;

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub mod dispatch;
 pub mod docs;
+pub mod embed;
 pub mod federate;
 pub mod migrate;
 pub mod pull;
@@ -16,6 +17,7 @@ pub mod state;
 
 use dispatch::DispatchWords;
 use docs::DocsWords;
+use embed::EmbedWords;
 use federate::FederateWords;
 use pull::{PullWords, VerifyWords};
 use schema::SchemaCommand;
@@ -84,6 +86,11 @@ pub enum Command {
         /// How the result is written.
         #[arg(long, value_enum, default_value_t = PlanFormat::Human)]
         format: PlanFormat,
+        /// Print the shares of the work on the vector index in which there is anything to do, of so many, as a matrix for a
+        /// workflow's jobs.
+        #[arg(long, value_name = "N", conflicts_with_all = ["format", "only"])]
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+        shards: Option<u16>,
         /// What several commands understand.
         #[command(flatten)]
         common: Common,
@@ -114,6 +121,14 @@ pub enum Command {
                       Example: stockroom dispatch --to website --force"
     )]
     Dispatch(DispatchWords),
+    /// Check, plan, and bring the vector index into step alone; or one of several shares of the work.
+    #[command(
+        after_help = "Like `sync --only embed`. With --shard it embeds a share of what the index lacks and takes nothing away; several \
+                      runs may do so at once, where state and vectors are in places that all of them reach. A run without \
+                      --shard comes last, and finishes.\n\n\
+                      Example: stockroom embed --shard 2/4"
+    )]
+    Embed(EmbedWords),
     /// Say which targets are in step, which are behind, and which fail; changes nothing.
     #[command(after_help = "Example: stockroom status --remote https://github.com/org/library --check")]
     Status {

@@ -21,7 +21,8 @@ use crate::adapters::stop::Stop;
 use crate::adapters::vector_cache::VectorCache;
 use crate::adapters::vector_store::{Point, VectorStore, VectorStoreError};
 use crate::embedding::plan::Actual;
-use crate::embedding::{Chunk, Hit, Namespace, Plan, Query, Wanted};
+use crate::embedding::search::best;
+use crate::embedding::{Answer, Chunk, Hit, Namespace, Plan, Query, Wanted};
 use crate::ids::{AssetKey, ChunkId, Sha256Hex};
 
 /// How many points are read, written or deleted at a time when no model is asked.
@@ -309,6 +310,18 @@ pub async fn search(
     store: &dyn VectorStore,
     namespace: &Namespace,
 ) -> Result<Vec<Hit>, SearchError> {
+    let answers = search_parts(query, k, model, store, std::slice::from_ref(namespace)).await?;
+    Ok(answers.into_iter().map(|answer| answer.hit).collect())
+}
+
+/// The `k` assets of several parts of the index that answer best.
+pub async fn search_parts(
+    query: &str,
+    k: usize,
+    model: &dyn EmbeddingModel,
+    store: &dyn VectorStore,
+    parts: &[Namespace],
+) -> Result<Vec<Answer>, SearchError> {
     if query.trim().is_empty() {
         return Err(SearchError::Empty);
     }
@@ -316,7 +329,12 @@ pub async fn search(
     model::verify(model, 1, &answer)?;
     let vector = answer.vectors.into_iter().next().unwrap_or_default();
     let query = Query { text: query.to_owned(), vector };
-    Ok(store.search(namespace, &query, k).await?)
+    let mut answers = Vec::new();
+    for part in parts {
+        let hits = store.search(part, &query, k).await?;
+        answers.extend(hits.into_iter().map(|hit| Answer { repository: part.source().map(str::to_owned), hit }));
+    }
+    Ok(best(answers, k))
 }
 
 #[cfg(test)]

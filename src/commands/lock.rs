@@ -109,7 +109,7 @@ pub async fn plan_locked(
         return Ok((desired, None));
     }
     let most = patience(&library.config.settings.downstreams);
-    let held = wait_for(outside, claimant, most, told).await?;
+    let held = take(outside, claimant, most, told).await?;
     let desired = match outside.state.load().await {
         // Nobody has been at it since: the plan is still the one to be made.
         Ok(now) if now == desired.planned => Ok(desired),
@@ -133,7 +133,8 @@ async fn clear_left_behind(outside: &Outside, claimant: &Claimant) -> Result<(),
     }
 }
 
-async fn wait_for(
+/// Takes the lock, when whoever has it has given it back.
+pub async fn take(
     outside: &Outside,
     claimant: &Claimant,
     most: Duration,

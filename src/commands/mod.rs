@@ -31,6 +31,8 @@ pub mod remote_status;
 pub mod schema_diff;
 pub mod search;
 pub mod searchable;
+pub mod shards;
+pub mod sources;
 pub mod status;
 pub mod sync;
 pub mod texts;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::places::Sign;
+use super::sources::Source;
 use crate::adapters::dispatcher::Dispatcher;
 use crate::adapters::health::Probe;
 use crate::adapters::http::{Budgets, Pace};
@@ -38,6 +39,8 @@ pub struct Outside {
     pub vectors: Arc<dyn VectorStore>,
     /// Where they are kept, for people.
     pub index_place: String,
+    /// The sources of the index; none in a run that asks nobody.
+    pub sources: Option<Vec<Source>>,
     /// Remembers what was paid for.
     pub cache: Option<VectorCache>,
     /// What may be asked of the downstreams' servers, and what was.

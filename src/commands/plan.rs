@@ -14,6 +14,7 @@ use super::loops::{self, Looked};
 use super::outside::Outside;
 use super::places::{Found, Publishable};
 use super::searchable;
+use super::sources::{self, Known, Sources};
 use super::texts::{LibraryTexts, Texts};
 use crate::adapters::state_store::StateError;
 use crate::adapters::stop::Stopped;
@@ -31,7 +32,7 @@ use crate::manifest::layout::Habits;
 use crate::manifest::plan::{Action, Publication, plan as plan_publication, unread};
 use crate::manifest::{self, Manifest, build};
 pub use crate::plan::Plan;
-use crate::plan::{Indexing, embedding_target};
+use crate::plan::{Indexing, Unread, embedding_target, is_source_target};
 use crate::state::{Change, Delivered, State, TargetState, Timestamp};
 
 /// How many files are hashed before their digests are remembered: what a run loses that ends in the middle.
@@ -68,6 +69,7 @@ impl Scope {
         }
         if !self.embed {
             plan.indexes.clear();
+            plan.unread.clear();
         }
         plan.deliveries = self.choice.restrict(std::mem::take(&mut plan.deliveries), state)?;
         Ok(())
@@ -109,9 +111,9 @@ impl Desired {
         self.plan.superseded.is_some() || is_idle
     }
 
-    /// Whether some place could not be read, so that the plan cannot say what it lacks.
+    /// Whether some place or source could not be read, so that the plan cannot say what it lacks.
     pub fn is_partial(&self) -> bool {
-        self.found.iter().any(|found| found.trouble.is_some())
+        self.found.iter().any(|found| found.trouble.is_some()) || self.plan.unread.iter().any(|one| one.is_trouble)
     }
 
     /// Whether nothing is to be done that any other clone could see.
@@ -129,7 +131,13 @@ impl Desired {
             |target: TargetState| target.intent.is_none() && target.failure.is_none() && target.delivered.is_some();
         let is_done =
             |target: TargetState| target.intent.is_none() && (target.failure.is_none() || target.delivered.is_none());
+        // What is remembered of a source's files is what spares the next run to fetch them.
+        let is_known = |index: &Index| {
+            let known = self.planned.target(&index.target).delivered;
+            index.texts.is_none() || known.is_some_and(|known| known.assets == index.assets)
+        };
         of_ours.all(|name| is_quiet(self.planned.target(name)))
+            && (plan.indexes.is_empty() || self.indexes.iter().all(is_known))
             && plan.deliveries.iter().all(|delivery| is_done(self.planned.target(&delivery.target)))
     }
 }
@@ -139,6 +147,8 @@ struct Present {
     state: State,
     found: Vec<Found>,
     vectors: Actual,
+    /// The sources of the index that were not read.
+    unread: Vec<Unread>,
     /// The texts whose vectors are at hand though no store holds them.
     cached: BTreeSet<Sha256Hex>,
     /// Whether `vectors` had to be asked of the index itself.
@@ -174,11 +184,12 @@ pub struct Index {
 ///
 /// Changes nothing, except that the digests of files are remembered if `remember` is set.
 pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: bool) -> anyhow::Result<Desired> {
-    let made = make(library, outside, remember).await?;
+    let mut made = make(library, outside, remember).await?;
     let state = outside.state.load().await?;
     let mut present = Present {
         state,
         found: Vec::new(),
+        unread: Vec::new(),
         vectors: Actual::new(),
         cached: BTreeSet::new(),
         is_listed: false,
@@ -193,6 +204,11 @@ pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: 
     }
     if library.config.settings.embed.is_some() {
         (present.vectors, present.is_listed) = indexed(outside, &present.state).await?;
+        if scope.embed {
+            let found = look_at_sources(library, outside, &made.indexes, &present).await;
+            made.indexes.extend(found.indexes);
+            present.unread = found.unread;
+        }
         present.cached = cached(outside, &made.indexes, &present.vectors).await;
         present.is_strange = present.is_listed && !present.vectors.is_empty() && !outside.index_apart;
     }
@@ -212,6 +228,23 @@ pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: 
         }
     }
     Ok(desired)
+}
+
+/// What the sources of the index hold now.
+async fn look_at_sources(library: &Library, outside: &Outside, indexes: &[Index], present: &Present) -> Sources {
+    let (Some(settings), Some(own)) = (&library.config.settings.embed, indexes.first()) else {
+        return Sources::default();
+    };
+    let Some(sources) = &outside.sources else { return sources::left_out(settings) };
+    let known = Known {
+        settings,
+        namespace: &own.namespace,
+        state: &present.state,
+        held: &present.vectors,
+        own: outside.repository.as_ref(),
+        model: &outside.model,
+    };
+    sources::look(sources, known).await
 }
 
 /// What the index may hold, by the state where that is of this very index, else by the index itself; and which of the two.
@@ -268,6 +301,7 @@ pub async fn plan_merge(library: &Library, base: &Library, outside: &Outside) ->
     let present = Present {
         state,
         found: places.collect::<anyhow::Result<_>>()?,
+        unread: library.config.settings.embed.as_ref().map(|embed| sources::left_out(embed).unread).unwrap_or_default(),
         vectors: vectors.collect(),
         cached: BTreeSet::new(),
         is_listed: false,
@@ -315,7 +349,7 @@ fn own_index(library: &Library, outside: &Outside, settings: &embedding::Setting
     Ok(Index {
         target: embedding_target(),
         namespace: Namespace::of(&model.fingerprint(), model.dimension(), &settings.chunk),
-        wanted: LibraryTexts::new(library, settings)?.wanted(&|text| model.tokens(text))?,
+        wanted: LibraryTexts::new(library, settings, model)?.wanted()?,
         texts: None,
         commit: None,
         assets: BTreeMap::new(),
@@ -359,6 +393,7 @@ fn compare(
         publications: publications.collect::<anyhow::Result<_>>()?,
         deliveries: downstream::plan(&settings.downstreams, &concerns, &present.state, &|name| outside.channel(name)),
         indexes: indexes.iter().map(|index| indexing(index, outside, &present, scope)).collect(),
+        unread: present.unread.clone(),
     };
     let restored = restored(outside, &plan, &present);
     let is_published = plan.publications.iter().all(|publication| publication.action == Action::None);
@@ -416,10 +451,16 @@ fn restored(outside: &Outside, plan: &Plan, present: &Present) -> BTreeSet<Targe
 /// Files that differ from their commit are what somebody has in hand now: they are served.
 fn newer(library: &Library, outside: &Outside, present: &Present) -> Option<CommitId> {
     let ours = library.tree.commit.as_ref().filter(|_| !library.is_dirty())?;
-    let served = present.state.targets.values().filter_map(|target| target.delivered.as_ref()?.commit.clone());
+    let served = served_commits(&present.state);
     let served: BTreeSet<CommitId> = served.chain(published(outside, &present.found)).filter(|it| it != ours).collect();
     let worktree = &library.worktree;
     served.into_iter().find(|commit| worktree.descends(commit, ours) && worktree.is_kept(commit))
+}
+
+/// The commits of this repository that targets are known to have.
+fn served_commits(state: &State) -> impl Iterator<Item = CommitId> {
+    let targets = state.targets.iter().filter(|(name, _)| !is_source_target(name));
+    targets.filter_map(|(_, target)| target.delivered.as_ref()?.commit.clone())
 }
 
 /// The commits of this repository that the places say to have.
@@ -440,7 +481,7 @@ async fn unseen(library: &Library, outside: &Outside, desired: &Desired) -> Opti
     if desired.plan.superseded.is_some() || desired.is_settled() {
         return None;
     }
-    let served = desired.planned.targets.values().filter_map(|target| target.delivered.as_ref()?.commit.clone());
+    let served = served_commits(&desired.planned);
     let served = served.chain(published(outside, &desired.found));
     let lacking = served.collect::<BTreeSet<_>>().into_iter().find(|commit| !library.worktree.has(commit))?;
     let ask = outside.tip.clone()?;

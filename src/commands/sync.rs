@@ -1,6 +1,6 @@
 //! Applies a plan: publish, deliver, embed, and remember each as soon as it is done.
 
-mod index;
+pub(super) mod index;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -96,6 +96,11 @@ pub async fn apply(
         results.push(result);
         numbers = numbers.and(taken);
     }
+    results.extend(desired.plan.unread.iter().map(|unread| TargetResult {
+        name: unread.target.clone(),
+        outcome: Outcome::Failed,
+        message: unread.why.clone(),
+    }));
     let stopped = outside.stop().asked().map(|signal| signal.to_string());
     Sync {
         plan: desired.plan,
@@ -304,7 +309,8 @@ fn in_words(settled: Settled, is_file: bool) -> (Outcome, String) {
 /// that did not know of it knows now.
 async fn settle_in_step(desired: &Desired, outside: &Outside, target: &TargetName, delivered: Delivered) {
     let known = desired.planned.target(target);
-    if known.intent.is_none() && known.failure.is_none() && known.delivered.is_some() {
+    let is_known = known.delivered.as_ref().is_some_and(|last| last.assets == delivered.assets);
+    if known.intent.is_none() && known.failure.is_none() && is_known {
         return;
     }
     let digest = delivered.digest.clone();

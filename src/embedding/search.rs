@@ -33,6 +33,22 @@ pub struct Hit {
     pub score: f32,
 }
 
+/// A hit, and the repository that it is of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// Another repository than the library's own, as `owner/name`.
+    pub repository: Option<String>,
+    /// What was found there.
+    pub hit: Hit,
+}
+
+/// The `k` best of answers from several repositories; equal scores in the order in which they came.
+pub fn best(mut answers: Vec<Answer>, k: usize) -> Vec<Answer> {
+    answers.sort_by(|a, b| b.hit.score.total_cmp(&a.hit.score));
+    answers.truncate(k);
+    answers
+}
+
 /// A chunk as a store offers it to be scored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
@@ -89,7 +105,7 @@ pub fn bm25(query: &str, texts: &[&str]) -> Vec<f32> {
 
 /// The words of a text, each once, in lower case and sorted.
 pub fn terms(text: &str) -> Vec<String> {
-    let mut terms: Vec<String> = words(text).map(str::to_lowercase).collect();
+    let mut terms: Vec<String> = occurrences(text).collect();
     terms.sort_unstable();
     terms.dedup();
     terms

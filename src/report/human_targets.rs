@@ -20,7 +20,7 @@ pub fn plan(plan: &Plan, style: Style) -> String {
         );
         return out;
     }
-    if plan.is_empty() {
+    if plan.is_empty() && plan.unread.is_empty() {
         let _ = writeln!(out, "  {}: nothing to do", style.good("in step"));
         return out;
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::human::Style;
 use super::log_text::for_people;
-use crate::embedding::Hit;
+use crate::embedding::{Answer, Hit};
 
 /// How much of a chunk a person gets to see, in characters.
 const EXCERPT: usize = 160;
@@ -29,7 +29,9 @@ struct SearchV1<'a> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Hit")]
 struct HitV1<'a> {
-    /// The asset's collection.
+    /// The repository that it is of, as `owner/name`; null for the library's own.
+    repository: Option<&'a str>,
+    /// The asset's collection; of another repository's files its name.
     collection: &'a str,
     /// The asset's id.
     id: &'a str,
@@ -42,12 +44,12 @@ struct HitV1<'a> {
 }
 
 /// The answer for a person.
-pub fn human(query: &str, hits: &[Hit], style: Style) -> String {
+pub fn human(query: &str, hits: &[Answer], style: Style) -> String {
     if hits.is_empty() {
         return format!("nothing found for {}; is the index built? `stockroom sync` builds it\n", for_people(query));
     }
     let mut out = String::new();
-    for (rank, hit) in hits.iter().enumerate() {
+    for (rank, Answer { hit, .. }) in hits.iter().enumerate() {
         let name = style.good(&for_people(&hit.asset.to_string()));
         let _ = writeln!(out, "{:>2}. {name}  {}", rank + 1, style.quiet(&format!("{:.2}", hit.score)));
         let line = hit.text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -59,10 +61,17 @@ pub fn human(query: &str, hits: &[Hit], style: Style) -> String {
 }
 
 /// The answer for a program.
-pub fn json(query: &str, hits: &[Hit]) -> String {
-    fn hit(hit: &Hit) -> HitV1<'_> {
+pub fn json(query: &str, hits: &[Answer]) -> String {
+    fn hit(Answer { repository, hit }: &Answer) -> HitV1<'_> {
         let Hit { asset, path, text, score } = hit;
-        HitV1 { collection: asset.collection.as_str(), id: asset.id.as_str(), path: path.as_str(), score: *score, text }
+        HitV1 {
+            repository: repository.as_deref(),
+            collection: asset.collection.as_str(),
+            id: asset.id.as_str(),
+            path: path.as_str(),
+            score: *score,
+            text,
+        }
     }
     super::json::pretty(&SearchV1 { version: 1, query, hits: hits.iter().map(hit).collect() })
 }
@@ -77,9 +86,10 @@ mod tests {
     use super::*;
     use crate::ids::{AssetId, AssetKey, CollectionName, RepoPath};
 
-    fn hit(id: &str, text: &str, score: f32) -> Hit {
+    fn hit(id: &str, text: &str, score: f32) -> Answer {
         let asset = AssetKey { collection: CollectionName::new("products"), id: AssetId::new(id) };
-        Hit { asset, path: RepoPath::new(format!("{id}/{id}.json")), text: text.to_owned(), score }
+        let hit = Hit { asset, path: RepoPath::new(format!("{id}/{id}.json")), text: text.to_owned(), score };
+        Answer { repository: None, hit }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::state::{Grip, Held};
 use super::targets::{Kind, Row, library, rows};
 use crate::finding::words::count;
 use crate::ids::{CommitId, TargetName};
-use crate::plan::Plan;
+use crate::plan::{Plan, is_source_target};
 use crate::state::{Arrival, Run, State, TargetState, Timestamp};
 
 /// How a target stands.
@@ -119,8 +119,10 @@ pub fn by_plan(plan: &Plan, state: &State, is_at_work: bool) -> Vec<TargetStatus
 pub fn by_commit(state: &State, commit: Option<&CommitId>, dirty: bool, is_at_work: bool) -> Vec<TargetStatus> {
     let of = |(name, known): (&TargetName, &TargetState)| {
         let has = known.delivered.as_ref().and_then(|delivered| delivered.commit.as_ref());
-        let is_same = has.is_some() && has == commit;
-        let is_in_step = is_same && !dirty;
+        // What a source of the index has is of its own repository's commits.
+        let is_source = is_source_target(name) && known.delivered.is_some();
+        let is_same = is_source || (has.is_some() && has == commit);
+        let is_in_step = is_same && (is_source || !dirty);
         let level = level(known, is_in_step, is_at_work);
         let why = match (is_in_step, is_same) {
             (true, _) => "",

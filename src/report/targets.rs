@@ -9,7 +9,7 @@ use crate::downstream::{self, Channel, Delivery};
 use crate::finding::words::count;
 use crate::ids::{CommitId, Sha256Hex, TargetName};
 use crate::manifest::plan::{Action as ManifestAction, Publication};
-use crate::plan::{Indexing, Plan};
+use crate::plan::{Indexing, Plan, Unread};
 
 /// The kind of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -160,7 +160,8 @@ impl Sync {
 pub fn rows(plan: &Plan) -> Vec<Row> {
     let publications = plan.publications.iter().map(publication);
     let deliveries = plan.deliveries.iter().map(delivery);
-    publications.chain(deliveries).chain(plan.indexes.iter().map(indexing)).collect()
+    let unread = plan.unread.iter().map(unread);
+    publications.chain(deliveries).chain(plan.indexes.iter().map(indexing)).chain(unread).collect()
 }
 
 /// The state of the library that a plan is for: a commit, or what is there instead.
@@ -239,6 +240,18 @@ fn indexing(Indexing { target, place, plan: of }: &Indexing) -> Row {
     counts.push(("tokens", of.tokens));
     counts.extend(of.cost.map(|cost| ("micro_usd", cost)));
     Row { name: target.clone(), kind: Kind::Embedding, action, place: place.clone(), what, why, counts }
+}
+
+fn unread(of: &Unread) -> Row {
+    Row {
+        name: of.target.clone(),
+        kind: Kind::Embedding,
+        action: "unread",
+        place: "another repository".to_owned(),
+        what: String::new(),
+        why: of.why.clone(),
+        counts: Vec::new(),
+    }
 }
 
 /// Millionths of a US dollar, for people: two digits that count, and cents from a dollar on.
@@ -348,6 +361,7 @@ pub(crate) mod tests {
                 delivery("site", Channel::Outbox, downstream::Action::Deliver),
             ],
             indexes: vec![in_index(index(&["c1"], 4))],
+            unread: Vec::new(),
         }
     }
 

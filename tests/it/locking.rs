@@ -114,6 +114,7 @@ fn outside(root: &std::path::Path, state: &MemoryState, pace: Arc<dyn Pace>) -> 
         probe: None,
         model: Arc::new(Deterministic::new(16)),
         vectors: Arc::new(Memory::default()),
+        sources: None,
         index_place: "vector index".to_owned(),
         cache: None,
         budgets: stockroom::adapters::http::Budgets::new(Arc::clone(&pace), None),

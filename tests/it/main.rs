@@ -32,6 +32,7 @@ mod doctor;
 mod documents;
 mod example_library;
 mod exports;
+mod fake_embeddings;
 mod fake_github;
 #[allow(dead_code, reason = "what the adapters' own tests ask of it")]
 mod fake_pinecone;
@@ -58,21 +59,26 @@ mod places;
 #[allow(dead_code, reason = "what the adapters' own tests ask of it")]
 mod postgres_server;
 mod program;
-#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
-mod qdrant_server;
 mod proposal;
 mod published;
 #[cfg(unix)]
 mod pull;
+#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
+mod qdrant_server;
 mod receivers;
 mod registry;
 mod remote_indexes;
+mod remote_model;
+mod retrieval;
 mod review;
 mod runner_log;
 mod schema_diff;
 mod secrets;
+#[cfg(feature = "postgres")]
+mod shards;
 mod signals;
 mod simulated_github;
+mod sources;
 #[cfg(feature = "postgres")]
 mod state_migrate;
 mod static_search;

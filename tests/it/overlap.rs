@@ -51,6 +51,7 @@ impl Scene {
             probe: None,
             model: Arc::new(Deterministic::new(16)),
             vectors: Arc::clone(&vectors) as Arc<_>,
+            sources: None,
             index_place: "vector index".to_owned(),
             cache: None,
             budgets: stockroom::adapters::http::Budgets::new(Arc::new(SteppedPace::default()), None),

@@ -37,6 +37,8 @@ impl From<Octocrab> for Transport {
 /// Who asks.
 #[derive(Debug, Clone)]
 pub enum Credentials {
+    /// Nobody in particular, who sees what everybody may see.
+    Nobody,
     /// Whoever has this token.
     Token(Secret),
     /// A GitHub App, by tokens for a repository and those that it was made for.
@@ -58,6 +60,7 @@ impl Credentials {
     /// The token to ask with. The error is a sentence that says what to do.
     pub(super) async fn token(&self) -> Result<Secret, String> {
         match self {
+            Self::Nobody => Ok(Secret::new("")),
             Self::Token(token) => Ok(token.clone()),
             Self::App { app, repo } => app.token(repo).await,
         }
@@ -66,6 +69,7 @@ impl Credentials {
     /// The text without the secrets that are known here.
     pub(super) fn redacted(&self, text: &str) -> String {
         match self {
+            Self::Nobody => text.to_owned(),
             Self::Token(token) if token.is_empty() => text.to_owned(),
             Self::Token(token) => text.replace(token.reveal(), &token.to_string()),
             Self::App { app, .. } => app.redacted(text),
@@ -75,6 +79,7 @@ impl Credentials {
     /// What tells who asks from others, without giving anything away.
     pub(super) fn whose(&self) -> String {
         match self {
+            Self::Nobody => "nobody".to_owned(),
             Self::Token(token) => fingerprint(token),
             Self::App { app, repo } => format!("app {} at {}", app.id(), repo.owner().to_ascii_lowercase()),
         }

@@ -23,6 +23,7 @@ pub fn advice(base: &str, credentials: &Credentials, reply: &Reply, permission: 
             );
         }
         Credentials::Token(token) => token.reveal(),
+        Credentials::Nobody => "",
     };
     let pages = format!("{web}/settings/tokens");
     let fine_pages = format!("{web}/settings/personal-access-tokens");

@@ -78,12 +78,16 @@ impl Server {
     async fn ask(&self, policy: &Policy, token: &Secret, asked: Asked<'_>) -> Result<Reply, HttpError> {
         let authorization = authorization(token).map_err(|why| HttpError { certain: true, why, attempts: 0 })?;
         let kind = if asked.method == Method::GET { Kind::Read } else { Kind::Write };
-        send_within(policy, &self.budget, kind, || self.attempt(&authorization, &asked)).await
+        send_within(policy, &self.budget, kind, || self.attempt(authorization.as_ref(), &asked)).await
     }
 
-    async fn attempt(&self, authorization: &HeaderValue, asked: &Asked<'_>) -> Result<Reply, Trouble> {
+    async fn attempt(&self, authorization: Option<&HeaderValue>, asked: &Asked<'_>) -> Result<Reply, Trouble> {
         let builder = request::Builder::new().method(asked.method.clone()).uri(&asked.address);
-        let builder = builder.header(AUTHORIZATION, authorization.clone()).header(ACCEPT, asked.accept);
+        let builder = builder.header(ACCEPT, asked.accept);
+        let builder = match authorization {
+            Some(authorization) => builder.header(AUTHORIZATION, authorization.clone()),
+            None => builder,
+        };
         let builder = match asked.known {
             Some(tag) => builder.header(IF_NONE_MATCH, tag.clone()),
             None => builder,
@@ -145,14 +149,24 @@ impl Api {
 
     /// Asks for what is asked for again and again: what has not changed since costs nothing, where answers are kept.
     pub(in crate::adapters) async fn look(&self, policy: &Policy, path: &str) -> Result<Reply, HttpError> {
-        let Some(cache) = &self.cache else { return self.call(policy, Method::GET, path, None).await };
+        self.look_at(policy, path, JSON).await
+    }
+
+    /// The same in another media type than that of GitHub's usual answers.
+    pub(in crate::adapters) async fn look_at(
+        &self,
+        policy: &Policy,
+        path: &str,
+        accept: &'static str,
+    ) -> Result<Reply, HttpError> {
+        let Some(cache) = &self.cache else { return self.get(policy, path, accept, BODY_CAP).await };
         let address = format!("{}{path}", self.server.base);
-        let key = ReplyKey { whose: &self.credentials.whose(), address: &address, accept: JSON };
+        let key = ReplyKey { whose: &self.credentials.whose(), address: &address, accept };
         let kept = cache.get(&key);
         let asked = |known| Asked {
             method: Method::GET,
             address: address.clone(),
-            accept: JSON,
+            accept,
             content: Content::Nothing,
             known,
             cap: BODY_CAP,
@@ -186,8 +200,19 @@ impl Api {
     ///
     /// The answer may be another address, to which the token must not go along.
     pub(in crate::adapters) async fn raw(&self, policy: &Policy, path: &str, cap: usize) -> Result<Reply, HttpError> {
+        self.get(policy, path, BYTES, cap).await
+    }
+
+    /// Asks for an answer of this media type, of `cap` bytes at most.
+    pub(in crate::adapters) async fn get(
+        &self,
+        policy: &Policy,
+        path: &str,
+        accept: &'static str,
+        cap: usize,
+    ) -> Result<Reply, HttpError> {
         let (method, address) = (Method::GET, format!("{}{path}", self.server.base));
-        let asked = Asked { method, address, accept: BYTES, content: Content::Nothing, known: None, cap };
+        let asked = Asked { method, address, accept, content: Content::Nothing, known: None, cap };
         self.server.ask(policy, &self.token().await?, asked).await
     }
 
@@ -217,12 +242,16 @@ impl Api {
     }
 }
 
-fn authorization(token: &Secret) -> Result<HeaderValue, String> {
+/// What shows the token; nothing for who has none.
+fn authorization(token: &Secret) -> Result<Option<HeaderValue>, String> {
+    if token.is_empty() {
+        return Ok(None);
+    }
     let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.reveal())).map_err(|_| {
         "the token holds characters that no token has; set the variable again, without line breaks".to_owned()
     })?;
     authorization.set_sensitive(true);
-    Ok(authorization)
+    Ok(Some(authorization))
 }
 
 /// What GitHub says in the body: its message and the details of each error, in one line of bounded length.

@@ -1,79 +1,49 @@
 //! A `.tar.gz` unpacked in memory: regular files that can be schemas, and nothing else.
 
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind, Read};
-
-use flate2::read::MultiGzDecoder;
-use tar::Archive;
 
 use super::brought::{is_plain_path, may_be_schema};
 use super::{MAX_ALL, MAX_FILE, MAX_FILES};
+use crate::adapters::archive::{Bounds, Packed, each};
 
-/// How much an archive may hold in all, unpacked, in bytes.
+/// How much an archive may hold: unpacked, and in entries.
 const MAX_UNPACKED: u64 = 64 << 20;
-/// How many entries an archive may have.
 const MAX_ENTRIES: usize = 20_000;
 
 /// The files of an archive that can be schemas, by path; the error is a sentence. Links lead nowhere and are left out.
 pub(super) fn unpack(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> {
-    let broken = |error: io::Error| match error.kind() {
-        ErrorKind::FileTooLarge => format!("it holds more than {} MiB when it is unpacked", MAX_UNPACKED >> 20),
-        _ => format!("it is no .tar.gz that can be read ({error})"),
-    };
-    let mut archive = Archive::new(Limited { inner: MultiGzDecoder::new(bytes), left: MAX_UNPACKED });
+    let file = u64::try_from(MAX_FILE).unwrap_or(u64::MAX);
+    let bounds = Bounds { unpacked: MAX_UNPACKED, entries: MAX_ENTRIES, file };
     let (mut files, mut all) = (BTreeMap::new(), 0);
-    for (count, entry) in archive.entries().map_err(broken)?.enumerate() {
-        let entry = entry.map_err(broken)?;
-        if count >= MAX_ENTRIES {
-            return Err(format!("it holds more than {MAX_ENTRIES} files"));
-        }
-        let Ok(path) = String::from_utf8(entry.path_bytes().into_owned()) else { continue };
-        let path = path.trim_start_matches("./").to_owned();
-        if !entry.header().entry_type().is_file() || !may_be_schema(&path) {
-            continue;
+    each(bytes, bounds, &mut |packed: Packed<'_, &[u8]>| {
+        let path = packed.path.clone();
+        if !may_be_schema(&path) {
+            return Ok(());
         }
         if !is_plain_path(&path) {
             return Err(format!("it holds a file {path:?}, which would lie outside of it"));
         }
-        let limit = u64::try_from(MAX_FILE).unwrap_or(u64::MAX);
-        let mut content = Vec::new();
-        entry.take(limit + 1).read_to_end(&mut content).map_err(broken)?;
-        if content.len() > MAX_FILE {
-            return Err(format!("{path} is larger than the {} MiB that a schema may have", MAX_FILE >> 20));
-        }
+        let too_large = || format!("{path} is larger than the {} MiB that a schema may have", MAX_FILE >> 20);
+        let content = packed.content()?.ok_or_else(too_large)?;
         all += content.len();
         files.insert(path, content);
         if files.len() > MAX_FILES || all > MAX_ALL {
             let most = format!("{MAX_FILES} schema files of {} MiB in all", MAX_ALL >> 20);
             return Err(format!("it holds more than the {most} that a registry may have"));
         }
-    }
+        Ok(())
+    })?;
     Ok(files)
 }
 
-/// A reader that fails where there is more than it may read: also of what the entries' headers announce.
-struct Limited<R> {
-    inner: R,
-    left: u64,
-}
-
-impl<R: Read> Read for Limited<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        let left = u64::try_from(read).ok().and_then(|read| self.left.checked_sub(read));
-        self.left = left.ok_or(ErrorKind::FileTooLarge)?;
-        Ok(read)
-    }
-}
-
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::adapters) mod tests {
     use std::io::Write as _;
 
     use super::*;
 
     /// An archive of these files; a path may be one that the tar crate itself would refuse to write.
-    pub(in super::super) fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
+    pub(in crate::adapters) fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
         let mut tar = Vec::new();
         for (path, bytes) in files {
             let mut header = tar::Header::new_ustar();

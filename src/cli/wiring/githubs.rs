@@ -12,6 +12,7 @@ use crate::adapters::worktree::Worktree;
 use crate::config::Config;
 use crate::downstream::{App as AppSettings, Credentials as Named, Receiver, Settings};
 use crate::ids::RepoSlug;
+use crate::secret::Secret;
 
 /// Ways to GitHub: who shares a token or an app at one server shares its budget.
 pub struct GitHubs<'a> {
@@ -71,6 +72,21 @@ impl<'a> GitHubs<'a> {
             access = access.keeping(Arc::clone(cache));
         }
         GitHub::with(access).map(Some).map_err(anyhow::Error::msg)
+    }
+
+    /// The way to what can be read at this API with a token, or by everybody; second a sentence about a token that is none.
+    pub fn read(&mut self, api: Option<&str>, token: Option<Secret>) -> anyhow::Result<Result<GitHub, String>> {
+        let base = api.unwrap_or(self.environment.api()).to_owned();
+        let budget = self.budgets.of(&base, token.as_ref());
+        if let Some(token) = &token {
+            self.console.mask(token.reveal());
+        }
+        let credentials = token.map_or(Credentials::Nobody, Credentials::Token);
+        let mut access = Access::new(self.transport()?, &base, credentials, budget);
+        if let Some(cache) = &self.cache {
+            access = access.keeping(Arc::clone(cache));
+        }
+        Ok(GitHub::with(access))
     }
 
     /// The app, made for all repositories that are told in its name.

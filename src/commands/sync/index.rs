@@ -2,6 +2,7 @@
 
 use super::{delivered, not_recorded, settle_in_step, steps};
 use crate::adapters::vector_cache::VectorCache;
+use crate::adapters::vector_store::VectorStoreError;
 use crate::commands::embed::{self, ApplyError, Means};
 use crate::commands::gather::Library;
 use crate::commands::outside::Outside;
@@ -11,14 +12,14 @@ use crate::commands::texts::{LibraryTexts, Texts};
 use crate::embedding::Plan;
 use crate::embedding::plan::digest as chunks_digest;
 use crate::finding::words::count;
-use crate::ids::Sha256Hex;
+use crate::ids::{CorrelationId, Sha256Hex};
 use crate::plan::Indexing;
 use crate::report::targets::{EmbeddingNumbers, Outcome, TargetResult};
 use crate::state::Delivered;
 use crate::state::row::IndexMark;
 
 /// What the parts of the index have in common within one run.
-pub(super) struct Session<'a> {
+pub(in crate::commands) struct Session<'a> {
     desired: &'a Desired,
     library: &'a Library,
     outside: &'a Outside,
@@ -27,7 +28,7 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(desired: &'a Desired, library: &'a Library, outside: &'a Outside) -> Self {
+    pub(in crate::commands) fn new(desired: &'a Desired, library: &'a Library, outside: &'a Outside) -> Self {
         Self { desired, library, outside, is_unwritten: desired.was_listed }
     }
 
@@ -88,23 +89,47 @@ impl<'a> Session<'a> {
         mark: &IndexMark,
         progress: &mut (dyn FnMut(&str) + Send),
     ) -> Result<embed::Outcome, ApplyError> {
-        let (desired, outside) = (self.desired, self.outside);
         if let Some(refusal) = plan.refusal {
             return Err(refusal.into());
         }
-        let rows = outside.state.as_ref();
-        let held = &desired.indexed;
-        let store = embed::Recorded { store: outside.vectors.as_ref(), rows, intent: &steps.correlation, held };
-        let nothing = embed::Outcome::default();
-        let begun = store.begin(mark, std::mem::take(&mut self.is_unwritten)).await;
-        begun.map_err(|source| ApplyError::Store { source, done: nothing })?;
+        let begun = self.begin(&steps.correlation, mark, self.is_unwritten).await;
+        begun.map_err(|source| ApplyError::Store { source, done: embed::Outcome::default() })?;
+        self.is_unwritten = false;
+        self.embed(plan, index, &steps.correlation, progress).await
+    }
+
+    /// Begins to write to the index, under a new mark; where it was listed, what it holds takes the place of the rows.
+    pub(in crate::commands) async fn begin(
+        &self,
+        intent: &CorrelationId,
+        mark: &IndexMark,
+        was_listed: bool,
+    ) -> Result<(), VectorStoreError> {
+        self.recorded(intent).begin(mark, was_listed).await
+    }
+
+    fn recorded<'s>(&'s self, intent: &'s CorrelationId) -> embed::Recorded<'s> {
+        let (rows, held) = (self.outside.state.as_ref(), &self.desired.indexed);
+        embed::Recorded { store: self.outside.vectors.as_ref(), rows, intent, held }
+    }
+
+    /// Does what the plan says; what is written is recorded as long as the intent is under way.
+    pub(in crate::commands) async fn embed(
+        &self,
+        plan: &Plan,
+        index: &Index,
+        intent: &CorrelationId,
+        progress: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<embed::Outcome, ApplyError> {
+        let (outside, held) = (self.outside, &self.desired.indexed);
+        let (store, nothing) = (self.recorded(intent), embed::Outcome::default());
         let unread = |error: anyhow::Error| ApplyError::Text { why: format!("{error:#}"), done: nothing };
         let settings = self.library.config.settings.embed.clone().unwrap_or_default();
         let own;
         let texts: &dyn Texts = match &index.texts {
             Some(texts) => texts.as_ref(),
             None => {
-                own = LibraryTexts::new(self.library, &settings).map_err(unread)?;
+                own = LibraryTexts::new(self.library, &settings, outside.model.as_ref()).map_err(unread)?;
                 &own
             }
         };
@@ -139,7 +164,8 @@ fn said(done: &embed::Outcome) -> String {
     format!("{} embedded, {} known, {} deleted", count(done.embedded, "chunk"), done.reused, done.deleted)
 }
 
-fn numbers(done: &embed::Outcome) -> EmbeddingNumbers {
+/// The same for a report.
+pub(in crate::commands) fn numbers(done: &embed::Outcome) -> EmbeddingNumbers {
     let embed::Outcome { embedded, reused, upserted, deleted, tokens } = *done;
     EmbeddingNumbers { embedded, reused, upserted, deleted, tokens }
 }

@@ -33,11 +33,12 @@ struct PlanV1 {
 #[schemars(rename = "Target")]
 struct TargetV1 {
     /// Its name: `manifest` (`manifest/FOLDER` when there are several), `downstream/NAME`, `outbox/NAME` for a downstream
-    /// without a token, or `embedding`.
+    /// without a token, `embedding`, or `embedding/OWNER/NAME` for a source of the index.
     name: String,
     /// `manifest`, `downstream` or `embedding`.
     kind: &'static str,
-    /// `none`, `publish`, `deliver`, `resolve`, `restore`, `withhold`, `embed` or `refuse`.
+    /// `none`, `publish`, `deliver`, `resolve`, `restore`, `withhold`, `embed`, `refuse`, or `unread` for a source of the index
+    /// that was not read.
     action: &'static str,
     /// Why, in a sentence.
     why: String,

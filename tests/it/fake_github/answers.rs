@@ -88,6 +88,9 @@ pub fn answer(
     if let Some(told) = contents::answer(world, template, path, query, headers) {
         return told;
     }
+    if let Some(told) = super::organisations::answer(world, template, path, query) {
+        return told;
+    }
     let authorization = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     if let Some(told) = app::answer(world, template, path, authorization, body) {
         return told;

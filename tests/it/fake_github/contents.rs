@@ -16,13 +16,23 @@ pub struct Contents {
     is_huge: bool,
     refs: BTreeMap<String, String>,
     commits: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    pub description: String,
+    pub topics: Vec<String>,
+    /// What archives leave out or give otherwise.
+    pub spoilt: BTreeMap<String, Option<String>>,
 }
 
 impl FakeGitHub {
     /// Makes a branch or a tag of a public repository a new commit with these files, which is what HEAD is then.
     pub fn publish(&self, slug: &str, reference: &str, files: &[(&str, &str)]) -> String {
+        let files: Vec<(&str, &[u8])> = files.iter().map(|(path, text)| (*path, text.as_bytes())).collect();
+        self.publish_bytes(slug, reference, &files)
+    }
+
+    /// The same with files of any content.
+    pub fn publish_bytes(&self, slug: &str, reference: &str, files: &[(&str, &[u8])]) -> String {
         let files: BTreeMap<String, Vec<u8>> =
-            files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect();
+            files.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect();
         let commit = id(&format!("{reference} {files:?}"));
         let mut world = self.world();
         let contents = world.contents.entry(slug.to_owned()).or_default();
@@ -55,7 +65,7 @@ pub fn answer(
     headers: &HeaderMap,
 ) -> Option<Answer> {
     let what = template.strip_prefix("/repos/{owner}/{repo}/")?;
-    if !matches!(what, "commits/{ref}" | "git/trees/{tree_sha}" | "git/blobs/{file_sha}") {
+    if !matches!(what, "commits/{ref}" | "git/trees/{tree_sha}" | "git/blobs/{file_sha}" | "tarball/{ref}") {
         return None;
     }
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -73,6 +83,7 @@ pub fn answer(
     }
     Some(match what {
         "commits/{ref}" => contents.commit(&last, header("accept"), header("if-none-match")),
+        "tarball/{ref}" => super::organisations::sent_on(world, &slug, &last),
         "git/blobs/{file_sha}" => contents.blob(&last, header("accept")),
         _ => contents.tree(&last, query.iter().any(|(name, _)| name == "recursive")),
     })
@@ -104,6 +115,9 @@ impl Contents {
         assert_eq!(accept, "application/vnd.github.sha", "the fake tells nothing else of a commit");
         let name = reference.strip_prefix("heads/").unwrap_or(reference);
         let by_id = self.commits.contains_key(name).then(|| name.to_owned());
+        if self.commits.is_empty() {
+            return Answer::error(409, "Git Repository is empty.");
+        }
         let Some(commit) = self.refs.get(name).cloned().or(by_id) else {
             return Answer::error(422, &format!("No commit found for SHA: {reference}"));
         };

@@ -13,6 +13,7 @@ mod faults;
 pub mod grants;
 mod likeness;
 pub mod limits;
+mod organisations;
 pub mod releases;
 pub mod reports;
 mod repository;
@@ -73,6 +74,8 @@ pub struct World {
     /// What befalls certain requests, by how many came before.
     strikes: BTreeMap<usize, Fault>,
     contents: BTreeMap<String, contents::Contents>,
+    /// The owners that are people, and no organisations.
+    users: std::collections::BTreeSet<String>,
     faults: VecDeque<Fault>,
     /// Those that befall uploads alone.
     upload_faults: VecDeque<Option<Fault>>,

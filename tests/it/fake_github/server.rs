@@ -78,6 +78,9 @@ fn respond(world: &mut World, method: &str, uri: &str, headers: &HeaderMap, body
     if let Some(given) = storage(world, path, headers) {
         return (None, given);
     }
+    if let Some(given) = super::organisations::archive(world, path, headers) {
+        return (None, given);
+    }
     let query = pairs(query);
     let is_upload = path.starts_with(UPLOADS);
     // An Enterprise Server's API is below a folder.
