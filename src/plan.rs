@@ -41,7 +41,7 @@ pub struct Indexing {
     pub plan: embedding::Plan,
 }
 
-/// A source of the index that was not read; what the index has of it stays.
+/// A source of the index that was not read, or the index itself; what it has stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unread {
     /// Its name among the targets.

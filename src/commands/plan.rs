@@ -18,6 +18,7 @@ use super::sources::{self, Known, Sources};
 use super::texts::{LibraryTexts, Texts};
 use crate::adapters::state_store::StateError;
 use crate::adapters::stop::Stopped;
+use crate::adapters::vector_store::VectorStoreError;
 use crate::catalog::asset::CompanionFile;
 use crate::catalog::tree::{Entry, EntryKind};
 use crate::downstream::{self, Announcement, Concerns, Slice};
@@ -203,14 +204,25 @@ pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: 
         return Err(Stopped(signal).into());
     }
     if library.config.settings.embed.is_some() {
-        (present.vectors, present.is_listed) = indexed(outside, &present.state).await?;
-        if scope.embed {
-            let found = look_at_sources(library, outside, &made.indexes, &present).await;
-            made.indexes.extend(found.indexes);
-            present.unread = found.unread;
+        match indexed(outside, &present.state).await {
+            Ok(found) => {
+                (present.vectors, present.is_listed) = found;
+                if scope.embed {
+                    let found = look_at_sources(library, outside, &made.indexes, &present).await;
+                    made.indexes.extend(found.indexes);
+                    present.unread = found.unread;
+                }
+                present.cached = cached(outside, &made.indexes, &present.vectors).await;
+                present.is_strange = present.is_listed && !present.vectors.is_empty() && !outside.index_apart;
+            }
+            // A store that does not answer holds nothing else up.
+            Err(error) if is_out_of_reach(&error) => {
+                made.indexes.clear();
+                let (target, why) = (embedding_target(), error.to_string());
+                present.unread.push(Unread { target, why, is_trouble: true });
+            }
+            Err(error) => return Err(error),
         }
-        present.cached = cached(outside, &made.indexes, &present.vectors).await;
-        present.is_strange = present.is_listed && !present.vectors.is_empty() && !outside.index_apart;
     }
     let is_forced = scope.choice.force;
     let mut desired = compare(library, outside, made, present, &scope)?;
@@ -228,6 +240,12 @@ pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: 
         }
     }
     Ok(desired)
+}
+
+/// Whether the store of the index does not answer, or lets us not in; nothing is said of what it holds.
+fn is_out_of_reach(error: &anyhow::Error) -> bool {
+    let of_store = error.downcast_ref::<VectorStoreError>();
+    of_store.is_some_and(|error| matches!(error, VectorStoreError::Unusable { .. } | VectorStoreError::Refused { .. }))
 }
 
 /// What the sources of the index hold now.
