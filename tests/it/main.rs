@@ -69,10 +69,13 @@ mod receivers;
 mod registry;
 mod remote_indexes;
 mod remote_model;
+mod retrieval;
 mod review;
 mod runner_log;
 mod schema_diff;
 mod secrets;
+#[cfg(feature = "postgres")]
+mod shards;
 mod signals;
 mod simulated_github;
 mod sources;

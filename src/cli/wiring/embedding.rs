@@ -47,10 +47,25 @@ impl Indexing<'_> {
             Provider::OpenAi | Provider::Azure => {
                 Ok(Arc::new(OpenAi::new(&settings.model, self.keys(&settings.model), Arc::clone(self.pace))))
             }
-            Provider::Onnx => {
-                Err(anyhow::anyhow!("the provider `{}` is not built into this program", provider.as_str()))
-            }
+            Provider::Onnx => self.onnx(&settings.model),
         }
+    }
+
+    #[cfg(feature = "onnx")]
+    fn onnx(&self, settings: &ModelSettings) -> anyhow::Result<Arc<dyn EmbeddingModel>> {
+        let Some(path) = &settings.path else {
+            let why = "this version fetches no model from a `url`; put it into the library and name its folder as `path`";
+            return Err(anyhow::anyhow!("embed.model: {why}"));
+        };
+        Ok(Arc::new(crate::adapters::model::onnx::Onnx::open(self.worktree.root(), path)?))
+    }
+
+    #[cfg(not(feature = "onnx"))]
+    fn onnx(&self, _: &ModelSettings) -> anyhow::Result<Arc<dyn EmbeddingModel>> {
+        Err(anyhow::anyhow!(
+            "embed.model: this program was built without ONNX models. Take another `provider`, or build a program with them \
+             (`cargo build --release --features onnx`)"
+        ))
     }
 
     fn keys(&self, model: &ModelSettings) -> Keys {
