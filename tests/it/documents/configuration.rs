@@ -105,6 +105,7 @@ fn kind(schema: &Value, property: &Value) -> String {
             (Value::Number(least), Value::Number(most)) => format!("integer, {least} to {most}"),
             _ => "integer".to_owned(),
         },
+        Some("number") => "number".to_owned(),
         Some("string") => "text".to_owned(),
         Some("boolean") => "`true` or `false`".to_owned(),
         other => panic!("the reference knows no name for the type {other:?}: {value}"),

@@ -85,10 +85,10 @@ pub(super) fn read(body: &[u8], texts: usize, dimension: usize, estimate: u64) -
         return malformed(format!("{} vectors for {texts} texts", body.data.len()));
     }
     let first = body.data.first().map(|item| item.embedding.0.len());
-    if let Some(length) = first.filter(|length| *length != dimension) {
-        if length > 0 && body.data.iter().all(|item| item.embedding.0.len() == length) {
-            return Err(Fault::Dimension(length));
-        }
+    if let Some(length) = first.filter(|length| *length != dimension && *length > 0)
+        && body.data.iter().all(|item| item.embedding.0.len() == length)
+    {
+        return Err(Fault::Dimension(length));
     }
     let mut places: Vec<Option<Vec<f32>>> = vec![None; texts];
     for (position, item) in body.data.into_iter().enumerate() {
