@@ -25,7 +25,7 @@ embed:
   model:
     provider: openai
     name: a-model
-    url: URL/v1
+    url: ADDRESS/v1
     dimensions: 8
     key: '${{ env.OPENAI_API_KEY }}'
     limits: { texts: 8, at_once: 2 }
@@ -124,7 +124,7 @@ fn distinct() -> usize {
 }
 
 fn library(url: &str) -> Library {
-    let library = Library::of(&[("stockroom.yml", &SETTINGS.replace("URL", url))]);
+    let library = Library::of(&[("stockroom.yml", &SETTINGS.replace("ADDRESS", url))]);
     for number in 0..ASSETS {
         library.write(&format!("icons/{number}.json"), format!(r#"{{"title": "{}"}}"#, title(number)));
     }
