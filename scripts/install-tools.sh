@@ -21,6 +21,8 @@ frictionless=5.21.0
 sitemap_parser=1.8.1
 standardwebhooks=1.1.0
 prometheus_client=0.26.0
+aiohttp=3.14.5
+numpy=2.4.6
 pgserver=0.6.0
 qdrant=1.16.3
 chromadb=1.5.9
@@ -103,14 +105,16 @@ if ! current moto "$moto_set" || ! "$tools/moto/bin/python" -c '' 2>/dev/null; t
     echo "$moto_set" >"$tools/moto.stamp"
 fi
 
-# The vector store Chroma, whose server the tests start; apart from the others, since it brings eighty packages along.
-chroma_set="chromadb==$chromadb"
+# The vector store Chroma, whose server the tests start. It is one compiled module in the package; what the package needs
+# beside it, eighty packages for its clients and models, is left out, and with it the program that would import them.
+chroma_set="chromadb==$chromadb without dependencies"
 if ! current chroma "$chroma_set" || ! "$tools/chroma/bin/python" -c '' 2>/dev/null; then
-    rm -rf "$tools/chroma"
+    rm -rf "$tools/chroma" "$tools/bin/chroma"
     python3 -m venv "$tools/chroma"
-    # Only what starts the server: its Rust part does the work, and the models and the cloud clients are not asked.
-    "$tools/chroma/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "$chroma_set"
-    ln -sf "$tools/chroma/bin/chroma" "$tools/bin/chroma"
+    "$tools/chroma/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary :all: "chromadb==$chromadb"
+    printf '%s\n' "#!$tools/chroma/bin/python" 'import sys, chromadb_rust_bindings' \
+        'chromadb_rust_bindings.cli(["chroma", *sys.argv[1:]])' >"$tools/bin/chroma"
+    chmod +x "$tools/bin/chroma"
     echo "$chroma_set" >"$tools/chroma.stamp"
 fi
 
@@ -145,6 +149,16 @@ if ! current exports "$exports_set" || ! "$tools/exports/bin/python" -c '' 2>/de
     "$tools/exports/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: $exports_set
     for tool in frictionless usp; do ln -sf "$tools/exports/bin/$tool" "$tools/bin/$tool"; done
     echo "$exports_set" >"$tools/exports.stamp"
+fi
+
+# What the stand-in for a provider of embeddings runs on.
+embeddings_set="aiohttp==$aiohttp numpy==$numpy"
+if ! current embeddings "$embeddings_set" || ! "$tools/embeddings/bin/python" -c '' 2>/dev/null; then
+    rm -rf "$tools/embeddings"
+    python3 -m venv "$tools/embeddings"
+    # shellcheck disable=SC2086 # one word per package
+    "$tools/embeddings/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: $embeddings_set
+    echo "$embeddings_set" >"$tools/embeddings.stamp"
 fi
 
 # The servers of the vector stores' tests. PostgreSQL 18 with pgvector: what Debian has is too old for half precision. Of the

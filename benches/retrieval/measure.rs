@@ -128,9 +128,17 @@ struct Entry {
 impl Task {
     /// The same with every so many of its questions, about `most`.
     pub fn sampled(mut self, most: usize) -> Self {
-        let (all, most) = (self.questions.len(), most.clamp(1, self.questions.len()));
+        let all = self.questions.len();
+        let most = most.clamp(1, all);
         let chosen = |at: usize| (at * most) % all < most;
         self.questions = self.questions.into_iter().enumerate().filter(|(at, _)| chosen(*at)).map(|(_, q)| q).collect();
+        // What no question needs would be embedded all the same.
+        let mut otherwise = Vec::new();
+        for held in self.questions.iter_mut().flat_map(|question| &mut question.held) {
+            otherwise.push(self.otherwise[*held].clone());
+            *held = otherwise.len() - 1;
+        }
+        self.otherwise = otherwise;
         self
     }
 

@@ -176,6 +176,8 @@ pub fn sqlite_state(worktree: &Worktree, repository: Option<&RepoSlug>) -> Sqlit
     state(worktree.private_folder().join(STATE), repository, worktree.prefix())
 }
 
+pub use embedding::to_ask as index_to_ask;
+
 #[cfg(feature = "postgres")]
 pub use postgres::state as postgres_state;
 

@@ -50,7 +50,7 @@ pub struct Library {
     /// What is right and wrong.
     pub check: Check,
     /// The valid assets, in the order of their records' paths; empty where only a verdict was asked for.
-    pub assets: Vec<Asset>,
+    pub assets: Arc<Vec<Asset>>,
 }
 
 impl Library {
@@ -134,7 +134,7 @@ pub fn gather(opened: Opened, wanted: Wanted) -> anyhow::Result<Library> {
     check.summary.policy = Some(policy(&config, &registry));
     drop(near);
     let head = worktree.head()?;
-    Ok(Library { worktree, head, config, tree: Arc::unwrap_or_clone(tree), contents, check, assets })
+    Ok(Library { worktree, head, config, tree: Arc::unwrap_or_clone(tree), contents, check, assets: Arc::new(assets) })
 }
 
 fn policy(config: &Config, registry: &Registry) -> Policy {

@@ -30,6 +30,7 @@ pub mod releases;
 pub mod remote_status;
 pub mod schema_diff;
 pub mod search;
+pub mod searchable;
 pub mod shards;
 pub mod sources;
 pub mod status;

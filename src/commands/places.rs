@@ -21,6 +21,7 @@ use crate::manifest::files::{ROOT, signature_of, size};
 use crate::manifest::format::{ExportList, PublishedFinding, Root};
 use crate::manifest::layout::{Habits, Layout};
 use crate::manifest::retired::Retired;
+use crate::manifest::search::Search;
 use crate::manifest::settings::Settings;
 use crate::state::Timestamp;
 
@@ -42,6 +43,8 @@ pub struct Publishable {
     pub now: Timestamp,
     /// Signs roots, where that is wanted and something is published.
     pub sign: Option<Sign>,
+    /// The search in a browser, where one is wanted.
+    pub search: Option<Search>,
     layouts: BTreeMap<Habits, Layout>,
 }
 
@@ -58,7 +61,7 @@ impl Publishable {
         let habits: BTreeSet<Habits> = habits.chain([Habits::Followed]).collect();
         let layouts = habits.into_iter().map(|habits| Ok((habits, Layout::of(&manifest, habits)?)));
         let layouts = layouts.collect::<Result<_, BuildError>>()?;
-        Ok(Self { manifest, settings, findings, now, sign, layouts })
+        Ok(Self { manifest, settings, findings, now, sign, search: None, layouts })
     }
 
     /// What is offered to a place.
@@ -70,6 +73,7 @@ impl Publishable {
             now: self.now.0,
             is_signed: self.settings.sign.is_some(),
             base: target.address().map(|address| address.trim_end_matches(ROOT).to_owned()),
+            search: self.search.as_ref(),
         }
     }
 
@@ -81,7 +85,11 @@ impl Publishable {
     /// What a place would hold that has this, as far as it takes to compare it with `next`.
     pub fn held_after(&self, target: &dyn PublishTarget, next: &Self) -> anyhow::Result<Found> {
         let layout = self.layout(target.habits())?;
-        let edition = Edition::after(None, &self.offer(target), layout)?;
+        let offer = self.offer(target);
+        let presentation = offer.presentation()?.to_string();
+        // Nobody will read it there, so no search is made.
+        let mut edition = Edition::after(None, &Offer { search: None, ..offer }, layout)?;
+        edition.root.presentation = presentation;
         let names: BTreeMap<String, u64> = edition.files.iter().map(|(name, it)| (name.clone(), size(it))).collect();
         let sha256 = Sha256Hex::of(&edition.root_bytes);
         let held = Held {

@@ -13,6 +13,7 @@ use super::gather::Library;
 use super::loops::{self, Looked};
 use super::outside::Outside;
 use super::places::{Found, Publishable};
+use super::searchable;
 use super::sources::{self, Known, Sources};
 use super::texts::{LibraryTexts, Texts};
 use crate::adapters::state_store::StateError;
@@ -29,7 +30,7 @@ use crate::manifest::build::FileFacts;
 use crate::manifest::format::{PublishedFinding, Source};
 use crate::manifest::layout::Habits;
 use crate::manifest::plan::{Action, Publication, plan as plan_publication, unread};
-use crate::manifest::{Manifest, build};
+use crate::manifest::{self, Manifest, build};
 pub use crate::plan::Plan;
 use crate::plan::{Indexing, Unread, embedding_target, is_source_target};
 use crate::state::{Change, Delivered, State, TargetState, Timestamp};
@@ -235,14 +236,13 @@ async fn look_at_sources(library: &Library, outside: &Outside, indexes: &[Index]
         return Sources::default();
     };
     let Some(sources) = &outside.sources else { return sources::left_out(settings) };
-    let model = outside.model.as_ref();
     let known = Known {
         settings,
         namespace: &own.namespace,
         state: &present.state,
         held: &present.vectors,
         own: outside.repository.as_ref(),
-        tokens: &|text| model.tokens(text),
+        model: &outside.model,
     };
     sources::look(sources, known).await
 }
@@ -317,7 +317,10 @@ async fn make(library: &Library, outside: &Outside, remember: bool) -> anyhow::R
     let concerns = Concerns::new(&settings.downstreams, manifest.assets.clone(), &library.assets, &facts);
     let habits = outside.targets.iter().map(|(_, target)| target.habits());
     let means = ((outside.clock)(), outside.sign.clone());
-    let publishable = Publishable::new(manifest, settings.manifest.clone(), shown_findings(library), means, habits)?;
+    let published =
+        manifest::settings::Settings { search: Some(searchable::is_wanted(settings)), ..settings.manifest.clone() };
+    let mut publishable = Publishable::new(manifest, published, shown_findings(library), means, habits)?;
+    publishable.search = searchable::search(library)?;
     let indexes = match &settings.embed {
         Some(settings) => vec![own_index(library, outside, settings)?],
         None => Vec::new(),
@@ -346,7 +349,7 @@ fn own_index(library: &Library, outside: &Outside, settings: &embedding::Setting
     Ok(Index {
         target: embedding_target(),
         namespace: Namespace::of(&model.fingerprint(), model.dimension(), &settings.chunk),
-        wanted: LibraryTexts::new(library, settings)?.wanted(&|text| model.tokens(text))?,
+        wanted: LibraryTexts::new(library, settings, model)?.wanted()?,
         texts: None,
         commit: None,
         assets: BTreeMap::new(),

@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use rayon::prelude::*;
+use serde_json::Value;
 
 use super::gather::Library;
+use crate::adapters::model::{EmbeddingModel, TokensOf};
 use crate::catalog::asset::Asset;
 use crate::catalog::lfs;
 use crate::catalog::pointer::PointerPattern;
 use crate::catalog::tree::{Contents, EntryKind, Tree};
-use crate::embedding::{self, Chunk, Text, TextRules, Wanted, chunks, in_context, wanted};
+use crate::embedding::{self, Chunk, Text, TextRules, Wanted, chunks_by, in_context, wanted};
 use crate::ids::{AssetKey, RepoPath};
 
 /// How large a file beside a record may be whose text is embedded, in bytes.
-const MAX_TEXT_BYTES: u64 = 4 * 1024 * 1024;
+pub(super) const MAX_TEXT_BYTES: u64 = 4 * 1024 * 1024;
 /// How much of a record's context stands before each chunk, in characters.
 const MAX_CONTEXT: usize = 200;
 
@@ -25,35 +27,70 @@ pub trait Texts: Send + Sync {
     fn read(&self, assets: &BTreeSet<&AssetKey>) -> anyhow::Result<Vec<Chunk>>;
 }
 
+/// How the texts of an asset become chunks.
+pub(super) struct Cutter<'a> {
+    settings: &'a embedding::Settings,
+    model: &'a dyn EmbeddingModel,
+    /// Which texts count.
+    pub(super) rules: TextRules,
+    context: Option<PointerPattern>,
+}
+
+impl<'a> Cutter<'a> {
+    /// As the settings say; the model says what its tokens are.
+    pub(super) fn new(settings: &'a embedding::Settings, model: &'a dyn EmbeddingModel) -> anyhow::Result<Self> {
+        let rules = TextRules::parse(&settings.text).map_err(|why| anyhow!("embed.text: {why}"))?;
+        Ok(Self { settings, model, rules, context: settings.context.as_deref().and_then(PointerPattern::parse) })
+    }
+
+    /// The chunks of an asset whose record says this, and of these files beside it.
+    pub(super) fn chunks(
+        &self,
+        asset: &Asset,
+        record: &Value,
+        beside: &[RepoPath],
+        bytes: &BTreeMap<RepoPath, Vec<u8>>,
+    ) -> Vec<Chunk> {
+        let texts: Vec<Text> = self.rules.texts(&asset.record, record, beside, bytes);
+        let cut = chunks_by(&asset.key, &texts, &self.settings.chunk, &TokensOf(self.model));
+        let Some(pointer) = &self.context else { return cut };
+        let context = embedding::text::values(record, pointer).join(", ");
+        let context: String = context.chars().take(MAX_CONTEXT).collect();
+        let context = Text::new(&asset.record, &context).map(|text| text.text).unwrap_or_default();
+        in_context(cut, &context)
+    }
+}
+
 /// The texts of the library's own assets.
 pub struct LibraryTexts<'a> {
     assets: &'a [Asset],
     tree: &'a Tree,
     contents: &'a dyn Contents,
-    settings: &'a embedding::Settings,
-    rules: TextRules,
-    context: Option<PointerPattern>,
+    cutter: Cutter<'a>,
     companions: BTreeMap<RepoPath, Vec<RepoPath>>,
     places: BTreeMap<&'a AssetKey, usize>,
 }
 
 impl<'a> LibraryTexts<'a> {
     /// Finds the files whose texts are wanted; reads none of them yet.
-    pub fn new(library: &'a Library, settings: &'a embedding::Settings) -> anyhow::Result<Self> {
-        let rules = TextRules::parse(&settings.text).map_err(|why| anyhow!("embed.text: {why}"))?;
+    pub fn new(
+        library: &'a Library,
+        settings: &'a embedding::Settings,
+        model: &'a dyn EmbeddingModel,
+    ) -> anyhow::Result<Self> {
+        let cutter = Cutter::new(settings, model)?;
         let records: Vec<&RepoPath> = library.assets.iter().map(|asset| &asset.record).collect();
         let regular = library.tree.entries.iter().filter(|entry| entry.kind == EntryKind::File);
         let files: BTreeSet<RepoPath> = regular.map(|entry| entry.path.clone()).collect();
-        let companions = rules.companions(&records, &files);
-        let context = settings.context.as_deref().and_then(PointerPattern::parse);
+        let companions = cutter.rules.companions(&records, &files);
         let places = library.assets.iter().enumerate().map(|(place, asset)| (&asset.key, place)).collect();
         let Library { assets, tree, contents, .. } = library;
-        Ok(Self { assets, tree, contents: contents.as_ref(), settings, rules, context, companions, places })
+        Ok(Self { assets, tree, contents: contents.as_ref(), cutter, companions, places })
     }
 
     /// Every chunk that should be in the index, in the order of the assets.
-    pub fn wanted(&self, tokens: &(dyn Fn(&str) -> u64 + Sync)) -> anyhow::Result<Vec<Wanted>> {
-        let of = |asset: &Asset| Ok(wanted(&self.cut(asset)?, tokens));
+    pub fn wanted(&self) -> anyhow::Result<Vec<Wanted>> {
+        let of = |asset: &Asset| Ok(wanted(&self.cut(asset)?, |text: &str| self.cutter.model.tokens(text)));
         let all: Vec<Vec<Wanted>> = self.assets.par_iter().map(of).collect::<anyhow::Result<_>>()?;
         Ok(all.into_iter().flatten().collect())
     }
@@ -62,13 +99,7 @@ impl<'a> LibraryTexts<'a> {
         let beside = self.companions.get(&asset.record).map(Vec::as_slice).unwrap_or_default();
         let bytes = beside.iter().map(|path| Ok((path.clone(), self.bytes(path)?)));
         let bytes: BTreeMap<RepoPath, Vec<u8>> = bytes.collect::<anyhow::Result<_>>()?;
-        let texts: Vec<Text> = self.rules.texts(&asset.record, &asset.meaning, beside, &bytes);
-        let cut = chunks(&asset.key, &texts, &self.settings.chunk);
-        let Some(pointer) = &self.context else { return Ok(cut) };
-        let context = embedding::text::values(&asset.meaning, pointer).join(", ");
-        let context: String = context.chars().take(MAX_CONTEXT).collect();
-        let context = Text::new(&asset.record, &context).map(|text| text.text).unwrap_or_default();
-        Ok(in_context(cut, &context))
+        Ok(self.cutter.chunks(asset, &asset.meaning, beside, &bytes))
     }
 
     /// A text that cannot be read must not look as if it had gone: its chunks would be deleted.

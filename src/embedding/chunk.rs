@@ -85,20 +85,20 @@ enum Border {
 }
 
 /// A text with what stands before each of its characters.
-struct Ruler<'a> {
+struct Ruler<'a, 't> {
     text: &'a str,
     /// Where each character begins, and where the last one ends.
     offsets: Vec<usize>,
     borders: Vec<Border>,
     blanks: Vec<bool>,
-    scale: Scale<'a>,
+    scale: Scale<'t>,
 }
 
 /// What lengths are counted in.
-enum Scale<'a> {
+enum Scale<'t> {
     Characters,
     Tokens {
-        tokens: &'a dyn Tokens,
+        tokens: &'t dyn Tokens,
         /// How many tokens begin before each character, and in all.
         before: Vec<usize>,
     },
@@ -117,7 +117,7 @@ pub fn cut(text: &str, max: usize, overlap: usize) -> Vec<&str> {
 }
 
 /// The same in tokens. A character that is more than `max` tokens is a piece all the same.
-pub fn cut_by<'a>(text: &'a str, max: usize, overlap: usize, tokens: &'a dyn Tokens) -> Vec<&'a str> {
+pub fn cut_by<'a>(text: &'a str, max: usize, overlap: usize, tokens: &dyn Tokens) -> Vec<&'a str> {
     let text = text.trim_end();
     let starts = tokens.starts(text);
     let mut starts = starts.iter().peekable();
@@ -134,8 +134,8 @@ pub fn cut_by<'a>(text: &'a str, max: usize, overlap: usize, tokens: &'a dyn Tok
     Ruler::new(text, Scale::Tokens { tokens, before }).cut(max, overlap)
 }
 
-impl<'a> Ruler<'a> {
-    fn new(text: &'a str, scale: Scale<'a>) -> Self {
+impl<'a, 't> Ruler<'a, 't> {
+    fn new(text: &'a str, scale: Scale<'t>) -> Self {
         let mut offsets = Vec::with_capacity(text.len() + 1);
         let mut borders = Vec::with_capacity(text.len());
         let mut blanks = Vec::with_capacity(text.len());

@@ -6,6 +6,7 @@
 pub mod chunk;
 mod known_models;
 pub mod markup;
+pub mod packed;
 pub mod plan;
 pub mod search;
 mod settings;

@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use crate::ids::{AssetKey, ChunkId, RepoPath};
 
 /// How much the words count beside the meaning: cosine + `WORDS` · BM25 / the best BM25.
-const WORDS: f32 = 0.5;
+pub const WORDS: f32 = 0.5;
+/// BM25's k1: how soon more of the same word counts no more.
+pub const K1: f32 = 1.2;
+/// BM25's b: how much longer texts count less.
+pub const B: f32 = 0.75;
 
 /// What somebody looks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,7 +84,7 @@ pub fn rank(query: &str, candidates: Vec<Candidate>, k: usize) -> Vec<Hit> {
     hits
 }
 
-/// Okapi BM25 of each text for the query's words, with the usual k1 = 1.2 and b = 0.75.
+/// Okapi BM25 of each text for the query's words, with the usual k1 and b.
 pub fn bm25(query: &str, texts: &[&str]) -> Vec<f32> {
     let terms = terms(query);
     let counted: Vec<(f32, Vec<f32>)> = texts.iter().map(|text| count(text, &terms)).collect();
@@ -93,15 +97,15 @@ pub fn bm25(query: &str, texts: &[&str]) -> Vec<f32> {
         })
         .collect();
     let score = |(length, counts): &(f32, Vec<f32>)| {
-        let weight = 1.2 * (0.25 + 0.75 * length / mean);
-        counts.iter().zip(&rarity).map(|(n, rarity)| rarity * n * 2.2 / (n + weight)).sum()
+        let weight = K1 * ((1.0 - B) + B * length / mean);
+        counts.iter().zip(&rarity).map(|(n, rarity)| rarity * n * (K1 + 1.0) / (n + weight)).sum()
     };
     counted.iter().map(score).collect()
 }
 
 /// The words of a text, each once, in lower case and sorted.
 pub fn terms(text: &str) -> Vec<String> {
-    let mut terms: Vec<String> = words(text).map(str::to_lowercase).collect();
+    let mut terms: Vec<String> = occurrences(text).collect();
     terms.sort_unstable();
     terms.dedup();
     terms
@@ -118,6 +122,11 @@ fn count(text: &str, terms: &[String]) -> (f32, Vec<f32>) {
         }
     }
     (length, counts)
+}
+
+/// The words of a text as they are compared, in lower case, each as often as it occurs.
+pub fn occurrences(text: &str) -> impl Iterator<Item = String> {
+    words(text).map(str::to_lowercase)
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {

@@ -1,5 +1,6 @@
 //! Assets into entries: what a manifest says of a library, wherever it is published.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
@@ -62,6 +63,9 @@ pub enum BuildError {
     /// The caller did not hash this file.
     #[error("the file {0} of an asset was not hashed before the manifest was built")]
     NotHashed(RepoPath),
+    /// The search in a browser could not be made.
+    #[error("the search for the page cannot be made: {0}")]
+    NoSearch(String),
     /// A value has no canonical JSON.
     #[error("the manifest cannot be written as JSON: {0}")]
     Json(String),
@@ -246,6 +250,22 @@ fn object(frame: &Value, ready: &str, value: &[u8]) -> Result<Vec<u8>, BuildErro
     }
     bytes.push(b'}');
     Ok(bytes)
+}
+
+/// What is published of records.
+pub struct Published(Option<Vec<PointerPattern>>);
+
+impl Published {
+    /// As the settings say.
+    pub fn new(settings: &Settings) -> Self {
+        let fields = settings.fields.as_ref();
+        Self(fields.map(|fields| fields.iter().map(|field| PointerPattern::new(field)).collect()))
+    }
+
+    /// What is published of a record that means this.
+    pub fn of<'r>(&self, meaning: &'r Value) -> Cow<'r, Value> {
+        self.0.as_ref().map_or(Cow::Borrowed(meaning), |fields| Cow::Owned(published(meaning, fields)))
+    }
 }
 
 /// What is published of a record.

@@ -4,6 +4,7 @@
 //! and from what the place held before, and from nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Days, SecondsFormat, Utc};
 
@@ -18,6 +19,7 @@ use super::index::index;
 use super::layout::{Habits, Layout, Line, beside};
 use super::listing::Listing;
 use super::retired::Retired;
+use super::search::{Bundle, Search};
 use super::settings::Settings;
 use super::shard::write;
 use super::updated::updated;
@@ -41,6 +43,8 @@ pub struct Offer<'a> {
     pub is_signed: bool,
     /// The address of the folder in which the files will be found, where that is known.
     pub base: Option<String>,
+    /// The search in a browser, where one is wanted.
+    pub search: Option<&'a Search>,
 }
 
 /// What a place holds.
@@ -144,7 +148,7 @@ impl Offer<'_> {
     /// The digest of all that exports are made from beside the assets.
     pub fn presentation(&self) -> Result<Sha256Hex, BuildError> {
         let members = &self.manifest.members;
-        let settings = self.settings.presentation(self.base.as_deref());
+        let settings = self.settings.presentation(self.base.as_deref(), self.search.map(|search| &search.made_from));
         if !members.is_empty() {
             // A hub says which editions it has, so that none of them goes back.
             return Ok(Sha256Hex::of(&canonical(&(settings, self.findings, members))?));
@@ -215,7 +219,8 @@ impl Edition {
         let listing = Listing::new(&offer.settings.listing);
         let index = index(manifest, &listing)?.map(|bytes| add(&mut files, "index", bytes));
         let findings = offer.findings_bytes()?.map(|bytes| add(&mut files, "findings", bytes));
-        let exports = exports(offer, (&listing, &updated), layout, &mut files)?;
+        let search = searched(offer, layout)?;
+        let exports = exports(offer, (&listing, &updated), search.as_deref(), layout, &mut files)?;
         let kept = updated.deltas.iter().map(|delta| delta.path.clone()).collect();
         let root = Root {
             version: VERSION,
@@ -235,6 +240,7 @@ impl Edition {
             delta,
             updated: add(&mut files, "updated", document(&updated)?),
             findings,
+            search: search.map(|search| search.head.clone()),
             exports,
             presentation: offer.presentation()?.to_string(),
             expires: offer.expires(),
@@ -285,10 +291,17 @@ fn seq(held: Option<&Held>, source: &Source) -> Result<u64, BuildError> {
     if seq > MOST_NUMBER { Err(BuildError::NoNumber(seq.saturating_sub(1))) } else { Ok(seq) }
 }
 
+/// The search that is published with it: none at a place that is read once.
+fn searched(offer: &Offer<'_>, layout: &Layout) -> Result<Option<Arc<Bundle>>, BuildError> {
+    let wanted = offer.search.filter(|_| layout.habits == Habits::Followed);
+    wanted.map_or(Ok(None), |search| (search.make)().map_err(BuildError::NoSearch))
+}
+
 /// Adds the files in other formats, and their list. A place that is read once has none: nobody follows them there.
 fn exports(
     offer: &Offer<'_>,
     (listing, updated): (&Listing, &Updated),
+    search: Option<&Bundle>,
     layout: &Layout,
     files: &mut Files,
 ) -> Result<Option<FileRef>, BuildError> {
@@ -307,6 +320,10 @@ fn exports(
     if let Some(bytes) = offer.settings.page_bytes() {
         rendered.by_export.insert("page".to_owned(), vec![page::NAME.to_owned()]);
         rendered.files.insert(page::NAME.to_owned(), bytes);
+    }
+    if let Some(search) = search {
+        rendered.by_export.insert("search".to_owned(), search.names());
+        rendered.files.extend(search.files.clone());
     }
     if rendered.files.is_empty() {
         return Ok(None);

@@ -60,6 +60,9 @@ pub struct Root {
     /// What there is to look at in the library; absent where nobody asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub findings: Option<FileRef>,
+    /// The head of the search in a browser, whose files are among the exports; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<FileRef>,
     /// The list of the files in other formats; absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exports: Option<FileRef>,

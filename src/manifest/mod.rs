@@ -17,6 +17,7 @@ pub mod page;
 pub mod plan;
 pub mod retired;
 pub mod role;
+pub mod search;
 pub mod settings;
 pub mod shard;
 pub mod signature;

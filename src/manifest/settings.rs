@@ -83,6 +83,9 @@ pub struct Presentation<'a> {
     /// Where the exports will be found, as far as they say so.
     #[serde(skip_serializing_if = "Option::is_none")]
     base: Option<&'a str>,
+    /// What the search in a browser is made from, beside the assets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<&'a Sha256Hex>,
 }
 
 impl Settings {
@@ -102,16 +105,16 @@ impl Settings {
     }
 
     /// What the exports are made from that will be found in the folder at `base`.
-    pub fn presentation<'a>(&'a self, base: Option<&'a str>) -> Presentation<'a> {
+    pub fn presentation<'a>(&'a self, base: Option<&'a str>, search: Option<&'a Sha256Hex>) -> Presentation<'a> {
         let page = self.page_bytes().map(|bytes| Sha256Hex::of(&bytes));
         // The page does not say where it is.
         let base = base.filter(|_| self.exports != super::exports::Settings::default());
-        Presentation { version: 1, listing: &self.listing, exports: &self.exports, page, base }
+        Presentation { version: 1, listing: &self.listing, exports: &self.exports, page, base, search }
     }
 
     /// The catalogue page, where one is wanted.
     pub fn page_bytes(&self) -> Option<Vec<u8>> {
-        self.page.is_wanted().then(|| super::page::render(&self.page, &self.listing))
+        self.page.is_wanted().then(|| super::page::render(&self.page, &self.listing, self.search == Some(true)))
     }
 
     /// What is wrong with the settings, as JSON Pointers within them and sentences.

@@ -22,7 +22,7 @@ schemas: { source: ./schemas }
 "#;
 
 /// The repository of a corpus at its last commit; none, said aloud, where the corpus or xz is not at hand.
-fn unpacked(name: &str, config: &str) -> Option<Library> {
+pub fn unpacked(name: &str, config: &str) -> Option<Library> {
     let stream = shared(&format!("corpora/{name}.stream.xz"))?;
     let Ok(mut xz) = Command::new("xz").arg("-dc").arg(&stream).stdout(Stdio::piped()).spawn() else {
         eprintln!("SKIPPED: xz is not installed");

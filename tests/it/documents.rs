@@ -92,6 +92,7 @@ fn schemas() -> BTreeMap<String, Value> {
         ("manifest-updated", schemars::schema_for!(format::Updated).to_value()),
         ("manifest-findings", schemars::schema_for!(format::Findings).to_value()),
         ("manifest-exports", schemars::schema_for!(format::ExportList).to_value()),
+        ("manifest-search", schemars::schema_for!(stockroom::manifest::search::format::SearchHead).to_value()),
         ("envelope", stockroom::downstream::envelope_schema()),
     ];
     all.into_iter().map(|(name, schema)| (format!("dist/schemas/{name}.schema.json"), schema)).collect()

@@ -142,7 +142,7 @@ fn media_type(name: &str) -> &'static str {
         "json" => "application/json",
         "png" => "image/png",
         "svg" => "image/svg+xml",
-        "js" => "text/javascript",
+        "js" | "mjs" => "text/javascript",
         _ => "application/octet-stream",
     }
 }

@@ -32,6 +32,7 @@ mod doctor;
 mod documents;
 mod example_library;
 mod exports;
+mod fake_embeddings;
 mod fake_github;
 #[allow(dead_code, reason = "what the adapters' own tests ask of it")]
 mod fake_pinecone;
@@ -58,15 +59,17 @@ mod places;
 #[allow(dead_code, reason = "what the adapters' own tests ask of it")]
 mod postgres_server;
 mod program;
-#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
-mod qdrant_server;
 mod proposal;
 mod published;
 #[cfg(unix)]
 mod pull;
+#[allow(dead_code, reason = "what the adapters' own tests ask of it")]
+mod qdrant_server;
 mod receivers;
 mod registry;
 mod remote_indexes;
+mod remote_model;
+mod retrieval;
 mod review;
 mod runner_log;
 mod schema_diff;
@@ -75,9 +78,10 @@ mod secrets;
 mod shards;
 mod signals;
 mod simulated_github;
+mod sources;
 #[cfg(feature = "postgres")]
 mod state_migrate;
-mod sources;
+mod static_search;
 mod status;
 mod suites;
 mod tell;

@@ -46,10 +46,11 @@ pub fn drive(scenario: &str, url: &str, more: &[&str]) {
         .unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
     assert!(run.status.success(), "{scenario} at {url}:\n{said}");
+    print!("{said}");
 }
 
 /// A server with everything that was published, and the library's files below `/files/`.
-fn serve(library: &Library, server: &FileServer) {
+pub fn serve(library: &Library, server: &FileServer) {
     library.run(&["sync", "--only", "manifest"]).ends(0);
     for file in fs::read_dir(library.path(".stockroom/manifest")).unwrap().map(Result::unwrap) {
         let name = file.file_name().into_string().unwrap();

@@ -80,10 +80,14 @@ fn an_index_elsewhere_answers_as_the_embedded_one_and_what_has_not_changed_is_no
         assert_eq!(counts(&synced(&library)), [28, 28, 0]);
         for query in ["hex bolt", "something to drink from", "M8", "wood", "zeppelins"] {
             let (here, there) = (found(&own, query), found(&library, query));
-            let order = |hits: &[(String, f64)]| hits.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>();
-            assert_eq!(order(&here), order(&there), "{query}");
-            // The embedded one keeps a byte per coordinate.
-            assert!(here.iter().zip(&there).all(|(a, b)| (a.1 - b.1).abs() < 0.01), "{here:?} {there:?}");
+            // The embedded one keeps a byte per coordinate, so what is as good as even may change places.
+            let near = |a: f64, b: f64| (a - b).abs() < 0.01;
+            let scored = |id: &String| there.iter().find(|hit| hit.0 == *id).unwrap().1;
+            assert!(
+                here.iter().zip(&there).all(|(a, b)| near(a.1, b.1) && near(a.1, scored(&a.0))),
+                "{here:?} {there:?}"
+            );
+            assert_eq!((here.len(), &here[0].0), (there.len(), &there[0].0), "{query}");
         }
         if let Pinecone(fake) = &store {
             fake.take_requests();
@@ -92,16 +96,7 @@ fn an_index_elsewhere_answers_as_the_embedded_one_and_what_has_not_changed_is_no
         library.commit();
         synced(&library);
         if let Pinecone(fake) = &store {
-            assert_eq!(
-                fake.take_requests()
-                    .iter()
-                    .map(|seen| seen.called.clone())
-                    .filter(|called| !called.contains("/fetch")
-                        && !called.contains("stats")
-                        && !called.contains("/indexes/"))
-                    .collect::<Vec<_>>(),
-                [""; 0]
-            );
+            assert_eq!(fake.take_writes(), 0);
         }
     }
 }
@@ -131,7 +126,8 @@ fn a_rename_pays_nothing_an_edit_its_chunk_and_another_cut_takes_the_place_of_th
             assert!(names.len() == 2 && names.iter().filter(|name| is_cut(name)).count() == 1, "{names:?}");
         }
         let plan = run(&library, &["plan", "--format", "json"]).ends(0).json();
-        assert!(!plan["targets"].to_string().contains("\"upsert\""), "{plan:#}");
+        let target = plan["targets"].as_array().unwrap().iter().find(|target| target["name"] == "embedding").unwrap();
+        assert_eq!((&target["why"], target["unchanged"].as_u64() > Some(20)), (&"in step".into(), true), "{plan:#}");
     }
 }
 
@@ -202,7 +198,8 @@ fn an_index_that_is_missing_or_of_another_dimension_is_told_with_what_to_do() {
         "{ kind: pinecone, url: \"http://127.0.0.1:1\", key: \"${{ env.INDEX_KEY }}\" }",
     );
     library.commit();
-    let said = run(&library, &["sync", "--only", "embed"]).ends(3).both();
+    // What it holds is not known, so nothing is begun.
+    let said = run(&library, &["sync", "--only", "embed"]).ends(2).both();
     assert!(said.contains("the server does not answer"), "{said}");
     let said = library.run(&["search", "bolt"]);
     assert!(

@@ -1,5 +1,6 @@
 // Uses the catalogue page as people do: drive.mjs SCENARIO URL [PICTURE]
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { counts, isAccessible, isClean, launch, titles, visit } from "./browser.mjs";
 
 const [scenario, url, picture] = process.argv.slice(2);
@@ -25,7 +26,7 @@ const scenarios = {
     await search(page, "HÉX bolt");
     await page.waitForFunction(() => document.querySelector(".card strong")?.textContent === "Hex Bolt Generator v2");
     await page.waitForFunction(() => location.hash === "#q=H%C3%89X+bolt");
-    await search(page, "bolt nowhere");
+    await search(page, "xqzzy");
     await counts(page, "0 of 15 assets");
     assert.equal(await page.locator("#empty h2").textContent(), "Nothing matches");
     await isAccessible(page, "a search without a result");
@@ -83,6 +84,117 @@ const scenarios = {
     const absent = await visit(browser, `${url}#asset=products/nothing`);
     assert.equal(await heading(absent), "This asset is not here");
     for (const each of [page, deep, absent]) await isClean(each);
+  },
+
+  /** What the client finds is what the command has found: a file with queries and their answers. It prints what it took. */
+  async same() {
+    const page = await browser.newPage();
+    await page.goto(`${url}blank/`);
+    const expected = JSON.parse(readFileSync(picture, "utf8"));
+    const { found, took } = await page.evaluate(async ([url, queries]) => {
+      const { open } = await import("/search.mjs");
+      const began = performance.now(), search = await open(url), took = [], found = [];
+      for (const query of queries) {
+        const asked = performance.now();
+        found.push((await search.find(query, 10)).map(({ collection, id }) => `${collection}/${id}`));
+        took.push(performance.now() - (found.length > 1 ? asked : began));
+      }
+      return { found, took };
+    }, [url, expected.map(({ query }) => query)]);
+    expected.forEach(({ query, ids }, at) => assert.deepEqual(found[at], ids, query));
+    const [first, ...later] = took;
+    console.log(`${found.length} queries, the first answer ${first.toFixed(0)} ms after the beginning, then ${later.sort((a, b) => a - b)[later.length >> 1].toFixed(1)} ms each (median), ${later.at(-1).toFixed(1)} at most`);
+  },
+
+  /** The library that ships with the project, with a search: what nobody has called so is found all the same. */
+  async meaning() {
+    const page = await visit(browser, url);
+    const asked = [];
+    page.on("request", (request) => asked.push(new URL(request.url())));
+    await counts(page, "15 assets");
+    assert.equal(asked.length, 0, "nothing is fetched before somebody is about to type");
+    await page.locator("#q").focus();
+    await page.waitForFunction(() => ready !== undefined);
+    await search(page, "screws and nuts");
+    await page.locator(".near").waitFor();
+    assert.match(await page.locator("#count").textContent(), /^0 of 15 assets, \d+ more by meaning$/);
+    assert.equal(await page.locator(".near").textContent(), "None has every word. These are near in meaning");
+    assert.equal((await titles(page))[0], "Hex Bolt Generator v2");
+    assert.equal(await page.locator("#empty").isHidden(), true);
+    await isAccessible(page, "what was found by meaning");
+
+    await search(page, "bolt");
+    await page.locator(".near", { hasText: "Also near in meaning" }).waitFor();
+    const shown = await page.locator("#grid > li").evaluateAll((rows) => rows.map((row) => row.className));
+    assert.ok(shown.indexOf("near") > 0, "what has the word comes first");
+    assert.equal(new Set(await titles(page)).size, (await titles(page)).length, "nothing is there twice");
+    await page.getByRole("button", { name: /^guides/ }).click();
+    await page.waitForFunction(() => /guides/.test(location.hash));
+    await search(page, "xqzzy");
+    await counts(page, "0 of 15 assets");
+    await page.locator("#clear").click();
+    await counts(page, "15 assets");
+    assert.ok(asked.every(({ origin }) => origin === new URL(url).origin) && asked.some(({ pathname }) => /\/model-/.test(pathname)));
+    assert.ok(asked.every(({ search }) => search === ""), "nothing of a query is told to the server");
+    // Whoever comes by a link that holds a query finds the same.
+    const again = await visit(browser, `${url}#q=screws+and+nuts`);
+    await again.locator(".near").waitFor();
+    for (const each of [page, again]) await isClean(each);
+  },
+
+  /** The page that docs/search.md shows. */
+  async demo() {
+    const page = await browser.newPage();
+    await page.goto(`${url}demo/`);
+    // The page's own script has to open the search first.
+    await page.waitForFunction(() => document.querySelector("#words").oninput !== null);
+    await page.locator("#words").fill("screws and nuts");
+    await page.waitForFunction(() => document.querySelectorAll("#found li").length === 10);
+    assert.equal(await page.locator("#found li").first().textContent(), "hex-bolt-gen-v2");
+  },
+
+  /** A search of which a part is missing or false: words are searched as if there were none. */
+  async broken() {
+    const page = await visit(browser, url);
+    await page.locator("#q").focus();
+    await page.waitForFunction(() => opened !== undefined);
+    assert.equal(await page.evaluate(() => opened.then(() => ready === undefined)), true, "it is not opened");
+    await search(page, "screws and nuts");
+    await counts(page, "0 of 15 assets");
+    await search(page, "hex bolt");
+    await counts(page, "1 of 15 assets");
+    assert.equal(await page.locator(".near, .notice").count(), 0);
+    assert.deepEqual(page.wrongs.filter((wrong) => !wrong.includes("Failed to load resource")), []);
+  },
+
+  /** A page on plain http, where the browser has no crypto of its own. */
+  async plain() {
+    const page = await visit(browser, url.replace("127.0.0.1", "catalogue.test"));
+    assert.equal(await page.evaluate(() => isSecureContext), false);
+    await page.locator("#q").focus();
+    await page.waitForFunction(() => ready !== undefined);
+    await search(page, "screws and nuts");
+    await page.locator(".near").waitFor();
+    await isClean(page);
+  },
+
+  /** Somebody types in a library of more than a thousand assets: no key waits for the search. */
+  async typing() {
+    const page = await visit(browser, url);
+    await page.locator("#q").focus();
+    await page.waitForFunction(() => ready !== undefined);
+    await page.evaluate(() => { window.longTasks.length = 0; });
+    await page.locator("#q").pressSequentially("remove rubbish", { delay: 20 });
+    await page.locator(".near").waitFor();
+    const found = await page.locator("#grid .card").count();
+    const took = await page.evaluate(async () => {
+      const all = [];
+      for (const query of ["remove rubbish", "trash", "rain", "a", "volume down", "bin"]) { const asked = performance.now(); await ready.find(query, 30); all.push(performance.now() - asked); }
+      return all;
+    });
+    console.log(`${found} cards; a search takes ${took.map((ms) => ms.toFixed(1)).join(", ")} ms; long tasks while typing: ${JSON.stringify(await page.evaluate(() => window.longTasks))}`);
+    assert.ok((await titles(page)).some((title) => /^trash$/.test(title)), "the bin is found");
+    await isClean(page);
   },
 
   /** What docs/page.md shows. */

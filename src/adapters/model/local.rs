@@ -140,9 +140,18 @@ impl Local {
         VOCABULARY
     }
 
+    fn tokenizer(&self) -> &WordPiece {
+        self.tokenizer.get_or_init(|| WordPiece::new(VOCABULARY))
+    }
+
+    /// The vector of one text, which waits for nobody.
+    pub fn vector(&self, text: &str) -> Vec<f32> {
+        self.one(text).0
+    }
+
     /// The vector of one text and the number of its tokens.
     fn one(&self, text: &str) -> (Vec<f32>, u64) {
-        let rows = self.tokenizer.get_or_init(|| WordPiece::new(VOCABULARY)).rows(text);
+        let rows = self.tokenizer().rows(text);
         let mut sum = vec![0.0; self.matrix.dims];
         let known = rows.iter().filter(|row| **row != UNKNOWN);
         known.for_each(|row| self.matrix.add(usize::try_from(*row).unwrap_or(usize::MAX), &mut sum));
@@ -170,6 +179,10 @@ impl EmbeddingModel for Local {
         self.matrix.dims
     }
 
+    fn starts(&self, text: &str) -> Vec<usize> {
+        self.tokenizer().starts(text)
+    }
+
     async fn embed(&self, texts: &[&str]) -> Result<Embedded, ModelError> {
         refuse_empty(texts)?;
         let (vectors, tokens): (Vec<_>, Vec<u64>) = texts.par_iter().map(|text| self.one(text)).unzip();
@@ -186,6 +199,8 @@ impl std::fmt::Debug for Local {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapters::model::TokensOf;
+    use crate::embedding::chunk::cut_by;
     use serde::Deserialize;
     use sha2::{Digest as _, Sha256};
 
@@ -239,6 +254,33 @@ mod tests {
         for bad in [0, 1, 63, 65, 200, 257, 512, usize::MAX] {
             let error = Local::with_dimensions(bad).unwrap_err().to_string();
             assert!(error.contains("64, 128 or 256"), "{error}");
+        }
+    }
+
+    #[test]
+    fn tokens_begin_as_many_as_there_are() {
+        let tokenizer = WordPiece::new(VOCABULARY);
+        for case in cases() {
+            let starts = tokenizer.starts(&case.text).len();
+            // Only brackets around a special token are counted apart.
+            let brackets = case.text.matches(['[', ']']).count();
+            assert!(starts >= case.ids.len() && starts <= case.ids.len() + brackets, "{:?}: {starts}", case.text);
+        }
+        assert_eq!(tokenizer.starts("hex bolt, M3"), [0, 4, 8, 10, 11]);
+    }
+
+    #[test]
+    fn a_chunk_has_no_more_tokens_than_was_asked_for() {
+        let local = Local::new().unwrap();
+        let words: Vec<String> = cases().into_iter().map(|case| case.text).collect();
+        let text = words.join(" ").repeat(3);
+        for (max, overlap) in [(20, 5), (50, 20), (200, 40)] {
+            let pieces = cut_by(&text, max, overlap, &TokensOf(&local));
+            assert!(pieces.len() > text.len() / (max * 32), "{} pieces", pieces.len());
+            for piece in pieces {
+                let tokens = local.tokenizer().rows(piece).len();
+                assert!(tokens <= max, "{tokens} tokens, not {max}: {piece:?}");
+            }
         }
     }
 

@@ -2,8 +2,12 @@
 
 use async_trait::async_trait;
 
+use crate::embedding::tokens::{Estimate, Tokens};
+
 pub mod deterministic;
 pub mod local;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 pub mod openai;
 mod wordpiece;
 
@@ -90,6 +94,11 @@ pub trait EmbeddingModel: Send + Sync {
         (text.chars().count() as u64).div_ceil(4)
     }
 
+    /// At which byte each token of a text begins, as [`Tokens`] has it; about, where the tokenizer is elsewhere.
+    fn starts(&self, text: &str) -> Vec<usize> {
+        Estimate.starts(text)
+    }
+
     /// US dollars for a million tokens; none where it is free, or not known.
     fn price(&self) -> Option<f64> {
         None
@@ -102,6 +111,16 @@ pub trait EmbeddingModel: Send + Sync {
 
     /// One vector for each text, in order, finite, of length 1. A text of white space alone is [`ModelError::Empty`].
     async fn embed(&self, texts: &[&str]) -> Result<Embedded, ModelError>;
+}
+
+/// The tokens of a model, for those who cut texts by them.
+#[derive(Clone, Copy)]
+pub struct TokensOf<'a>(pub &'a dyn EmbeddingModel);
+
+impl Tokens for TokensOf<'_> {
+    fn starts(&self, text: &str) -> Vec<usize> {
+        self.0.starts(text)
+    }
 }
 
 /// Checks an answer before anything is built on it: the number of vectors, their dimension, finite, none of length 0.
@@ -151,6 +170,7 @@ pub(crate) mod conformance {
         the_same_text_gives_the_same_vector_whatever_is_beside_it(model).await;
         odd_texts_have_vectors(model).await;
         empty_batches_and_empty_texts(model).await;
+        tokens_begin_where_cutting_may_rely_on_it(model);
         assert_eq!(model.fingerprint(), model.fingerprint());
         assert!(model.fingerprint().bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)));
         let Limits { texts, tokens, tokens_each, at_once } = model.limits();
@@ -187,10 +207,21 @@ pub(crate) mod conformance {
     }
 
     async fn odd_texts_have_vectors(model: &dyn EmbeddingModel) {
+        vectors(model, &["!", "\u{200d}", "𓀀𓁐", "日本語", "[UNK]", "\u{0}a", &"x".repeat(5_000)]).await;
         // As long as it may be: a model may say that it takes no longer ones.
         let most = usize::try_from(model.limits().tokens_each / 2).unwrap_or(usize::MAX);
-        let long = "long ".repeat(most.min(20_000));
-        vectors(model, &["!", "\u{200d}", "𓀀𓁐", "日本語", "[UNK]", "\u{0}a", &"x".repeat(5_000), &long]).await;
+        vectors(model, &[&"long ".repeat(most.min(20_000))]).await;
+    }
+
+    fn tokens_begin_where_cutting_may_rely_on_it(model: &dyn EmbeddingModel) {
+        for text in
+            ["A hex bolt, M3 to M64.", "naïve  façade—coöperate", "日本語のテキスト 漢字", " a\u{200d}b [UNK] ", ""]
+        {
+            let starts = model.starts(text);
+            assert!(starts.is_sorted() && starts.iter().all(|at| text.is_char_boundary(*at)), "{text:?}: {starts:?}");
+            let apart: usize = text.split_whitespace().map(|word| model.starts(word).len()).sum();
+            assert_eq!(starts.len(), apart, "{text:?}");
+        }
     }
 
     async fn empty_batches_and_empty_texts(model: &dyn EmbeddingModel) {

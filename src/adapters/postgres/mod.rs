@@ -2,12 +2,12 @@
 
 mod address;
 mod connect;
-mod text;
 #[cfg(test)]
 #[path = "../../../tests/it/postgres_server.rs"]
 pub mod test_server;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use address::{Address, NotAnAddress};
 pub use connect::{Fault, connect};

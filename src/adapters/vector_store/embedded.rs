@@ -8,9 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
 
-use super::packed::{levels, packed};
 use super::{Point, VectorStore, VectorStoreError};
 use crate::adapters::sqlite;
+use crate::embedding::packed::{EmptyVector, levels, packed};
 use crate::embedding::plan::Actual;
 use crate::embedding::search::{Candidate, rank};
 use crate::embedding::{Held, Hit, Namespace, Query};
@@ -60,8 +60,8 @@ enum Fault {
     Row(String),
 }
 
-impl From<super::packed::EmptyVector> for Fault {
-    fn from(error: super::packed::EmptyVector) -> Self {
+impl From<EmptyVector> for Fault {
+    fn from(error: EmptyVector) -> Self {
         Self::Row(error.to_string())
     }
 }

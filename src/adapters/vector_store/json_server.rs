@@ -67,6 +67,11 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
+    /// Whether its body has something at this JSON Pointer.
+    pub(super) fn has(&self, pointer: &str) -> bool {
+        serde_json::from_slice::<Value>(&self.body).is_ok_and(|body| body.pointer(pointer).is_some())
+    }
+
     /// Whether what was asked is at fault, so that less of it might pass.
     pub(super) fn is_about_content(&self) -> bool {
         matches!(self.status, 400 | 413 | 422)

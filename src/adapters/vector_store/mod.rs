@@ -13,7 +13,6 @@ pub mod chroma;
 pub mod embedded;
 mod json_server;
 pub mod memory;
-mod packed;
 #[cfg(feature = "postgres")]
 pub mod pgvector;
 pub mod pinecone;

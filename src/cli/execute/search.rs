@@ -1,7 +1,7 @@
 //! Carries out `search`.
 
 use super::{Ending, Execution};
-use crate::cli::wiring::{Reach, carries, outside};
+use crate::cli::wiring::{Reach, carries, index_to_ask, outside};
 use crate::cli::words::Format;
 use crate::commands::open::open;
 use crate::commands::search as searching;
@@ -13,7 +13,11 @@ impl Execution<'_> {
         let opened = open(&self.place(None))?;
         let is_carried = carries(&opened.worktree, &opened.config, self.environment);
         let reach = if is_carried { Reach::Look } else { Reach::Local };
-        let outside = outside(&opened.worktree, &opened.config, self.environment, reach, self.console, &self.stop)?;
+        let mut outside = outside(&opened.worktree, &opened.config, self.environment, reach, self.console, &self.stop)?;
+        if let (Reach::Local, Some(settings)) = (reach, &opened.config.settings.embed) {
+            (outside.model, outside.vectors) =
+                index_to_ask(&opened.worktree, settings, self.environment, self.console, &outside.pace)?;
+        }
         if is_carried {
             // The index comes with it.
             outside.state.load().await?;

@@ -38,16 +38,34 @@ pub struct Indexing<'a> {
 impl Indexing<'_> {
     /// What turns texts into vectors. Nothing is loaded or asked yet, and a secret that is missing is told when it is needed.
     pub fn model(&self, settings: &Settings) -> anyhow::Result<Arc<dyn EmbeddingModel>> {
-        let ModelSettings { provider, .. } = &settings.model;
+        let ModelSettings { provider, dimensions, .. } = &settings.model;
         match provider {
-            Provider::Local => Ok(Arc::new(Local::new()?)),
+            Provider::Local => Ok(Arc::new(match dimensions {
+                Some(dimensions) => Local::with_dimensions(usize::try_from(*dimensions)?)?,
+                None => Local::new()?,
+            })),
             Provider::OpenAi | Provider::Azure => {
                 Ok(Arc::new(OpenAi::new(&settings.model, self.keys(&settings.model), Arc::clone(self.pace))))
             }
-            Provider::Onnx => {
-                Err(anyhow::anyhow!("the provider `{}` is not built into this program", provider.as_str()))
-            }
+            Provider::Onnx => self.onnx(&settings.model),
         }
+    }
+
+    #[cfg(feature = "onnx")]
+    fn onnx(&self, settings: &ModelSettings) -> anyhow::Result<Arc<dyn EmbeddingModel>> {
+        let Some(path) = &settings.path else {
+            let why = "a model at a `url` is not fetched yet; put it into the library and name its folder as `path`";
+            return Err(anyhow::anyhow!("embed.model: {why}"));
+        };
+        Ok(Arc::new(crate::adapters::model::onnx::Onnx::open(self.worktree.root(), path)?))
+    }
+
+    #[cfg(not(feature = "onnx"))]
+    fn onnx(&self, _: &ModelSettings) -> anyhow::Result<Arc<dyn EmbeddingModel>> {
+        Err(anyhow::anyhow!(
+            "embed.model: this program was built without ONNX models. Take another `provider`, or build a program with them \
+             (`cargo build --release --features onnx`)"
+        ))
     }
 
     fn keys(&self, model: &ModelSettings) -> Keys {
@@ -100,4 +118,18 @@ impl Indexing<'_> {
             }
         }
     }
+}
+
+/// The model and the store of the index, for those who ask it and do nothing else: no other secret is read, nobody else asked.
+pub fn to_ask(
+    worktree: &Worktree,
+    settings: &Settings,
+    environment: &Environment,
+    console: &Console,
+    pace: &Arc<dyn Pace>,
+) -> anyhow::Result<(Arc<dyn EmbeddingModel>, Arc<dyn VectorStore>)> {
+    let repository = environment.repository().or_else(|| worktree.origin());
+    let (repository, reach) = (repository.as_ref(), Reach::Look);
+    let indexing = Indexing { worktree, environment, console, pace, repository, reach };
+    Ok((indexing.model(settings)?, indexing.store(settings)?))
 }

@@ -40,7 +40,7 @@ pub(in crate::commands) fn of(library: &Library) -> Dependencies {
 
 fn in_use(library: &Library) -> InUse {
     let mut in_use = InUse::new();
-    for asset in &library.assets {
+    for asset in library.assets.iter() {
         let Some(schema) = &asset.schema else { continue };
         let schemas = in_use.entry(asset.key.collection.clone()).or_default();
         schemas.entry(schema.name.to_string()).or_default().extend(schema.version.clone());

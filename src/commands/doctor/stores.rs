@@ -54,15 +54,28 @@ pub async fn index(store: &dyn VectorStore) -> Conclusion {
     .await
 }
 
-/// How the model is: it embeds a word.
+/// How the model is: it embeds a word, and what that cost is told.
 pub async fn model(model: &dyn EmbeddingModel) -> Conclusion {
     within(async {
         match model.embed(&["stockroom"]).await {
-            Ok(_) => Conclusion::healthy(format!("the model {} answers", model.fingerprint())),
+            Ok(answer) => {
+                let cost = if model.is_remote() { cost(answer.tokens, model.price()) } else { String::new() };
+                Conclusion::healthy(format!("the model {} answers{cost}", model.fingerprint()))
+            }
             Err(error) => Conclusion::unhealthy(format!("the model {} does not answer: {error}", model.fingerprint())),
         }
     })
     .await
+}
+
+/// What a question to a model cost.
+fn cost(tokens: u64, price: Option<f64>) -> String {
+    let asked = format!(" (one word was asked for: {}", count(tokens, "token"));
+    match price.map(|price| price * tokens as f64) {
+        None => format!("{asked})"),
+        Some(millionths) if millionths < 1.0 => format!("{asked}, less than $0.000001)"),
+        Some(millionths) => format!("{asked}, ${:.6})", millionths / 1e6),
+    }
 }
 
 /// How a place of the manifest is.

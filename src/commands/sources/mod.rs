@@ -12,6 +12,7 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 
 use super::plan::Index;
+use crate::adapters::model::EmbeddingModel;
 use crate::adapters::repositories::Repositories;
 use crate::embedding::plan::Actual;
 use crate::embedding::{Namespace, Settings, SourceSettings};
@@ -44,8 +45,8 @@ pub struct Known<'a> {
     pub held: &'a Actual,
     /// The library's own repository, which is no source of itself.
     pub own: Option<&'a RepoSlug>,
-    /// How many tokens the model counts in a text, at most.
-    pub tokens: &'a (dyn Fn(&str) -> u64 + Sync),
+    /// The model that embeds them, which says what its tokens are.
+    pub model: &'a Arc<dyn EmbeddingModel>,
 }
 
 /// What became of all sources.

@@ -85,7 +85,7 @@ async fn fetch(
     let mut take = |id: &BlobId, bytes: &[u8]| fetched.put(id, bytes).map_err(disk);
     repositories.fetch(&contents, &mut take).await.map_err(|error| error.to_string())?;
     let files = found.fetch.iter().map(|(path, listed)| (key(repo, path), (path.clone(), listed.blob.clone())));
-    Ok(SourceTexts::new(files.collect(), fetched, &known.settings.chunk))
+    Ok(SourceTexts::new(files.collect(), fetched, &known.settings.chunk, Arc::clone(known.model)))
 }
 
 type Cut = (Vec<Wanted>, BTreeMap<AssetKey, Sha256Hex>);
@@ -103,7 +103,7 @@ fn cut(
         let key = key(repo, path);
         let chunks = texts.chunks(&key).map_err(|error| format!("{error:#}"))?;
         let seal = seal(blob, &holdings.namespace, chunks.iter().map(|chunk| (chunk.index, &chunk.id)));
-        Ok((wanted(&chunks, known.tokens), (key, seal)))
+        Ok((wanted(&chunks, |text: &str| known.model.tokens(text)), (key, seal)))
     };
     let all: Vec<(Vec<Wanted>, (AssetKey, Sha256Hex))> = fetch.par_iter().map(one).collect::<Result<_, String>>()?;
     let (chunks, seals): (Vec<_>, Vec<_>) = all.into_iter().unzip();

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{Known, Source, Sources, look};
+use crate::adapters::model::EmbeddingModel;
+use crate::adapters::model::deterministic::Deterministic;
 use crate::adapters::repositories::MemoryRepositories;
 use crate::embedding::plan::{Actual, Held, digest};
 use crate::embedding::{ChunkSettings, Namespace, Settings};
@@ -46,13 +48,14 @@ impl Hub {
 
     async fn look(&self) -> Sources {
         let namespace = Namespace::of(self.model, 8, &ChunkSettings::default());
+        let model: Arc<dyn EmbeddingModel> = Arc::new(Deterministic::new(8));
         let known = Known {
             settings: &Settings::default(),
             namespace: &namespace,
             state: &self.state,
             held: &self.held,
             own: Some(&self.own),
-            tokens: &|text| text.len() as u64,
+            model: &model,
         };
         look(&self.sources, known).await
     }

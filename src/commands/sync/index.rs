@@ -129,7 +129,7 @@ impl<'a> Session<'a> {
         let texts: &dyn Texts = match &index.texts {
             Some(texts) => texts.as_ref(),
             None => {
-                own = LibraryTexts::new(self.library, &settings).map_err(unread)?;
+                own = LibraryTexts::new(self.library, &settings, outside.model.as_ref()).map_err(unread)?;
                 &own
             }
         };

@@ -46,7 +46,7 @@ impl Library {
 
     pub(crate) fn offer(&self) -> Offer<'_> {
         let Self { manifest, settings, now, is_signed } = self;
-        Offer { manifest, settings, findings: &[], now: *now, is_signed: *is_signed, base: None }
+        Offer { manifest, settings, findings: &[], now: *now, is_signed: *is_signed, base: None, search: None }
     }
 
     pub(crate) fn layout(&self) -> Layout {

@@ -23,6 +23,8 @@ pub const MOST_BYTES: u64 = 64 * 1024 * 1024;
 const MARK: &str = "<meta name=\"generator\" content=\"Stockroom\">";
 
 const TEMPLATE: &str = include_str!("index.html");
+/// What searches by meaning, as websites can have it too.
+const CLIENT: &str = include_str!("../../../docs/clients/search.mjs");
 
 /// What of stockroom.yml the page itself has to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -40,17 +42,18 @@ pub struct Carried<'a> {
     pub listing: Option<&'a listing::Settings>,
 }
 
-/// The page's bytes.
-pub fn render(page: &Page, listing: &listing::Settings) -> Vec<u8> {
+/// The page's bytes; with `search` it can use a search that is published beside it.
+pub fn render(page: &Page, listing: &listing::Settings, search: bool) -> Vec<u8> {
     let carried = Carried {
         title: page.title(),
         language: page.language(),
         findings: page.findings(),
         listing: (*listing != listing::Settings::default()).then_some(listing),
     };
+    let mut html = TEMPLATE.replacen("MEANING;", &format!("{};", meaning(search)), 1);
     // The template's own script and style are all that may run; a hash of them cannot go stale where it is worked out here.
-    let mut html = TEMPLATE.replacen("sha256-SCRIPT", &allowed("<script>", "</script>"), 1);
-    html = html.replacen("sha256-STYLE", &allowed("<style>", "</style>"), 1);
+    let (script, style) = (allowed(&html, "<script>", "</script>"), allowed(&html, "<style>", "</style>"));
+    html = html.replacen("sha256-SCRIPT", &script, 1).replacen("sha256-STYLE", &style, 1);
     if let Some(title) = carried.title {
         html = html.replacen("<title>Catalogue</title>", &format!("<title>{}</title>", as_text(title)), 1);
     }
@@ -62,9 +65,20 @@ pub fn is_ours(bytes: &[u8]) -> bool {
     bytes.windows(MARK.len()).any(|window| window == MARK.as_bytes())
 }
 
-/// The source of Content-Security-Policy that allows what stands between these tags of the template.
-fn allowed(open: &str, close: &str) -> String {
-    let rest = TEMPLATE.split_once(open).map_or("", |(_, rest)| rest);
+/// The client as a value of the page's script, with names of its own.
+fn meaning(search: bool) -> String {
+    if !search {
+        return "undefined".to_owned();
+    }
+    // Comments and types are for those who read the file.
+    let code = CLIENT.lines().map(str::trim_start).filter(|line| !line.starts_with("//") && !line.starts_with("/**"));
+    let lines: Vec<&str> = code.map(|line| line.strip_prefix("export ").unwrap_or(line)).collect();
+    format!("(() => {{\n{}\nreturn {{ open }};\n}})()", lines.join("\n"))
+}
+
+/// The source of Content-Security-Policy that allows what stands between these tags.
+fn allowed(html: &str, open: &str, close: &str) -> String {
+    let rest = html.split_once(open).map_or("", |(_, rest)| rest);
     let inner = rest.split_once(close).map_or("", |(inner, _)| inner);
     format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(inner)))
 }
@@ -85,7 +99,7 @@ mod tests {
 
     fn page(title: &str) -> String {
         let settings = Settings { title: Some(title.to_owned()), ..Settings::default() };
-        String::from_utf8(render(&Page::With(settings), &listing::Settings::default())).unwrap()
+        String::from_utf8(render(&Page::With(settings), &listing::Settings::default(), true)).unwrap()
     }
 
     /// What a browser takes for the inner text of the first such element.
@@ -120,9 +134,12 @@ mod tests {
 
     #[test]
     fn a_page_without_settings_is_complete() {
-        let html = String::from_utf8(render(&Page::Is(true), &listing::Settings::default())).unwrap();
+        let html = String::from_utf8(render(&Page::Is(true), &listing::Settings::default(), false)).unwrap();
         assert!(html.contains("<title>Catalogue</title>") && html.contains(">{\"findings\":true}</script>"));
-        assert!(!html.contains("SETTINGS") && !html.contains("sha256-SCRIPT") && !html.contains("sha256-STYLE"));
+        for left in ["SETTINGS", "MEANING", "sha256-SCRIPT", "sha256-STYLE"] {
+            assert!(!html.contains(left) && !page("x").contains(left), "{left}");
+        }
+        assert!(html.contains("const client = undefined;"), "what is not used is not shipped");
     }
 
     #[test]
@@ -133,14 +150,15 @@ mod tests {
 
     #[test]
     fn the_page_is_light() {
-        assert!(TEMPLATE.len() <= 40_000, "{} bytes", TEMPLATE.len());
+        assert!(TEMPLATE.len() <= 42_500, "{} bytes", TEMPLATE.len());
+        assert!(meaning(true).len() <= 10_240, "{} bytes", meaning(true).len());
     }
 
     #[test]
     fn the_page_makes_no_markup_out_of_data() {
         for way in ["innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "new Function", "DOMParser"]
         {
-            assert!(!TEMPLATE.contains(way), "{way}");
+            assert!(!page("x").contains(way), "{way}");
         }
     }
 }

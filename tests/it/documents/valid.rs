@@ -23,6 +23,22 @@ fn the_shipped_configuration_follows_its_schema() {
 }
 
 #[test]
+fn every_index_in_the_guide_can_be_had_as_it_stands() {
+    let guide = read("docs/embedding.md");
+    let blocks = guide.split("```yaml\n").skip(1).filter_map(|block| block.split("```").next());
+    let mut indexes = 0;
+    for block in blocks {
+        let config: Value = serde_yaml::from_str(block).unwrap_or_else(|error| panic!("{error}: {block}"));
+        let Some(embed) = config.get("embed") else { continue };
+        let settings: stockroom::embedding::Settings =
+            serde_json::from_value(embed.clone()).unwrap_or_else(|error| panic!("{error}: {block}"));
+        assert_eq!(settings.problems(), [], "{block}");
+        indexes += 1;
+    }
+    assert!(indexes >= 7, "{indexes}");
+}
+
+#[test]
 fn what_the_commands_print_follows_their_schemas() {
     let sample = Sample::new();
     follows(&sample.json("check --format json"), "check");

@@ -1,11 +1,18 @@
 //! When a request may leave: how many are under way, what a server lets pass in a minute, and whether it asks everybody to wait.
 //! Pure, but for the clock that it is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// The least time that is waited for, so that no rounding makes a wait of none.
 const TICK: Duration = Duration::from_millis(1);
+
+/// How many requests the estimates of the next ones are corrected by.
+const LEARNT_FROM: usize = 32;
+/// An estimate that was corrected by what others took may still be a little too low.
+const MARGIN: f64 = 1.01;
+/// After a 429 of a server that says nothing of its limits so many times the window must come back well before it grows.
+const WARY: usize = 4;
 
 /// What a server says of one of its limits, in its answer's headers.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -136,8 +143,12 @@ pub(super) struct Ledger {
     held_until: Duration,
     /// Whether the server has said what it lets pass, or lets pass everything.
     is_known: bool,
-    /// What a request really takes of what it was estimated to take; the most of late.
+    /// What a request really takes of what it was estimated to take; the most of the last ones.
     share: f64,
+    shares: VecDeque<f64>,
+    /// How many were told to come again. They go before all others, which would take what was promised to them.
+    again: usize,
+    wariness: usize,
     tokens: Bucket,
     requests: Bucket,
 }
@@ -153,16 +164,22 @@ impl Ledger {
             next: 0,
             since: 0,
             held_until: Duration::ZERO,
-            is_known: tokens.is_some(),
+            is_known: false,
             share: 1.0,
+            shares: VecDeque::new(),
+            again: 0,
+            wariness: 1,
             tokens: Bucket::new(tokens),
             requests: Bucket::new(requests),
         }
     }
 
-    /// When a request may leave that is estimated to take so many tokens.
-    pub(super) fn moment(&self, now: Duration, estimate: f64) -> Moment {
+    /// When a request may leave that is estimated to take so many tokens; one that `comes_again` goes before the others.
+    pub(super) fn moment(&self, now: Duration, estimate: f64, comes_again: bool) -> Moment {
         let is_alone = self.under_way.is_empty();
+        if self.again > 0 && !comes_again {
+            return Moment::AfterAnother;
+        }
         // Until the server has said what it lets pass, one request asks for all.
         if self.under_way.len() >= self.window || (!self.is_known && !is_alone) {
             return Moment::AfterAnother;
@@ -192,7 +209,7 @@ impl Ledger {
             Some(Fate::Answered { tokens, requests }) => {
                 self.observe(now, ticket, tokens, requests);
                 self.well += 1;
-                if self.well >= self.window && self.window < self.at_once {
+                if self.well >= self.window * self.wariness && self.window < self.at_once {
                     (self.window, self.well) = (self.window + 1, 0);
                 }
             }
@@ -202,12 +219,13 @@ impl Ledger {
                 if self.tokens.limit.is_some() {
                     // When the wait is over there is just enough for this one.
                     let level = ticket.reserved - wait.as_secs_f64() * self.tokens.rate;
-                    self.tokens.set_level(now, level.min(self.tokens.level(now)));
-                    self.share = (self.share * 1.1).min(2.0);
+                    self.tokens.set_level(now, level.min(self.tokens.level(now) + ticket.reserved));
+                    self.shrink(ticket, self.window / 2, 1);
+                } else {
+                    self.shrink(ticket, 1, WARY);
                 }
-                self.shrink(ticket);
             }
-            Some(Fate::Troubled) => self.shrink(ticket),
+            Some(Fate::Troubled) => self.shrink(ticket, self.window / 2, 1),
         }
     }
 
@@ -220,10 +238,16 @@ impl Ledger {
         self.requests.observe(now, ticket.number, requests, count);
     }
 
-    fn shrink(&mut self, ticket: Ticket) {
+    fn shrink(&mut self, ticket: Ticket, window: usize, wariness: usize) {
         if ticket.number >= self.since {
-            (self.window, self.well, self.since) = ((self.window / 2).max(1), 0, self.next);
+            (self.window, self.well, self.since) = (window.max(1), 0, self.next);
+            self.wariness = wariness;
         }
+    }
+
+    /// One more was told to come again, or one of these has done so or will not.
+    pub(super) fn note_again(&mut self, is_told: bool) {
+        self.again = if is_told { self.again + 1 } else { self.again.saturating_sub(1) };
     }
 
     /// Learns how many tokens a request really had.
@@ -231,7 +255,11 @@ impl Ledger {
         if estimate <= 0.0 {
             return;
         }
-        self.share = (tokens / estimate).max(self.share * 0.98).clamp(0.01, 2.0);
+        self.shares.push_back(tokens / estimate);
+        if self.shares.len() > LEARNT_FROM {
+            self.shares.pop_front();
+        }
+        self.share = (self.shares.iter().copied().fold(0.01, f64::max) * MARGIN).min(2.0);
         if self.tokens.seen.is_none() {
             // No server tells the level, so it is our own count.
             self.tokens.set_level(now, self.tokens.level(now) + ticket.reserved - tokens);

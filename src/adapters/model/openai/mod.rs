@@ -131,7 +131,7 @@ impl OpenAi {
     }
 
     fn policy(&self) -> Policy {
-        Policy { deadline: self.silence() * 5, attempts: 7, ..Policy::idempotent() }
+        Policy { deadline: self.silence() * 5, attempts: 10, ..Policy::idempotent() }
     }
 
     fn bounds(&self, text: &str) -> Bounds {
@@ -144,7 +144,7 @@ impl OpenAi {
     }
 
     /// Refuses what cannot be taken, before it is sent. What may be too long is sent: the server knows.
-    fn refuse_long(&self, texts: &[&str], estimate: u64) -> Result<(), ModelError> {
+    fn refuse_long(&self, texts: &[&str]) -> Result<(), ModelError> {
         let each = self.limits().tokens_each;
         for (index, text) in texts.iter().enumerate() {
             let Bounds { most, least } = self.bounds(text);
@@ -155,16 +155,7 @@ impl OpenAi {
                 )));
             }
         }
-        let (likely, most) = {
-            let ledger = self.throttle.ledger();
-            (ledger.likely(estimate as f64), ledger.tokens_per_minute())
-        };
-        match most {
-            Some(most) if texts.len() > 1 && likely > most => {
-                Err(self.refused(format!("the server takes {most} tokens a minute, and these texts have more")))
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     fn way(&self) -> Way {
@@ -191,7 +182,8 @@ impl OpenAi {
     }
 
     /// Asks once, as often as it takes to get an answer that counts.
-    async fn ask(&self, texts: &[&str], estimate: u64) -> Result<Asked, ModelError> {
+    async fn ask(&self, texts: &[&str]) -> Result<Asked, ModelError> {
+        let estimate = texts.iter().map(|text| self.tokens(text)).sum();
         let address = self.address.as_ref().map_err(|why| self.unavailable(why.clone()))?;
         let way = self.way();
         let (client, body, tries) = (self.client()?, self.body(texts, way), AtomicU32::new(0));
@@ -203,9 +195,10 @@ impl OpenAi {
             let reply = read(request.send().await.map_err(|error| Trouble::of(&error))?, cap).await?;
             Ok(said::plain(reply, tries.fetch_add(1, Ordering::Relaxed)))
         };
-        let passage = self.throttle.passage(estimate);
+        let passage = self.throttle.passage(estimate, texts.len() > 1);
         let reply = match send_through(&self.policy(), &*self.pace, &passage, attempt).await {
             Ok(reply) => reply,
+            Err(_) if passage.is_too_wide() => return Ok(Asked::InParts),
             Err(_) if self.throttle.closed().is_some() => {
                 return Err(self.unavailable(self.throttle.closed().unwrap_or_default()));
             }
@@ -230,11 +223,11 @@ impl OpenAi {
                 self.asks_base64.store(false, Ordering::Relaxed);
                 Ok(Asked::Again)
             }
-            Verdict::Base64(why) | Verdict::Dimensions(why) => Err(self.closed(why)),
-            Verdict::Texts(why) if texts == 1 => {
+            Verdict::Dimensions(why) if way.dimensions => Err(self.closed(why)),
+            Verdict::Texts(why) | Verdict::Base64(why) | Verdict::Dimensions(why) if texts == 1 => {
                 Err(self.refused(format!("{why}; if the text is too long, set `embed.chunk.max` lower")))
             }
-            Verdict::Texts(why) => Err(self.refused(why)),
+            Verdict::Texts(why) | Verdict::Base64(why) | Verdict::Dimensions(why) => Err(self.refused(why)),
             Verdict::Everything(why) => Err(self.closed(why)),
         }
     }
@@ -275,6 +268,8 @@ enum Asked {
     Answered(Embedded),
     /// The server is asked once more, in another way.
     Again,
+    /// No minute would take all of them.
+    InParts,
 }
 
 fn number(setting: u32) -> usize {
@@ -376,17 +371,32 @@ impl EmbeddingModel for OpenAi {
         if let Some(why) = self.throttle.closed() {
             return Err(self.unavailable(why));
         }
-        let estimate = texts.iter().map(|text| self.tokens(text)).sum();
-        self.refuse_long(texts, estimate)?;
+        self.refuse_long(texts)?;
+        let mut whole = Embedded { vectors: Vec::with_capacity(texts.len()), tokens: 0 };
         // Without base64 and with `dimensions`, there are no more ways to ask.
-        for _ in 0..3 {
-            if let Asked::Answered(embedded) = self.ask(texts, estimate).await? {
-                return Ok(embedded);
+        let (mut left, mut ways) = (vec![texts], 3);
+        while let Some(part) = left.pop() {
+            match self.ask(part).await? {
+                Asked::Answered(Embedded { vectors, tokens }) => {
+                    whole.vectors.extend(vectors);
+                    whole.tokens += tokens;
+                }
+                Asked::Again if ways > 0 => {
+                    left.push(part);
+                    ways -= 1;
+                }
+                Asked::Again => return Err(self.unavailable("the server wants to be asked in ever other ways")),
+                Asked::InParts => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    left.extend([second, first]);
+                }
             }
         }
-        Err(self.unavailable("the server wants to be asked in ever other ways"))
+        Ok(whole)
     }
 }
 
+#[cfg(test)]
+mod stand_in;
 #[cfg(test)]
 mod tests;

@@ -113,7 +113,7 @@ async fn a_bad_answer_is_refused_and_says_what_is_wrong() {
         assert!(matches!(&error, ModelError::Malformed { .. }) && error.to_string().contains(why), "{error}");
         assert!(model.embed(&["a", "b"]).await.is_ok(), "the next batch has nothing to do with it");
     }
-    let (model, ..) = small((0..7).map(|_| answer(huge.clone())).collect()).await;
+    let (model, ..) = small((0..10).map(|_| answer(huge.clone())).collect()).await;
     let error = model.embed(&["a"]).await.unwrap_err().to_string();
     assert!(error.contains("the answer is larger than"), "{error}");
 }
@@ -127,10 +127,10 @@ async fn what_passes_is_asked_again_a_few_times_and_not_for_ever() {
     let (model, fake, _) = small((0..50).map(|_| answer(Answer::status(502))).collect()).await;
     let error = model.embed(&["a"]).await.unwrap_err();
     assert!(
-        matches!(&error, ModelError::Unavailable { why, .. } if why.contains("502 (tried 7 times); run again later")),
+        matches!(&error, ModelError::Unavailable { why, .. } if why.contains("502 (tried 10 times); run again later")),
         "{error}"
     );
-    assert_eq!(fake.seen().len(), 7);
+    assert_eq!(fake.seen().len(), 10);
 }
 
 #[tokio::test]
@@ -341,13 +341,16 @@ async fn who_is_asked_to_end_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_batch_that_no_minute_could_take_is_refused_so_that_it_is_cut() {
+async fn a_batch_that_no_minute_could_take_is_asked_for_in_parts() {
     let headers =
         vec![("x-ratelimit-limit-tokens", "100".to_owned()), ("x-ratelimit-remaining-tokens", "90".to_owned())];
-    let (model, fake, _) = small(vec![Some(Fault::Headers(headers))]).await;
+    let (model, fake, pace) = small(vec![Some(Fault::Headers(headers))]).await;
     model.embed(&["hex bolt"]).await.unwrap();
     let long = "many words of a description ".repeat(20);
-    let error = model.embed(&[&long, &long]).await.unwrap_err();
-    assert!(matches!(&error, ModelError::Refused { why, .. } if why.contains("100 tokens a minute")), "{error}");
-    assert_eq!(fake.seen().len(), 1);
+    let other = format!("{long}!");
+    let embedded = model.embed(&[&long, &other]).await.unwrap();
+    assert_eq!(embedded.vectors[1], small(vec![]).await.0.embed(&[&other]).await.unwrap().vectors[0]);
+    let sizes: Vec<_> = fake.seen().iter().map(|asked| asked.json()["input"].as_array().unwrap().len()).collect();
+    assert_eq!(sizes, [1, 1, 1]);
+    assert!(pace.now() > Duration::from_secs(60), "each of them fills a minute");
 }

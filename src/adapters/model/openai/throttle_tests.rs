@@ -50,7 +50,7 @@ impl Server {
     }
 }
 
-/// Sends a million tokens in batches of so many, sixteen at once, each estimated to be 1.4 to 2.0 times what it is; gives the
+/// Sends a million tokens in batches of so many, sixteen at once, each estimated to be 1.5 to 1.8 times what it is; gives the
 /// seconds that took and how often the server refused.
 async fn run(server: Server, set: Option<f64>, batch: u32) -> (f64, u32) {
     let start = Instant::now();
@@ -67,9 +67,12 @@ async fn run(server: Server, set: Option<f64>, batch: u32) -> (f64, u32) {
                     if number * batch >= 1_000_000 {
                         return;
                     }
-                    let passage = throttle.passage(u64::from(batch) * u64::from(14 + number % 7) / 10);
+                    let passage = throttle.passage(u64::from(batch) * u64::from(15 + number % 4) / 10, false);
                     let attempt = || async { Ok(said::plain(server.answer(f64::from(batch)).await, 0)) };
-                    let reply = send_through(&Policy::idempotent(), &*pace, &passage, attempt).await.unwrap();
+                    let reply =
+                        send_through(&Policy { attempts: 10, ..Policy::idempotent() }, &*pace, &passage, attempt)
+                            .await
+                            .unwrap();
                     assert_eq!(reply.status, 200);
                     passage.count(u64::from(batch));
                 }
@@ -105,7 +108,7 @@ async fn a_limit_that_others_have_used_up_is_met_once() {
         let (seconds, refused) = run(Server::new(0.0, true), set, 25_000).await;
         eprintln!("empty at first: {seconds:.1} s, bound {bound:.1} s, {refused} refusals");
         assert!(seconds <= bound * 1.05, "{seconds} s");
-        assert!(refused <= if set.is_none() { 1 } else { 8 }, "{refused} refusals");
+        assert!(refused <= 2, "{refused} refusals");
     }
 }
 
@@ -113,19 +116,19 @@ async fn a_limit_that_others_have_used_up_is_met_once() {
 async fn a_server_that_says_nothing_of_its_limit_is_met_now_and_then() {
     let (seconds, refused) = run(Server::new(PER_MINUTE, false), None, 25_000).await;
     eprintln!("nothing told: {seconds:.1} s, {refused} refusals");
-    assert!(refused <= 60 && seconds < 400.0, "{seconds} s, {refused} refusals");
+    assert!(refused <= 60 && seconds < 300.0, "{seconds} s, {refused} refusals");
 }
 
 #[tokio::test(start_paused = true)]
 async fn whoever_waits_hears_that_nobody_is_let_through() {
     let pace: Arc<dyn Pace> = Arc::new(RealPace::default());
     let throttle = Arc::new(Throttle::new(pace, Ledger::new(1, None, None)));
-    let first = throttle.passage(1);
+    let first = throttle.passage(1, true);
     first.enter(Duration::ZERO).await.unwrap();
     let others: Vec<_> = (0..3)
         .map(|_| {
             let throttle = Arc::clone(&throttle);
-            tokio::spawn(async move { throttle.passage(1).enter(Duration::ZERO).await })
+            tokio::spawn(async move { throttle.passage(1, true).enter(Duration::ZERO).await })
         })
         .collect();
     tokio::task::yield_now().await;

@@ -61,7 +61,7 @@ pub(super) fn bounds(text: &str, digits: Digits) -> Bounds {
 
 /// A run of ASCII letters, cut where small letters end and capitals begin. `goes_on`: digits stand before it.
 fn letters(run: &[u8], goes_on: bool) -> u64 {
-    let (mut rest, mut goes_on, mut tokens) = (run, goes_on, 0);
+    let (mut rest, mut goes_on, mut tokens, mut words) = (run, goes_on, 0, 0);
     while !rest.is_empty() {
         let capitals = rest.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
         let small = rest.iter().skip(capitals).take_while(|byte| byte.is_ascii_lowercase()).count();
@@ -69,7 +69,11 @@ fn letters(run: &[u8], goes_on: bool) -> u64 {
         let length = if capitals >= 2 && small > 0 { capitals - 1 } else { capitals + small };
         let (word, after) = rest.split_at(length.min(rest.len()));
         tokens += if capitals >= 2 { two_thirds(word.len()) } else { self::word(word, goes_on) };
-        (rest, goes_on) = (after, true);
+        (rest, goes_on, words) = (after, true, words + 1);
+    }
+    // Where capitals come at every other letter, nothing is a word: base64.
+    if words >= 2 && run.len() < words * 3 {
+        return tokens.max((run.len() as u64 * 4).div_ceil(5));
     }
     tokens
 }

@@ -31,6 +31,8 @@ use crate::state::row::IndexMark;
 const PAGE: usize = 300;
 /// Collections that are listed at a time.
 const COLLECTIONS: usize = 100;
+/// A list that has more pages is one without an end.
+const PAGES: usize = 100_000;
 /// A request is not much larger than this, so that it is sent well before its deadline; a server takes 40 MB.
 const BYTES: usize = 4 << 20;
 /// How a collection says what it is to us.
@@ -193,7 +195,7 @@ impl Chroma {
     /// The collections of our generations.
     async fn generations(&self) -> Result<Vec<(Namespace, Collection)>, VectorStoreError> {
         let mut all = Vec::new();
-        for page in 0.. {
+        for page in 0..PAGES {
             let path = format!("?limit={COLLECTIONS}&offset={}", page * COLLECTIONS);
             let answer = self.ask(Method::GET, &path, None).await?;
             let collections: Vec<Collection> = self.server.parse(&answer)?;
@@ -206,19 +208,19 @@ impl Chroma {
                 }
             }
             if is_last {
-                break;
+                return Ok(all);
             }
         }
-        Ok(all)
+        Err(self.server.unusable("its list of collections has no end"))
     }
 
     async fn chunks_of(&self, collection: &Collection) -> Result<BTreeMap<ChunkId, Held>, VectorStoreError> {
         let mut chunks = BTreeMap::new();
-        for page in 0.. {
+        for page in 0..PAGES {
             let body = json!({"limit": PAGE, "offset": page * PAGE, "include": ["metadatas"]});
             let answer = self.ask(Method::POST, &format!("/{}/get", collection.id), Some(body.to_string())).await?;
             if answer.status == 404 {
-                break;
+                return Ok(chunks);
             }
             let Got { ids, metadatas, .. } = self.server.parse(&answer)?;
             let is_last = ids.len() < PAGE;
@@ -226,10 +228,10 @@ impl Chroma {
             chunks
                 .extend(ids.into_iter().zip(metadatas).filter_map(|(id, m)| Some((ChunkId::from_store(id), held(m)?))));
             if is_last {
-                break;
+                return Ok(chunks);
             }
         }
-        Ok(chunks)
+        Err(self.server.unusable("its list of chunks has no end"))
     }
 
     async fn write(&self, namespace: &Namespace, points: &[&Point]) -> Result<(), VectorStoreError> {
@@ -405,7 +407,8 @@ impl VectorStore for Chroma {
             }
             let Got { ids, embeddings, .. } = self.server.parse(&answer)?;
             let each = ids.into_iter().zip(embeddings.unwrap_or_default());
-            vectors.extend(each.filter_map(|(id, vector)| Some((ChunkId::from_store(id), vector?))));
+            let fits = |vector: &Vec<f32>| Some(vector.len()) == collection.dimension;
+            vectors.extend(each.filter_map(|(id, vector)| Some((ChunkId::from_store(id), vector.filter(fits)?))));
         }
         Ok(vectors)
     }

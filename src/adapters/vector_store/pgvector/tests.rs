@@ -275,3 +275,22 @@ async fn a_server_that_is_killed_in_the_middle_of_a_batch_has_nothing_of_it_and_
     store.upsert(&generation, &points).await.unwrap();
     assert_eq!(store.held().await.unwrap()[&generation].len(), 9);
 }
+
+#[tokio::test]
+async fn the_rights_that_the_documentation_grants_are_enough() {
+    let Some(database) = database() else { return };
+    let page = include_str!("../../../../docs/embedding.md");
+    let grants = page.split_once("<!-- tested: grants -->\n```sql\n").unwrap().1.split_once("```").unwrap().0;
+    database.sql(grants);
+    database.sql("ALTER ROLE stockroom_index PASSWORD 'canary'; ALTER ROLE stockroom_reader PASSWORD 'canary'");
+    let by = |user: &str| PgVector::new(address(&database.tcp_as(user, "canary")), "stockroom", "a");
+    let (writer, generation) = (by("stockroom_index"), namespace("m", 1));
+    writer.upsert(&generation, &points(20)).await.unwrap();
+    writer.upsert(&namespace("m", 2), &points(1)).await.unwrap();
+    writer.drop_namespace(&namespace("m", 2)).await.unwrap();
+    let reader = by("stockroom_reader");
+    assert_eq!(reader.held().await.unwrap()[&generation].len(), 20);
+    assert_eq!(reader.search(&generation, &query("text 3", [1.0, 0.0, 0.0]), 1).await.unwrap()[0].text, "text 3");
+    let why = reader.delete(&generation, &[points(1)[0].chunk.id.clone()]).await.unwrap_err().to_string();
+    assert!(why.contains("permission denied for table"), "{why}");
+}

@@ -142,8 +142,8 @@ impl Pinecone {
         let address = Secret::new(format!("{}/indexes/{name}", control.reveal()));
         let answer = self.server.ask(Method::GET, &address, None).await?;
         if answer.status == 404 {
-            // An emulator of one index has no control plane.
-            if is_here {
+            // An emulator of one index has no control plane, which would have its own form of a refusal.
+            if is_here && !answer.has("/error/code") {
                 return Ok(control);
             }
             return Err(self.server.unusable(format!("there is no index {name}. {}", self.advice())));
@@ -347,7 +347,11 @@ impl VectorStore for Pinecone {
         ids: &[ChunkId],
     ) -> Result<BTreeMap<ChunkId, Vec<f32>>, VectorStoreError> {
         let ids: Vec<String> = ids.iter().map(record::id).collect();
-        let values = |fetch: wire::Fetch| (!fetch.values.is_empty()).then_some(fetch.values);
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let dimension = self.located().await?.dimension;
+        let values = |fetch: wire::Fetch| (fetch.values.len() == dimension).then_some(fetch.values);
         let records = self.fetched(&self.named(namespace)?, &ids, values).await?;
         Ok(records.into_iter().filter_map(|(id, vector)| Some((record::chunk(&id)?, vector))).collect())
     }

@@ -164,6 +164,10 @@ async fn an_index_that_cannot_be_used_says_what_to_do() {
     assert!(why(store(&far).mark().await).contains("measures by `euclidean`"));
     fake.is_ready(false);
     assert!(why(store(&fake).mark().await).contains("not ready yet (Initializing)"));
+    fake.is_ready(true);
+    fake.is_missing(true);
+    let wrong = why(store(&fake).mark().await);
+    assert!(wrong.contains("there is no index assets. Make one at https://app.pinecone.io (it costs money"), "{wrong}");
     let gone = store_of("http://127.0.0.1:1", KEY, "s");
     assert!(why(gone.mark().await).contains("the server does not answer"));
     let missing = Pinecone::new(

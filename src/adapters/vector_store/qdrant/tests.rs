@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::conformance::{holds, namespace, point};
+use super::collections::format_id;
 use super::test_server::{KEY, Server, of_its_own, server};
 use super::*;
 use crate::adapters::http::{self, SteppedPace};

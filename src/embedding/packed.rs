@@ -5,10 +5,10 @@
 /// Bytes that cannot be a vector.
 #[derive(Debug, thiserror::Error)]
 #[error("a vector is empty")]
-pub(super) struct EmptyVector;
+pub struct EmptyVector;
 
 /// One byte k, then a signed byte for each coordinate: coordinate = byte × 2^k, with the least k that holds the largest.
-pub(super) fn packed(vector: &[f32]) -> Vec<u8> {
+pub fn packed(vector: &[f32]) -> Vec<u8> {
     let largest = vector.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
     let power = (-100..=100_i8).find(|k| largest <= 127.0 * f32::from(*k).exp2()).unwrap_or(100);
     let step = f32::from(power).exp2();
@@ -19,7 +19,7 @@ pub(super) fn packed(vector: &[f32]) -> Vec<u8> {
 }
 
 /// The power of two and the levels of a packed vector.
-pub(super) fn levels(bytes: &[u8]) -> Result<(f32, impl Iterator<Item = f32>), EmptyVector> {
+pub fn levels(bytes: &[u8]) -> Result<(f32, impl Iterator<Item = f32>), EmptyVector> {
     let (power, levels) = bytes.split_first().ok_or(EmptyVector)?;
     let signed = |byte: u8| f32::from(i8::from_le_bytes([byte]));
     Ok((signed(*power).exp2(), levels.iter().map(move |byte| signed(*byte))))
@@ -37,7 +37,7 @@ mod tests {
             let (step, found) = levels(&once).unwrap();
             let found: Vec<f32> = found.map(|level| level * step).collect();
             prop_assert_eq!(packed(&found), once);
-            let dot = super::super::cosine;
+            let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
             let cosine = dot(&vector, &found) / (dot(&vector, &vector) * dot(&found, &found)).sqrt();
             prop_assert!(cosine > 0.999 || dot(&vector, &vector) == 0.0, "{cosine}");
         }
