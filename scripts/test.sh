@@ -20,7 +20,8 @@ step() {
 }
 
 step cargo fmt --check
-step cargo clippy --all-targets --locked --quiet -- --deny warnings
+# With the feature that the released binary is without, so that its tests run too.
+step cargo clippy --all-targets --locked --features onnx --quiet -- --deny warnings
 if has cargo-deny; then
     # cargo-deny reads every crate of every platform; the builds above fetched only those of this one.
     cargo fetch --locked --quiet
@@ -34,9 +35,9 @@ for tool in "${tools[@]}"; do has "$tool" || true; done
 if ! command -v google-chrome >/dev/null 2>&1; then has chromium || true; fi
 
 if command -v cargo-nextest >/dev/null 2>&1; then
-    step cargo nextest run --locked "$@"
+    step cargo nextest run --locked --features onnx "$@"
 else
-    step cargo test --locked --quiet "$@"
+    step cargo test --locked --features onnx --quiet "$@"
 fi
 
 # Between releases the sources run ahead of the committed binary; a release must not.

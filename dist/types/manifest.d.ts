@@ -242,6 +242,8 @@ export interface Root {
   prev?: Prev;
   /** The schemas that the records follow: name, version (or `latest`, or `-` for none), SHA-256 of the schema's file. */
   schemas: Record<string, Record<string, string>>;
+  /** The head of the search in a browser, whose files are among the exports; absent where there is none. */
+  search?: FileRef;
   /** A number that only grows: the time of the commit in seconds since 1970-01-01 UTC, or one more than that of the edition before where that is higher. */
   seq: number;
   /** The list of the shards. */
@@ -252,6 +254,44 @@ export interface Root {
   updated: FileRef;
   /** The format's version: 1. */
   version: number;
+}
+
+/** How a chunk is scored: cosine + `words` · BM25 / the best BM25 of the query. */
+export interface Scoring {
+  /** How much longer texts count less: BM25's b. */
+  b: number;
+  /** How soon more of the same word counts no more: BM25's k1. */
+  k1: number;
+  /** How much words count beside meaning. */
+  words: number;
+}
+
+/** The head of a search that needs no server: what a program reads first. Its parts are files of bytes, described in docs/search.md. */
+export interface SearchHead {
+  /** How many assets have a text. */
+  assets: number;
+  /** How many chunks these texts were cut into. */
+  chunks: number;
+  /** The model that turns a query into a vector: the same file for every library. */
+  model: SearchModel;
+  /** How words and meaning add up. */
+  scoring: Scoring;
+  /** Whose each chunk is, its number of words and its vector. */
+  vectors: FileRef;
+  /** The format's version: 1. */
+  version: number;
+  /** Which chunks each word is in, in files of neighbouring words. */
+  words: WordsRef[];
+}
+
+/** A model whose vectors the chunks have. */
+export interface SearchModel {
+  /** How many numbers a vector has. */
+  dimensions: number;
+  /** Its file. */
+  file: FileRef;
+  /** Its fingerprint: vectors of another one cannot be compared with these. */
+  name: string;
 }
 
 /** Some assets of one collection, sorted by id. Each stands on a line of its own, in canonical JSON (RFC 8785). */
@@ -310,4 +350,12 @@ export interface Updated {
   deltas: DeltaRef[];
   /** The format's version: 1. */
   version: number;
+}
+
+/** A file of words, and where it begins. */
+export interface WordsRef {
+  /** The file. */
+  file: FileRef;
+  /** The first word in it; words are sorted by their bytes in UTF-8. */
+  from: string;
 }

@@ -13,6 +13,8 @@ pub trait Tokens: Sync {
 ///
 /// Tokenizers of today's models give a common word one token, a longer or rarer one a token for some four letters, three digits
 /// one, and a sign one. Other scripts than the Latin one take a token for each character, which is more than most models need.
+///
+/// To estimate otherwise is to cut otherwise: `plan::CHUNKER` is raised with it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Estimate;
 

@@ -2,6 +2,7 @@
 
 #[path = "../../benches/retrieval/corpora.rs"]
 mod corpora;
+#[allow(dead_code, reason = "what the table says beside")]
 #[path = "../../benches/retrieval/measure.rs"]
 mod measure;
 

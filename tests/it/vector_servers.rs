@@ -258,5 +258,4 @@ fn a_server_that_was_killed_between_two_runs_has_all_it_confirmed() {
     assert!(after["embedded"].as_u64().unwrap() < 5, "{after}");
     assert_eq!((place.written)().lines().count(), 28);
     assert_eq!(place.search(&library, "zyxwv")[0], "hex-bolt-gen-v2");
-    server.kill();
 }

@@ -54,7 +54,7 @@ impl Indexing<'_> {
     #[cfg(feature = "onnx")]
     fn onnx(&self, settings: &ModelSettings) -> anyhow::Result<Arc<dyn EmbeddingModel>> {
         let Some(path) = &settings.path else {
-            let why = "a model at a `url` is not fetched yet; put it into the library and name its folder as `path`";
+            let why = "this version fetches no model from a `url`; put it into the library and name its folder as `path`";
             return Err(anyhow::anyhow!("embed.model: {why}"));
         };
         Ok(Arc::new(crate::adapters::model::onnx::Onnx::open(self.worktree.root(), path)?))

@@ -127,6 +127,8 @@ fn what_was_written_is_read_back() {
     assert_eq!(read.words.keys().collect::<Vec<_>>(), ["bolt", "hex", "hexagon"]);
     let head = head(&bundle);
     assert_eq!((head.assets, head.chunks, head.words[0].from.as_str()), (3, 4, "bolt"));
+    let schema = schemars::schema_for!(SearchHead).to_value();
+    assert!(jsonschema::is_valid(&schema, &serde_json::to_value(&head).unwrap()));
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Index {
         let records = self.written.entry(namespace.to_owned()).or_default();
         for vector in vectors {
             // Vectors are kept as 32-bit floats.
-            let values: Vec<f32> = numbers(&vector["values"]).iter().map(|x| *x as f32).collect();
+            let values: Vec<f32> = serde_json::from_value(vector["values"].clone()).unwrap();
             let mut vector = vector.clone();
             vector["values"] = json!(values);
             records.insert(vector["id"].as_str().unwrap_or_default().to_owned(), vector);

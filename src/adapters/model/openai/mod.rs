@@ -131,7 +131,9 @@ impl OpenAi {
     }
 
     fn policy(&self) -> Policy {
-        Policy { deadline: self.silence() * 5, attempts: 10, ..Policy::idempotent() }
+        // A server of one's own that is not there will not come up by itself.
+        let attempts = if self.is_hosted { 10 } else { 6 };
+        Policy { deadline: self.silence() * 5, attempts, ..Policy::idempotent() }
     }
 
     fn bounds(&self, text: &str) -> Bounds {

@@ -33,6 +33,8 @@ const PAGE: usize = 300;
 const COLLECTIONS: usize = 100;
 /// A list that has more pages is one without an end.
 const PAGES: usize = 100_000;
+/// Records that are written at a time: Chroma answers when all are in its index, and takes up to 20 ms for each that it has already.
+const MOST: usize = 500;
 /// A request is not much larger than this, so that it is sent well before its deadline; a server takes 40 MB.
 const BYTES: usize = 4 << 20;
 /// How a collection says what it is to us.
@@ -123,7 +125,7 @@ impl Chroma {
         let find = || async {
             let checks = Secret::new(format!("{}/api/v2/pre-flight-checks", self.root()));
             let answer = self.server.ask(Method::GET, &checks, None).await?;
-            Ok(self.server.parse::<Checks>(&answer)?.max_batch_size.clamp(1, 5_000))
+            Ok(self.server.parse::<Checks>(&answer)?.max_batch_size.clamp(1, MOST))
         };
         self.batch.get_or_try_init(find).await.copied()
     }
@@ -276,6 +278,10 @@ impl Chroma {
         let answer = self.ask(Method::POST, &format!("/{}/query", collection.id), Some(body.to_string())).await?;
         if answer.status == 404 {
             return Ok(Vec::new());
+        }
+        if words.is_some() && answer.is_about_content() {
+            let why = format!("{}. Chroma finds words by a pattern since version 1.0.12", self.server.told(&answer));
+            return Err(self.server.unusable(why));
         }
         let found: Found = self.server.parse(&answer)?;
         let mut lists = found.ids.into_iter().zip(found.documents).zip(found.metadatas).zip(found.distances);
