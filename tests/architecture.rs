@@ -104,6 +104,7 @@ const ROOMS: &[Room] = &[
             "mirror",
             "downstream",
             "diagnosis",
+            "embedding",
             "config",
             "commands",
             "report",

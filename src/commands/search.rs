@@ -7,7 +7,7 @@ use super::open::Opened;
 use super::outside::Outside;
 use crate::embedding::{Answer, Namespace};
 use crate::ids::RepoSlug;
-use crate::state::State;
+use crate::state::{State, TargetState};
 
 /// The `most` best assets for a query, of the library and of its sources. An error says that the library has no index, or that
 /// it cannot be asked.
@@ -31,6 +31,7 @@ pub async fn search(opened: &Opened, outside: &Outside, query: &str, most: usize
 
 /// The repositories that the index is known to hold something of.
 fn sources(state: &State) -> Vec<RepoSlug> {
-    let held = state.targets.iter().filter(|(_, target)| target.delivered.is_some() || target.intent.is_some());
+    let has_files = |target: &TargetState| target.delivered.as_ref().is_some_and(|last| !last.assets.is_empty());
+    let held = state.targets.iter().filter(|(_, target)| has_files(target) || target.intent.is_some());
     held.filter_map(|(name, _)| RepoSlug::parse(name.as_str().strip_prefix("embedding/")?).ok()).collect()
 }

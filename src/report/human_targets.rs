@@ -89,6 +89,18 @@ pub fn sync(sync: &Sync, style: Style) -> String {
     out
 }
 
+/// The same for one share of the work on the index, after which nothing is said to be in step: others have theirs.
+pub fn shard(of: &Sync, shard: &str, style: Style) -> String {
+    let said = sync(of, style);
+    if of.is_partial() {
+        return said;
+    }
+    let lines: Vec<&str> = said.lines().collect();
+    let mut out: String = lines.iter().rev().skip(1).rev().map(|line| format!("{line}\n")).collect();
+    let _ = writeln!(out, "{}: share {shard}. The run without --shard that comes last finishes", style.good("done"));
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +116,16 @@ mod tests {
           deliver  outbox/site: org/site (no token, so a file in the outbox), 2 changed  (a run died half-way)
           embed    embedding: vector index, 1 chunk to embed (about 7 tokens), 0 known, 0 to delete  (4 unchanged)
         ");
+    }
+
+    #[test]
+    fn a_share_is_not_said_to_bring_anything_into_step() {
+        let mut done = run();
+        done.results.retain(|result| result.outcome == Outcome::Done);
+        let said = shard(&done, "2/4", Style::Plain);
+        assert!(said.ends_with("done: share 2/4. The run without --shard that comes last finishes\n"), "{said}");
+        assert!(!said.contains("in step"), "{said}");
+        assert!(shard(&run(), "2/4", Style::Plain).contains("partly done"));
     }
 
     #[test]

@@ -189,5 +189,6 @@ fn a_pull_request_reads_no_source() {
     let program = program(&library, &github, &["run"]).env("GITHUB_ACTIONS", "true");
     let ended = program.env("GITHUB_EVENT_NAME", "pull_request").env("GITHUB_EVENT_PATH", event).run();
     assert!(github.seen().is_empty(), "{:?}", github.seen());
-    drop(ended);
+    let said = ended.ends(0).both();
+    assert!(said.contains("embedding/acme/docs") && said.contains("a pull request reads no source"), "{said}");
 }

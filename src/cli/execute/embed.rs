@@ -13,7 +13,7 @@ use crate::commands::plan::{self as planning, Choice, Scope};
 use crate::commands::shards;
 use crate::embedding::Shard;
 use crate::report::state::{Waiting, waiting};
-use crate::report::{human_targets, json, summary_targets};
+use crate::report::{human_targets, json};
 
 impl Execution<'_> {
     /// Brings the vector index into step, and nothing else.
@@ -45,12 +45,11 @@ impl Execution<'_> {
         let sync = shards::embed(desired, &library, &outside, &claimant, &mut told, &mut progress).await?;
         self.console.end_progress();
         match format {
-            Format::Human => self.console.text(&human_targets::sync(&sync, self.style())),
+            Format::Human => self.console.text(&human_targets::shard(&sync, &shard.to_string(), self.style())),
             Format::Json => self.console.json(&json::targets::sync(&sync)),
         }
         self.settled(self.outputs("embed", &library.check, common.fail_on));
         self.settled(self.set_outputs(&[("embedded", sync.embedding.embedded.to_string())]));
-        self.settled(self.console.add_summary(&summary_targets::sync(&sync)).map_err(Into::into));
         drop(under_way);
         match self.stop.asked() {
             Some(signal) if sync.is_partial() => Err(Stopped(signal).into()),
