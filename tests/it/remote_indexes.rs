@@ -198,8 +198,8 @@ fn an_index_that_is_missing_or_of_another_dimension_is_told_with_what_to_do() {
         "{ kind: pinecone, url: \"http://127.0.0.1:1\", key: \"${{ env.INDEX_KEY }}\" }",
     );
     library.commit();
-    // What it holds is not known, so nothing is begun.
-    let said = run(&library, &["sync", "--only", "embed"]).ends(2).both();
+    // What it holds is not known, so nothing is begun with it.
+    let said = run(&library, &["sync", "--only", "embed"]).ends(3).both();
     assert!(said.contains("the server does not answer"), "{said}");
     let said = library.run(&["search", "bolt"]);
     assert!(

@@ -232,11 +232,12 @@ fn a_store_that_lets_nobody_in_or_is_not_there_is_named_and_the_next_run_finishe
     let library = Library::example();
     place.used_by(&library, "acme/assets");
     let (_, key) = std::mem::replace(&mut place.variable, ("QDRANT_API_KEY", "wrong".to_owned()));
-    let refused = place.run(&library, &["sync"]).ends(2);
+    let refused = place.run(&library, &["sync"]).ends(3);
     assert!(refused.both().contains("the server refuses the key (401"), "{}", refused.both());
     let unset = library.program(&["sync"]).run();
-    assert_eq!(unset.code, 2, "{}", unset.both());
+    assert_eq!(unset.code, 3, "{}", unset.both());
     assert!(unset.both().contains("QDRANT_API_KEY"), "{}", unset.both());
+    assert!(library.path(".stockroom/manifest/manifest.json").is_file(), "the index holds nothing else up");
     place.variable = ("QDRANT_API_KEY", key);
     assert_eq!(place.sync(&library)["upserted"], json!(28));
 }
@@ -251,7 +252,7 @@ fn a_server_that_was_killed_between_two_runs_has_all_it_confirmed() {
     server.kill();
     library.edit(HEX, "bolt", "bolt zyxwv");
     library.commit();
-    let gone = place.program(&library, &["sync"]).env("STOCKROOM_TEST_PACE", "none").run().ends(2);
+    let gone = place.program(&library, &["sync"]).env("STOCKROOM_TEST_PACE", "none").run().ends(3);
     assert!(gone.both().contains("Qdrant at http://127.0.0.1"), "{}", gone.both());
     server.restart();
     let after = place.sync(&library);

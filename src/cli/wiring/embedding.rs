@@ -54,8 +54,7 @@ impl Indexing<'_> {
     #[cfg(feature = "onnx")]
     fn onnx(&self, settings: &ModelSettings) -> anyhow::Result<Arc<dyn EmbeddingModel>> {
         let Some(path) = &settings.path else {
-            let why = "this version fetches no model from a `url`; put it into the library and name its folder as `path`";
-            return Err(anyhow::anyhow!("embed.model: {why}"));
+            return Err(anyhow::anyhow!("embed.model: `path` is missing: the folder of the model in the library"));
         };
         Ok(Arc::new(crate::adapters::model::onnx::Onnx::open(self.worktree.root(), path)?))
     }

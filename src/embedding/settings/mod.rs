@@ -213,7 +213,7 @@ mod tests {
             (json!({"provider": "openai", "name": "text-embedding-3-small", "dimensions": 3072}), "/model/dimensions"),
             (json!({"provider": "openai", "name": "text-embedding-ada-002", "dimensions": 512}), "/model/dimensions"),
             (json!({"provider": "onnx"}), "/model/provider"),
-            (json!({"provider": "onnx", "url": "https://a/m.onnx"}), "/model/provider"),
+            (json!({"provider": "onnx", "path": "m", "url": "https://a/m.onnx"}), "/model/url"),
         ] {
             assert_eq!(places(&problems(model.clone(), json!({}))), [place], "{model}");
         }

@@ -20,7 +20,7 @@ pub struct ModelSettings {
     #[schemars(length(min = 1, max = 200))]
     pub name: Option<String>,
     /// Where the provider is. `openai`: what stands before `/embeddings`, `https://api.openai.com/v1` when this is left out.
-    /// `azure`: the resource, `https://NAME.openai.azure.com`. `onnx`: where the model is downloaded, once.
+    /// `azure`: the resource, `https://NAME.openai.azure.com`.
     #[schemars(with = "Option<String>", length(min = 1, max = 2000))]
     pub url: Option<Endpoint>,
     /// The deployment, for `azure`; without it the newer address `/openai/v1/embeddings` is asked for the model of that name.
@@ -36,9 +36,6 @@ pub struct ModelSettings {
     /// The folder of an `onnx` model in the library, with `model.onnx` and `tokenizer.json` or `vocab.txt` in it.
     #[schemars(length(min = 1, max = 1000))]
     pub path: Option<String>,
-    /// The SHA-256 of what `url` gives, for `onnx`.
-    #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
-    pub sha256: Option<String>,
     /// What the provider takes, where that is less than its published limits.
     pub limits: LimitSettings,
     /// US dollars for a million tokens, for plans; known for OpenAI's own models.
@@ -105,13 +102,12 @@ impl ModelSettings {
         let is_remote = matches!(provider, Provider::OpenAi | Provider::Azure);
         let given = [
             ("name", self.name.is_some(), is_remote),
-            ("url", self.url.is_some(), provider != Provider::Local),
+            ("url", self.url.is_some(), is_remote),
             ("deployment", self.deployment.is_some(), provider == Provider::Azure),
             ("api_version", self.api_version.is_some(), provider == Provider::Azure),
             ("key", self.key.is_some(), is_remote),
             ("token", self.token.is_some(), provider == Provider::Azure),
             ("path", self.path.is_some(), provider == Provider::Onnx),
-            ("sha256", self.sha256.is_some(), provider == Provider::Onnx),
             ("limits", self.limits != LimitSettings::default(), is_remote),
             ("price", self.price.is_some(), is_remote),
             ("dimensions", self.dimensions.is_some(), provider != Provider::Onnx),
@@ -134,7 +130,10 @@ impl ModelSettings {
                     .filter(|n| ![64, 128, 256].contains(n))
                     .map(|n| ("dimensions", format!("the local model has 64, 128 or 256 dimensions, not {n}"))),
             ),
-            Provider::Onnx => problems.extend(self.bad_file()),
+            Provider::Onnx if self.path.is_none() => {
+                problems.push(("provider", "`path` is missing: the folder of the model in the library".to_owned()));
+            }
+            Provider::Onnx => {}
             Provider::OpenAi if self.name.is_none() => {
                 problems
                     .push(("provider", "`name` is missing: the model, such as `text-embedding-3-small`".to_owned()));
@@ -146,38 +145,6 @@ impl ModelSettings {
             self.url.as_ref().and_then(|url| super::bad_address(url, &["http", "https"])).map(|why| ("url", why)),
         );
         problems
-    }
-
-    fn bad_file(&self) -> Option<(&'static str, String)> {
-        let why = match (&self.path, &self.url, &self.sha256) {
-            (None, None, _) => "`path` is missing: the folder of the model in the library; or `url` and `sha256`",
-            (Some(_), Some(_), _) => "there is a `path` and a `url`; take one away",
-            (None, Some(_), None) => "`sha256` is missing: what is downloaded must be known beforehand",
-            (Some(_), None, Some(_)) => "`sha256` belongs to a `url`; a file in the library is part of its commit",
-            _ => return None,
-        };
-        Some(("provider", why.to_owned()))
-    }
-
-    /// How long a vector is must be known before anybody is asked for one.
-    fn bad_dimensions(&self) -> Option<(&'static str, String)> {
-        let names = [&self.name, &self.deployment];
-        let known = names.into_iter().flatten().find_map(|name| known_model(name));
-        match (known, self.dimensions) {
-            (Some(known), Some(given)) if given > known.dimensions => {
-                Some(("dimensions", format!("{} has {} dimensions, not {given}", known.name, known.dimensions)))
-            }
-            (Some(known), Some(given)) if given < known.dimensions && !known.shortens => Some((
-                "dimensions",
-                format!("{} always has {} dimensions; take `dimensions` away", known.name, known.dimensions),
-            )),
-            (None, None) if names.into_iter().any(Option::is_some) => {
-                let known: Vec<_> = known_names().map(|name| format!("`{name}`")).collect();
-                let sentence = "`dimensions` is missing: how many numbers a vector of this model has, such as 768 for                                 nomic-embed-text or 1024 for bge-m3; its page says so (it is known for ";
-                Some(("provider", format!("{sentence}{})", known.join(", "))))
-            }
-            _ => None,
-        }
     }
 
     fn bad_azure(&self) -> Vec<(&'static str, String)> {
