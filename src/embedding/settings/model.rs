@@ -147,6 +147,27 @@ impl ModelSettings {
         problems
     }
 
+    /// How long a vector is must be known before anybody is asked for one.
+    fn bad_dimensions(&self) -> Option<(&'static str, String)> {
+        let names = [&self.name, &self.deployment];
+        let known = names.into_iter().flatten().find_map(|name| known_model(name));
+        match (known, self.dimensions) {
+            (Some(known), Some(given)) if given > known.dimensions => {
+                Some(("dimensions", format!("{} has {} dimensions, not {given}", known.name, known.dimensions)))
+            }
+            (Some(known), Some(given)) if given < known.dimensions && !known.shortens => Some((
+                "dimensions",
+                format!("{} always has {} dimensions; take `dimensions` away", known.name, known.dimensions),
+            )),
+            (None, None) if names.into_iter().any(Option::is_some) => {
+                let known: Vec<_> = known_names().map(|name| format!("`{name}`")).collect();
+                let sentence = "`dimensions` is missing: how many numbers a vector of this model has, such as 768 for nomic-embed-text or 1024 for bge-m3; its page says so (it is known for ";
+                Some(("provider", format!("{sentence}{})", known.join(", "))))
+            }
+            _ => None,
+        }
+    }
+
     fn bad_azure(&self) -> Vec<(&'static str, String)> {
         let wrong = [
             (self.url.is_none(), "`url` is missing: the resource, such as `https://NAME.openai.azure.com`"),
