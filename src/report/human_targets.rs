@@ -120,12 +120,11 @@ mod tests {
 
     #[test]
     fn a_share_is_not_said_to_bring_anything_into_step() {
-        let mut done = run();
-        done.results.retain(|result| result.outcome == Outcome::Done);
-        let said = shard(&done, "2/4", Style::Plain);
+        let said = shard(&run(busy(), &[(Outcome::Done, "1 chunk embedded")]), "2/4", Style::Plain);
         assert!(said.ends_with("done: share 2/4. The run without --shard that comes last finishes\n"), "{said}");
         assert!(!said.contains("in step"), "{said}");
-        assert!(shard(&run(), "2/4", Style::Plain).contains("partly done"));
+        let failed = run(busy(), &[(Outcome::Failed, "no space")]);
+        assert!(shard(&failed, "2/4", Style::Plain).contains("partly done"));
     }
 
     #[test]
