@@ -264,6 +264,8 @@ impl Run<'_> {
             // The first one is the one to be told.
             let total = self.plan.upserts();
             trouble.get_or_insert(match met {
+                // Who was asked to end has not failed.
+                Trouble::Model(_) if self.means.stop.is_asked() => ApplyError::Stopped { done: self.done, total },
                 Trouble::Model(source) => ApplyError::Model { source, done: self.done, total },
                 Trouble::Store(source) => ApplyError::Store { source, done: self.done },
             });

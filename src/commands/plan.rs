@@ -1,39 +1,39 @@
 //! From a checked library to the plan for every target.
 
+mod index;
+
+pub use index::Index;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use chrono::{DateTime, SecondsFormat};
 use rayon::prelude::*;
 
-use super::embed;
+use self::index::{cached, indexed, indexing, is_out_of_reach, look_at_sources, own_index};
 use super::excerpts::has_place;
 use super::gather::Library;
 use super::loops::{self, Looked};
 use super::outside::Outside;
 use super::places::{Found, Publishable};
 use super::searchable;
-use super::sources::{self, Known, Sources};
-use super::texts::{LibraryTexts, Texts};
-use crate::adapters::state_store::StateError;
+use super::sources;
 use crate::adapters::stop::Stopped;
-use crate::adapters::vector_store::VectorStoreError;
 use crate::catalog::asset::CompanionFile;
 use crate::catalog::tree::{Entry, EntryKind};
 use crate::downstream::{self, Announcement, Concerns, Slice};
 pub use crate::downstream::{BadChoice, Choice};
 use crate::embedding::plan::Actual;
-use crate::embedding::{self, Namespace, Wanted};
+use crate::embedding::{self, Wanted};
 use crate::finding::Finding;
-use crate::ids::{AssetKey, BlobId, CommitId, Sha256Hex, TargetName};
+use crate::ids::{BlobId, CommitId, Sha256Hex, TargetName};
 use crate::manifest::build::FileFacts;
 use crate::manifest::format::{PublishedFinding, Source};
 use crate::manifest::layout::Habits;
 use crate::manifest::plan::{Action, Publication, plan as plan_publication, unread};
 use crate::manifest::{self, Manifest, build};
 pub use crate::plan::Plan;
-use crate::plan::{Indexing, Unread, embedding_target, is_source_target};
+use crate::plan::{Unread, embedding_target, is_source_target};
 use crate::state::{Change, Delivered, State, TargetState, Timestamp};
 
 /// How many files are hashed before their digests are remembered: what a run loses that ends in the middle.
@@ -165,22 +165,6 @@ struct Made {
     indexes: Vec<Index>,
 }
 
-/// A part of the vector index as it should be.
-pub struct Index {
-    /// Its name among the targets.
-    pub target: TargetName,
-    /// Its generation.
-    pub namespace: Namespace,
-    /// Its chunks.
-    pub wanted: Vec<Wanted>,
-    /// Gives the texts, where they are not the library's own.
-    pub texts: Option<Arc<dyn Texts>>,
-    /// The commit of another repository that they are of.
-    pub commit: Option<CommitId>,
-    /// What is known of the files of another repository.
-    pub assets: BTreeMap<AssetKey, Sha256Hex>,
-}
-
 /// Works out what should be and compares it with what is.
 ///
 /// Changes nothing, except that the digests of files are remembered if `remember` is set.
@@ -240,57 +224,6 @@ pub async fn plan(library: &Library, outside: &Outside, scope: Scope, remember: 
         }
     }
     Ok(desired)
-}
-
-/// Whether the store of the index does not answer, or lets us not in; nothing is said of what it holds.
-fn is_out_of_reach(error: &anyhow::Error) -> bool {
-    let of_store = error.downcast_ref::<VectorStoreError>();
-    of_store.is_some_and(|error| matches!(error, VectorStoreError::Unusable { .. } | VectorStoreError::Refused { .. }))
-}
-
-/// What the sources of the index hold now.
-async fn look_at_sources(library: &Library, outside: &Outside, indexes: &[Index], present: &Present) -> Sources {
-    let (Some(settings), Some(own)) = (&library.config.settings.embed, indexes.first()) else {
-        return Sources::default();
-    };
-    let Some(sources) = &outside.sources else { return sources::left_out(settings) };
-    let known = Known {
-        settings,
-        namespace: &own.namespace,
-        state: &present.state,
-        held: &present.vectors,
-        own: outside.repository.as_ref(),
-        model: &outside.model,
-    };
-    sources::look(sources, known).await
-}
-
-/// What the index may hold, by the state where that is of this very index, else by the index itself; and which of the two.
-async fn indexed(outside: &Outside, state: &State) -> anyhow::Result<(Actual, bool)> {
-    if let Some(mark) = outside.vectors.mark().await? {
-        if mark.lineage == state.lineage && mark.serial > state.serial {
-            let (found, expected) = (state.serial.0, mark.serial.0);
-            return Err(StateError::Old { place: outside.state.place(), found, expected }.into());
-        }
-        if let Some(rows) = outside.state.chunks(&mark).await? {
-            return Ok((embed::actual(rows), false));
-        }
-    }
-    Ok((outside.vectors.held().await?, true))
-}
-
-/// Which of the texts that no store holds have been embedded before.
-async fn cached(outside: &Outside, indexes: &[Index], held: &Actual) -> BTreeSet<Sha256Hex> {
-    let Some(cache) = outside.cache.as_ref().filter(|_| outside.model.is_remote()) else { return BTreeSet::new() };
-    let mut known = BTreeSet::new();
-    for index in indexes {
-        let same_model = held.iter().filter(|(name, _)| name.model() == index.namespace.model());
-        let of_store: BTreeSet<&Sha256Hex> =
-            same_model.flat_map(|(_, held)| held.values().filter(|held| held.certain).map(|held| &held.hash)).collect();
-        let lacking = index.wanted.iter().map(|wanted| &wanted.hash).filter(|hash| !of_store.contains(hash));
-        known.extend(cache.known(index.namespace.model(), lacking.cloned().collect()).await);
-    }
-    known
 }
 
 /// What a sync would do after a merge, if every target is in step with `base` before it. Reads no target.
@@ -361,19 +294,6 @@ fn shown_findings(library: &Library) -> Vec<PublishedFinding> {
     shown.iter().map(published).collect()
 }
 
-/// The index of the library's own texts.
-fn own_index(library: &Library, outside: &Outside, settings: &embedding::Settings) -> anyhow::Result<Index> {
-    let model = outside.model.as_ref();
-    Ok(Index {
-        target: embedding_target(),
-        namespace: Namespace::of(&model.fingerprint(), model.dimension(), &settings.chunk),
-        wanted: LibraryTexts::new(library, settings, model)?.wanted()?,
-        texts: None,
-        commit: None,
-        assets: BTreeMap::new(),
-    })
-}
-
 fn source(library: &Library, outside: &Outside) -> Source {
     let commit = library.tree.commit.as_ref();
     let facts = commit.and_then(|commit| library.worktree.facts(commit));
@@ -438,17 +358,6 @@ fn compare(
         restored,
         loops: Looked::default(),
     })
-}
-
-/// What has to be done for a part of the index.
-fn indexing(
-    Index { target, namespace, wanted, .. }: &Index,
-    outside: &Outside,
-    present: &Present,
-    scope: &Scope,
-) -> Indexing {
-    let plan = embedding::plan(namespace, wanted, &present.vectors, &present.cached, scope.allow_mass_delete);
-    Indexing { target: target.clone(), place: outside.index_place.clone(), plan: plan.priced(outside.model.price()) }
 }
 
 /// The folders of this clone that lack what the state knows them to have had.

@@ -491,3 +491,111 @@ async fn measure_each_step() {
     search("parametric bolt", 10, &model, &store, &name).await.unwrap();
     step("search (chunks)", from, library.len());
 }
+
+/// A hundred thousand assets of ten chunks each, made up anew whenever they are asked for.
+struct MadeUp;
+
+impl MadeUp {
+    fn asset(n: usize) -> Vec<Chunk> {
+        let word = |i: usize| ["steel", "bolt", "hex", "oak", "moss", "slate", "rope", "glass"][(i * 7 + n) % 8];
+        let text = |k: usize| format!("{n} {k} {}", (0..130).map(|i| word(i ^ k)).collect::<Vec<_>>().join(" "));
+        let texts: Vec<String> = (0..10).map(text).collect();
+        asset_cut(&format!("a{n}"), &texts.iter().map(String::as_str).collect::<Vec<_>>(), &ChunkSettings::default())
+    }
+}
+
+impl Texts for MadeUp {
+    fn read(&self, assets: &BTreeSet<&AssetKey>) -> anyhow::Result<Vec<Chunk>> {
+        let number = |key: &&AssetKey| key.id.as_str()[1..].parse().unwrap();
+        Ok(assets.iter().map(number).flat_map(Self::asset).collect())
+    }
+}
+
+/// Neither knows nor keeps anything.
+struct Null;
+
+#[async_trait]
+impl EmbeddingModel for Null {
+    fn fingerprint(&self) -> String {
+        "null".to_owned()
+    }
+
+    fn dimension(&self) -> usize {
+        256
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { texts: 2_048, at_once: 16, ..Limits::default() }
+    }
+
+    async fn embed(&self, texts: &[&str]) -> Result<model::Embedded, ModelError> {
+        Ok(model::Embedded { vectors: vec![vec![1.0 / 16.0; 256]; texts.len()], tokens: 1 })
+    }
+}
+
+#[async_trait]
+impl VectorStore for Null {
+    fn place(&self) -> String {
+        "nowhere".to_owned()
+    }
+
+    async fn mark(&self) -> Result<Option<IndexMark>, VectorStoreError> {
+        Ok(None)
+    }
+
+    async fn set_mark(&self, _: &IndexMark) -> Result<(), VectorStoreError> {
+        Ok(())
+    }
+
+    async fn held(&self) -> Result<Actual, VectorStoreError> {
+        Ok(Actual::new())
+    }
+
+    async fn vectors(&self, _: &Namespace, _: &[ChunkId]) -> Result<BTreeMap<ChunkId, Vec<f32>>, VectorStoreError> {
+        Ok(BTreeMap::new())
+    }
+
+    async fn upsert(&self, _: &Namespace, _: &[Point]) -> Result<(), VectorStoreError> {
+        Ok(())
+    }
+
+    async fn delete(&self, _: &Namespace, _: &[ChunkId]) -> Result<(), VectorStoreError> {
+        Ok(())
+    }
+
+    async fn drop_namespace(&self, _: &Namespace) -> Result<(), VectorStoreError> {
+        Ok(())
+    }
+
+    async fn search(&self, _: &Namespace, _: &Query, _: usize) -> Result<Vec<Hit>, VectorStoreError> {
+        Ok(Vec::new())
+    }
+}
+
+/// `cargo nextest run --lib --run-ignored only --no-capture a_million_chunks` prints how long they take, and how much memory.
+#[tokio::test]
+#[ignore = "measures, and proves nothing"]
+async fn a_million_chunks() {
+    let memory = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let line = |name: &str| status.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+        format!("{}, {}", line("VmRSS"), line("VmHWM"))
+    };
+    let begun = std::time::Instant::now();
+    let desired: Vec<Wanted> =
+        (0..100_000).flat_map(|n| wanted(&MadeUp::asset(n), |text| text.len().div_ceil(4) as u64)).collect();
+    println!("{} chunks cut after {:.0?}; {}", desired.len(), begun.elapsed(), memory());
+    let (held, stop) = (Actual::new(), Stop::default());
+    let planned = plan(&namespace(&Null, &CUT), &desired, &held, &BTreeSet::new(), false);
+    println!("planned after {:.0?}; {}", begun.elapsed(), memory());
+    let means = Means { model: &Null, store: &Null, cache: None, held: &held, texts: &MadeUp, stop: &stop };
+    let mut told = 0;
+    let mut progress = |done: &Outcome| {
+        if done.upserted >= told + 250_000 {
+            told = done.upserted;
+            println!("{told} after {:.0?}; {}", begun.elapsed(), memory());
+        }
+    };
+    apply(&planned, &desired, &means, &mut progress).await.unwrap();
+    println!("all after {:.0?}; {}", begun.elapsed(), memory());
+}
