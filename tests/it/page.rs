@@ -46,7 +46,7 @@ pub fn drive(scenario: &str, url: &str, more: &[&str]) {
         .unwrap();
     let said = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
     assert!(run.status.success(), "{scenario} at {url}:\n{said}");
-    print!("{said}");
+    eprint!("{said}");
 }
 
 /// A server with everything that was published, and the library's files below `/files/`.

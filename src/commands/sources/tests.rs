@@ -29,7 +29,7 @@ fn slug(text: &str) -> RepoSlug {
 }
 
 impl Hub {
-    fn new(sources: serde_json::Value) -> Self {
+    fn new(sources: &serde_json::Value) -> Self {
         let settings: Settings = serde_json::from_value(json!({"sources": sources})).unwrap();
         let repositories = Arc::new(MemoryRepositories::default());
         let source = |settings: &crate::embedding::SourceSettings| Source {
@@ -94,7 +94,7 @@ impl Hub {
 
 #[tokio::test]
 async fn what_has_not_changed_is_not_fetched_and_what_has_is() {
-    let mut hub = Hub::new(json!([{"repo": "acme/docs"}]));
+    let mut hub = Hub::new(&json!([{"repo": "acme/docs"}]));
     hub.publish("acme/docs", &[("a.md", "one"), ("b/c.md", "two"), ("d.png", "picture"), ("e.txt", "three")]);
     assert_eq!(hub.sync("acme/docs").await, 3);
     assert_eq!(hub.texts().into_iter().collect::<Vec<_>>(), ["acme/docs/a.md", "acme/docs/b/c.md", "acme/docs/e.txt"]);
@@ -106,7 +106,7 @@ async fn what_has_not_changed_is_not_fetched_and_what_has_is() {
 
 #[tokio::test]
 async fn a_file_that_is_edited_without_other_text_is_fetched_once() {
-    let mut hub = Hub::new(json!([{"repo": "acme/docs"}]));
+    let mut hub = Hub::new(&json!([{"repo": "acme/docs"}]));
     hub.publish("acme/docs", &[("a.md", "one two")]);
     assert_eq!(hub.sync("acme/docs").await, 1);
     hub.publish("acme/docs", &[("a.md", "one **two**")]);
@@ -115,7 +115,7 @@ async fn a_file_that_is_edited_without_other_text_is_fetched_once() {
 
 #[tokio::test]
 async fn other_globs_another_model_and_lost_chunks_are_seen_though_the_commit_is_the_same() {
-    let mut hub = Hub::new(json!([{"repo": "acme/docs"}]));
+    let mut hub = Hub::new(&json!([{"repo": "acme/docs"}]));
     hub.publish("acme/docs", &[("a.md", "one"), ("b.rs", "two")]);
     assert_eq!(hub.sync("acme/docs").await, 1);
     hub.sources[0].settings.files.push("**/*.rs".to_owned());
@@ -128,7 +128,7 @@ async fn other_globs_another_model_and_lost_chunks_are_seen_though_the_commit_is
 
 #[tokio::test]
 async fn a_lost_state_is_rebuilt_from_what_the_index_holds() {
-    let mut hub = Hub::new(json!([{"repo": "acme/docs"}]));
+    let mut hub = Hub::new(&json!([{"repo": "acme/docs"}]));
     hub.publish("acme/docs", &[("a.md", "one"), ("b.md", "two")]);
     hub.sync("acme/docs").await;
     hub.state = State::new("acme/hub:", "another line");
@@ -142,7 +142,7 @@ async fn a_lost_state_is_rebuilt_from_what_the_index_holds() {
 
 #[tokio::test]
 async fn an_organisation_is_its_repositories_but_for_the_hub_itself_and_each_once() {
-    let mut hub = Hub::new(json!([{"repo": "acme/docs", "files": ["a.md"]}, {"org": "acme", "keyword": "docs"}]));
+    let mut hub = Hub::new(&json!([{"repo": "acme/docs", "files": ["a.md"]}, {"org": "acme", "keyword": "docs"}]));
     for repo in ["acme/docs", "acme/more-docs", "acme/hub", "acme/website"] {
         hub.publish(repo, &[("a.md", repo), ("b.md", repo)]);
         hub.repositories.describe(&slug(repo), if repo == "acme/hub" { "docs" } else { "" }, &[]);
@@ -154,7 +154,7 @@ async fn an_organisation_is_its_repositories_but_for_the_hub_itself_and_each_onc
 
 #[tokio::test]
 async fn a_source_that_is_away_keeps_what_it_has_and_the_others_go_on() {
-    let mut hub = Hub::new(json!([{"repo": "acme/docs"}, {"repo": "acme/more"}]));
+    let mut hub = Hub::new(&json!([{"repo": "acme/docs"}, {"repo": "acme/more"}]));
     hub.publish("acme/docs", &[("a.md", "one")]);
     hub.publish("acme/more", &[("a.md", "one")]);
     hub.sync("acme/docs").await;
@@ -170,7 +170,7 @@ async fn a_source_that_is_away_keeps_what_it_has_and_the_others_go_on() {
 
 #[tokio::test]
 async fn an_organisation_that_is_away_loses_none_of_its_repositories() {
-    let mut hub = Hub::new(json!([{"org": "acme", "keyword": "docs"}]));
+    let mut hub = Hub::new(&json!([{"org": "acme", "keyword": "docs"}]));
     hub.publish("acme/docs", &[("a.md", "one")]);
     hub.sync("acme/docs").await;
     hub.sources[0].repositories = Arc::new(MemoryRepositories::default());
@@ -181,7 +181,7 @@ async fn an_organisation_that_is_away_loses_none_of_its_repositories() {
 
 #[tokio::test]
 async fn what_is_no_source_any_more_is_to_hold_nothing() {
-    let mut hub = Hub::new(json!([{"repo": "acme/docs"}, {"repo": "acme/more"}]));
+    let mut hub = Hub::new(&json!([{"repo": "acme/docs"}, {"repo": "acme/more"}]));
     hub.publish("acme/docs", &[("a.md", "one")]);
     hub.publish("acme/more", &[("a.md", "one")]);
     hub.sync("acme/docs").await;
@@ -195,7 +195,7 @@ async fn what_is_no_source_any_more_is_to_hold_nothing() {
 
 #[tokio::test]
 async fn texts_that_were_fetched_can_be_read_again() {
-    let hub = Hub::new(json!([{"repo": "acme/docs"}]));
+    let hub = Hub::new(&json!([{"repo": "acme/docs"}]));
     hub.publish("acme/docs", &[("a.md", "# One\n\ntext"), ("b.md", "")]);
     let found = hub.look().await;
     let keys: BTreeSet<&AssetKey> = found.indexes[0].wanted.iter().map(|wanted| &*wanted.asset).collect();

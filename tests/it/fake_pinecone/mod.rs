@@ -223,7 +223,7 @@ async fn handle(world: &Mutex<World>, host: &str, request: Request) -> Response 
     }
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let (status, answer) =
-        if is_control { control(&world, path, host) } else { data(&mut world, method, path, &query, body, &fault) };
+        if is_control { control(&world, path, host) } else { data(&mut world, method, path, &query, &body, &fault) };
     let answer = if status == 200 { answer } else { refused(status, answer.as_str().unwrap_or_default()) };
     let wrong = contract.check_answer(operation, status, answer.to_string().as_bytes());
     world.wrong.extend(wrong);
@@ -267,7 +267,7 @@ fn data(
     method: &str,
     path: &str,
     query: &[(String, String)],
-    body: Value,
+    body: &Value,
     fault: &Option<Fault>,
 ) -> (u16, Value) {
     let one = |key: &str| query.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
@@ -276,7 +276,7 @@ fn data(
     let index = &mut world.index;
     let outcome = match (method, path) {
         ("POST", "/describe_index_stats") => Ok(index.stats()),
-        ("POST", "/query") => match index.query(&namespace, &body) {
+        ("POST", "/query") => match index.query(&namespace, body) {
             Ok(answer) if answer.to_string().len() > ANSWER => Err((400, "Response size is too large".to_owned())),
             answered => answered,
         },
@@ -301,7 +301,7 @@ fn data(
                 if taken.len() < all.len() { Err((500, "Internal error".to_owned())) } else { written }
             }
         }
-        ("POST", "/vectors/delete") => index.delete(&namespace, &body),
+        ("POST", "/vectors/delete") => index.delete(&namespace, body),
         ("DELETE", _) => index.drop_namespace(path.trim_start_matches("/namespaces/")),
         _ => Err((404, "not found".to_owned())),
     };

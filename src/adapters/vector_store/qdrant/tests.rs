@@ -191,7 +191,8 @@ async fn answers_that_cannot_be_are_told_without_the_key() {
         assert_eq!(asked.header("api-key"), KEY);
         Said::With { status: 200, headers: Vec::new(), body: b"<html>hello</html>".to_vec() }
     };
-    let table: [(Box<dyn Fn(&crate::adapters::loopback::Asked) -> Said + Send + Sync>, &str); 7] = [
+    type Answers = Box<dyn Fn(&crate::adapters::loopback::Asked) -> Said + Send + Sync>;
+    let table: [(Answers, &str); 7] = [
         (Box::new(html), "its answer is no JSON"),
         (Box::new(|_| Said::json(200, &json!({"result": 7}))), "is not what such a server says"),
         (
