@@ -84,7 +84,7 @@ collections: { products: { metadata: "*/*.json" } }
 manifest: { publish: [] }
 embed:
   text: ["*_desc.md"]
-  model: { provider: openai, name: text-embedding-3-small, url: "%s" }
+  model: { provider: openai, name: text-embedding-3-small, url: "%s", key: "${{ env.OPENAI_API_KEY }}" }
   store: { kind: qdrant, url: "%s" }
 """
 
@@ -111,7 +111,7 @@ def run(program, library, state, model, store, kill_at=None):
                 os.killpg(child.pid, signal.SIGKILL)
             time.sleep(0.005 if kill_at is None else 0.02)
     if kill_at is None and child.returncode != 0:
-        sys.exit(f"{program.name} ended with {child.returncode}; see {state}/{program.name}.log")
+        sys.exit(f"{program.name} ended with {child.returncode}:\n{(state / (program.name + '.log')).read_text()[-2000:]}")
     # What was on its way when it was killed is counted too.
     time.sleep(0 if kill_at is None else given.latency_ms / 1000 + 0.2)
     return time.monotonic() - begun, stats(model)
