@@ -5,7 +5,7 @@
 
 MOCK is a server of OpenAI's embeddings interface with `--port`, `--latency-ms`, and counters at /stats (POST /reset), with its
 interpreter. The peers are taken from environments with their packages: LLAMA_INDEX, LANGCHAIN, COCOINDEX name the interpreters
-(PyPI: llama-index-core, llama-index-embeddings-openai, llama-index-vector-stores-qdrant; langchain, langchain-classic,
+(PyPI: llama-index-core, llama-index-embeddings-openai, llama-index-vector-stores-qdrant; langchain, langchain-classic, greenlet,
 langchain-community, langchain-openai, langchain-qdrant; cocoindex[qdrant], litellm). One that is not there is skipped, and said so.
 
 Each program gets the same texts (about 3,000 characters, cut at 1,000 with 200 twice), the model at 700 ms a request, and a
@@ -85,7 +85,7 @@ manifest: { publish: [] }
 embed:
   text: ["*_desc.md"]
   model: { provider: openai, name: text-embedding-3-small, url: "%s", key: "${{ env.OPENAI_API_KEY }}" }
-  store: { kind: qdrant, url: "%s" }
+  store: { kind: qdrant, url: "%s", namespace: compare }
 """
 
 
@@ -111,7 +111,7 @@ def run(program, library, state, model, store, kill_at=None):
                 os.killpg(child.pid, signal.SIGKILL)
             time.sleep(0.005 if kill_at is None else 0.02)
     if kill_at is None and child.returncode != 0:
-        sys.exit(f"{program.name} ended with {child.returncode}:\n{(state / (program.name + '.log')).read_text()[-2000:]}")
+        raise RuntimeError(f"{program.name} ended with {child.returncode}:\n{(state / (program.name + '.log')).read_text()[-2000:]}")
     # What was on its way when it was killed is counted too.
     time.sleep(0 if kill_at is None else given.latency_ms / 1000 + 0.2)
     return time.monotonic() - begun, stats(model)

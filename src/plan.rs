@@ -39,6 +39,8 @@ pub struct Indexing {
     pub place: String,
     /// What has to be done.
     pub plan: embedding::Plan,
+    /// How many assets of the library have no text that is wanted.
+    pub without_text: usize,
 }
 
 /// A source of the index that was not read, or the index itself; what it has stays.
@@ -115,7 +117,8 @@ impl Plan {
             let limit = (held / 5).max(10);
             (lost > limit).then(|| MassDelete { target: target.clone(), lost, held, limit })
         });
-        let indexes = self.indexes.iter().map(|of| {
+        // What another repository would lose is refused where it is brought into step, and holds nothing else up.
+        let indexes = self.indexes.iter().filter(|of| !is_source_target(&of.target)).map(|of| {
             let refusal = of.plan.refusal?;
             let embedding::plan::MassDelete { lost, held, limit } = refusal;
             Some(MassDelete { target: of.target.clone(), lost, held, limit })

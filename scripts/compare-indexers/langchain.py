@@ -26,4 +26,4 @@ documents = [
     Document(page_content=path.read_text(), metadata={"source": str(path.relative_to(library))})
     for path in sorted(pathlib.Path(library).rglob("*_desc.md"))
 ]
-index(splitter.split_documents(documents), records, vectors, cleanup="full", source_id_key="source", key_encoder="sha256")
+index(splitter.split_documents(documents), records, vectors, cleanup="full", source_id_key="source")

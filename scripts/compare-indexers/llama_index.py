@@ -3,6 +3,8 @@
 import pathlib
 import sys
 
+sys.path.pop(0)  # this file has the name of the package
+
 from llama_index.core import Document
 from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
 from llama_index.core.node_parser import SentenceSplitter

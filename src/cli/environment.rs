@@ -72,6 +72,11 @@ impl Environment {
         self.get("GITHUB_API_URL").unwrap_or(crate::adapters::github::GITHUB_API)
     }
 
+    /// Whether the workflow was started by a pull request, whose stockroom.yml is what somebody proposes.
+    pub fn is_pull_request(&self) -> bool {
+        self.get("GITHUB_EVENT_NAME").is_some_and(|name| name.starts_with("pull_request") || name == "merge_group")
+    }
+
     /// The event that started the workflow; none outside of one.
     pub fn event(&self) -> Result<Option<Event>, EventTrouble> {
         let Some((name, payload)) = self.payload()? else { return Ok(None) };

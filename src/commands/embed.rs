@@ -199,6 +199,9 @@ impl Run<'_> {
             let vectors = self.means.store.vectors(namespace, &wanted).await.map_err(|e| self.store_failed(e))?;
             found.extend(vectors.into_iter().filter_map(|(id, vector)| Some(((*ids.get(&id)?).clone(), vector))));
         }
+        // Whoever can write a store or a cache can write anything.
+        let dimension = self.means.model.dimension();
+        found.retain(|_, vector| vector.len() == dimension && vector.iter().all(|x| x.is_finite()));
         Ok(found)
     }
 
@@ -258,7 +261,7 @@ impl Run<'_> {
         self.done.embedded += embedded;
         self.done.reused += stored - embedded;
         self.done.upserted += stored;
-        self.done.tokens += tokens;
+        self.done.tokens = self.done.tokens.saturating_add(tokens);
         self.refusals.extend(refusals);
         if let Some(met) = met {
             // The first one is the one to be told.

@@ -330,7 +330,7 @@ fn compare(
         refusal: None,
         publications: publications.collect::<anyhow::Result<_>>()?,
         deliveries: downstream::plan(&settings.downstreams, &concerns, &present.state, &|name| outside.channel(name)),
-        indexes: indexes.iter().map(|index| indexing(index, outside, &present, scope)).collect(),
+        indexes: indexes.iter().map(|index| indexing(index, library.assets.len(), outside, &present, scope)).collect(),
         unread: present.unread.clone(),
     };
     let restored = restored(outside, &plan, &present);

@@ -9,6 +9,8 @@ pub(super) fn secret(pointer: &str) -> Option<&'static str> {
     match pointer {
         "/manifest/sign" => Some("the signing key"),
         "/state/url" => Some("the address of the database"),
+        "/embed/model/key" => Some("the model's key"),
+        "/embed/store/key" => Some("the store's key"),
         _ if pointer.ends_with("/token") => Some("the token"),
         _ if pointer.ends_with("/webhook/secret") => Some("the webhook's secret"),
         _ if pointer.ends_with("/webhook") => Some("the webhook"),

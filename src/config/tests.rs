@@ -134,6 +134,10 @@ fn a_secret_in_the_configuration_is_never_repeated() {
         "downstreams: {w: {repo: o/w, app: {id: 1, key: hunter2}}}",
         "dispatch: {app: {id: 1, key: hunter2}}",
         "notify: {slack: {webhook: hunter2}}",
+        "embed: {model: {provider: openai, name: m, dimensions: 2, key: hunter2}}",
+        "embed: {model: {provider: azure, name: m, dimensions: 2, url: 'https://a', token: hunter2}}",
+        "embed: {store: {kind: qdrant, url: 'http://a', key: hunter2}}",
+        "embed: {sources: [{repo: a/b, token: hunter2}]}",
     ] {
         let told = problems(&format!("version: 1\ncollections: {{p: {{metadata: '*.json'}}}}\n{setting}\n")).join("\n");
         assert!(told.contains("references, never values") && !told.contains("hunter2"), "{told}");

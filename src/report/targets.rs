@@ -9,7 +9,7 @@ use crate::downstream::{self, Channel, Delivery};
 use crate::finding::words::count;
 use crate::ids::{CommitId, Sha256Hex, TargetName};
 use crate::manifest::plan::{Action as ManifestAction, Publication};
-use crate::plan::{Indexing, Plan, Unread};
+use crate::plan::{Indexing, Plan, Unread, embedding_target};
 
 /// The kind of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -214,7 +214,7 @@ fn delivery(of: &Delivery) -> Row {
     }
 }
 
-fn indexing(Indexing { target, place, plan: of }: &Indexing) -> Row {
+fn indexing(Indexing { target, place, plan: of, without_text }: &Indexing) -> Row {
     let counts = [
         ("embed", of.embed.len()),
         ("reuse", of.reuse.len()),
@@ -236,6 +236,10 @@ fn indexing(Indexing { target, place, plan: of }: &Indexing) -> Row {
             ("embed", what, why)
         }
     };
+    let why = match without_text {
+        0 => why,
+        n => format!("{why}; {} without a text that `embed.text` names", count(*n, "asset")),
+    };
     let mut counts = widened(&counts);
     counts.push(("tokens", of.tokens));
     counts.extend(of.cost.map(|cost| ("micro_usd", cost)));
@@ -247,7 +251,7 @@ fn unread(of: &Unread) -> Row {
         name: of.target.clone(),
         kind: Kind::Embedding,
         action: "unread",
-        place: "another repository".to_owned(),
+        place: if of.target == embedding_target() { "vector index" } else { "another repository" }.to_owned(),
         what: String::new(),
         why: of.why.clone(),
         counts: Vec::new(),
@@ -288,7 +292,6 @@ pub(crate) mod tests {
     use crate::embedding::plan::MassDelete;
     use crate::embedding::{self, Namespace};
     use crate::ids::{ChunkId, CorrelationId, DownstreamName, RepoSlug, Sha256Hex};
-    use crate::plan::embedding_target;
     use crate::state::TargetState;
 
     fn publication(action: ManifestAction) -> Publication {
@@ -331,7 +334,7 @@ pub(crate) mod tests {
     }
 
     fn in_index(plan: embedding::Plan) -> Indexing {
-        Indexing { target: embedding_target(), place: "vector index".to_owned(), plan }
+        Indexing { target: embedding_target(), place: "vector index".to_owned(), plan, without_text: 0 }
     }
 
     fn index(embed: &[&str], unchanged: usize) -> embedding::Plan {

@@ -195,7 +195,7 @@ fn an_index_that_is_missing_or_of_another_dimension_is_told_with_what_to_do() {
     library.edit(
         "stockroom.yml",
         "{ kind: embedded }",
-        "{ kind: pinecone, url: \"http://127.0.0.1:1\", key: \"${{ env.INDEX_KEY }}\" }",
+        "{ kind: pinecone, url: \"http://127.0.0.1:1\", key: \"${{ env.INDEX_KEY }}\", namespace: acme/assets }",
     );
     library.commit();
     // What it holds is not known, so nothing is begun with it.

@@ -29,7 +29,7 @@ embed:
     dimensions: 8
     key: '${{ env.OPENAI_API_KEY }}'
     limits: { texts: 8, at_once: 2 }
-  store: { kind: pgvector, url: '${{ env.STOCKROOM_STATE_URL }}' }
+  store: { kind: pgvector, url: '${{ env.STOCKROOM_STATE_URL }}', namespace: acme/hub }
 ";
 /// How many texts may be under way at once, by these settings.
 const UNDER_WAY: usize = 16;

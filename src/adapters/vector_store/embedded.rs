@@ -252,6 +252,14 @@ impl VectorStore for Embedded {
         place(&self.path)
     }
 
+    async fn count(&self) -> Result<Option<u64>, VectorStoreError> {
+        let step = |transaction: &Transaction<'_>| {
+            let chunks = transaction.query_row("SELECT count(*) FROM chunks", [], |row| row.get::<_, i64>(0))?;
+            Ok(u64::try_from(chunks).ok())
+        };
+        self.run(false, step).await
+    }
+
     async fn mark(&self) -> Result<Option<IndexMark>, VectorStoreError> {
         let step = |transaction: &Transaction<'_>| {
             let text = transaction.query_row("SELECT text FROM mark", [], |row| row.get::<_, String>(0)).optional()?;

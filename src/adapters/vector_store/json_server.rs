@@ -197,9 +197,9 @@ impl JsonServer {
 
     /// A refusal in a sentence.
     pub(super) fn told(&self, answer: &Answer) -> String {
-        match words(&answer.body).as_str() {
+        match self.words_of(&answer.body).as_str() {
             "" => format!("the server answers {}", answer.status),
-            said => format!("the server answers {}: {}", answer.status, self.without_key(said)),
+            said => format!("the server answers {}: {said}", answer.status),
         }
     }
 
@@ -221,14 +221,11 @@ impl JsonServer {
     }
 
     fn words(&self, reply: &Reply) -> String {
-        if reply.status < 400 { String::new() } else { self.without_key(&words(&reply.body)) }
+        if reply.status < 400 { String::new() } else { self.words_of(&reply.body) }
     }
 
-    fn without_key(&self, text: &str) -> String {
-        match &self.access.key {
-            Ok(Some(key)) if !key.is_empty() => text.replace(key.reveal(), "***"),
-            _ => text.to_owned(),
-        }
+    fn words_of(&self, body: &[u8]) -> String {
+        words(body, self.access.key.as_ref().ok().and_then(Option::as_ref))
     }
 }
 
@@ -255,7 +252,7 @@ const QUOTA: u16 = 402;
 /// and the same status says that the month's quota is used up.
 fn timed(mut reply: Reply) -> Reply {
     if reply.status == 429 {
-        let said = words(&reply.body).to_lowercase();
+        let said = words(&reply.body, None).to_lowercase();
         if ["current month", "per month", "monthly", "quota exceeded"].iter().any(|sign| said.contains(sign)) {
             reply.status = QUOTA;
         } else if !reply.headers.contains_key(RETRY_AFTER) {
@@ -266,10 +263,15 @@ fn timed(mut reply: Reply) -> Reply {
 }
 
 /// A server's own words for a refusal, short and on one line; nothing where there are none.
-fn words(body: &[u8]) -> String {
+fn words(body: &[u8], key: Option<&Secret>) -> String {
     let said: Value = serde_json::from_slice(body).unwrap_or_default();
     let places = ["/message", "/error/message", "/error", "/detail", "/status/error"];
     let text = places.iter().find_map(|place| said.pointer(place)?.as_str()).unwrap_or_default();
+    // What is cut afterwards can be no part of the key.
+    let text = match key {
+        Some(key) if !key.is_empty() => text.replace(key.reveal(), "***"),
+        _ => text.to_owned(),
+    };
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_WORDS).collect();
     line.trim().to_owned()
 }
@@ -306,12 +308,15 @@ mod tests {
 
     #[test]
     fn a_servers_words_are_one_short_line() {
-        let said = |body: Value| words(body.to_string().as_bytes());
+        let said = |body: Value| words(body.to_string().as_bytes(), None);
         assert_eq!(said(json!({"code": 3, "message": "no\n::error::x"})), "no ::error::x");
         assert_eq!(said(json!({"error": {"code": "NOT_FOUND", "message": "gone"}})), "gone");
         assert_eq!(said(json!({"error": "NotFoundError"})), "NotFoundError");
         assert_eq!(said(json!({"message": "x".repeat(9_000)})).len(), LONGEST_WORDS);
-        assert_eq!((said(json!([])), words(b"<html>")), (String::new(), String::new()));
+        assert_eq!((said(json!([])), words(b"<html>", None)), (String::new(), String::new()));
+        let (key, long) = (Secret::new("Zq7fWb3kPx9L"), "x".repeat(LONGEST_WORDS - 5));
+        let cut = words(json!({"error": format!("{long}Zq7fWb3kPx9L")}).to_string().as_bytes(), Some(&key));
+        assert!(!cut.contains("Zq7"), "{cut}");
     }
 
     #[test]

@@ -98,6 +98,11 @@ pub trait VectorStore: Send + Sync {
         Ok(Description { server: self.place(), chunks: u64::try_from(chunks).unwrap_or(u64::MAX) })
     }
 
+    /// How many chunks it holds, where that is known at once and for certain.
+    async fn count(&self) -> Result<Option<u64>, VectorStoreError> {
+        Ok(None)
+    }
+
     /// The last mark that it was given; none when it is empty and new, or was never marked.
     async fn mark(&self) -> Result<Option<IndexMark>, VectorStoreError>;
 

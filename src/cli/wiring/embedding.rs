@@ -6,7 +6,7 @@ mod servers;
 use std::sync::Arc;
 
 use super::VECTORS;
-use crate::adapters::http::Pace;
+use crate::adapters::http::{Pace, is_near};
 use crate::adapters::model::EmbeddingModel;
 use crate::adapters::model::local::Local;
 use crate::adapters::model::openai::{Keys, OpenAi};
@@ -78,7 +78,14 @@ impl Indexing<'_> {
 
     /// Where the vectors are kept. Nothing is opened or asked yet, and a secret that is missing is told when it is needed.
     pub fn store(&self, settings: &Settings) -> anyhow::Result<Arc<dyn VectorStore>> {
-        let StoreSettings { kind, .. } = &settings.store;
+        let StoreSettings { kind, namespace, .. } = &settings.store;
+        if *kind != StoreKind::Embedded && namespace.is_none() && self.repository.is_none() {
+            return Err(anyhow::anyhow!(
+                "it cannot be said whose the chunks in a store of the kind `{}` are, as this repository has no `origin`: \
+                 set `embed.store.namespace` in stockroom.yml to a name that no other library there has",
+                kind.as_str()
+            ));
+        }
         match kind {
             StoreKind::Embedded => Ok(Arc::new(Embedded::at(self.worktree.private_folder().join(VECTORS)))),
             StoreKind::Pinecone => Ok(Arc::new(indexes::pinecone(self, &settings.store)?)),
@@ -100,12 +107,23 @@ impl Indexing<'_> {
 
     /// A secret, made known to the console; none where its variable is not set, or nothing may be asked.
     pub fn secret(&self, reference: &SecretRef) -> Option<Secret> {
-        if self.reach == Reach::Local {
+        // What a pull request says of addresses is a proposal: no key goes there.
+        if self.reach == Reach::Local || self.environment.is_pull_request() {
             return None;
         }
         let secret = self.environment.secret(reference)?;
         self.console.mask(secret.reveal());
         Some(secret)
+    }
+
+    /// The address of a store, which no key goes to where anybody on the way could read it.
+    pub fn guarded(&self, endpoint: &Endpoint, key: Option<&SecretRef>) -> Result<Secret, String> {
+        let address = self.address(endpoint)?;
+        let is_open = url::Url::parse(address.reveal()).is_ok_and(|url| url.scheme() == "http" && !is_near(&url));
+        if is_open && key.is_some() {
+            return Err("`embed.store.url` is not https, so anybody on the way could read the key".to_owned());
+        }
+        Ok(address)
     }
 
     /// An address; the error names the variable that is not set.

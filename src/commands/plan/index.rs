@@ -76,7 +76,12 @@ pub(super) async fn indexed(outside: &Outside, state: &State) -> anyhow::Result<
             return Err(StateError::Old { place: outside.state.place(), found, expected }.into());
         }
         if let Some(rows) = outside.state.chunks(&mark).await? {
-            return Ok((embed::actual(rows), false));
+            // A store that has lost what it held is looked through.
+            let certain = rows.iter().filter(|row| row.stored).count();
+            let held = outside.vectors.count().await?;
+            if held.is_none_or(|held| u64::try_from(certain).is_ok_and(|certain| held >= certain)) {
+                return Ok((embed::actual(rows), false));
+            }
         }
     }
     Ok((outside.vectors.held().await?, true))
@@ -102,13 +107,21 @@ pub(super) async fn cached(outside: &Outside, indexes: &[Index], held: &Actual) 
     known
 }
 
-/// What has to be done for a part of the index.
+/// What has to be done for a part of the index of a library with so many assets.
 pub(super) fn indexing(
     Index { target, namespace, wanted, .. }: &Index,
+    assets: usize,
     outside: &Outside,
     present: &Present,
     scope: &Scope,
 ) -> Indexing {
     let plan = embedding::plan(namespace, wanted, &present.vectors, &present.cached, scope.allow_mass_delete);
-    Indexing { target: target.clone(), place: outside.index_place.clone(), plan: plan.priced(outside.model.price()) }
+    let is_own = namespace.source().is_none();
+    let with_text = wanted.iter().map(|wanted| &wanted.asset).collect::<BTreeSet<_>>().len();
+    Indexing {
+        target: target.clone(),
+        place: outside.index_place.clone(),
+        plan: plan.priced(outside.model.price()),
+        without_text: if is_own { assets.saturating_sub(with_text) } else { 0 },
+    }
 }

@@ -1,10 +1,9 @@
 //! Where a model is asked, and with which key.
 
-use std::net::IpAddr;
-
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::Url;
 
+use crate::adapters::http::is_near;
 use crate::embedding::{ModelSettings, Provider};
 use crate::secret::Secret;
 
@@ -87,19 +86,6 @@ fn azure(url: &mut Url, settings: &ModelSettings) {
         segments.pop_if_empty().extend(["openai", "deployments", deployment, "embeddings"]);
     }
     url.query_pairs_mut().append_pair("api-version", settings.api_version.as_deref().unwrap_or(API_VERSION));
-}
-
-/// Whether an address is on this machine or in a network of one's own, where plain http is what there is.
-fn is_near(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    match host.parse::<IpAddr>() {
-        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-        Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-        Err(_) => {
-            let ends = [".local", ".localhost", ".internal", ".lan", ".svc"];
-            !host.contains('.') || ends.iter().any(|end| host.ends_with(end))
-        }
-    }
 }
 
 #[cfg(test)]

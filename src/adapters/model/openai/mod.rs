@@ -111,7 +111,7 @@ impl OpenAi {
     /// Without the secrets that a server may have repeated.
     fn hushed(&self, why: String) -> String {
         let secrets = self.secrets.iter().filter(|secret| !secret.is_empty());
-        secrets.fold(why, |why, secret| why.replace(secret.reveal(), "***"))
+        secrets.fold(why, |why, secret| hidden(&why, secret.reveal()))
     }
 
     /// The same for everybody who comes after.
@@ -402,3 +402,32 @@ impl EmbeddingModel for OpenAi {
 mod stand_in;
 #[cfg(test)]
 mod tests;
+
+/// A text without a secret, also where the end of the secret has been cut off.
+fn hidden(text: &str, secret: &str) -> String {
+    let text = text.replace(secret, "***");
+    let mut parts: Vec<String> = text.split('…').map(str::to_owned).collect();
+    let cut = parts.len().saturating_sub(1);
+    for part in parts.iter_mut().take(cut) {
+        let tails = secret.char_indices().map(|(at, _)| at).rev().filter(|at| *at >= 3);
+        let found = tails.filter_map(|at| secret.get(..at)).find_map(|head| part.strip_suffix(head).map(str::len));
+        if let Some(at) = found {
+            part.truncate(at);
+            part.push_str("***");
+        }
+    }
+    parts.join("…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hidden;
+
+    #[test]
+    fn a_secret_is_hidden_also_where_its_end_was_cut_off() {
+        let hide = |text: &str| hidden(text, "Zq7fWb3kPx9L");
+        assert_eq!(hide("no Zq7fWb3kPx9L here"), "no *** here");
+        assert_eq!(hide("xxx Zq7fWb… (tried 1 time)"), "xxx ***… (tried 1 time)");
+        assert_eq!(hide("ends in Zq… and Zq7f"), "ends in Zq… and Zq7f");
+    }
+}

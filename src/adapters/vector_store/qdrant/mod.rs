@@ -32,6 +32,8 @@ const POINTS: usize = 500;
 const BYTES: usize = 8 << 20;
 /// How many points are listed at a time.
 const PAGE: usize = 1_000;
+/// How many pages a list may have: nobody keeps as many chunks.
+const PAGES: usize = 20_000;
 /// How many ids stand in one request.
 const IDS: usize = 1_000;
 /// How many of the nearest chunks are ranked, at least and at most.
@@ -126,7 +128,7 @@ impl Qdrant {
     async fn scroll(&self, collection: &str, all: &mut Actual) -> Result<(), VectorStoreError> {
         let (path, filter) = (format!("{collection}/points/scroll"), self.filter(None));
         let mut offset = Value::Null;
-        loop {
+        for _ in 0..PAGES {
             let body = |limit: usize| {
                 let payload = json!({"include": OF_HELD});
                 json!({"filter": filter, "limit": limit, "offset": offset, "with_payload": payload, "with_vector": false})
@@ -136,17 +138,19 @@ impl Qdrant {
                 return Ok(());
             }
             let Scrolled { points, next_page_offset } = self.parse(&answer)?;
+            let is_last = points.is_empty();
             for point in points {
                 let odd = |error| self.server.unusable(format!("a point in {collection} is not one of ours ({error})"));
                 let (namespace, id, held) = point.held().map_err(odd)?;
                 all.entry(namespace).or_default().insert(id, held);
             }
             // The same page again would be one for ever.
-            if next_page_offset.is_null() || next_page_offset == offset {
+            if is_last || next_page_offset.is_null() || next_page_offset == offset {
                 return Ok(());
             }
             offset = next_page_offset;
         }
+        Err(self.server.unusable(format!("it lists more points in {collection} than can be ours")))
     }
 
     /// What came of a write.
@@ -178,7 +182,7 @@ impl VectorStore for Qdrant {
             for facet in hits {
                 let generation = facet.value.as_str().unwrap_or_default();
                 parts.push(format!("{generation} with {} chunks", facet.count));
-                chunks += facet.count;
+                chunks = facet.count.saturating_add(chunks);
             }
         }
         let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join("; ")) };

@@ -12,7 +12,7 @@ use crate::secret::{Endpoint, Secret};
 pub(super) fn pinecone(indexing: &Indexing<'_>, store: &StoreSettings) -> anyhow::Result<Pinecone> {
     let none = || "`embed.store.key` is missing, and Pinecone lets nobody in without one".to_owned();
     let settings = PineconeSettings {
-        url: store.url.as_ref().map(|url| indexing.address(url)).transpose(),
+        url: store.url.as_ref().map(|url| indexing.guarded(url, store.key.as_ref())).transpose(),
         key: key(indexing, store).and_then(|key| key.ok_or_else(none)),
         index: store.name().to_owned(),
         scope: indexing.scope(store),
@@ -23,8 +23,8 @@ pub(super) fn pinecone(indexing: &Indexing<'_>, store: &StoreSettings) -> anyhow
 /// The collections at Chroma.
 pub(super) fn chroma(indexing: &Indexing<'_>, store: &StoreSettings) -> anyhow::Result<Chroma> {
     let (url, shown) = match &store.url {
-        Some(endpoint @ Endpoint::Open(url)) => (indexing.address(endpoint), url.clone()),
-        Some(endpoint) => (indexing.address(endpoint), endpoint.to_string()),
+        Some(endpoint @ Endpoint::Open(url)) => (indexing.guarded(endpoint, store.key.as_ref()), url.clone()),
+        Some(endpoint) => (indexing.guarded(endpoint, store.key.as_ref()), endpoint.to_string()),
         None => (Err("`embed.store.url` is missing".to_owned()), "an address that is missing".to_owned()),
     };
     let key = key(indexing, store);

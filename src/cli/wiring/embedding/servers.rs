@@ -18,8 +18,8 @@ const MISSING: &str = "`embed.store.url` is missing";
 /// The collections at Qdrant.
 pub(super) fn qdrant(indexing: &Indexing<'_>, store: &StoreSettings) -> anyhow::Result<Qdrant> {
     let (url, shown) = match &store.url {
-        Some(endpoint @ Endpoint::Open(url)) => (indexing.address(endpoint), url.clone()),
-        Some(endpoint) => (indexing.address(endpoint), endpoint.to_string()),
+        Some(endpoint @ Endpoint::Open(url)) => (indexing.guarded(endpoint, store.key.as_ref()), url.clone()),
+        Some(endpoint) => (indexing.guarded(endpoint, store.key.as_ref()), endpoint.to_string()),
         None => (Err(MISSING.to_owned()), "an address that is missing".to_owned()),
     };
     let key = key(indexing, store);
