@@ -400,9 +400,6 @@ impl EmbeddingModel for OpenAi {
 
 #[cfg(test)]
 mod stand_in;
-#[cfg(test)]
-mod tests;
-
 /// A text without a secret, also where the end of the secret has been cut off.
 fn hidden(text: &str, secret: &str) -> String {
     let text = text.replace(secret, "***");
@@ -420,7 +417,7 @@ fn hidden(text: &str, secret: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+mod hiding {
     use super::hidden;
 
     #[test]
@@ -431,3 +428,6 @@ mod tests {
         assert_eq!(hide("ends in Zq… and Zq7f"), "ends in Zq… and Zq7f");
     }
 }
+
+#[cfg(test)]
+mod tests;
