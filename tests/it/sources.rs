@@ -150,8 +150,8 @@ fn a_source_that_is_suddenly_empty_is_taken_for_a_mistake() {
     github.publish("acme/docs", "main", &many);
     sync(&library, &github, 0);
     github.publish("acme/docs", "main", &[("only.png", "x")]);
-    let refused = run(&library, &github, &["sync", "--only", "embed"]).ends(2);
-    assert!(refused.both().contains("12 of the 12 assets that embedding/acme/docs has"), "{}", refused.both());
+    let refused = run(&library, &github, &["sync", "--only", "embed"]).ends(3);
+    assert!(refused.both().contains("12 of the 12 assets in the index have no text any more"), "{}", refused.both());
     run(&library, &github, &["sync", "--only", "embed", "--allow-mass-delete"]).ends(0);
 }
 

@@ -46,8 +46,11 @@ fn a_downstream_that_is_told_without_an_intent_is_noticed() {
 }
 
 #[test]
-fn a_chunk_that_counts_as_stored_before_it_is_stored_is_noticed() {
-    is_noticed("chunk-first", Class::Sync, Same, end_of_step, "rows of the vector index");
+fn a_chunk_that_counts_as_stored_before_it_is_stored_is_missed_by_a_store_that_counts() {
+    // Then the store is looked through, and what it lacks is written: this order does no harm any more.
+    if is_possible() {
+        assert_eq!(first_wrong("chunk-first", Class::Sync, Same, end_of_step), None);
+    }
 }
 
 #[test]
